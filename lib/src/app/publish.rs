@@ -1,0 +1,73 @@
+//! Publishes a domain event: one write, which is the outbox too.
+//!
+//! Safe to run twice: the caller's id is the event's, and the second write finds the first.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
+use crate::domain::fields::Fields;
+use crate::domain::ids::{EventId, TenantId};
+use crate::error::{Error, Kind};
+use crate::store::{Created, Store, keys};
+
+/// What a caller publishes.
+#[derive(Debug)]
+pub struct Publication {
+    event: EventType,
+    timestamp: Option<DateTime<Utc>>,
+    data: Value,
+}
+
+/// Reads a publication from a request.
+///
+/// # Errors
+/// Every mistake at once; too large when the data is.
+pub fn parse(body: &Value) -> Result<Publication, Error> {
+    let mut fields = Fields::of(body);
+    fields.require("event");
+    let event = fields.read("event", |value| {
+        let event: EventType = value.as_str().ok_or("must be a string")?.parse()?;
+        if event.is_operational() { Err("is raised by this service itself".to_owned()) } else { Ok(event) }
+    });
+    let timestamp = fields.read("timestamp", |value| {
+        let text = value.as_str().ok_or("must be a string")?;
+        DateTime::parse_from_rfc3339(text)
+            .map(|time| time.with_timezone(&Utc))
+            .map_err(|_| "must be an RFC 3339 time".to_owned())
+    });
+    fields.require("data");
+    let data = fields.value("data").cloned().unwrap_or(Value::Null);
+    if let Some(event) = event
+        && !data.is_null()
+    {
+        for mistake in event.check(&data) {
+            fields.wrong(format!("data.{}", mistake.field).trim_end_matches('.'), mistake.message);
+        }
+    }
+    fields.finish()?;
+    if data.to_string().len() > crate::domain::event::MOST_DATA {
+        return Err(Error::new(Kind::TooLarge, "data_too_large", "data has at most 256 KiB"));
+    }
+    let event = event.ok_or_else(|| Error::fault("an event without a type was accepted"))?;
+    Ok(Publication { event, timestamp, data })
+}
+
+/// Stores the event and says whether it was there before.
+///
+/// # Errors
+/// Unavailable when it could not be stored; then nothing is.
+pub async fn publish(
+    store: &Store,
+    tenant: TenantId,
+    id: EventId,
+    publication: &Publication,
+) -> Result<(Event, bool), Error> {
+    let timestamp = publication.timestamp.unwrap_or_else(|| id.time());
+    let event = Event::new(id, tenant, publication.event, timestamp, &publication.data);
+    match store.core.create(&keys::event(tenant, id), &event).await? {
+        Created::Now => Ok((event, false)),
+        Created::Before(stored) => Ok((stored, true)),
+    }
+}

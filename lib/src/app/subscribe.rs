@@ -1,0 +1,249 @@
+//! Makes, changes and deletes subscriptions.
+//!
+//! Safe to run twice: ids are the caller's, and every write names the revision it replaces. Each change
+//! raises the tenant's revision in the same transaction, by which fan-out knows that it must look again.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::chance;
+use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::signature::SigningSecret;
+use crate::domain::subscription::{self, AuthType, Secrets, Subscription, merge};
+use crate::domain::target::{EgressPolicy, Target};
+use crate::error::{Error, FieldError, Kind};
+use crate::outbound::guard;
+use crate::queue::message::Command;
+use crate::queue::{Outgoing, Queue};
+use crate::secrets::keyring::Keyring;
+use crate::store::{Commit, Store, keys};
+
+/// Changes subscriptions.
+#[derive(Clone)]
+pub struct Subscriptions {
+    store: Store,
+    keyring: Keyring,
+    policy: EgressPolicy,
+    commands: Queue,
+}
+
+impl Subscriptions {
+    /// Subscriptions whose URLs the policy allows.
+    #[must_use]
+    pub fn new(store: Store, keyring: Keyring, policy: EgressPolicy, commands: Queue) -> Self {
+        Self { store, keyring, policy, commands }
+    }
+
+    /// Makes a subscription; gives the signing secret too when we minted it.
+    ///
+    /// # Errors
+    /// Every mistake of the request at once.
+    pub async fn create(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        body: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<(Subscription, Option<String>), Error> {
+        let (terms, secrets) = subscription::parse(body, false)?;
+        self.check_url(&terms.url).await?;
+        let id = SubscriptionId::from(id);
+        let mut subscription = Subscription {
+            id,
+            tenant_id: tenant,
+            handle: 0,
+            terms,
+            sealed_signature_secret: None,
+            sealed_credential: None,
+            disabled_reason: None,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        };
+        let minted = self.seal(&mut subscription, secrets).await?;
+        // A handle is 32 bits of chance and means something within the tenant only; a taken one is drawn again.
+        for _ in 0..8 {
+            subscription.handle = u32::from_be_bytes(chance::bytes());
+            let mut transaction = self.store.transaction();
+            let core = &self.store.core;
+            transaction.create(core, &keys::subscription(tenant, id), &subscription)?;
+            transaction.create(
+                core,
+                &keys::handle(tenant, subscription.handle),
+                &Handle { subscription_id: id },
+            )?;
+            for pattern in &subscription.terms.events {
+                let key = keys::pattern_subscription(tenant, &pattern.to_string(), id);
+                transaction.overwrite(core, &key, &subscription)?;
+            }
+            transaction.increment(core, &keys::revision(tenant), "number")?;
+            match transaction.commit().await? {
+                Commit::Done => return Ok((subscription, minted)),
+                Commit::Refused(refused) if refused.iter().any(|(number, _)| *number == 0) => {
+                    let stored = self.find(tenant, id).await?;
+                    return Ok((stored, None));
+                }
+                Commit::Refused(_) => {}
+            }
+        }
+        Err(Error::unavailable("no free handle was found for a subscription"))
+    }
+
+    /// The tenant's subscription of that id.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find(&self, tenant: TenantId, id: SubscriptionId) -> Result<Subscription, Error> {
+        self.store.core.get(&keys::subscription(tenant, id)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The subscription that a delivery id's handle means.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn by_handle(&self, tenant: TenantId, handle: u32) -> Result<SubscriptionId, Error> {
+        let handle: Option<Handle> = self.store.core.get(&keys::handle(tenant, handle)).await?;
+        handle.map(|handle| handle.subscription_id).ok_or_else(Error::not_found)
+    }
+
+    /// Changes a subscription: a patch is laid over what it says, otherwise the body replaces it all.
+    ///
+    /// # Errors
+    /// Every mistake at once; conflict when somebody else changed it meanwhile.
+    pub async fn change(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        body: &Value,
+        is_patch: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(Subscription, Option<String>), Error> {
+        let before = self.find(tenant, id).await?;
+        let mut wanted = if is_patch { before.said() } else { Value::Null };
+        merge(&mut wanted, body);
+        let (terms, secrets) = subscription::parse(&wanted, before.sealed_credential.is_some())?;
+        if terms.url != before.terms.url {
+            self.check_url(&terms.url).await?;
+        }
+        let mut after = Subscription { terms, updated_at: now, ..before.clone() };
+        after.revision = before.revision.saturating_add(1);
+        if after.terms.enabled {
+            after.disabled_reason = None;
+        }
+        let minted = self.seal(&mut after, secrets).await?;
+        self.replace(&before, &after).await?;
+        // Said again it resumes again: should this send fail, a repetition of the request mends it.
+        if after.terms.enabled {
+            self.command(&after, Command::Resume { tenant_id: tenant, subscription_id: id }).await?;
+        }
+        Ok((after, minted))
+    }
+
+    /// Disables a subscription because of what its receiver did, unless it was changed since.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn disable(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        reason: &str,
+        revision: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let before = match self.find(tenant, id).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            found => found?,
+        };
+        if before.revision != revision || !before.terms.enabled {
+            return Ok(());
+        }
+        let mut after = before.clone();
+        after.terms.enabled = false;
+        after.disabled_reason = Some(reason.to_owned());
+        after.updated_at = now;
+        after.revision = before.revision.saturating_add(1);
+        match self.replace(&before, &after).await {
+            Err(error) if error.kind == Kind::Conflict => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Deletes a subscription. Its handle stays, so that its deliveries can still be looked at.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn delete(&self, tenant: TenantId, id: SubscriptionId) -> Result<(), Error> {
+        let before = self.find(tenant, id).await?;
+        let core = &self.store.core;
+        let mut transaction = self.store.transaction();
+        transaction.delete(core, &keys::subscription(tenant, id))?;
+        for pattern in &before.terms.events {
+            transaction.delete(core, &keys::pattern_subscription(tenant, &pattern.to_string(), id))?;
+        }
+        transaction.increment(core, &keys::revision(tenant), "number")?;
+        transaction.commit().await?;
+        self.command(&before, Command::Cancel { tenant_id: tenant, subscription_id: id }).await
+    }
+
+    async fn replace(&self, before: &Subscription, after: &Subscription) -> Result<(), Error> {
+        let (core, tenant, id) = (&self.store.core, after.tenant_id, after.id);
+        let mut transaction = self.store.transaction();
+        transaction.replace(core, &keys::subscription(tenant, id), after, before.revision)?;
+        for pattern in before.terms.events.iter().filter(|pattern| !after.terms.events.contains(pattern)) {
+            transaction.delete(core, &keys::pattern_subscription(tenant, &pattern.to_string(), id))?;
+        }
+        for pattern in &after.terms.events {
+            transaction.overwrite(
+                core,
+                &keys::pattern_subscription(tenant, &pattern.to_string(), id),
+                after,
+            )?;
+        }
+        transaction.increment(core, &keys::revision(tenant), "number")?;
+        match transaction.commit().await? {
+            Commit::Done => Ok(()),
+            Commit::Refused(_) => {
+                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The subscription was changed meanwhile"))
+            }
+        }
+    }
+
+    async fn check_url(&self, url: &str) -> Result<(), Error> {
+        let wrong =
+            |message: String| Error::unprocessable(vec![FieldError { field: "url".to_owned(), message }]);
+        let target = Target::vet(url, &self.policy).map_err(wrong)?;
+        guard::check(&target, &self.policy).await.map_err(wrong)
+    }
+
+    /// Seals what the caller handed in; mints and shows a signing secret where there is none.
+    async fn seal(&self, subscription: &mut Subscription, secrets: Secrets) -> Result<Option<String>, Error> {
+        let (tenant, key) =
+            (subscription.tenant_id, keys::subscription(subscription.tenant_id, subscription.id));
+        if let Some(credential) = secrets.credential {
+            subscription.sealed_credential = Some(self.keyring.seal(tenant, &key, &credential).await?);
+        }
+        let signs = subscription.terms.auth_type == AuthType::Signature;
+        let (secret, minted) = match secrets.signature_secret {
+            Some(secret) => (secret, false),
+            None if signs && subscription.sealed_signature_secret.is_none() => {
+                (SigningSecret::mint(chance::bytes()), true)
+            }
+            None => return Ok(None),
+        };
+        subscription.sealed_signature_secret = Some(self.keyring.seal(tenant, &key, secret.expose()).await?);
+        Ok(minted.then(|| secret.expose().to_owned()))
+    }
+
+    async fn command(&self, subscription: &Subscription, command: Command) -> Result<(), Error> {
+        let group = subscription.id.to_string();
+        self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
+    }
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Handle {
+    subscription_id: SubscriptionId,
+}

@@ -1,0 +1,134 @@
+//! Clients of AWS's services: credentials, region and endpoints from the environment, Amazon's roots only.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::environment::Environment;
+use crate::error::Error;
+
+/// What every client of one function shares.
+#[derive(Clone)]
+pub struct Aws {
+    environment: Environment,
+    region: Region,
+    credentials: SharedCredentialsProvider,
+    http: SharedHttpClient,
+}
+
+impl Aws {
+    /// Reads region and credentials, which Lambda gives every function.
+    ///
+    /// # Errors
+    /// A fault when one is missing.
+    pub fn new(environment: &Environment) -> Result<Self, Error> {
+        let credentials = Credentials::new(
+            environment.required("AWS_ACCESS_KEY_ID")?,
+            environment.required("AWS_SECRET_ACCESS_KEY")?,
+            environment.variable("AWS_SESSION_TOKEN").map(str::to_owned),
+            None,
+            "environment",
+        );
+        Ok(Self {
+            region: Region::new(environment.required("AWS_REGION")?.to_owned()),
+            credentials: SharedCredentialsProvider::new(credentials),
+            http: http_client()?,
+            environment: environment.clone(),
+        })
+    }
+
+    /// A DynamoDB client: two tries within 700 ms, because senders wait for the answer.
+    #[must_use]
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let mut config = aws_sdk_dynamodb::Config::builder()
+            .region(self.region.clone())
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http.clone())
+            .retry_config(quick_retry())
+            .timeout_config(timeouts(Duration::from_millis(700)));
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// An SQS client: two tries within 600 ms.
+    #[must_use]
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        let mut config = aws_sdk_sqs::Config::builder()
+            .region(self.region.clone())
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http.clone())
+            .retry_config(quick_retry())
+            .timeout_config(timeouts(Duration::from_millis(600)));
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SQS"));
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+
+    /// A Secrets Manager client.
+    #[must_use]
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        let mut config = aws_sdk_secretsmanager::Config::builder()
+            .region(self.region.clone())
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http.clone())
+            .retry_config(quick_retry())
+            .timeout_config(timeouts(Duration::from_secs(2)));
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
+        aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+
+    fn endpoint(&self, variable: &str) -> Option<String> {
+        self.environment.variable(variable).map(str::to_owned)
+    }
+}
+
+fn quick_retry() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(25))
+}
+
+fn timeouts(operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_timeout(operation).build()
+}
+
+/// Reading the system's store of roots costs 3–25 ms of every cold start; AWS needs five of them.
+fn http_client() -> Result<SharedHttpClient, Error> {
+    let mut roots = TrustStore::empty();
+    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|root| is_amazons(root)) {
+        let pem = format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            STANDARD.encode(root.as_ref())
+        );
+        roots.add_pem_certificate(pem);
+    }
+    let context = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|error| Error::fault("the TLS context cannot be made").caused_by(error))?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context)
+        .build_https())
+}
+
+/// Amazon Trust Services' roots: its own four, and Starfield's that signs them across.
+fn is_amazons(root: &[u8]) -> bool {
+    let names = |name: &[u8]| root.windows(name.len()).any(|window| window == name);
+    names(b"Amazon Root CA") || names(b"Starfield Services Root")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amazons_roots_are_among_the_compiled_ones() {
+        let count = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|root| is_amazons(root)).count();
+        assert!((4..=5).contains(&count), "{count}");
+        assert!(http_client().is_ok());
+    }
+}

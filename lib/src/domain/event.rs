@@ -1,0 +1,126 @@
+//! A domain event, and the body that carries it to a subscriber.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::delivery::DeliveryId;
+use super::event_type::EventType;
+use super::ids::{EventId, TenantId};
+
+/// How much data an event may carry, in bytes.
+pub const MOST_DATA: usize = 256 * 1024;
+
+/// How long an event is kept, in days.
+pub const KEPT_DAYS: u8 = 60;
+
+/// An event as stored: the outbox, and the only copy of its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Always `event`: what the stream's filter looks for.
+    pub entity: Entity,
+    /// Its id, by which it sorts.
+    pub id: EventId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// What happened.
+    pub event: EventType,
+    /// When it happened, as whoever published it says.
+    pub timestamp: DateTime<Utc>,
+    /// The data as JSON text.
+    pub data: String,
+    /// When the item may go, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+/// The mark by which the stream's filter knows an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entity {
+    /// An event.
+    #[serde(rename = "event")]
+    Event,
+}
+
+impl Event {
+    /// An event of now.
+    #[must_use]
+    pub fn new(
+        id: EventId,
+        tenant_id: TenantId,
+        event: EventType,
+        timestamp: DateTime<Utc>,
+        data: &Value,
+    ) -> Self {
+        let kept = chrono::Duration::days(i64::from(KEPT_DAYS));
+        Self {
+            entity: Entity::Event,
+            id,
+            tenant_id,
+            event,
+            timestamp,
+            data: data.to_string(),
+            expires_at: id.time().checked_add_signed(kept).unwrap_or(timestamp).timestamp(),
+        }
+    }
+
+    /// The event as callers see it.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "event": self.event,
+            "timestamp": super::timestamp(self.timestamp),
+            "tenantId": self.tenant_id,
+            "data": serde_json::from_str::<Value>(&self.data).unwrap_or(Value::Null),
+        })
+    }
+
+    /// What a subscription's filters look at: the body without the delivery's id.
+    #[must_use]
+    pub fn payload(&self) -> Value {
+        json!({
+            "timestamp": super::timestamp(self.timestamp),
+            "event": self.event,
+            "tenantId": self.tenant_id,
+            "data": serde_json::from_str::<Value>(&self.data).unwrap_or(Value::Null),
+        })
+    }
+}
+
+/// The body of one attempt. `data` is JSON text and goes out as it came in.
+#[must_use]
+pub fn body(
+    id: DeliveryId,
+    signed_at: DateTime<Utc>,
+    event: EventType,
+    tenant: TenantId,
+    data: &str,
+) -> String {
+    let timestamp = super::timestamp(signed_at);
+    format!(
+        r#"{{"id":"{id}","timestamp":"{timestamp}","event":"{event}","tenantId":"{tenant}","data":{data}}}"#
+    )
+}
+
+/// The days an event may have been published on that are still kept, newest first.
+pub fn kept_days(today: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    (0..=u64::from(KEPT_DAYS)).map_while(move |days| today.checked_sub_days(chrono::Days::new(days)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_the_five_members_in_order() {
+        let id = DeliveryId::derive(EventId::from(uuid::Uuid::nil()), uuid::Uuid::nil().into(), 1);
+        let at = DateTime::from_timestamp_millis(1_767_954_600_000).expect("a time");
+        let body = body(id, at, EventType::ReleaseCreated, uuid::Uuid::nil().into(), r#"{"a":1.50}"#);
+        assert!(body.starts_with(&format!(
+            r#"{{"id":"{id}","timestamp":"2026-01-09T10:30:00.000Z","event":"release.created","tenantId":"#
+        )));
+        assert!(body.ends_with(r#""data":{"a":1.50}}"#), "{body}");
+        assert!(serde_json::from_str::<Value>(&body).is_ok());
+    }
+}

@@ -1,0 +1,331 @@
+//! A webhook subscription: who is told of what, where, and how hard we try.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::event_type::EventPattern;
+use super::fields::Fields;
+use super::filter::Filter;
+use super::headers::CustomHeaders;
+use super::ids::{SubscriptionId, TenantId};
+use super::retry::RetryPolicy;
+use super::signature::SigningSecret;
+
+/// Milliseconds an attempt may take at most, and by default.
+pub const TIMEOUT_MS: u64 = 30_000;
+
+/// The HTTP method of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// The default.
+    Post,
+    /// For receivers that want it.
+    Put,
+}
+
+impl Method {
+    /// The method's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// How a delivery proves where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthType {
+    /// Not at all.
+    None,
+    /// `Authorization: Basic`, of a credential `user:password`.
+    Basic,
+    /// `Authorization: Bearer`, of a credential.
+    Bearer,
+    /// Signed with the subscription's secret.
+    Signature,
+}
+
+/// What a caller says of a subscription; the rest is ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// For people.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// `POST` or `PUT`.
+    pub method: Method,
+    /// Headers of the subscriber's own.
+    #[serde(default, skip_serializing_if = "CustomHeaders::is_empty")]
+    pub headers: CustomHeaders,
+    /// How deliveries prove where they come from.
+    pub auth_type: AuthType,
+    /// An entry of Secrets Manager with the credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_ref: Option<String>,
+    /// Which events.
+    pub events: Vec<EventPattern>,
+    /// Which of those; all must match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<Filter>,
+    /// When to try again.
+    pub retry_policy: RetryPolicy,
+    /// Milliseconds for a whole attempt.
+    pub timeout: u64,
+    /// Whether anything is sent.
+    pub enabled: bool,
+}
+
+/// The secrets that a caller hands in, which are sealed before they are stored.
+#[derive(Default)]
+pub struct Secrets {
+    /// The key that signs.
+    pub signature_secret: Option<SigningSecret>,
+    /// `user:password`, or the token.
+    pub credential: Option<String>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// A subscription as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// What delivery ids call it, unique within the tenant.
+    pub handle: u32,
+    /// What the caller said.
+    #[serde(flatten)]
+    pub terms: Terms,
+    /// The key that signs, sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_signature_secret: Option<String>,
+    /// The credential, sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_credential: Option<String>,
+    /// Why we disabled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_reason: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// How many times it was written.
+    pub revision: u64,
+}
+
+impl Subscription {
+    /// The subscription as callers see it: without secrets.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        let mut view = json!({
+            "id": self.id,
+            "tenantId": self.tenant_id,
+            "name": self.terms.name,
+            "url": self.terms.url,
+            "method": self.terms.method,
+            "headers": self.terms.headers.redacted(),
+            "authType": self.terms.auth_type,
+            "events": self.terms.events,
+            "filters": self.terms.filters,
+            "retryPolicy": self.terms.retry_policy,
+            "timeout": self.terms.timeout,
+            "enabled": self.terms.enabled,
+            "createdAt": super::timestamp(self.created_at),
+            "updatedAt": super::timestamp(self.updated_at),
+        });
+        if let Some(object) = view.as_object_mut() {
+            let mut optional = |name: &str, value: &Option<String>| {
+                if let Some(value) = value {
+                    object.insert(name.to_owned(), json!(value));
+                }
+            };
+            optional("credentialRef", &self.terms.credential_ref);
+            optional("disabledReason", &self.disabled_reason);
+        }
+        view
+    }
+
+    /// What a PATCH is merged onto: what the caller said, with custom headers as they are.
+    #[must_use]
+    pub fn said(&self) -> Value {
+        serde_json::to_value(&self.terms).unwrap_or(Value::Null)
+    }
+}
+
+/// Reads a subscription from a request. `has_credential`: one is stored already and need not be sent again.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), crate::error::Error> {
+    let mut fields = Fields::of(body);
+    let name = fields.required_text("name", 200);
+    let url = fields.required_text("url", 2048);
+    let method =
+        fields.one_of("method", &[("POST", Method::Post), ("PUT", Method::Put)]).unwrap_or(Method::Post);
+    let headers = CustomHeaders::parse(&mut fields).unwrap_or_default();
+    let auth_type = fields
+        .one_of(
+            "authType",
+            &[
+                ("none", AuthType::None),
+                ("basic", AuthType::Basic),
+                ("bearer", AuthType::Bearer),
+                ("signature", AuthType::Signature),
+            ],
+        )
+        .unwrap_or(AuthType::None);
+    let credential_ref = fields.text("credentialRef", 512);
+    let credential = fields.text("credential", 4096);
+    let signature_secret = fields
+        .read("signatureSecret", |value| SigningSecret::parse(value.as_str().ok_or("must be a string")?));
+    fields.require("events");
+    let events = fields
+        .list("events", 50, |value| value.as_str().ok_or("must be a string")?.parse::<EventPattern>())
+        .unwrap_or_default();
+    if events.is_empty() && body.get("events").is_some_and(Value::is_array) {
+        fields.wrong("events", "must name at least one event type");
+    }
+    let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
+    let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
+    let timeout = fields.integer("timeout", 100, TIMEOUT_MS).unwrap_or(TIMEOUT_MS);
+    let enabled = fields.boolean("enabled").unwrap_or(true);
+    check_credentials(
+        &mut fields,
+        auth_type,
+        credential.as_deref(),
+        credential_ref.is_some(),
+        has_credential,
+    );
+    fields.finish()?;
+    let terms = Terms {
+        name,
+        url,
+        method,
+        headers,
+        auth_type,
+        credential_ref,
+        events,
+        filters,
+        retry_policy,
+        timeout,
+        enabled,
+    };
+    Ok((terms, Secrets { signature_secret, credential }))
+}
+
+fn check_credentials(
+    fields: &mut Fields<'_>,
+    auth_type: AuthType,
+    credential: Option<&str>,
+    has_ref: bool,
+    has_stored: bool,
+) {
+    if credential.is_some() && has_ref {
+        fields.wrong("credential", "cannot be given together with credentialRef");
+    }
+    let wants = matches!(auth_type, AuthType::Basic | AuthType::Bearer);
+    if wants && credential.is_none() && !has_ref && !has_stored {
+        fields
+            .wrong("credential", "is required for authType basic and bearer, unless credentialRef is given");
+    }
+    if let Some(credential) = credential {
+        if auth_type == AuthType::Basic && !credential.contains(':') {
+            fields.wrong("credential", "must be user:password");
+        }
+        if !credential.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            fields.wrong("credential", "must be printable ASCII");
+        }
+    }
+}
+
+/// The value of `Authorization` for a credential; none for the other kinds of authentication.
+#[must_use]
+pub fn authorization(auth_type: AuthType, credential: &str) -> Option<String> {
+    match auth_type {
+        AuthType::Basic => Some(format!("Basic {}", STANDARD.encode(credential))),
+        AuthType::Bearer => Some(format!("Bearer {credential}")),
+        AuthType::None | AuthType::Signature => None,
+    }
+}
+
+/// RFC 7396: a patch laid over a document; `null` removes.
+pub fn merge(document: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        *document = patch.clone();
+        return;
+    };
+    if !document.is_object() {
+        *document = Value::Object(Map::new());
+    }
+    let Some(members) = document.as_object_mut() else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            merge(members.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_specifications_example_is_accepted() {
+        let body = json!({
+            "name": "Deployment Notifications", "url": "https://api.example.com/webhooks/stella",
+            "method": "POST", "authType": "signature", "signatureSecret": "my-secret-key",
+            "events": ["deployment.started", "deployment.completed", "deployment.failed"],
+            "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}],
+            "retryPolicy": {"maxRetries": 3, "backoffType": "exponential", "backoffSeconds": 10},
+            "timeout": 30000
+        });
+        let (terms, secrets) = parse(&body, false).expect("accepted");
+        assert_eq!(terms.events.len(), 3);
+        assert_eq!(secrets.signature_secret.expect("kept").expose(), "my-secret-key");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let body = json!({"method": "GET", "authType": "basic", "events": ["deploy"], "timeout": 1, "colour": "red",
+            "retryPolicy": {"maxRetries": 99}, "filters": [{"field": "a", "operator": "nearly", "value": 1}]});
+        let error = parse(&body, false).expect_err("refused");
+        let fields: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+        for field in [
+            "name",
+            "url",
+            "method",
+            "credential",
+            "events[0]",
+            "timeout",
+            "colour",
+            "retryPolicy.maxRetries",
+        ] {
+            assert!(fields.contains(&field), "{field} is not among {fields:?}");
+        }
+        assert!(fields.iter().any(|field| field.starts_with("filters[0]")), "{fields:?}");
+    }
+
+    #[test]
+    fn a_patch_replaces_adds_and_removes() {
+        let mut document = json!({"a": 1, "b": {"c": 2, "d": 3}});
+        merge(&mut document, &json!({"a": null, "b": {"c": 4}, "e": [1]}));
+        assert_eq!(document, json!({"b": {"c": 4, "d": 3}, "e": [1]}));
+    }
+}

@@ -1,0 +1,50 @@
+//! What a function is told from outside: its variables and its clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::Error;
+
+/// The variables and the clock of one function. On Lambda they are the process's; the local stack
+/// hands each function the variables that `template.yaml` gives it.
+#[derive(Clone)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Environment {
+    /// The variables of this process and the machine's clock.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place where the process's variables are read")]
+    pub fn of_process() -> Self {
+        Self { variables: std::env::vars().collect(), clock: Arc::new(SystemClock) }
+    }
+
+    /// Variables and a clock given by the caller.
+    #[must_use]
+    pub fn new(variables: BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Self {
+        Self { variables, clock }
+    }
+
+    /// The value of `name`; one that is absent or empty is `None`.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of `name`, without which the function cannot start.
+    ///
+    /// # Errors
+    /// A fault that names the variable.
+    pub fn required(&self, name: &'static str) -> Result<&str, Error> {
+        self.variable(name).ok_or_else(|| Error::fault("a required variable is not set").about(name))
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+}

@@ -1,0 +1,25 @@
+//! Stella Webhooks: everything the functions share.
+//!
+//! `domain` is pure rules: no clock, no chance, no input or output. The rest, behind
+//! the feature `aws`, loads, decides by those rules, and saves. See `docs/architecture.md`.
+
+pub mod chance;
+pub mod clock;
+pub mod domain;
+pub mod environment;
+pub mod error;
+
+#[cfg(feature = "aws")]
+pub mod app;
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "aws")]
+pub mod outbound;
+#[cfg(feature = "aws")]
+pub mod queue;
+#[cfg(feature = "aws")]
+pub mod secrets;
+#[cfg(feature = "aws")]
+pub mod store;
+#[cfg(feature = "aws")]
+pub mod web;

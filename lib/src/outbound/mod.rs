@@ -1,0 +1,4 @@
+//! HTTP to subscribers, behind the egress guard.
+
+pub mod client;
+pub mod guard;

@@ -1,0 +1,77 @@
+//! What the messages say. A newer version is read by an older one and the other way round: members are
+//! only added, and unknown ones are passed over.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::delivery::DeliveryId;
+use crate::domain::event_type::EventType;
+use crate::domain::ids::{EventId, SubscriptionId, TenantId};
+
+/// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
+pub const MOST_INLINE_BYTES: usize = 6 * 1024;
+
+/// One attempt to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptDue {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Whom it goes to.
+    pub subscription_id: SubscriptionId,
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The event it carries.
+    pub event_id: EventId,
+    /// The event's type.
+    pub event: EventType,
+    /// From 1.
+    pub attempt: u32,
+    /// Which schedule it belongs to.
+    pub generation: u32,
+    /// Whether the delivery has no row yet.
+    #[serde(default)]
+    pub fresh: bool,
+    /// Random, and stored with the attempt: how a message knows its own attempt again.
+    pub ticket: String,
+    /// Not before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<DateTime<Utc>>,
+    /// The event's data as JSON text, when it is small.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+}
+
+/// Something that `sweep` is told to do with a subscription.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "command")]
+pub enum Command {
+    /// Disable it, because its receiver is gone.
+    #[serde(rename_all = "camelCase")]
+    Disable {
+        /// Whose it is.
+        tenant_id: TenantId,
+        /// Which.
+        subscription_id: SubscriptionId,
+        /// Why, for people.
+        reason: String,
+        /// The revision whose attempt told us: a subscription changed since is left alone.
+        revision: u64,
+    },
+    /// Resume its paused deliveries.
+    #[serde(rename_all = "camelCase")]
+    Resume {
+        /// Whose it is.
+        tenant_id: TenantId,
+        /// Which.
+        subscription_id: SubscriptionId,
+    },
+    /// Cancel its open deliveries, because it was deleted.
+    #[serde(rename_all = "camelCase")]
+    Cancel {
+        /// Whose it is.
+        tenant_id: TenantId,
+        /// Which.
+        subscription_id: SubscriptionId,
+    },
+}

@@ -1,0 +1,319 @@
+//! Lists, newest first: pages over one partition, or over several whose rows interleave by sort key.
+
+use std::collections::VecDeque;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::table::{failed, read};
+use super::{Item, Table};
+use crate::error::{Error, Kind};
+
+/// How many rows one request examines at most.
+const MOST_EXAMINED: u64 = 10_000;
+/// How many rows past its page a request counts for `total`.
+const COUNTED_AHEAD: u64 = 1_000;
+
+/// Which rows a list is made of.
+pub struct Listing {
+    /// Groups of partitions, newest group first; the rows within a group interleave.
+    pub groups: Vec<Vec<String>>,
+    /// What their sort keys begin with.
+    pub prefix: String,
+    /// The greatest sort key (after the prefix) of a row made at or before a moment.
+    pub bound: fn(DateTime<Utc>) -> String,
+}
+
+impl Listing {
+    /// The rows of one partition whose sort keys are a prefix and a minted id.
+    #[must_use]
+    pub fn of(partition: String, prefix: &str) -> Self {
+        Self { groups: vec![vec![partition]], prefix: prefix.to_owned(), bound: id_bound }
+    }
+}
+
+/// The greatest id that could have been minted at or before `moment`.
+#[must_use]
+pub fn id_bound(moment: DateTime<Utc>) -> String {
+    let millis = u64::try_from(moment.timestamp_millis()).unwrap_or(0);
+    let hex = format!("{millis:012x}");
+    let (high, low) = hex.split_at_checked(8).unwrap_or((&hex, ""));
+    format!("{high}-{low}-ffff-ffff-ffffffffffff")
+}
+
+/// Which page is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// From 1.
+    pub page: u64,
+    /// From 1 to 100.
+    pub page_size: u64,
+    /// Where an earlier page ended.
+    pub cursor: Option<Cursor>,
+    /// Rows made later are left out.
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cursor {
+    after: String,
+    seen: u64,
+    page: u64,
+    as_of: DateTime<Utc>,
+}
+
+impl Cursor {
+    /// The cursor as a caller hands it back.
+    ///
+    /// # Errors
+    /// Invalid when it is not one of ours.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(
+            || Error::new(Kind::Invalid, "invalid_cursor", "The cursor is not one that a list gave"),
+        )
+    }
+
+    fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Where the page stands.
+    pub pagination: Pagination,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pagination {
+    /// From 1.
+    pub page: u64,
+    /// Rows a page has at most.
+    pub page_size: u64,
+    /// Whether another page follows.
+    pub has_more: bool,
+    /// What to pass for the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// How many rows there are, as far as counted.
+    pub total: u64,
+    /// Whether counting ended before the rows did.
+    pub total_is_lower_bound: bool,
+    /// Rows made later than this were left out.
+    pub as_of: DateTime<Utc>,
+}
+
+impl Table {
+    /// A page of a list, of the rows that `keep` keeps.
+    ///
+    /// # Errors
+    /// Invalid when the page is deeper than one request examines; unavailable when DynamoDB is.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        listing: &Listing,
+        request: &PageRequest,
+        now: DateTime<Utc>,
+        keep: impl Fn(&T) -> bool,
+    ) -> Result<Page<T>, Error> {
+        let cursor = request.cursor.as_ref();
+        let as_of = cursor.map(|cursor| cursor.as_of).or(request.as_of).unwrap_or(now);
+        let (mut seen, page) = cursor.map_or((0, request.page), |cursor| (cursor.seen, cursor.page));
+        let first = page.saturating_sub(1).saturating_mul(request.page_size);
+        let end = first.saturating_add(request.page_size);
+        if cursor.is_none() && end > MOST_EXAMINED {
+            return Err(Error::new(
+                Kind::Invalid,
+                "page_too_deep",
+                "Pages this deep are reached with cursor",
+            ));
+        }
+        let mut items = Vec::new();
+        let mut next_cursor = None;
+        let mut examined: u64 = 0;
+        let mut complete = true;
+        let after = cursor.map(|cursor| cursor.after.clone());
+        let top = format!("{}{}", listing.prefix, (listing.bound)(as_of));
+        'groups: for group in &listing.groups {
+            let mut merge =
+                Merge::new(self, group, &listing.prefix, after.as_ref().unwrap_or(&top), after.is_some());
+            while let Some((sk, item)) = merge.next().await? {
+                examined = examined.saturating_add(1);
+                if examined > MOST_EXAMINED || seen >= end.saturating_add(COUNTED_AHEAD) {
+                    complete = false;
+                    break 'groups;
+                }
+                // A mark beside a row is not a row of the list.
+                if sk.ends_with("#FANOUT") {
+                    continue;
+                }
+                let row: T = read(item)?;
+                if !keep(&row) {
+                    continue;
+                }
+                if seen >= first && seen < end {
+                    items.push(row);
+                    next_cursor = Some(Cursor { after: sk, seen: end, page: page.saturating_add(1), as_of });
+                }
+                seen = seen.saturating_add(1);
+            }
+        }
+        let has_more = seen > end || !complete;
+        Ok(Page {
+            items,
+            pagination: Pagination {
+                page,
+                page_size: request.page_size,
+                has_more,
+                next_cursor: next_cursor.filter(|_| has_more).map(|cursor| cursor.text()),
+                total: seen,
+                total_is_lower_bound: !complete,
+                as_of,
+            },
+        })
+    }
+
+    /// Every row of one partition whose sort key lies between two bounds, oldest first; at most 10 000.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<Item>, Error> {
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let output = self
+                .client()
+                .query()
+                .table_name(self.name())
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
+                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(|error| failed("Query", error))?;
+            rows.extend(output.items.unwrap_or_default());
+            start = output.last_evaluated_key;
+            if start.is_none() || rows.len() >= 10_000 {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Every row of one partition whose sort key begins so, oldest first; at most 10 000.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn all<T: DeserializeOwned>(&self, partition: &str, prefix: &str) -> Result<Vec<T>, Error> {
+        let rows = self.range(partition, prefix, &format!("{prefix}\u{10ffff}")).await?;
+        rows.into_iter().map(read).collect()
+    }
+
+    /// The keys of the rows of the index `due` that are due by `until`, soonest first; at most `limit`.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn due(&self, partition: &str, until: &str, limit: i32) -> Result<Vec<super::Key>, Error> {
+        let output = self
+            .client()
+            .query()
+            .table_name(self.name())
+            .index_name("due")
+            .key_condition_expression("duePk = :pk AND dueAt <= :until")
+            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(until.to_owned()))
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| failed("Query", error))?;
+        Ok(output.items.unwrap_or_default().iter().filter_map(key_of).collect())
+    }
+}
+
+fn key_of(item: &Item) -> Option<super::Key> {
+    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    Some(super::Key { pk: text("pk")?, sk: text("sk")? })
+}
+
+/// The rows of several partitions as one descending sequence.
+struct Merge<'a> {
+    table: &'a Table,
+    prefix: &'a str,
+    sources: Vec<Source>,
+}
+
+struct Source {
+    partition: String,
+    from: String,
+    exclusive: bool,
+    rows: VecDeque<(String, Item)>,
+    start: Option<Item>,
+    ended: bool,
+}
+
+impl<'a> Merge<'a> {
+    fn new(table: &'a Table, partitions: &[String], prefix: &'a str, from: &str, exclusive: bool) -> Self {
+        let source = |partition: &String| Source {
+            partition: partition.clone(),
+            from: from.to_owned(),
+            exclusive,
+            rows: VecDeque::new(),
+            start: None,
+            ended: false,
+        };
+        Self { table, prefix, sources: partitions.iter().map(source).collect() }
+    }
+
+    async fn next(&mut self) -> Result<Option<(String, Item)>, Error> {
+        for source in &mut self.sources {
+            while source.rows.is_empty() && !source.ended {
+                source.fill(self.table, self.prefix).await?;
+            }
+        }
+        let newest = self
+            .sources
+            .iter_mut()
+            .max_by(|a, b| a.rows.front().map(|(sk, _)| sk).cmp(&b.rows.front().map(|(sk, _)| sk)));
+        Ok(newest.and_then(|source| source.rows.pop_front()))
+    }
+}
+
+impl Source {
+    async fn fill(&mut self, table: &Table, prefix: &str) -> Result<(), Error> {
+        let output = table
+            .client()
+            .query()
+            .table_name(table.name())
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", AttributeValue::S(self.partition.clone()))
+            .expression_attribute_values(":from", AttributeValue::S(prefix.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(self.from.clone()))
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(500)
+            .set_exclusive_start_key(self.start.take())
+            .send()
+            .await
+            .map_err(|error| failed("Query", error))?;
+        for item in output.items.unwrap_or_default() {
+            let Some(key) = key_of(&item) else { continue };
+            if !(self.exclusive && key.sk == self.from) {
+                self.rows.push_back((key.sk, item));
+            }
+        }
+        self.start = output.last_evaluated_key;
+        self.ended = self.start.is_none();
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! One table: reading and writing single items as typed values, with every write's condition named.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Item, Key};
+use crate::error::Error;
+
+/// A table.
+#[derive(Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// What came of a write that must be the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created<T> {
+    /// The item is there now.
+    Now,
+    /// It was there before: this is it.
+    Before(T),
+}
+
+impl Table {
+    /// The table of that name.
+    #[must_use]
+    pub fn new(client: Client, name: &str) -> Self {
+        Self { client, name: name.to_owned() }
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Reads an item, consistently.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB does not answer; a fault when the item cannot be read.
+    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes(key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| failed("GetItem", error))?;
+        output.item.map(read).transpose()
+    }
+
+    /// Reads at most 100 items at once, consistently; those that are not there are left out.
+    ///
+    /// # Errors
+    /// As `get`; unavailable also when DynamoDB left some unread.
+    pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys.iter().map(attributes).collect()))
+            .consistent_read(true)
+            .build()
+            .map_err(|error| Error::fault("a read cannot be built").caused_by(error))?;
+        let output = self
+            .client
+            .batch_get_item()
+            .request_items(&self.name, wanted)
+            .send()
+            .await
+            .map_err(|error| failed("BatchGetItem", error))?;
+        if output.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
+            return Err(Error::unavailable("DynamoDB left keys unread").about("BatchGetItem"));
+        }
+        Ok(output.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default())
+    }
+
+    /// Writes an item that must not be there yet; when it is, says what is there.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn create<T: Serialize, E: DeserializeOwned>(
+        &self,
+        key: &Key,
+        item: &T,
+    ) -> Result<Created<E>, Error> {
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write(key, item)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Created::Now),
+            Err(error) => {
+                use aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException as Refused;
+                match error {
+                    SdkError::ServiceError(service) if matches!(service.err(), Refused(_)) => {
+                        let Refused(refused) = service.into_err() else {
+                            return Err(Error::fault("a refusal without its item").about("PutItem"));
+                        };
+                        read(refused.item.unwrap_or_default()).map(Created::Before)
+                    }
+                    other => Err(failed("PutItem", other)),
+                }
+            }
+        }
+    }
+
+    /// Writes an item whether or not it is there. Only for what no other writer can have changed.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn put<T: Serialize>(&self, key: &Key, item: &T) -> Result<(), Error> {
+        self.client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write(key, item)?))
+            .send()
+            .await
+            .map_err(|error| failed("PutItem", error))?;
+        Ok(())
+    }
+
+    /// Writes an item in place of one whose number `revision` is still `expected`; says whether it was.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn replace<T: Serialize>(&self, key: &Key, item: &T, expected: u64) -> Result<bool, Error> {
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(write(key, item)?))
+            .condition_expression("#revision = :expected")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":expected", AttributeValue::N(expected.to_string()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+            Err(error) => Err(failed("PutItem", error)),
+        }
+    }
+
+    /// Removes an item, if it is there.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn delete(&self, key: &Key) -> Result<(), Error> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes(key)))
+            .send()
+            .await
+            .map_err(|error| failed("DeleteItem", error))?;
+        Ok(())
+    }
+}
+
+/// The item's key as DynamoDB wants it.
+pub(super) fn attributes(key: &Key) -> Item {
+    Item::from([
+        ("pk".to_owned(), AttributeValue::S(key.pk.clone())),
+        ("sk".to_owned(), AttributeValue::S(key.sk.clone())),
+    ])
+}
+
+/// A value as an item with its key.
+pub(super) fn write<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error> {
+    let mut item: Item = serde_dynamo::to_item(value)
+        .map_err(|error| Error::fault("a value cannot be written as an item").caused_by(error))?;
+    item.extend(attributes(key));
+    Ok(item)
+}
+
+/// An item as a value; members that the value does not know are passed over.
+///
+/// # Errors
+/// A fault when the item lacks something.
+pub fn read<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
+    serde_dynamo::from_item(item)
+        .map_err(|error| Error::fault("a stored item cannot be read").caused_by(error))
+}
+
+/// Whether DynamoDB refused for what the request says (our fault) or could not serve it now.
+pub(super) fn failed<E, R>(operation: &'static str, error: SdkError<E, R>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let ours = matches!(
+        error.code(),
+        Some(
+            "ValidationException"
+                | "AccessDeniedException"
+                | "ResourceNotFoundException"
+                | "SerializationException"
+        )
+    );
+    let answer = if ours {
+        Error::fault("DynamoDB refused a request")
+    } else {
+        Error::unavailable("DynamoDB did not serve a request")
+    };
+    answer.about(operation).caused_by(error)
+}

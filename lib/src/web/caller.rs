@@ -1,0 +1,109 @@
+//! Who calls: the API key of a request, and what its role may do.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+use chrono::{DateTime, Duration, Utc};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::Mutex;
+
+use crate::domain::ids::TenantId;
+use crate::domain::tenant::{ApiKey, Role, is_key_text, key_hash};
+use crate::error::{Error, Kind};
+use crate::store::{Store, keys};
+
+/// How long a key is taken as read, in seconds: a revoked one works no longer than this.
+const CACHED_SECONDS: i64 = 30;
+
+/// A tenant's caller, whose key was checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// Whose key it is.
+    pub tenant: TenantId,
+    /// What it may do.
+    pub role: Role,
+}
+
+/// The operator, whose key was checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator(());
+
+type Known = HashMap<String, (DateTime<Utc>, Option<ApiKey>)>;
+
+/// Knows callers by their keys.
+#[derive(Clone)]
+pub struct Doorkeeper {
+    store: Store,
+    operator_key: Arc<str>,
+    known: Arc<Mutex<Known>>,
+}
+
+impl Doorkeeper {
+    /// A doorkeeper whose operator key is `stk_operator_` and the secret.
+    #[must_use]
+    pub fn new(store: Store, operator_secret: &str) -> Self {
+        let operator_key = format!("stk_operator_{operator_secret}").into();
+        Self { store, operator_key, known: Arc::default() }
+    }
+
+    /// The caller of a request that a role of at least `role` may make.
+    ///
+    /// # Errors
+    /// Unauthenticated without a good key; forbidden when its role may not do this.
+    pub async fn caller(&self, headers: &HeaderMap, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
+        let text = bearer(headers)?;
+        if !is_key_text(text) {
+            return Err(unauthenticated());
+        }
+        let key = self.key(&key_hash(text), now).await?.ok_or_else(unauthenticated)?;
+        if key.role < role {
+            return Err(Error::new(Kind::Forbidden, "forbidden", "The key's role may not do this"));
+        }
+        Ok(Caller { tenant: key.tenant_id, role: key.role })
+    }
+
+    /// The operator.
+    ///
+    /// # Errors
+    /// Unauthenticated without a good key; forbidden with a tenant's.
+    pub async fn operator(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Operator, Error> {
+        let text = bearer(headers)?;
+        if bool::from(text.as_bytes().ct_eq(self.operator_key.as_bytes())) {
+            return Ok(Operator(()));
+        }
+        self.caller(headers, Role::Viewer, now).await?;
+        Err(Error::new(Kind::Forbidden, "forbidden", "Only the operator may do this"))
+    }
+
+    async fn key(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<ApiKey>, Error> {
+        if let Some((read, key)) = self.known.lock().await.get(hash)
+            && now.signed_duration_since(*read) < Duration::seconds(CACHED_SECONDS)
+        {
+            return Ok(key.clone());
+        }
+        let key: Option<ApiKey> = self.store.core.get(&keys::api_key(hash)).await?;
+        // The row was found by the hash; comparing it again in constant time costs nothing.
+        let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
+        let mut known = self.known.lock().await;
+        if known.len() > 10_000 {
+            known.clear();
+        }
+        known.insert(hash.to_owned(), (now, key.clone()));
+        Ok(key)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, key) = value.and_then(|value| value.split_once(' ')).ok_or_else(unauthenticated)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(key.trim()) } else { Err(unauthenticated()) }
+}
+
+fn unauthenticated() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "unauthenticated",
+        "Send a valid API key as Authorization: Bearer stk_…",
+    )
+}

@@ -1,0 +1,181 @@
+//! `Idempotency-Key`: a repeated request makes nothing new.
+//!
+//! The record is written first and holds the id that the request is going to mint. A repetition after a
+//! crash goes on with that id, so that it makes the same thing and not a second one.
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::data;
+use crate::chance;
+use crate::domain::ids::{EventId, TenantId};
+use crate::error::{Error, Kind};
+use crate::store::{Created, Store, keys};
+
+/// How long a key is honoured, in hours.
+const HONOURED_HOURS: i64 = 24;
+
+/// How long a request counts as still running, in seconds: longer than any function runs.
+const RUNNING_SECONDS: i64 = 60;
+
+/// What a creating request came to.
+pub struct Made {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// The answer's data.
+    pub data: Value,
+    /// Whether the data shows a secret, which is told once and not stored.
+    pub shows_secret: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    request: String,
+    minted: Uuid,
+    started_at: DateTime<Utc>,
+    answer: Option<Answer>,
+    revision: u64,
+    expires_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    status: u16,
+    data: Option<String>,
+}
+
+/// One creating request.
+pub struct Creation<'a> {
+    /// The tables.
+    pub store: &'a Store,
+    /// Whose request it is.
+    pub tenant: TenantId,
+    /// The route, because a key means something on one route only.
+    pub route: &'a str,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// The request's body.
+    pub body: &'a [u8],
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+impl Creation<'_> {
+    /// Runs `act` with the id to mint, or answers as the first such request was answered.
+    ///
+    /// # Errors
+    /// Those of `act`; unprocessable for another body under the same key; conflict while the first is
+    /// still running, or when its answer showed a secret.
+    pub async fn run<F>(self, act: impl FnOnce(Uuid) -> F) -> Result<Response, Error>
+    where
+        F: Future<Output = Result<Made, Error>>,
+    {
+        let fresh = EventId::mint(self.now, chance::bytes()).uuid();
+        let Some(key) = self.headers.get("idempotency-key") else {
+            let made = act(fresh).await?;
+            return Ok(data(made.status, &made.data));
+        };
+        let place = keys::idempotency(self.tenant, &self.hash(key.as_bytes()));
+        let begun = Record {
+            request: hex::encode(Sha256::digest(self.body)),
+            minted: fresh,
+            started_at: self.now,
+            answer: None,
+            revision: 0,
+            expires_at: self
+                .now
+                .checked_add_signed(Duration::hours(HONOURED_HOURS))
+                .unwrap_or(self.now)
+                .timestamp(),
+        };
+        let mut record = match self.store.core.create::<_, Record>(&place, &begun).await? {
+            Created::Now => begun,
+            Created::Before(before) if before.expires_at <= self.now.timestamp() => {
+                let renewed = Record { revision: before.revision.saturating_add(1), ..begun };
+                if !self.store.core.replace(&place, &renewed, before.revision).await? {
+                    return Err(still_running());
+                }
+                renewed
+            }
+            Created::Before(before) => match self.resume(before, &begun.request, &place).await? {
+                Resumed::Answered(response) => return Ok(response),
+                Resumed::Running(record) => record,
+            },
+        };
+        let made = match act(record.minted).await {
+            Ok(made) => made,
+            Err(error) => {
+                // Nothing was made: the key is free again. Should this fail, it is after a minute.
+                if !error.is_transient() && error.kind != Kind::Fault {
+                    self.store.core.delete(&place).await?;
+                }
+                return Err(error);
+            }
+        };
+        let told = (!made.shows_secret).then(|| made.data.to_string());
+        record.answer = Some(Answer { status: made.status.as_u16(), data: told });
+        let expected = record.revision;
+        record.revision = expected.saturating_add(1);
+        self.store.core.replace(&place, &record, expected).await?;
+        Ok(data(made.status, &made.data))
+    }
+
+    async fn resume(
+        &self,
+        mut before: Record,
+        request: &str,
+        place: &crate::store::Key,
+    ) -> Result<Resumed, Error> {
+        if before.request != request {
+            let text = "The same Idempotency-Key came with another body";
+            return Err(Error::new(Kind::Unprocessable, "idempotency_key_reused", text));
+        }
+        if let Some(answer) = &before.answer {
+            let Some(told) = &answer.data else {
+                let text = "The first answer showed a secret, which is shown once";
+                return Err(Error::new(Kind::Conflict, "secret_already_shown", text));
+            };
+            let mut told: Value = serde_json::from_str(told).unwrap_or(Value::Null);
+            if let Some(duplicate) = told.get_mut("duplicate") {
+                *duplicate = Value::Bool(true);
+            }
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+            return Ok(Resumed::Answered(data(status, &told)));
+        }
+        if self.now.signed_duration_since(before.started_at) < Duration::seconds(RUNNING_SECONDS) {
+            return Err(still_running());
+        }
+        let expected = before.revision;
+        before.revision = expected.saturating_add(1);
+        before.started_at = self.now;
+        if self.store.core.replace(place, &before, expected).await? {
+            Ok(Resumed::Running(before))
+        } else {
+            Err(still_running())
+        }
+    }
+
+    fn hash(&self, key: &[u8]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.route.as_bytes());
+        hash.update([0]);
+        hash.update(key);
+        hex::encode(hash.finalize())
+    }
+}
+
+enum Resumed {
+    Answered(Response),
+    Running(Record),
+}
+
+fn still_running() -> Error {
+    Error::new(Kind::Conflict, "request_in_progress", "A request with this Idempotency-Key is still running")
+}
