@@ -1,4 +1,6 @@
 //! HTTP to subscribers, behind the egress guard.
 
 pub mod client;
+#[cfg(test)]
+mod client_tests;
 pub mod guard;

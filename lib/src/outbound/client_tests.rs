@@ -1,0 +1,171 @@
+//! What the client does with receivers that misbehave, over real sockets on this machine.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::client::{Client, Request};
+use crate::domain::outcome::{FailureKind, Outcome, Response, RetryAfter};
+use crate::domain::target::{EgressPolicy, Target};
+
+/// A receiver that reads one request and then does what the test says.
+async fn receiver<F>(answer: impl FnOnce(TcpStream) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut read = [0; 4096];
+        let _ = stream.read(&mut read).await;
+        answer(stream).await;
+    });
+    address
+}
+
+fn loopback_allowed() -> EgressPolicy {
+    EgressPolicy::new(true, vec!["127.0.0.0/8".parse().expect("a CIDR")])
+}
+
+async fn post(url: &str, timeout: Duration) -> Outcome {
+    let policy = loopback_allowed();
+    let target = Target::vet(url, &policy).expect("a target");
+    let request = Request {
+        target: &target,
+        method: "POST",
+        headers: vec![],
+        body: Bytes::from_static(b"{}"),
+        timeout,
+    };
+    Client::new(policy).send(request).await
+}
+
+async fn response_of(answer: &'static str) -> Response {
+    let address = receiver(move |mut stream| async move {
+        let _ = stream.write_all(answer.as_bytes()).await;
+    })
+    .await;
+    match post(&format!("http://{address}/hook"), Duration::from_secs(5)).await {
+        Outcome::Response(response) => response,
+        Outcome::Failure(failure) => panic!("{failure:?}"),
+    }
+}
+
+async fn failure_of(url: &str, timeout: Duration) -> FailureKind {
+    match post(url, timeout).await {
+        Outcome::Failure(failure) => failure.kind,
+        Outcome::Response(response) => panic!("{response:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_back_with_its_status_and_body() {
+    let response = response_of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK").await;
+    assert_eq!((response.status, response.body.as_slice()), (200, b"OK".as_slice()));
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let answer = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(response_of(answer).await.status, 302);
+}
+
+#[tokio::test]
+async fn retry_after_is_read() {
+    let answer = "HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(response_of(answer).await.retry_after, Some(RetryAfter::Seconds(120)));
+}
+
+#[tokio::test]
+async fn of_a_large_body_only_the_beginning_is_read() {
+    let address = receiver(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n").await;
+        for _ in 0..1280 {
+            if stream.write_all(&[b'x'; 8192]).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let outcome = post(&format!("http://{address}/"), Duration::from_secs(5)).await;
+    let Outcome::Response(response) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(response.body.len(), 16 * 1024);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_ends_with_the_timeout() {
+    let address = receiver(|mut stream| async move {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx").await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    assert_eq!(
+        failure_of(&format!("http://{address}/"), Duration::from_millis(100)).await,
+        FailureKind::Timeout
+    );
+}
+
+#[tokio::test]
+async fn a_receiver_that_hangs_ends_with_the_timeout() {
+    let address = receiver(|stream| async move {
+        let _open = stream;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    assert_eq!(
+        failure_of(&format!("http://{address}/"), Duration::from_millis(100)).await,
+        FailureKind::Timeout
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_a_protocol_failure() {
+    let address = receiver(|mut stream| async move {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
+    })
+    .await;
+    assert_eq!(
+        failure_of(&format!("http://{address}/"), Duration::from_secs(5)).await,
+        FailureKind::Protocol
+    );
+}
+
+#[tokio::test]
+async fn a_closed_port_is_a_connect_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    assert_eq!(failure_of(&format!("http://{address}/"), Duration::from_secs(5)).await, FailureKind::Connect);
+}
+
+#[tokio::test]
+async fn a_literal_on_loopback_is_refused_when_called_under_a_policy_that_does_not_allow_it() {
+    let target = Target::vet("http://127.0.0.1:9/", &loopback_allowed()).expect("a target");
+    let request = Request {
+        target: &target,
+        method: "POST",
+        headers: vec![],
+        body: Bytes::new(),
+        timeout: Duration::from_secs(5),
+    };
+    let outcome = Client::new(EgressPolicy::default()).send(request).await;
+    assert!(matches!(outcome, Outcome::Failure(failure) if failure.kind == FailureKind::Blocked));
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_loopback_is_refused_when_called_under_a_policy_that_does_not_allow_it() {
+    let target = Target::vet("http://localhost:9/", &loopback_allowed()).expect("a target");
+    let request = Request {
+        target: &target,
+        method: "POST",
+        headers: vec![],
+        body: Bytes::new(),
+        timeout: Duration::from_secs(5),
+    };
+    let outcome = Client::new(EgressPolicy::default()).send(request).await;
+    assert!(matches!(outcome, Outcome::Failure(failure) if failure.kind == FailureKind::Blocked));
+}
