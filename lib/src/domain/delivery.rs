@@ -13,6 +13,9 @@ pub const SHARDS: u8 = 4;
 /// How long a final row is kept.
 pub const KEPT: Duration = Duration::days(30);
 
+/// After how many days an open delivery is given up.
+pub const OPEN_DAYS: i64 = 30;
+
 /// A delivery's id: a version 8 UUID of 48 bits of the event's time, 2 bits of shard, 32 bits of
 /// subscription handle, and a hash of event and subscription. It is derived, so that whoever fans out
 /// the same event again means the same delivery, and it tells where the row is.
@@ -94,6 +97,14 @@ impl Status {
             Self::Pending | Self::Retrying | Self::Paused => true,
             Self::Delivered | Self::Failed | Self::Skipped | Self::Cancelled => false,
         }
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(text.into()).map_err(|_| "is not a state of deliveries".to_owned())
     }
 }
 
@@ -179,6 +190,37 @@ pub struct Delivery {
 const LOGGED: usize = 30;
 
 impl Delivery {
+    /// Whether this attempt of this schedule is the one to come.
+    #[must_use]
+    pub fn awaits(&self, generation: u32, attempt: u32) -> bool {
+        self.generation == generation && self.attempts == attempt.saturating_sub(1) && self.status.is_open()
+    }
+
+    /// Lets the delivery wait, for the reason given.
+    pub fn pause(&mut self, reason: &str) {
+        self.status = Status::Paused;
+        self.reason = Some(reason.to_owned());
+        self.next_attempt_at = None;
+        self.leave_the_index();
+    }
+
+    /// Lets a paused delivery go on.
+    pub fn resume(&mut self) {
+        self.status = if self.attempts == 0 { Status::Pending } else { Status::Retrying };
+        self.reason = None;
+    }
+
+    /// Begins the schedule anew, with the same id.
+    pub fn begin_again(&mut self) {
+        self.generation = self.generation.saturating_add(1);
+        self.attempts = 0;
+        self.status = Status::Pending;
+        self.reason = None;
+        self.ticket = None;
+        self.next_attempt_at = None;
+        self.expires_at = None;
+    }
+
     /// Ends the delivery in a final state.
     pub fn end(&mut self, status: Status, reason: Option<&str>, now: DateTime<Utc>) {
         self.status = status;

@@ -139,6 +139,9 @@ fn check_name(name: &str) -> Result<(), &'static str> {
 }
 
 fn check_value(value: &str) -> Result<(), &'static str> {
+    if value == REDACTED {
+        return Err("is what hides a value: give the value, or leave the member out");
+    }
     if value.len() > MAX_VALUE_BYTES {
         return Err("must have at most 2048 bytes");
     }

@@ -1,20 +1,45 @@
 //! The rules of the product, pure: one noun a file.
 
 pub mod address;
+pub mod authentication;
+pub mod binding;
+pub mod change;
+pub mod channel;
+pub mod component;
+pub mod decision;
 pub mod delivery;
+pub mod delivery_view;
 pub mod event;
 pub mod event_type;
 pub mod fields;
 pub mod filter;
 pub mod headers;
 pub mod ids;
+pub mod integration;
+pub mod lookup;
+pub mod mapping;
+pub mod normalised;
 pub mod outcome;
+pub mod pattern;
+pub mod provider;
+pub mod rate;
+pub mod receipt;
+pub mod release;
+pub mod release_name;
+pub mod repository;
 pub mod retry;
+pub mod schedule;
 pub mod schema;
+pub mod scheme;
 pub mod signature;
 pub mod subscription;
 pub mod target;
 pub mod tenant;
+pub mod trigger;
+pub mod url_token;
+pub mod version;
+pub mod version_range;
+pub mod webhook;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::event_type::EventPattern;
 use super::fields::Fields;
@@ -194,9 +194,12 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), cra
     let signature_secret = fields
         .read("signatureSecret", |value| SigningSecret::parse(value.as_str().ok_or("must be a string")?));
     fields.require("events");
-    let events = fields
+    let mut events = fields
         .list("events", 50, |value| value.as_str().ok_or("must be a string")?.parse::<EventPattern>())
         .unwrap_or_default();
+    // Said twice is said once.
+    let mut seen = std::collections::BTreeSet::new();
+    events.retain(|pattern| seen.insert(pattern.to_string()));
     if events.is_empty() && body.get("events").is_some_and(Value::is_array) {
         fields.wrong("events", "must name at least one event type");
     }
@@ -263,25 +266,6 @@ pub fn authorization(auth_type: AuthType, credential: &str) -> Option<String> {
     }
 }
 
-/// RFC 7396: a patch laid over a document; `null` removes.
-pub fn merge(document: &mut Value, patch: &Value) {
-    let Some(patch) = patch.as_object() else {
-        *document = patch.clone();
-        return;
-    };
-    if !document.is_object() {
-        *document = Value::Object(Map::new());
-    }
-    let Some(members) = document.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            members.remove(name);
-        } else {
-            merge(members.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,12 +304,5 @@ mod tests {
             assert!(fields.contains(&field), "{field} is not among {fields:?}");
         }
         assert!(fields.iter().any(|field| field.starts_with("filters[0]")), "{fields:?}");
-    }
-
-    #[test]
-    fn a_patch_replaces_adds_and_removes() {
-        let mut document = json!({"a": 1, "b": {"c": 2, "d": 3}});
-        merge(&mut document, &json!({"a": null, "b": {"c": 4}, "e": [1]}));
-        assert_eq!(document, json!({"b": {"c": 4, "d": 3}, "e": [1]}));
     }
 }
