@@ -1,0 +1,197 @@
+//! Bodies and signatures that real senders made, kept beside the repository and not in it: read where they
+//! are, skipped where they are not.
+
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use http::{HeaderMap, HeaderName};
+use serde_json::Value;
+
+use super::verify::{Live, Request, Verified, verify};
+use super::{Found, Parsed, normalise};
+use crate::domain::normalised::{EventKind, NormalisedEvent};
+use crate::domain::provider::{Provider, WebhookType};
+use crate::domain::scheme::Scheme;
+
+fn file(name: &str) -> Option<Vec<u8>> {
+    let folder: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "..", "..", "shared", "fixtures", "inbound"].iter().collect();
+    std::fs::read(folder.join(name)).ok()
+}
+
+fn list(name: &str) -> Vec<Value> {
+    file(name).map(|bytes| serde_json::from_slice(&bytes).expect("a list")).unwrap_or_default()
+}
+
+fn headers(said: &Value) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in said.as_object().expect("headers") {
+        headers.append(name.parse::<HeaderName>().unwrap(), value.as_str().unwrap().parse().unwrap());
+    }
+    headers
+}
+
+/// Whose bodies a folder has, and to which type of config they come.
+fn sender(folder: &str) -> (WebhookType, Provider) {
+    use WebhookType::{CiPipeline, Generic, GithubApp, GitlabWebhook, RegistryPush};
+    match folder {
+        "github" => (GithubApp, Provider::Auto),
+        "gitlab" => (GitlabWebhook, Provider::Auto),
+        "dockerhub" => (RegistryPush, Provider::Dockerhub),
+        "harbor" => (RegistryPush, Provider::Harbor),
+        "ghcr" => (RegistryPush, Provider::Ghcr),
+        "quay" => (RegistryPush, Provider::Quay),
+        "acr" => (RegistryPush, Provider::Acr),
+        "ecr" => (RegistryPush, Provider::Ecr),
+        "gar" => (RegistryPush, Provider::Gar),
+        "artifactory" => (RegistryPush, Provider::Artifactory),
+        "nexus" => (RegistryPush, Provider::Nexus),
+        "distribution" => (RegistryPush, Provider::Distribution),
+        "gitea" => (CiPipeline, Provider::Gitea),
+        "bitbucket-cloud" | "bitbucket-server" => (CiPipeline, Provider::Bitbucket),
+        "circleci" => (CiPipeline, Provider::Circleci),
+        "buildkite" => (CiPipeline, Provider::Buildkite),
+        "azuredevops" => (CiPipeline, Provider::AzureDevops),
+        "tekton" => (CiPipeline, Provider::Tekton),
+        "cdevents" => (CiPipeline, Provider::Cdevents),
+        "jenkins" => (CiPipeline, Provider::Jenkins),
+        "generic" => (Generic, Provider::Generic),
+        other => panic!("nobody reads {other}"),
+    }
+}
+
+/// A single commit's state is of no kind that the contract has, and a dispatched event has no meaning that
+/// all its users share.
+const NO_KIND: [&str; 2] = ["ci.status", "generic"];
+
+/// What an event is expected to be, as far as the captures' own list says; it writes an artifact's
+/// repository with its host, and a digest that is none with a remark behind it.
+fn is_as_expected(path: &str, event: &NormalisedEvent, expected: &Value) {
+    let text = |name: &str| expected[name].as_str();
+    assert_eq!(text("registry"), event.registry.as_deref(), "{path}");
+    let whole = event.registry.as_ref().map(|host| format!("{host}/{}", event.repository));
+    assert_eq!(text("repository"), whole.as_deref(), "{path}");
+    assert_eq!(text("tag"), event.tag.as_deref(), "{path}");
+    let digest = text("digest").map(|digest| digest.split(' ').next().unwrap());
+    assert_eq!(digest, event.digest.as_deref(), "{path}");
+    assert_eq!(event.digest_valid, text("digest").is_some_and(super::digest::is_valid), "{path}");
+    // What is deleted was pushed by somebody else, at another time.
+    if event.kind != EventKind::ArtifactDeleted {
+        assert_eq!(super::time::parse(&expected["pushedAt"]), event.pushed_at, "{path}");
+        assert_eq!(text("pusher"), event.pusher.as_deref(), "{path}");
+    }
+}
+
+/// What is told of code and pipelines is what the list says of them.
+fn tells_as_expected(path: &str, event: &NormalisedEvent, expected: &Value) {
+    for (name, told) in [
+        ("gitRepository", Some(event.repository.as_str())),
+        ("branch", event.branch.as_deref()),
+        ("tag", event.tag.as_deref()),
+        ("commit", event.commit.as_deref()),
+        ("result", event.result.as_deref()),
+        ("scope", event.scope.as_deref()),
+    ] {
+        if let Some(expected) = expected[name].as_str() {
+            assert_eq!(told, Some(expected), "{path}: {name}");
+        }
+    }
+    if let Some(merged) = expected["merged"].as_bool() {
+        assert_eq!(event.result.as_deref() == Some("merged"), merged, "{path}");
+    }
+    if let Some(prerelease) = expected["prerelease"].as_bool() {
+        assert_eq!(event.prerelease, Some(prerelease), "{path}");
+    }
+}
+
+fn is_read_as_expected(path: &str, parsed: &Parsed, expected: &Value) {
+    let class = expected["class"].as_str().unwrap();
+    match &parsed.found {
+        Found::Ping => assert_eq!(class, "ping", "{path}"),
+        Found::Handshake { validation_code } => {
+            assert_eq!(expected["respond"]["body"]["validationResponse"], validation_code.as_str(), "{path}");
+        }
+        Found::Uninteresting(reason) => {
+            assert!(class == "ignored" || NO_KIND.contains(&class), "{path}: {reason}");
+        }
+        Found::Events(events) => {
+            assert!(events.iter().all(|event| event.kind.name() == class), "{path}: {events:?}");
+            let artifacts = expected["artifacts"].as_array().map_or(&[][..], Vec::as_slice);
+            if !artifacts.is_empty() {
+                assert_eq!(events.len(), artifacts.len(), "{path}");
+            }
+            for (event, expected) in events.iter().zip(artifacts) {
+                is_as_expected(path, event, expected);
+            }
+            if artifacts.is_empty() {
+                tells_as_expected(path, &events[0], expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn captured_bodies_are_read_as_expected_by_name_and_by_shape() {
+    for entry in list("manifest.json") {
+        let path = entry["path"].as_str().unwrap();
+        let (webhook_type, provider) = sender(path.split('/').next().unwrap());
+        let body = file(path).expect("a body");
+        let none = HeaderMap::new();
+        let verified = Verified::was_verified_before(&none, &body);
+        let read =
+            |provider| normalise(&verified, webhook_type, provider, None, DateTime::default()).expect(path);
+        is_read_as_expected(path, &read(provider), &entry["expected"]);
+        // These have no shape of their own: an unwrapped message, and pushes that GitHub's look like.
+        if !path.starts_with("gar/") && !path.starts_with("gitea/") && !path.starts_with("buildkite/") {
+            is_read_as_expected(path, &read(Provider::Auto), &entry["expected"]);
+        }
+    }
+}
+
+/// The scheme of a captured signature's sender; `None` for what is not one of ours.
+fn scheme(name: &str) -> Option<Scheme> {
+    use crate::domain::authentication::Algorithm::HmacSha1;
+    use crate::domain::authentication::Authentication::StandardWebhooks;
+    let preset = |provider| Some(Scheme::of(provider, WebhookType::Generic, None, None, None));
+    let of = |header, algorithm| {
+        Some(Scheme::of(Provider::Generic, WebhookType::Generic, None, Some(header), algorithm))
+    };
+    match name {
+        "github-sha256" => preset(Provider::Ghcr),
+        "github-sha1" => of("X-Hub-Signature", Some(HmacSha1)),
+        "circleci-v1" => preset(Provider::Circleci),
+        "standard-webhooks" | "standard-webhooks-multi" => Some(StandardWebhooks.into()),
+        "buildkite-signature" => preset(Provider::Buildkite),
+        "nexus-sha1" => preset(Provider::Nexus),
+        "jfrog-sha256" => preset(Provider::Artifactory),
+        "gitea" | "gitea-no-secret" => preset(Provider::Gitea),
+        "bitbucket" => preset(Provider::Bitbucket),
+        _ => None,
+    }
+}
+
+/// When the captured signature was made, for those that say.
+fn made_at(headers: &HeaderMap) -> i64 {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap());
+    let buildkite = text("x-buildkite-signature")
+        .and_then(|value| value.split_once(',')?.0.strip_prefix("timestamp=")?.parse().ok());
+    text("webhook-timestamp").and_then(|value| value.parse().ok()).or(buildkite).unwrap_or_default()
+}
+
+#[test]
+fn captured_signatures_verify_and_one_without_a_secret_does_not() {
+    for vector in list("SIGNATURES.json") {
+        let name = vector["scheme"].as_str().unwrap();
+        let Some(scheme) = scheme(name) else { continue };
+        let headers = headers(&vector["headers"]);
+        let body = vector["body"].as_str().unwrap().as_bytes();
+        let secrets = [vector["secret"].as_str().unwrap()];
+        let live = Live { secrets: &secrets, url_token_hashes: &[], issuers_keys: None };
+        let now = DateTime::from_timestamp(made_at(&headers), 0).unwrap();
+        let request = Request { headers: &headers, body, url_token: None };
+        let verified = verify(&scheme, request, live, now);
+        assert_eq!(verified.is_ok(), name != "gitea-no-secret", "{name}");
+        let changed = Request { body: &[body, b" "].concat(), ..request };
+        assert!(verify(&scheme, changed, live, now).is_err(), "{name}");
+    }
+}
