@@ -59,12 +59,18 @@ impl Aws {
     /// An SQS client: two tries within 600 ms.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        self.sqs_within(Duration::from_millis(600))
+    }
+
+    /// An SQS client: two tries within the time given.
+    #[must_use]
+    pub fn sqs_within(&self, time: Duration) -> aws_sdk_sqs::Client {
         let mut config = aws_sdk_sqs::Config::builder()
             .region(self.region.clone())
             .credentials_provider(self.credentials.clone())
             .http_client(self.http.clone())
             .retry_config(quick_retry())
-            .timeout_config(timeouts(Duration::from_millis(600)));
+            .timeout_config(timeouts(time));
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SQS"));
         aws_sdk_sqs::Client::from_conf(config.build())
     }

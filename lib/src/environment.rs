@@ -28,6 +28,13 @@ impl Environment {
         Self { variables, clock }
     }
 
+    /// The same with one variable set.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The value of `name`; one that is absent or empty is `None`.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {

@@ -18,6 +18,8 @@ pub enum Kind {
     Forbidden,
     /// There is no such thing, or it is another tenant's.
     NotFound,
+    /// There is such a thing, and this method is not for it.
+    MethodNotAllowed,
     /// The thing's present state does not allow it.
     Conflict,
     /// The request is well-formed and its content is not acceptable; `errors` names every mistake.
@@ -102,6 +104,15 @@ impl Error {
             "validation_failed",
             "The request has mistakes; each is listed in errors",
         );
+        error.errors = errors;
+        error
+    }
+
+    /// A request whose form or query has mistakes, all of them.
+    #[must_use]
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let mut error =
+            Self::new(Kind::Invalid, "invalid_request", "The request has mistakes; each is listed in errors");
         error.errors = errors;
         error
     }

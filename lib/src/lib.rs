@@ -8,11 +8,14 @@ pub mod clock;
 pub mod domain;
 pub mod environment;
 pub mod error;
+pub mod inbound;
 
 #[cfg(feature = "aws")]
 pub mod app;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+pub mod function;
 #[cfg(feature = "aws")]
 pub mod outbound;
 #[cfg(feature = "aws")]

@@ -1,22 +1,30 @@
 //! One request to a subscriber: body, headers, signature, the call, and what came of it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use crate::aws::Aws;
 use crate::domain::delivery::{Attempt, DeliveryId, cut};
 use crate::domain::event::body;
 use crate::domain::event_type::EventType;
+use crate::domain::headers::{REDACTED, redact};
 use crate::domain::outcome::{Outcome, Verdict};
 use crate::domain::signature::{self, SigningSecret};
 use crate::domain::subscription::{self, AuthType, Subscription};
 use crate::domain::target::{EgressPolicy, Target};
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::outbound::client::{Client, Request};
 use crate::secrets::keyring::Keyring;
-use crate::store::keys;
+use crate::store::{Store, keys};
 
 /// What we call ourselves to receivers.
 pub const USER_AGENT: &str = concat!("Stella-Webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// How much of an answer is shown to a caller who waits for it, in bytes.
+const MOST_SHOWN: usize = 16 * 1024;
 
 /// What is sent, and as which attempt.
 pub struct Sending<'a> {
@@ -53,6 +61,16 @@ pub struct Made {
 }
 
 impl Sender {
+    /// The sender of a function, behind the deployment's egress guard.
+    ///
+    /// # Errors
+    /// A fault when a variable is missing.
+    pub fn of(environment: &Environment, aws: &Aws, store: &Store) -> Result<Self, Error> {
+        let keyring = Keyring::of(environment, aws, store)?;
+        let policy = EgressPolicy::from_environment(environment)?;
+        Ok(Self::new(policy, keyring, aws.secrets_manager(), environment.required("STAGE")?))
+    }
+
     /// A sender behind the egress guard.
     #[must_use]
     pub fn new(
@@ -77,6 +95,7 @@ impl Sender {
     ) -> Result<Made, Error> {
         let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
         let headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
+        let secrets = secrets_in(&headers);
         let made = |attempt, verdict, response| Made { attempt, verdict, response };
         let mut attempt = Attempt {
             number: sending.number,
@@ -110,8 +129,9 @@ impl Sender {
         attempt.success = outcome.is_success();
         attempt.error = outcome.error();
         let kept = if attempt.success { 256 } else { 1024 };
-        attempt.response_body = outcome.body_text(kept).filter(|text| !text.is_empty());
-        let response = outcome.body_text(16 * 1024).map(|text| cut(&text, 16 * 1024));
+        // Receivers that echo their request would put our credentials into the log.
+        let response = outcome.body_text(MOST_SHOWN).map(|text| scrub(text, &secrets));
+        attempt.response_body = response.as_ref().map(|text| cut(text, kept)).filter(|text| !text.is_empty());
         Ok(made(attempt, outcome.verdict(at), response))
     }
 
@@ -162,7 +182,7 @@ impl Sender {
 
     async fn credential(&self, subscription: &Subscription) -> Result<String, Error> {
         if let Some(name) = &subscription.terms.credential_ref {
-            let name = credential_name(&self.stage, subscription, name);
+            let name = crate::secrets::tenants_entry(&self.stage, subscription.tenant_id, name);
             return crate::secrets::read(&self.secrets, &name).await;
         }
         let sealed = subscription.sealed_credential.as_deref();
@@ -176,7 +196,39 @@ impl Sender {
     }
 }
 
-/// Every tenant's entries live under its own prefix, because the functions share a role.
-fn credential_name(stage: &str, subscription: &Subscription, name: &str) -> String {
-    format!("/{stage}/tenants/{}/{name}", subscription.tenant_id)
+/// The values among a request's headers that no log may show, and what they are made of.
+fn secrets_in(headers: &[(String, String)]) -> Vec<String> {
+    let is_secret = |(name, value): &&(String, String)| redact(name, value) == REDACTED;
+    let mut secrets: Vec<String> = Vec::new();
+    for (_, value) in headers.iter().filter(is_secret) {
+        let bare = value.split_once(' ').map_or(value.as_str(), |(_, bare)| bare);
+        let decoded = STANDARD.decode(bare).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        secrets.extend([value.clone(), bare.to_owned()]);
+        secrets.extend(decoded);
+    }
+    // The longest first, so that none is left in part; what is very short would blank innocent text.
+    secrets.retain(|secret| secret.len() >= 4);
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+fn scrub(text: String, secrets: &[String]) -> String {
+    secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), REDACTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_receiver_echoes_of_our_credentials_is_blanked() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = [
+            header("Authorization", "Basic dXNlcjpwYXNzIHdvcmQ="),
+            header("X-Api-Key", "k-12345"),
+            header("X-Team", "blue team"),
+        ];
+        let echo = "Basic dXNlcjpwYXNzIHdvcmQ= k-12345 user:pass word blue team".to_owned();
+        assert_eq!(scrub(echo, &secrets_in(&headers)), "[redacted] [redacted] [redacted] blue team");
+    }
 }

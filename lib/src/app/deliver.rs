@@ -6,28 +6,38 @@
 //! chain.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::Mutex;
 
 use super::attempt::{Made, Sender, Sending};
 use super::fan_out::{new_row, ticket};
+use super::operational;
+use super::rows::{Rows, Saved};
 use crate::chance;
-use crate::domain::delivery::{Delivery, Status};
+use crate::clock::Clock;
+use crate::domain::delivery::{Delivery, OPEN_DAYS, Status};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::outcome::Verdict;
+use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::queue::message::{AttemptDue, Command};
 use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
-use crate::store::{Created, Store, keys};
+use crate::store::{Store, keys};
 
 /// How long a subscription is taken as read, in seconds.
 const CACHED_SECONDS: i64 = 10;
 
-/// Waits longer than this are spent in the index of due deliveries, in seconds.
-const LONGEST_HOPS_SECONDS: i64 = 3600;
+/// What must be left beside the subscription's timeout for an attempt to begin, in milliseconds.
+const MARGIN_MS: i64 = 5_000;
+
+/// After how many minutes a credential that could not be read is tried again.
+const CREDENTIAL_MINUTES: i64 = 5;
+
+/// How often a row that others write too is written again.
+const MOST_WRITES: usize = 5;
 
 /// Subscriptions (none where there is none), each with when it was read.
 type Known = HashMap<SubscriptionId, (DateTime<Utc>, Option<Subscription>)>;
@@ -35,52 +45,61 @@ type Known = HashMap<SubscriptionId, (DateTime<Utc>, Option<Subscription>)>;
 /// Makes attempts.
 pub struct Deliver {
     store: Store,
+    rows: Rows,
     sender: Sender,
     retries: Queue,
     commands: Queue,
+    clock: Arc<dyn Clock>,
     cache: Mutex<Known>,
 }
 
 impl Deliver {
     /// Sends further attempts to `retries`, and what is to be done with a subscription to `commands`.
     #[must_use]
-    pub fn new(store: Store, sender: Sender, retries: Queue, commands: Queue) -> Self {
-        Self { store, sender, retries, commands, cache: Mutex::default() }
+    pub fn new(store: Store, sender: Sender, retries: Queue, commands: Queue, clock: Arc<dyn Clock>) -> Self {
+        Self { rows: Rows::new(&store), store, sender, retries, commands, clock, cache: Mutex::default() }
     }
 
-    /// Makes the attempt that a message asks for. `Ok` acknowledges the message. With less than the
-    /// subscription's timeout and 5 s `remaining_ms`, the message is sent again instead.
+    /// Makes the attempt that a message asks for. `Ok` acknowledges the message. With less time before
+    /// the deadline than the subscription's timeout and 5 s, the message is sent again instead.
     ///
     /// # Errors
     /// Only our own troubles; the message comes again.
     pub async fn deliver(
         &self,
         due: &AttemptDue,
-        now: DateTime<Utc>,
-        remaining_ms: u64,
+        receives: u32,
+        deadline: DateTime<Utc>,
     ) -> Result<(), Error> {
+        let now = self.clock.now();
         if due.due.is_some_and(|at| at > now) {
-            return self.send(due, now).await;
+            return self.send(due).await;
         }
-        let row = if due.fresh { None } else { self.row(due).await? };
+        // A first attempt has no row; but a message that comes again may have left one.
+        let row = if due.fresh && receives <= 1 { None } else { self.row(due).await? };
         if let Some(row) = &row
-            && !is_expected(row, due)
+            && !row.awaits(due.generation, due.attempt)
         {
-            return self.already_made(row, due, now).await;
+            return self.already_made(row, due).await;
         }
         let Some(subscription) = self.subscription(due, now).await? else {
-            return self.end(row, due, Status::Cancelled, "subscription_deleted", now).await;
+            return self.cancel(row, "subscription_deleted", now).await;
         };
-        if remaining_ms < subscription.terms.timeout.saturating_add(5_000) {
-            return self
-                .send(&AttemptDue { due: now.checked_add_signed(Duration::seconds(1)), ..due.clone() }, now)
-                .await;
+        let needed = i64::try_from(subscription.terms.timeout).unwrap_or(0).saturating_add(MARGIN_MS);
+        if deadline.signed_duration_since(now) < Duration::milliseconds(needed) {
+            let soon = now.checked_add_signed(Duration::seconds(1));
+            return self.send(&AttemptDue { due: soon, ..due.clone() }).await;
         }
         let Some(event) = self.event(due, now).await? else {
-            return self.end(row, due, Status::Cancelled, "event_expired", now).await;
+            return self.cancel(row, "event_expired", now).await;
         };
+        let row = row.unwrap_or_else(|| new_row(&event, &subscription, due.delivery_id, now));
+        if now.signed_duration_since(row.created_at) >= Duration::days(OPEN_DAYS) {
+            return self.cancel(Some(row), "expired", now).await;
+        }
         if !subscription.terms.enabled {
-            return self.pause(row, &event, &subscription, due, now).await;
+            let expiry = schedule::expiry(row.created_at);
+            return self.hold(row, due, "disabled", expiry).await;
         }
         let sending = Sending {
             id: due.delivery_id,
@@ -89,108 +108,125 @@ impl Deliver {
             number: due.attempt,
             generation: due.generation,
         };
-        let made = self.sender.send(&subscription, &sending, now, subscription.terms.timeout).await?;
-        let written = row.is_some();
-        let row = row.unwrap_or_else(|| new_row(&event, &subscription, due.delivery_id, now));
-        let (row, next) = after(row, due, &subscription, made, now);
-        if let Some(other) = self.write(&row, written, due).await? {
-            return self.already_made(&other, due, now).await;
-        }
-        self.tell(&row, &subscription).await?;
-        match next {
-            Some(next) => self.send(&next, now).await,
-            None => Ok(()),
+        match self.sender.send(&subscription, &sending, now, subscription.terms.timeout).await {
+            Ok(made) => self.settle(row, due, &subscription, made).await,
+            Err(error) if subscription.terms.credential_ref.is_some() => {
+                tracing::warn!(error = %error, subscription.id = %subscription.id, "a credential cannot be read");
+                let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
+                self.hold(row, due, "credential", later).await
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Writes what an attempt left; when another writer was first, gives that writer's row.
-    async fn write(
+    /// Writes what came of an attempt, then sends the next. A row that others changed meanwhile without
+    /// making this attempt is written on top of what they wrote.
+    async fn settle(
         &self,
-        row: &Delivery,
-        written: bool,
+        mut row: Delivery,
         due: &AttemptDue,
-    ) -> Result<Option<Delivery>, Error> {
-        let key = keys::delivery(due.tenant_id, due.subscription_id, due.delivery_id);
-        if written {
-            let expected = row.revision.saturating_sub(1);
-            let done = self.store.deliveries.replace(&key, row, expected).await?;
-            return if done { Ok(None) } else { self.store.deliveries.get(&key).await };
+        subscription: &Subscription,
+        made: Made,
+    ) -> Result<(), Error> {
+        // The attempt may have taken its whole timeout: the delay to the next counts from here.
+        let now = self.clock.now();
+        let chance = u64::from_be_bytes(chance::bytes());
+        for _ in 0..MOST_WRITES {
+            row.url.clone_from(&subscription.terms.url);
+            subscription.terms.method.name().clone_into(&mut row.method);
+            row.ticket = Some(due.ticket.clone());
+            let policy = &subscription.terms.retry_policy;
+            let next = schedule::settle(&mut row, made.attempt.clone(), &made.verdict, policy, chance, now);
+            if let Next::Park(at) = next {
+                row.park(keys::due(row.id.shard()), at);
+            }
+            match self.rows.save(&row).await? {
+                Saved::Yes => {
+                    self.tell(&row, subscription).await?;
+                    return match next {
+                        Next::Send(at) => self.send(&next_attempt(due, at)).await,
+                        Next::Park(_) | Next::Nothing => Ok(()),
+                    };
+                }
+                Saved::No(other) if other.awaits(due.generation, due.attempt) => row = *other,
+                Saved::No(other) => return self.already_made(&other, due).await,
+            }
         }
-        match self.store.deliveries.create(&key, row).await? {
-            Created::Now => Ok(None),
-            Created::Before(other) => Ok(Some(other)),
-        }
+        Err(Error::unavailable("a delivery's row is written by too many at once"))
     }
 
     /// The row has moved on. If it was this very message that moved it and the next attempt's message
     /// may not have gone out, it goes out now.
-    async fn already_made(&self, row: &Delivery, due: &AttemptDue, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn already_made(&self, row: &Delivery, due: &AttemptDue) -> Result<(), Error> {
         let own = row.ticket.as_deref() == Some(&due.ticket);
         let here = row.generation == due.generation && row.attempts == due.attempt;
         if !(own && here) {
             return Ok(());
         }
-        if let Some(subscription) = self.subscription(due, now).await? {
+        if row.status == Status::Failed
+            && let Some(subscription) = self.subscription(due, self.clock.now()).await?
+        {
             self.tell(row, &subscription).await?;
         }
-        if row.status == Status::Retrying && row.due_pk.is_none() {
-            let next = next_attempt(due, row.next_attempt_at.unwrap_or(now));
-            return self.send(&next, now).await;
+        match row.next_attempt_at {
+            Some(at) if row.status == Status::Retrying && row.due_pk.is_none() => {
+                self.send(&next_attempt(due, at)).await
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// A receiver that is gone: its subscription is to be disabled.
+    /// What others are to know of a delivery that failed: that it is exhausted; or that its receiver is gone,
+    /// and its subscription, unless it was changed since, to be disabled.
     async fn tell(&self, row: &Delivery, subscription: &Subscription) -> Result<(), Error> {
-        if row.status != Status::Failed || row.log.last().and_then(|last| last.status_code) != Some(410) {
+        let last = row.log.last().filter(|_| row.status == Status::Failed);
+        let Some(last) = last else { return Ok(()) };
+        if row.reason.as_deref() == Some("exhausted") {
+            return operational::exhausted(&self.store, row, subscription).await;
+        }
+        if last.status_code != Some(410) {
             return Ok(());
         }
         let command = Command::Disable {
             tenant_id: row.tenant_id,
             subscription_id: row.subscription_id,
             reason: "The receiver answered 410 Gone".to_owned(),
-            revision: subscription.revision,
+            revision: last.revision,
         };
         let group = row.subscription_id.to_string();
         self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
     }
 
-    async fn pause(
+    /// Lets a delivery wait, visibly and without using an attempt, until it is resumed, or until the
+    /// index of due deliveries brings it up again.
+    async fn hold(
         &self,
-        row: Option<Delivery>,
-        event: &Event,
-        subscription: &Subscription,
+        mut row: Delivery,
         due: &AttemptDue,
-        now: DateTime<Utc>,
+        reason: &str,
+        until: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let written = row.is_some();
-        let mut row = row.unwrap_or_else(|| new_row(event, subscription, due.delivery_id, now));
-        row.status = Status::Paused;
-        row.reason = Some("disabled".to_owned());
-        row.next_attempt_at = None;
-        row.leave_the_index();
-        row.revision = row.revision.saturating_add(1);
-        // Another writer was first: what it wrote stands, and this message has nothing more to do.
-        self.write(&row, written, due).await.map(|_| ())
+        for _ in 0..MOST_WRITES {
+            row.pause(reason);
+            row.park(keys::due(row.id.shard()), until);
+            match self.rows.save(&row).await? {
+                Saved::No(other) if other.awaits(due.generation, due.attempt) => row = *other,
+                // Another writer was first: what it wrote stands, and this message has no more to do.
+                Saved::Yes | Saved::No(_) => return Ok(()),
+            }
+        }
+        Err(Error::unavailable("a delivery's row is written by too many at once"))
     }
 
-    async fn end(
-        &self,
-        row: Option<Delivery>,
-        due: &AttemptDue,
-        status: Status,
-        reason: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
+    async fn cancel(&self, row: Option<Delivery>, reason: &str, now: DateTime<Utc>) -> Result<(), Error> {
         // Without a row there is nothing that anybody could look at: the subscription is deleted.
         let Some(mut row) = row else { return Ok(()) };
-        row.end(status, Some(reason), now);
-        row.revision = row.revision.saturating_add(1);
-        self.write(&row, true, due).await.map(|_| ())
+        row.end(Status::Cancelled, Some(reason), now);
+        self.rows.save(&row).await.map(|_| ())
     }
 
     async fn row(&self, due: &AttemptDue) -> Result<Option<Delivery>, Error> {
-        self.store.deliveries.get(&keys::delivery(due.tenant_id, due.subscription_id, due.delivery_id)).await
+        self.rows.find(due.tenant_id, due.subscription_id, due.delivery_id).await
     }
 
     async fn event(&self, due: &AttemptDue, now: DateTime<Utc>) -> Result<Option<Event>, Error> {
@@ -202,15 +238,18 @@ impl Deliver {
         self.store.core.get(&keys::event(due.tenant_id, due.event_id)).await
     }
 
+    /// The subscription as read within the last seconds. One that is remembered as disabled or absent is
+    /// read again, because a delivery that is held on old news would wait for nobody.
     async fn subscription(
         &self,
         due: &AttemptDue,
         now: DateTime<Utc>,
     ) -> Result<Option<Subscription>, Error> {
-        if let Some((read, subscription)) = self.cache.lock().await.get(&due.subscription_id)
+        if let Some((read, Some(subscription))) = self.cache.lock().await.get(&due.subscription_id)
+            && subscription.terms.enabled
             && now.signed_duration_since(*read) < Duration::seconds(CACHED_SECONDS)
         {
-            return Ok(subscription.clone());
+            return Ok(Some(subscription.clone()));
         }
         let key = keys::subscription(due.tenant_id, due.subscription_id);
         let subscription: Option<Subscription> = self.store.core.get(&key).await?;
@@ -222,9 +261,10 @@ impl Deliver {
         Ok(subscription)
     }
 
-    async fn send(&self, due: &AttemptDue, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn send(&self, due: &AttemptDue) -> Result<(), Error> {
         let group = due.subscription_id.to_string();
-        self.retries.send(Outgoing { body: due, group, delay_seconds: hop(due.due, now) }).await
+        let delay_seconds = hop(due.due, self.clock.now());
+        self.retries.send(Outgoing { body: due, group, delay_seconds }).await
     }
 }
 
@@ -236,10 +276,6 @@ pub fn hop(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> i32 {
     i32::try_from(seconds).unwrap_or(LONGEST_DELAY_SECONDS).min(LONGEST_DELAY_SECONDS)
 }
 
-fn is_expected(row: &Delivery, due: &AttemptDue) -> bool {
-    row.generation == due.generation && row.attempts == due.attempt.saturating_sub(1) && row.status.is_open()
-}
-
 fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
     AttemptDue {
         attempt: due.attempt.saturating_add(1),
@@ -248,45 +284,6 @@ fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
         due: Some(at),
         ..due.clone()
     }
-}
-
-/// What an attempt leaves: the row, and the next attempt when it is to be sent at once.
-fn after(
-    mut row: Delivery,
-    due: &AttemptDue,
-    subscription: &Subscription,
-    made: Made,
-    now: DateTime<Utc>,
-) -> (Delivery, Option<AttemptDue>) {
-    row.record(made.attempt);
-    row.ticket = Some(due.ticket.clone());
-    row.revision = row.revision.saturating_add(1);
-    row.url.clone_from(&subscription.terms.url);
-    subscription.terms.method.name().clone_into(&mut row.method);
-    row.reason = None;
-    match made.verdict {
-        Verdict::Delivered => row.end(Status::Delivered, None, now),
-        Verdict::Final { .. } => row.end(Status::Failed, None, now),
-        Verdict::Gone => row.end(Status::Failed, Some("gone"), now),
-        Verdict::Retry { after } => {
-            let next = due.attempt.saturating_add(1);
-            if !subscription.terms.retry_policy.allows_attempt(next) {
-                row.end(Status::Failed, Some("exhausted"), now);
-                return (row, None);
-            }
-            let chance = u64::from_be_bytes(chance::bytes());
-            let delay = subscription.terms.retry_policy.delay_before(next, chance, after);
-            let at = now.checked_add_signed(delay).unwrap_or(now);
-            row.status = Status::Retrying;
-            row.next_attempt_at = Some(at);
-            if delay > Duration::seconds(LONGEST_HOPS_SECONDS) {
-                row.park(keys::due(row.id.shard()), at);
-                return (row, None);
-            }
-            return (row, Some(next_attempt(due, at)));
-        }
-    }
-    (row, None)
 }
 
 /// The message for a row that waits: its next attempt, with a new ticket.

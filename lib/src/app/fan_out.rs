@@ -1,10 +1,11 @@
-//! Fans an event out: one message to the queue for each subscription that wants it.
+//! Fans events out: one message to the queue for each subscription that wants one, then a mark.
 //!
 //! Safe to run twice: delivery ids are derived, so a repeated message means the same delivery.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -60,6 +61,12 @@ pub struct Matched {
     pub delivery_id: DeliveryId,
 }
 
+/// What one event leads to.
+struct Plan<'a> {
+    event: &'a Event,
+    matched: Vec<(Subscription, DeliveryId)>,
+}
+
 impl FanOut {
     /// Fans out to this queue.
     #[must_use]
@@ -67,43 +74,73 @@ impl FanOut {
         Self { store, deliveries, cache: Mutex::default() }
     }
 
-    /// Forgets what was read before of a tenant whose subscriptions changed since; each batch begins so.
-    ///
-    /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn begin_batch(&self, tenants: &[TenantId]) -> Result<(), Error> {
-        for tenant in tenants {
-            let revision = self.store.core.get::<Revision>(&keys::revision(*tenant)).await?;
-            let revision = revision.map_or(0, |revision| revision.number);
-            let mut cache = self.cache.lock().await;
-            let known = cache.entry(*tenant).or_default();
-            if known.revision != revision {
-                *known = Known { revision, by_type: HashMap::new() };
+    /// Fans a batch of events out. Says of each, in order, whether it is done; one that is not is to be
+    /// fanned out again.
+    pub async fn fan_out(&self, events: &[Event], now: DateTime<Utc>) -> Vec<Result<(), Error>> {
+        let tenants: BTreeSet<TenantId> = events.iter().map(|event| event.tenant_id).collect();
+        let refreshed = try_join_all(tenants.into_iter().map(|tenant| self.refresh(tenant))).await;
+        let plans = match refreshed {
+            Ok(_) => join_all(events.iter().map(|event| self.plan(event))).await,
+            Err(error) => {
+                tracing::warn!(error = %error, "the subscriptions' revision cannot be read");
+                return events
+                    .iter()
+                    .map(|_| Err(Error::unavailable("The subscriptions cannot be read")))
+                    .collect();
             }
+        };
+        let unsent = self.enqueue(&plans).await;
+        let done = plans.into_iter().enumerate().map(|(number, plan)| {
+            let sent = match &unsent {
+                Ok(unsent) => !unsent.contains(&number),
+                Err(_) => false,
+            };
+            async move {
+                let plan = plan?;
+                if !sent {
+                    return Err(Error::unavailable("SQS did not take every message"));
+                }
+                self.mark(&plan, now).await
+            }
+        });
+        join_all(done).await
+    }
+
+    /// Forgets what was read of a tenant whose subscriptions changed since.
+    async fn refresh(&self, tenant: TenantId) -> Result<(), Error> {
+        let revision = self.store.core.get::<Revision>(&keys::revision(tenant)).await?;
+        let revision = revision.map_or(0, |revision| revision.number);
+        let mut cache = self.cache.lock().await;
+        let known = cache.entry(tenant).or_default();
+        if known.revision != revision {
+            *known = Known { revision, by_type: HashMap::new() };
         }
         Ok(())
     }
 
-    /// Puts an event's deliveries on the queue, then marks the event.
-    ///
-    /// # Errors
-    /// Unavailable when a dependency is; the event is fanned out again later.
-    pub async fn fan_out(&self, event: &Event, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn plan<'a>(&self, event: &'a Event) -> Result<Plan<'a>, Error> {
         let subscriptions = self.subscriptions(event.tenant_id, event.event).await?;
         let payload = event.payload();
-        let wanted: Vec<&Subscription> = subscriptions
-            .iter()
+        let matched = subscriptions
+            .into_iter()
             .filter(|subscription| subscription.terms.filters.iter().all(|filter| filter.matches(&payload)))
-            .collect();
+            .map(|subscription| {
+                let id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
+                (subscription, id)
+            });
+        Ok(Plan { event, matched: matched.collect() })
+    }
+
+    /// Puts the deliveries of all plans on the queue, ten to a request; gives the numbers of the plans
+    /// of which not everything went.
+    async fn enqueue(&self, plans: &[Result<Plan<'_>, Error>]) -> Result<BTreeSet<usize>, Error> {
+        let mut owners = Vec::new();
         let mut messages = Vec::new();
-        let mut matched = Vec::new();
-        for subscription in wanted {
-            let delivery_id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
-            matched.push(Matched { subscription_id: subscription.id, delivery_id });
-            if subscription.terms.enabled {
-                messages.push(first_attempt(event, subscription, delivery_id));
-            } else {
-                self.skip(event, subscription, delivery_id, now).await?;
+        for (number, plan) in plans.iter().enumerate() {
+            let Ok(plan) = plan else { continue };
+            for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.terms.enabled) {
+                owners.push(number);
+                messages.push(first_attempt(plan.event, subscription, *id));
             }
         }
         let outgoing = messages.iter().map(|message| Outgoing {
@@ -111,8 +148,21 @@ impl FanOut {
             group: message.subscription_id.to_string(),
             delay_seconds: 0,
         });
-        self.deliveries.send_all(outgoing.collect()).await?;
-        let mark = Mark { deliveries: matched, at: now, expires_at: event.expires_at };
+        let unsent = self.deliveries.send_all(outgoing.collect()).await?;
+        Ok(unsent.into_iter().filter_map(|message| owners.get(message).copied()).collect())
+    }
+
+    /// Notes what was skipped, then marks the event as fanned out.
+    async fn mark(&self, plan: &Plan<'_>, now: DateTime<Utc>) -> Result<(), Error> {
+        let event = plan.event;
+        for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.terms.enabled) {
+            self.skip(event, subscription, *id, now).await?;
+        }
+        let matched = plan.matched.iter().map(|(subscription, delivery_id)| Matched {
+            subscription_id: subscription.id,
+            delivery_id: *delivery_id,
+        });
+        let mark = Mark { deliveries: matched.collect(), at: now, expires_at: event.expires_at };
         self.store.core.put(&keys::fan_out(event.tenant_id, event.id), &mark).await
     }
 

@@ -43,7 +43,7 @@ pub fn parse(body: &Value) -> Result<Publication, Error> {
         && !data.is_null()
     {
         for mistake in event.check(&data) {
-            fields.wrong(format!("data.{}", mistake.field).trim_end_matches('.'), mistake.message);
+            fields.wrong(&mistake.field, mistake.message);
         }
     }
     fields.finish()?;
@@ -66,6 +66,7 @@ pub async fn publish(
 ) -> Result<(Event, bool), Error> {
     let timestamp = publication.timestamp.unwrap_or_else(|| id.time());
     let event = Event::new(id, tenant, publication.event, timestamp, &publication.data);
+    store.note_event_day(tenant, id.time().date_naive()).await?;
     match store.core.create(&keys::event(tenant, id), &event).await? {
         Created::Now => Ok((event, false)),
         Created::Before(stored) => Ok((stored, true)),

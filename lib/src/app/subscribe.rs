@@ -7,14 +7,17 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::operational;
 use crate::chance;
+use crate::domain::change::Change;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::signature::SigningSecret;
-use crate::domain::subscription::{self, AuthType, Secrets, Subscription, merge};
+use crate::domain::subscription::{self, AuthType, Secrets, Subscription};
 use crate::domain::target::{EgressPolicy, Target};
+use crate::environment::Environment;
 use crate::error::{Error, FieldError, Kind};
 use crate::outbound::guard;
-use crate::queue::message::Command;
+use crate::queue::message::{Command, Walk};
 use crate::queue::{Outgoing, Queue};
 use crate::secrets::keyring::Keyring;
 use crate::store::{Commit, Store, keys};
@@ -29,6 +32,19 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// The subscriptions of a deployment.
+    ///
+    /// # Errors
+    /// A fault when a variable cannot be read.
+    pub fn of(
+        environment: &Environment,
+        store: &Store,
+        keyring: Keyring,
+        commands: Queue,
+    ) -> Result<Self, Error> {
+        Ok(Self::new(store.clone(), keyring, EgressPolicy::from_environment(environment)?, commands))
+    }
+
     /// Subscriptions whose URLs the policy allows.
     #[must_use]
     pub fn new(store: Store, keyring: Keyring, policy: EgressPolicy, commands: Queue) -> Self {
@@ -107,7 +123,7 @@ impl Subscriptions {
         handle.map(|handle| handle.subscription_id).ok_or_else(Error::not_found)
     }
 
-    /// Changes a subscription: a patch is laid over what it says, otherwise the body replaces it all.
+    /// Changes a subscription.
     ///
     /// # Errors
     /// Every mistake at once; conflict when somebody else changed it meanwhile.
@@ -115,13 +131,11 @@ impl Subscriptions {
         &self,
         tenant: TenantId,
         id: SubscriptionId,
-        body: &Value,
-        is_patch: bool,
+        change: &Change,
         now: DateTime<Utc>,
     ) -> Result<(Subscription, Option<String>), Error> {
         let before = self.find(tenant, id).await?;
-        let mut wanted = if is_patch { before.said() } else { Value::Null };
-        merge(&mut wanted, body);
+        let wanted = change.over(before.said());
         let (terms, secrets) = subscription::parse(&wanted, before.sealed_credential.is_some())?;
         if terms.url != before.terms.url {
             self.check_url(&terms.url).await?;
@@ -135,7 +149,7 @@ impl Subscriptions {
         self.replace(&before, &after).await?;
         // Said again it resumes again: should this send fail, a repetition of the request mends it.
         if after.terms.enabled {
-            self.command(&after, Command::Resume { tenant_id: tenant, subscription_id: id }).await?;
+            self.command(&after, Command::Resume(Walk::new(tenant, id))).await?;
         }
         Ok((after, minted))
     }
@@ -156,6 +170,12 @@ impl Subscriptions {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             found => found?,
         };
+        // This very command disabled it, and may not have said so.
+        let is_ours = before.revision == revision.saturating_add(1)
+            && before.disabled_reason.as_deref() == Some(reason);
+        if is_ours && !before.terms.enabled {
+            return operational::disabled(&self.store, &before).await;
+        }
         if before.revision != revision || !before.terms.enabled {
             return Ok(());
         }
@@ -165,9 +185,10 @@ impl Subscriptions {
         after.updated_at = now;
         after.revision = before.revision.saturating_add(1);
         match self.replace(&before, &after).await {
-            Err(error) if error.kind == Kind::Conflict => Ok(()),
-            done => done,
+            Err(error) if error.kind == Kind::Conflict => return Ok(()),
+            done => done?,
         }
+        operational::disabled(&self.store, &after).await
     }
 
     /// Deletes a subscription. Its handle stays, so that its deliveries can still be looked at.
@@ -184,7 +205,7 @@ impl Subscriptions {
         }
         transaction.increment(core, &keys::revision(tenant), "number")?;
         transaction.commit().await?;
-        self.command(&before, Command::Cancel { tenant_id: tenant, subscription_id: id }).await
+        self.command(&before, Command::Cancel(Walk::new(tenant, id))).await
     }
 
     async fn replace(&self, before: &Subscription, after: &Subscription) -> Result<(), Error> {

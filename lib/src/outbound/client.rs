@@ -65,7 +65,7 @@ impl Client {
     pub async fn send(&self, request: Request<'_>) -> Outcome {
         let started = Instant::now();
         let timeout = request.timeout;
-        let answer = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let answer = tokio::time::timeout(timeout, self.exchange(request, MOST_READ)).await;
         let response_time_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match answer {
             Ok(Ok((status, retry_after, body))) => {
@@ -76,9 +76,21 @@ impl Client {
         }
     }
 
+    /// Fetches a document of at most `most` bytes.
+    ///
+    /// # Errors
+    /// What went wrong; anything but 200, and a longer document, is `Protocol`.
+    pub async fn fetch(&self, request: Request<'_>, most: usize) -> Result<Vec<u8>, FailureKind> {
+        let exchange = tokio::time::timeout(request.timeout, self.exchange(request, most.saturating_add(1)));
+        let (status, _, body) = exchange.await.map_err(|_| FailureKind::Timeout)??;
+        if status == 200 && body.len() <= most { Ok(body) } else { Err(FailureKind::Protocol) }
+    }
+
+    /// The answer with at most `most` bytes of its body.
     async fn exchange(
         &self,
         request: Request<'_>,
+        most: usize,
     ) -> Result<(u16, Option<RetryAfter>, Vec<u8>), FailureKind> {
         let mut built = http::Request::builder().method(request.method).uri(request.target.uri().clone());
         if let Some(headers) = built.headers_mut() {
@@ -93,19 +105,19 @@ impl Client {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(RetryAfter::parse);
-        let body = beginning(response.into_body()).await?;
+        let body = beginning(response.into_body(), most).await?;
         Ok((status, retry_after, body))
     }
 }
 
 /// The beginning of a body. What follows is never read: the connection is dropped with it.
-async fn beginning(mut body: Incoming) -> Result<Vec<u8>, FailureKind> {
+async fn beginning(mut body: Incoming, most: usize) -> Result<Vec<u8>, FailureKind> {
     let mut read = Vec::new();
-    while read.len() < MOST_READ {
+    while read.len() < most {
         let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|_| FailureKind::Interrupted)?;
         if let Some(data) = frame.data_ref() {
-            let room = MOST_READ.saturating_sub(read.len()).min(data.len());
+            let room = most.saturating_sub(read.len()).min(data.len());
             read.extend_from_slice(data.get(..room).unwrap_or_default());
         }
     }

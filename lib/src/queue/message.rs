@@ -1,12 +1,14 @@
 //! What the messages say. A newer version is read by an older one and the other way round: members are
 //! only added, and unknown ones are passed over.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event_type::EventType;
-use crate::domain::ids::{EventId, SubscriptionId, TenantId};
+use crate::domain::ids::{ConfigId, EventId, ReceiptId, SubscriptionId, TenantId};
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
 pub const MOST_INLINE_BYTES: usize = 6 * 1024;
@@ -60,18 +62,61 @@ pub enum Command {
     },
     /// Resume its paused deliveries.
     #[serde(rename_all = "camelCase")]
-    Resume {
-        /// Whose it is.
-        tenant_id: TenantId,
-        /// Which.
-        subscription_id: SubscriptionId,
-    },
+    Resume(Walk),
     /// Cancel its open deliveries, because it was deleted.
     #[serde(rename_all = "camelCase")]
-    Cancel {
-        /// Whose it is.
-        tenant_id: TenantId,
-        /// Which.
-        subscription_id: SubscriptionId,
-    },
+    Cancel(Walk),
+}
+
+/// A request that was authenticated and could not be processed at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueuedRequest {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// By which config it came.
+    pub config_id: ConfigId,
+    /// The receipt that its sender was told.
+    pub receipt_id: ReceiptId,
+    /// When it came, and was authenticated.
+    pub received_at: DateTime<Utc>,
+    /// Its headers, what is secret blanked.
+    pub headers: BTreeMap<String, String>,
+    /// Its body, gzipped, in base64.
+    pub body: String,
+    /// Who called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// How often it was tried.
+    pub tries: u32,
+    /// Not before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<DateTime<Utc>>,
+}
+
+/// A walk over all deliveries of a subscription, which may take several steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Walk {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Which subscription's.
+    pub subscription_id: SubscriptionId,
+    /// Which of its partitions the walk has come to.
+    #[serde(default)]
+    pub shard: u8,
+    /// After which row of it, empty at its beginning.
+    #[serde(default)]
+    pub after: String,
+    /// Whether this is the second walk, for deliveries that were being held while the first went by.
+    #[serde(default)]
+    pub second: bool,
+}
+
+impl Walk {
+    /// A walk from the beginning.
+    #[must_use]
+    pub fn new(tenant_id: TenantId, subscription_id: SubscriptionId) -> Self {
+        Self { tenant_id, subscription_id, shard: 0, after: String::new(), second: false }
+    }
 }

@@ -1,11 +1,14 @@
 //! SQS: the messages and how they are sent.
 
+pub mod batch;
 pub mod message;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use futures_util::future::join_all;
 use serde::Serialize;
 
+use crate::environment::Environment;
 use crate::error::Error;
 
 /// The longest delay that a message can be sent with, in seconds.
@@ -32,6 +35,14 @@ pub struct Outgoing<'a, T> {
 }
 
 impl Queue {
+    /// The queue whose address the environment has under this name.
+    ///
+    /// # Errors
+    /// A fault when the variable is missing.
+    pub fn of(environment: &Environment, client: &Client, variable: &'static str) -> Result<Self, Error> {
+        Ok(Self::new(client.clone(), environment.required(variable)?))
+    }
+
     /// The queue at that address.
     #[must_use]
     pub fn new(client: Client, url: &str) -> Self {
@@ -55,45 +66,51 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends any number of messages, ten to a request and fewer when they are large.
+    /// Sends any number of messages, ten to a request and fewer when they are large. Says which (by
+    /// number) SQS did not take; the others have gone.
     ///
     /// # Errors
-    /// Unavailable when SQS did not take all of them; those before the failing one may have gone.
-    pub async fn send_all<T: Serialize>(&self, messages: Vec<Outgoing<'_, T>>) -> Result<(), Error> {
-        let mut entries: Vec<SendMessageBatchRequestEntry> = Vec::new();
+    /// A fault when a message cannot be written.
+    pub async fn send_all<T: Serialize>(&self, messages: Vec<Outgoing<'_, T>>) -> Result<Vec<usize>, Error> {
+        let mut batches: Vec<Vec<(usize, SendMessageBatchRequestEntry)>> = vec![Vec::new()];
         let mut weight: usize = 0;
-        for message in messages {
+        for (number, message) in messages.into_iter().enumerate() {
             let body = text(message.body)?;
-            if entries.len() == 10 || weight.saturating_add(body.len()) > MOST_BATCH_BYTES {
-                self.send_batch(std::mem::take(&mut entries)).await?;
+            let is_full = batches.last().is_some_and(|batch| batch.len() == 10);
+            if is_full || weight.saturating_add(body.len()) > MOST_BATCH_BYTES {
+                batches.push(Vec::new());
                 weight = 0;
             }
             weight = weight.saturating_add(body.len());
             let entry = SendMessageBatchRequestEntry::builder()
-                .id(entries.len().to_string())
+                .id(number.to_string())
                 .message_body(body)
                 .message_group_id(message.group)
                 .delay_seconds(message.delay_seconds.clamp(0, LONGEST_DELAY_SECONDS))
                 .build()
                 .map_err(|error| Error::fault("a message cannot be built").caused_by(error))?;
-            entries.push(entry);
+            if let Some(batch) = batches.last_mut() {
+                batch.push((number, entry));
+            }
         }
-        if entries.is_empty() { Ok(()) } else { self.send_batch(entries).await }
+        batches.retain(|batch| !batch.is_empty());
+        let failed = join_all(batches.into_iter().map(|batch| self.send_batch(batch))).await;
+        Ok(failed.into_iter().flatten().collect())
     }
 
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), Error> {
-        let output = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries))
-            .send()
-            .await
-            .map_err(|error| unavailable("SendMessageBatch", error.into_service_error()))?;
-        if output.failed.is_empty() {
-            return Ok(());
+    /// Sends one batch; gives the numbers of the messages that did not go.
+    async fn send_batch(&self, batch: Vec<(usize, SendMessageBatchRequestEntry)>) -> Vec<usize> {
+        let (numbers, entries): (Vec<usize>, Vec<_>) = batch.into_iter().unzip();
+        let sent =
+            self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
+        match sent {
+            Ok(output) => output.failed.iter().filter_map(|failed| failed.id.parse().ok()).collect(),
+            Err(error) => {
+                let error = unavailable("SendMessageBatch", error.into_service_error());
+                tracing::warn!(error = %error, messages = numbers.len(), "messages were not sent");
+                numbers
+            }
         }
-        Err(Error::unavailable("SQS did not take every message").about("SendMessageBatch"))
     }
 }
 

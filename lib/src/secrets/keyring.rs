@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::seal::SealKey;
+use crate::aws::Aws;
 use crate::chance;
 use crate::domain::ids::TenantId;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::store::{Created, Key, Store, keys};
 
@@ -31,6 +33,14 @@ struct Wrapped {
 }
 
 impl Keyring {
+    /// The keyring of a function.
+    ///
+    /// # Errors
+    /// A fault when a variable is missing.
+    pub fn of(environment: &Environment, aws: &Aws, store: &Store) -> Result<Self, Error> {
+        Ok(Self::new(store.clone(), aws.secrets_manager(), environment.required("MASTER_SECRET_ID")?))
+    }
+
     /// A keyring whose master secret is read when it is first needed.
     #[must_use]
     pub fn new(store: Store, client: Client, master_id: &str) -> Self {

@@ -5,6 +5,7 @@ pub mod seal;
 
 use aws_sdk_secretsmanager::Client;
 
+use crate::domain::ids::TenantId;
 use crate::error::Error;
 
 /// The current text of a secret.
@@ -19,4 +20,32 @@ pub async fn read(client: &Client, id: &str) -> Result<String, Error> {
         .secret_string
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Error::fault("A secret is empty").about(id))
+}
+
+/// The current text of a secret and, while it is being rotated, the one before.
+///
+/// # Errors
+/// As `read`.
+pub async fn read_both(client: &Client, id: &str) -> Result<Vec<String>, Error> {
+    // What is pasted into Secrets Manager often ends in a line break, which no sender sends.
+    let bare = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
+    let mut both = vec![bare(read(client, id).await?)];
+    let previous = client.get_secret_value().secret_id(id).version_stage("AWSPREVIOUS").send().await;
+    match previous {
+        Ok(output) => both.extend(output.secret_string.map(bare).filter(|text| !text.is_empty())),
+        Err(error) => {
+            let error = error.into_service_error();
+            if !error.is_resource_not_found_exception() {
+                return Err(Error::unavailable("A secret cannot be read").about(id).caused_by(error));
+            }
+        }
+    }
+    Ok(both)
+}
+
+/// The name of a tenant's entry. Every tenant's entries live below its own prefix, which is put before the
+/// name here, because the functions share a role.
+#[must_use]
+pub fn tenants_entry(stage: &str, tenant: TenantId, name: &str) -> String {
+    format!("/{stage}/tenants/{tenant}/{}", name.trim_start_matches('/'))
 }

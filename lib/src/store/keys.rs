@@ -178,10 +178,22 @@ pub fn fan_out(tenant: TenantId, id: EventId) -> Key {
     key(event.pk, format!("{}#FANOUT", event.sk))
 }
 
-/// Up to when everything of a tenant was seen to be fanned out.
+/// The partition with the days on which a tenant has events. Whoever may write events may write it.
 #[must_use]
-pub fn fan_out_watermark(id: TenantId) -> Key {
-    key(tenant(id), "FANOUT_WATERMARK")
+pub fn event_days(id: TenantId) -> String {
+    format!("TENANT#{id}#EVENTS#DAYS")
+}
+
+/// A day on which a tenant has events, so that lists visit no other.
+#[must_use]
+pub fn event_day(id: TenantId, day: chrono::NaiveDate) -> Key {
+    key(event_days(id), format!("DAY#{day}"))
+}
+
+/// Up to when every event was seen to be fanned out.
+#[must_use]
+pub fn fan_out_watermark() -> Key {
+    key("SYSTEM", "FANOUT_WATERMARK")
 }
 
 /// One of the partitions with a subscription's deliveries.
@@ -206,6 +218,12 @@ pub fn receipts(tenant: TenantId, config: ConfigId) -> String {
 #[must_use]
 pub fn receipt(tenant: TenantId, config: ConfigId, id: ReceiptId) -> Key {
     key(receipts(tenant, config), id.to_string())
+}
+
+/// How many requests to a config were rejected within an hour.
+#[must_use]
+pub fn rejections(tenant: TenantId, config: ConfigId, hour: DateTime<Utc>) -> Key {
+    key(format!("TENANT#{tenant}#REJECTIONS#{config}"), time(hour))
 }
 
 /// The record that something was received before.

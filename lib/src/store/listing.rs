@@ -6,9 +6,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use super::query::key_of;
 use super::table::{failed, read};
 use super::{Item, Table};
 use crate::error::{Error, Kind};
@@ -20,6 +23,8 @@ const COUNTED_AHEAD: u64 = 1_000;
 
 /// Which rows a list is made of.
 pub struct Listing {
+    /// What the list is called among all lists: a cursor of one list is none of another.
+    pub name: String,
     /// Groups of partitions, newest group first; the rows within a group interleave.
     pub groups: Vec<Vec<String>>,
     /// What their sort keys begin with.
@@ -32,8 +37,21 @@ impl Listing {
     /// The rows of one partition whose sort keys are a prefix and a minted id.
     #[must_use]
     pub fn of(partition: String, prefix: &str) -> Self {
-        Self { groups: vec![vec![partition]], prefix: prefix.to_owned(), bound: id_bound }
+        let name = format!("{partition} {prefix}");
+        Self { name, groups: vec![vec![partition]], prefix: prefix.to_owned(), bound: id_bound }
     }
+}
+
+impl Listing {
+    /// What a cursor of the list carries: short, and telling nothing.
+    fn mark(&self) -> String {
+        let hash = hex::encode(Sha256::digest(self.name.as_bytes()));
+        hash.get(..16).unwrap_or_default().to_owned()
+    }
+}
+
+fn not_ours() -> Error {
+    Error::new(Kind::Invalid, "invalid_cursor", "The cursor is not one that this list gave")
 }
 
 /// The greatest id that could have been minted at or before `moment`.
@@ -61,6 +79,7 @@ pub struct PageRequest {
 /// Where a page ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cursor {
+    list: String,
     after: String,
     seen: u64,
     page: u64,
@@ -73,9 +92,13 @@ impl Cursor {
     /// # Errors
     /// Invalid when it is not one of ours.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(
-            || Error::new(Kind::Invalid, "invalid_cursor", "The cursor is not one that a list gave"),
-        )
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(not_ours)
+    }
+
+    /// Whether it is a cursor of that list, and leads nowhere else.
+    fn is_of(&self, listing: &Listing) -> bool {
+        self.list == listing.mark() && self.after.starts_with(&listing.prefix)
     }
 
     fn text(&self) -> String {
@@ -110,7 +133,12 @@ pub struct Pagination {
     /// Whether counting ended before the rows did.
     pub total_is_lower_bound: bool,
     /// Rows made later than this were left out.
+    #[serde(serialize_with = "with_milliseconds")]
     pub as_of: DateTime<Utc>,
+}
+
+fn with_milliseconds<S: serde::Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&crate::domain::timestamp(*time))
 }
 
 impl Table {
@@ -126,6 +154,9 @@ impl Table {
         keep: impl Fn(&T) -> bool,
     ) -> Result<Page<T>, Error> {
         let cursor = request.cursor.as_ref();
+        if cursor.is_some_and(|cursor| !cursor.is_of(listing)) {
+            return Err(not_ours());
+        }
         let as_of = cursor.map(|cursor| cursor.as_of).or(request.as_of).unwrap_or(now);
         let (mut seen, page) = cursor.map_or((0, request.page), |cursor| (cursor.seen, cursor.page));
         let first = page.saturating_sub(1).saturating_mul(request.page_size);
@@ -162,7 +193,9 @@ impl Table {
                 }
                 if seen >= first && seen < end {
                     items.push(row);
-                    next_cursor = Some(Cursor { after: sk, seen: end, page: page.saturating_add(1), as_of });
+                    let list = listing.mark();
+                    next_cursor =
+                        Some(Cursor { list, after: sk, seen: end, page: page.saturating_add(1), as_of });
                 }
                 seen = seen.saturating_add(1);
             }
@@ -181,69 +214,51 @@ impl Table {
             },
         })
     }
-
-    /// Every row of one partition whose sort key lies between two bounds, oldest first; at most 10 000.
-    ///
-    /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<Item>, Error> {
-        let mut rows = Vec::new();
-        let mut start = None;
-        loop {
-            let output = self
-                .client()
-                .query()
-                .table_name(self.name())
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start.take())
-                .send()
-                .await
-                .map_err(|error| failed("Query", error))?;
-            rows.extend(output.items.unwrap_or_default());
-            start = output.last_evaluated_key;
-            if start.is_none() || rows.len() >= 10_000 {
-                return Ok(rows);
-            }
-        }
-    }
-
-    /// Every row of one partition whose sort key begins so, oldest first; at most 10 000.
-    ///
-    /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn all<T: DeserializeOwned>(&self, partition: &str, prefix: &str) -> Result<Vec<T>, Error> {
-        let rows = self.range(partition, prefix, &format!("{prefix}\u{10ffff}")).await?;
-        rows.into_iter().map(read).collect()
-    }
-
-    /// The keys of the rows of the index `due` that are due by `until`, soonest first; at most `limit`.
-    ///
-    /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn due(&self, partition: &str, until: &str, limit: i32) -> Result<Vec<super::Key>, Error> {
-        let output = self
-            .client()
-            .query()
-            .table_name(self.name())
-            .index_name("due")
-            .key_condition_expression("duePk = :pk AND dueAt <= :until")
-            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-            .expression_attribute_values(":until", AttributeValue::S(until.to_owned()))
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|error| failed("Query", error))?;
-        Ok(output.items.unwrap_or_default().iter().filter_map(key_of).collect())
-    }
 }
 
-fn key_of(item: &Item) -> Option<super::Key> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    Some(super::Key { pk: text("pk")?, sk: text("sk")? })
+/// A page of rows that are at hand already, newest first.
+///
+/// # Errors
+/// Invalid when the cursor is another list's.
+pub fn page_of<T>(
+    name: &str,
+    rows: Vec<T>,
+    request: &PageRequest,
+    now: DateTime<Utc>,
+    made_at: fn(&T) -> DateTime<Utc>,
+) -> Result<Page<T>, Error> {
+    let listing = Listing::of(name.to_owned(), "");
+    let cursor = request.cursor.as_ref();
+    if cursor.is_some_and(|cursor| !cursor.is_of(&listing)) {
+        return Err(not_ours());
+    }
+    let as_of = cursor.map(|cursor| cursor.as_of).or(request.as_of).unwrap_or(now);
+    let page = cursor.map_or(request.page, |cursor| cursor.page);
+    let first = page.saturating_sub(1).saturating_mul(request.page_size);
+    let end = first.saturating_add(request.page_size);
+    let mut total: u64 = 0;
+    let mut items = Vec::new();
+    for row in rows.into_iter().filter(|row| made_at(row) <= as_of) {
+        if (first..end).contains(&total) {
+            items.push(row);
+        }
+        total = total.saturating_add(1);
+    }
+    let has_more = total > end;
+    let list = listing.mark();
+    let next = Cursor { list, after: String::new(), seen: end, page: page.saturating_add(1), as_of };
+    Ok(Page {
+        items,
+        pagination: Pagination {
+            page,
+            page_size: request.page_size,
+            has_more,
+            next_cursor: has_more.then(|| next.text()),
+            total,
+            total_is_lower_bound: false,
+            as_of,
+        },
+    })
 }
 
 /// The rows of several partitions as one descending sequence.
@@ -276,11 +291,9 @@ impl<'a> Merge<'a> {
     }
 
     async fn next(&mut self) -> Result<Option<(String, Item)>, Error> {
-        for source in &mut self.sources {
-            while source.rows.is_empty() && !source.ended {
-                source.fill(self.table, self.prefix).await?;
-            }
-        }
+        let (table, prefix) = (self.table, self.prefix);
+        let empty = self.sources.iter_mut().filter(|source| source.rows.is_empty() && !source.ended);
+        try_join_all(empty.map(|source| source.fill(table, prefix))).await?;
         let newest = self
             .sources
             .iter_mut()
@@ -291,6 +304,13 @@ impl<'a> Merge<'a> {
 
 impl Source {
     async fn fill(&mut self, table: &Table, prefix: &str) -> Result<(), Error> {
+        while self.rows.is_empty() && !self.ended {
+            self.read(table, prefix).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, table: &Table, prefix: &str) -> Result<(), Error> {
         let output = table
             .client()
             .query()

@@ -2,10 +2,18 @@
 
 pub mod keys;
 pub mod listing;
+mod query;
 pub mod table;
 pub mod transaction;
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
 use crate::aws::Aws;
+use crate::domain::ids::TenantId;
 use crate::environment::Environment;
 use crate::error::Error;
 
@@ -17,6 +25,12 @@ pub use transaction::{Commit, Transaction};
 /// An item as DynamoDB has it.
 pub type Item = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
 
+/// A day on which a tenant has events.
+#[derive(Serialize, Deserialize)]
+struct EventDay {
+    day: NaiveDate,
+}
+
 /// The two tables.
 #[derive(Clone)]
 pub struct Store {
@@ -25,6 +39,8 @@ pub struct Store {
     /// What passes: deliveries, receipts, de-duplication.
     pub deliveries: Table,
     client: aws_sdk_dynamodb::Client,
+    /// Days that are known to be noted.
+    event_days: Arc<Mutex<HashSet<(TenantId, NaiveDate)>>>,
 }
 
 impl Store {
@@ -38,7 +54,37 @@ impl Store {
             core: Table::new(client.clone(), environment.required("CORE_TABLE")?),
             deliveries: Table::new(client.clone(), environment.required("DELIVERIES_TABLE")?),
             client,
+            event_days: Arc::default(),
         })
+    }
+
+    /// Notes that a tenant has events of a day, before the first of them is written.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn note_event_day(&self, tenant: TenantId, day: NaiveDate) -> Result<(), Error> {
+        let is_noted = |days: &Mutex<HashSet<_>>| {
+            days.lock().unwrap_or_else(PoisonError::into_inner).contains(&(tenant, day))
+        };
+        if is_noted(&self.event_days) {
+            return Ok(());
+        }
+        self.core.put(&keys::event_day(tenant, day), &EventDay { day }).await?;
+        let mut days = self.event_days.lock().unwrap_or_else(PoisonError::into_inner);
+        if days.len() > 10_000 {
+            days.clear();
+        }
+        days.insert((tenant, day));
+        Ok(())
+    }
+
+    /// The days on which a tenant has events, newest first.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn event_days(&self, tenant: TenantId) -> Result<Vec<NaiveDate>, Error> {
+        let days: Vec<EventDay> = self.core.all(&keys::event_days(tenant), "DAY#").await?;
+        Ok(days.into_iter().rev().map(|day| day.day).collect())
     }
 
     /// Begins a transaction over both tables.

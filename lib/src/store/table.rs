@@ -157,6 +157,25 @@ impl Table {
         }
     }
 
+    /// Adds to a number of an item, which comes to be if it is not there, and says when the item may go.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn add(&self, key: &Key, attribute: &str, amount: u64, expires_at: i64) -> Result<(), Error> {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes(key)))
+            .update_expression("ADD #number :amount SET expiresAt = :expires")
+            .expression_attribute_names("#number", attribute)
+            .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()))
+            .expression_attribute_values(":expires", AttributeValue::N(expires_at.to_string()))
+            .send()
+            .await
+            .map_err(|error| failed("UpdateItem", error))?;
+        Ok(())
+    }
+
     /// Removes an item, if it is there.
     ///
     /// # Errors

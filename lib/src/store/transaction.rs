@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::table::{attributes, failed, write};
@@ -51,6 +52,22 @@ impl Transaction {
         self.put(table, key, value, Some("attribute_not_exists(pk)"), None)
     }
 
+    /// Writes an item that must not be there yet, or only as one whose time (`expiresAt`, in seconds since
+    /// 1970) is over and which nothing has removed so far.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub fn create_unless_live<T: Serialize>(
+        &mut self,
+        table: &Table,
+        key: &Key,
+        value: &T,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let condition = "attribute_not_exists(pk) OR expiresAt <= :now";
+        self.put(table, key, value, Some(condition), Some((":now", now.timestamp().to_string())))
+    }
+
     /// Writes an item whether or not it is there.
     ///
     /// # Errors
@@ -70,7 +87,7 @@ impl Transaction {
         value: &T,
         expected: u64,
     ) -> Result<(), Error> {
-        self.put(table, key, value, Some("revision = :expected"), Some(expected))
+        self.put(table, key, value, Some("revision = :expected"), Some((":expected", expected.to_string())))
     }
 
     fn put<T: Serialize>(
@@ -79,10 +96,9 @@ impl Transaction {
         key: &Key,
         value: &T,
         condition: Option<&str>,
-        expected: Option<u64>,
+        number: Option<(&str, String)>,
     ) -> Result<(), Error> {
-        let values = expected
-            .map(|expected| Item::from([(":expected".to_owned(), AttributeValue::N(expected.to_string()))]));
+        let values = number.map(|(name, number)| Item::from([(name.to_owned(), AttributeValue::N(number))]));
         let put = Put::builder()
             .table_name(table.name())
             .set_item(Some(write(key, value)?))

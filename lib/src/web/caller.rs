@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Duration, Utc};
 use subtle::ConstantTimeEq as _;
@@ -23,6 +25,47 @@ pub struct Caller {
     pub tenant: TenantId,
     /// What it may do.
     pub role: Role,
+}
+
+/// What an application's state must hold so that its handlers can say who may call them.
+pub trait Door {
+    /// Who knows the callers.
+    fn doorkeeper(&self) -> &Doorkeeper;
+    /// The present moment.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+macro_rules! callers {
+    ($($(#[$doc:meta])* $name:ident = $role:expr,)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name(pub Caller);
+
+        impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for $name {
+            type Rejection = Error;
+
+            async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
+                state.doorkeeper().caller(&parts.headers, $role, state.now()).await.map(Self)
+            }
+        }
+    )*};
+}
+
+callers! {
+    /// Whoever may read.
+    Viewer = Role::Viewer,
+    /// Whoever may publish events.
+    Publisher = Role::Publisher,
+    /// Whoever may do everything in its tenant.
+    Admin = Role::Admin,
+}
+
+impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for Operator {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
+        state.doorkeeper().operator(&parts.headers, state.now()).await
+    }
 }
 
 /// The operator, whose key was checked.

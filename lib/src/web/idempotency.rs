@@ -3,7 +3,7 @@
 //! The record is written first and holds the id that the request is going to mint. A repetition after a
 //! crash goes on with that id, so that it makes the same thing and not a second one.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::data;
+use super::request::New;
 use crate::chance;
 use crate::domain::ids::{EventId, TenantId};
 use crate::error::{Error, Kind};
@@ -59,10 +60,8 @@ pub struct Creation<'a> {
     pub tenant: TenantId,
     /// The route, because a key means something on one route only.
     pub route: &'a str,
-    /// The request's headers.
-    pub headers: &'a HeaderMap,
-    /// The request's body.
-    pub body: &'a [u8],
+    /// The request.
+    pub request: &'a New,
     /// Now.
     pub now: DateTime<Utc>,
 }
@@ -78,13 +77,13 @@ impl Creation<'_> {
         F: Future<Output = Result<Made, Error>>,
     {
         let fresh = EventId::mint(self.now, chance::bytes()).uuid();
-        let Some(key) = self.headers.get("idempotency-key") else {
+        let Some(key) = self.request.headers.get("idempotency-key") else {
             let made = act(fresh).await?;
             return Ok(data(made.status, &made.data));
         };
         let place = keys::idempotency(self.tenant, &self.hash(key.as_bytes()));
         let begun = Record {
-            request: hex::encode(Sha256::digest(self.body)),
+            request: hex::encode(Sha256::digest(&self.request.body)),
             minted: fresh,
             started_at: self.now,
             answer: None,

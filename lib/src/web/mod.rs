@@ -1,6 +1,7 @@
 //! What the HTTP functions share: answers, problems, paging, who calls.
 
 pub mod caller;
+pub mod gateway;
 pub mod idempotency;
 pub mod problem;
 pub mod request;

@@ -2,12 +2,15 @@
 
 use std::str::FromStr;
 
-use axum::http::{HeaderMap, header};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::domain::change::Change;
 use crate::error::{Error, FieldError, Kind};
 use crate::store::PageRequest;
 use crate::store::listing::Cursor;
@@ -32,12 +35,77 @@ pub fn json(headers: &HeaderMap, body: &Bytes) -> Result<Value, Error> {
     })
 }
 
+/// A request's whole body, at most as long as the router's limit.
+#[derive(Debug, Clone)]
+pub struct Whole(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Whole {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let body = Bytes::from_request(request, state).await;
+        body.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return Error::new(Kind::TooLarge, "body_too_large", "The body is too large");
+            }
+            Error::new(Kind::Invalid, "body_broke_off", "The body ended before its time")
+        })
+    }
+}
+
+/// A request that makes something, with what a repetition of it is known by.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body as it came.
+    pub body: Bytes,
+    /// What it wants.
+    pub wanted: Value,
+}
+
+impl<S: Send + Sync> FromRequest<S> for New {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let headers = request.headers().clone();
+        let Whole(body) = Whole::from_request(request, state).await?;
+        let wanted = json(&headers, &body)?;
+        Ok(Self { headers, body, wanted })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Change {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let is_patch = request.method() == Method::PATCH;
+        let New { wanted: body, .. } = New::from_request(request, state).await?;
+        Ok(Self { body, is_patch })
+    }
+}
+
 /// An id of a path; one that is not even an id is as unknown as any other.
 ///
 /// # Errors
 /// Not found.
 pub fn id<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::not_found())
+}
+
+/// A span of time, each bound included and either one perhaps absent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+}
+
+impl Span {
+    /// Whether a moment lies in it.
+    #[must_use]
+    pub fn contains(&self, moment: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| moment >= from) && self.to.is_none_or(|to| moment <= to)
+    }
 }
 
 /// The query of a list.
@@ -52,11 +120,49 @@ pub struct ListQuery {
     pub status: Option<String>,
     /// Rows of this event type.
     pub event: Option<String>,
+    /// Rows that were answered so.
+    pub action: Option<String>,
+    /// Rows of this channel.
+    pub channel: Option<String>,
     /// What else to show.
     pub include: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let query = Query::try_from_uri(&parts.uri);
+        query.map(|Query(query)| query).map_err(|_| {
+            Error::new(
+                Kind::Invalid,
+                "malformed_query",
+                "The query cannot be read: is a parameter there twice?",
+            )
+        })
+    }
 }
 
 impl ListQuery {
+    /// The span of time that is asked for.
+    ///
+    /// # Errors
+    /// Invalid when one of its bounds is not a time.
+    pub fn span(&self) -> Result<Span, Error> {
+        Ok(Span { from: moment("from", self.from.as_deref())?, to: moment("to", self.to.as_deref())? })
+    }
+
+    /// One of a closed set of names, or nothing.
+    ///
+    /// # Errors
+    /// Invalid when it is another.
+    pub fn choice<T: FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, Error> {
+        let Some(text) = text else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| invalid(field, "is not one that there is"))
+    }
+
     /// Which page is asked for.
     ///
     /// # Errors
@@ -86,9 +192,7 @@ impl ListQuery {
             wrong("cursor", "is not one that a list gave");
         }
         if !errors.is_empty() {
-            let mut error = Error::unprocessable(errors);
-            error.kind = Kind::Invalid;
-            return Err(error);
+            return Err(Error::invalid(errors));
         }
         Ok(PageRequest {
             page: page.unwrap_or(1),
@@ -97,4 +201,15 @@ impl ListQuery {
             as_of: as_of.and_then(Result::ok).map(|time| time.with_timezone(&Utc)),
         })
     }
+}
+
+fn moment(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| invalid(field, "must be an RFC 3339 time"))?;
+    Ok(Some(time.with_timezone(&Utc)))
+}
+
+fn invalid(field: &str, message: &str) -> Error {
+    let mistake = FieldError { field: field.to_owned(), message: message.to_owned() };
+    Error::invalid(vec![mistake])
 }

@@ -1,0 +1,340 @@
+//! What an authenticated request does: each of its events, at each component, is one transaction.
+//!
+//! Safe to run twice, and by several at once: the transaction has the record by which a repetition is
+//! known, the tag as it was read, and a guard for each release. Whoever comes second finds one of them.
+
+use std::collections::BTreeSet;
+use std::time::Duration as Pause;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::components::Components;
+use crate::chance;
+use crate::domain::component::Component;
+use crate::domain::decision::{Decision, decide};
+use crate::domain::ids::{ComponentId, EventId, ReceiptId};
+use crate::domain::normalised::NormalisedEvent;
+use crate::domain::receipt::{Action, Answer, DUPLICATE_DAYS, EventResult, Figures, Seen};
+use crate::domain::version::{Source, TagState, place, version_tag};
+use crate::domain::webhook::Config;
+use crate::error::Error;
+use crate::inbound::identity::identities;
+use crate::inbound::{Found, Parsed};
+use crate::store::{Commit, Key, Store, Transaction, keys, table};
+
+/// How often a decision is taken anew because others wrote in between.
+const MOST_TRIES: u32 = 12;
+
+/// Takes in what requests say.
+pub struct Intake {
+    store: Store,
+    components: Components,
+}
+
+/// The mark that a release of its identity was made.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Guard {
+    release_id: crate::domain::ids::ReleaseId,
+}
+
+/// One event at one component.
+struct Case<'a> {
+    config: &'a Config,
+    parsed: &'a Parsed,
+    event: &'a NormalisedEvent,
+    component: &'a Component,
+    receipt: ReceiptId,
+    /// What a repetition is known by, the content first.
+    identities: &'a [String],
+    source: Source,
+    now: DateTime<Utc>,
+}
+
+/// What came of trying to write a decision.
+enum Outcome {
+    Written(Figures),
+    Repeated(Seen),
+    /// Others wrote in between: of these release identities, or of the tag.
+    Overtaken(BTreeSet<String>),
+}
+
+impl Intake {
+    /// Takes into these tables.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { components: Components::new(store.clone()), store }
+    }
+
+    /// Takes in everything that a request says.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is; what was done is done, and doing it again does the rest.
+    pub async fn take(
+        &self,
+        config: &Config,
+        parsed: &Parsed,
+        body_hash: &str,
+        receipt: ReceiptId,
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Error> {
+        let events = match &parsed.found {
+            Found::Ping => return Ok(Answer::Pong),
+            Found::Handshake { validation_code } => return Ok(Answer::Handshake(validation_code.clone())),
+            Found::Uninteresting(reason) => return Ok(Answer::Ignored(reason.clone())),
+            Found::Events(events) => events,
+        };
+        let mut results = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            let identities = identities(parsed.delivery_id.as_deref(), event, body_hash, index);
+            for action in self.event(config, parsed, event, &identities, receipt, now).await? {
+                results.push(EventResult {
+                    kind: event.kind,
+                    repository: event.repository.clone(),
+                    tag: event.tag.clone(),
+                    action,
+                });
+            }
+        }
+        Ok(Answer::Results(results))
+    }
+
+    async fn event(
+        &self,
+        config: &Config,
+        parsed: &Parsed,
+        event: &NormalisedEvent,
+        identities: &[String],
+        receipt: ReceiptId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Action>, Error> {
+        let ignored = |reason: &str| Ok(vec![Action::Ignored { reason: reason.to_owned() }]);
+        if let Err(reason) = admit(config, parsed, event) {
+            return ignored(reason);
+        }
+        let components = self.components.of(config.tenant_id, event).await?;
+        if components.is_empty() {
+            return ignored("No matching component");
+        }
+        let mut actions = Vec::new();
+        for component in &components {
+            let case = Case {
+                config,
+                parsed,
+                event,
+                component,
+                receipt,
+                identities,
+                source: Source::of(config.id, config.terms.provider.name(), event),
+                now,
+            };
+            actions.push(self.case(&case).await?);
+        }
+        Ok(actions)
+    }
+
+    async fn case(&self, case: &Case<'_>) -> Result<Action, Error> {
+        let mut released: BTreeSet<String> = BTreeSet::new();
+        for attempt in 1..=MOST_TRIES {
+            let current = self.current(case.component, case.event).await?;
+            let mut decision = case.decide(current.as_ref());
+            decision.releases.retain(|planned| !released.contains(&planned.identity));
+            if decision.releases.is_empty() && decision.state().is_none() {
+                return self.nothing_new(case, &decision, current.as_ref()).await;
+            }
+            match self.write(case, &decision, current.as_ref()).await {
+                Ok(Outcome::Written(figures)) => return Ok(Action::Processed(figures)),
+                Ok(Outcome::Repeated(seen)) => return Ok(duplicate(seen)),
+                Ok(Outcome::Overtaken(identities)) => released.extend(identities),
+                // Another transaction is at the same items: it is over in a moment.
+                Err(error) if error.is_transient() && attempt < 3 => tokio::time::sleep(pause()).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::unavailable("a component is written by too many at once"))
+    }
+
+    /// Where the event's tag points now.
+    async fn current(
+        &self,
+        component: &Component,
+        event: &NormalisedEvent,
+    ) -> Result<Option<TagState>, Error> {
+        let Ok(tag) = version_tag(event) else { return Ok(None) };
+        let place = place(event.kind, tag);
+        self.store.core.get(&keys::tag(component.tenant_id, component.id, &place)).await
+    }
+
+    /// What an event that is admitted would do at each of its components. Nothing is written.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn decide(
+        &self,
+        config: &Config,
+        parsed: &Parsed,
+        event: &NormalisedEvent,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(ComponentId, Decision)>, Error> {
+        let mut decisions = Vec::new();
+        for component in self.components.of(config.tenant_id, event).await? {
+            let current = self.current(&component, event).await?;
+            let source = Source::of(config.id, config.terms.provider.name(), event);
+            let mint = || EventId::mint(now, chance::bytes()).uuid();
+            let payload = &parsed.payload;
+            let decision = decide(&component, event, payload, current.as_ref(), &source, now, mint);
+            decisions.push((component.id, decision));
+        }
+        Ok(decisions)
+    }
+
+    /// An event that changes nothing is a repetition if its record says so.
+    async fn nothing_new(
+        &self,
+        case: &Case<'_>,
+        decision: &Decision,
+        current: Option<&TagState>,
+    ) -> Result<Action, Error> {
+        for item in self.store.deliveries.get_many(&case.seen(current)).await? {
+            let seen: Seen = table::read(item)?;
+            if seen.expires_at > case.now.timestamp() {
+                return Ok(duplicate(seen));
+            }
+        }
+        if decision.change.is_none() {
+            let reason = decision.reason.unwrap_or("Nothing of interest").to_owned();
+            return Ok(Action::Ignored { reason });
+        }
+        Ok(Action::Processed(Figures { component_id: Some(case.component.id), ..Figures::default() }))
+    }
+
+    async fn write(
+        &self,
+        case: &Case<'_>,
+        decision: &Decision,
+        current: Option<&TagState>,
+    ) -> Result<Outcome, Error> {
+        let tenant = case.config.tenant_id;
+        for planned in &decision.releases {
+            self.store.note_event_day(tenant, planned.event.id.time().date_naive()).await?;
+        }
+        let figures = figures(case.component.id, decision);
+        let expires = case.now.checked_add_signed(Duration::days(DUPLICATE_DAYS)).unwrap_or(case.now);
+        let seen =
+            Seen { figures: figures.clone(), receipt_id: case.receipt, expires_at: expires.timestamp() };
+        let mut transaction = self.store.transaction();
+        let records = case.seen(decision.state());
+        for key in &records {
+            transaction.create_unless_live(&self.store.deliveries, key, &seen, case.now)?;
+        }
+        self.write_version(&mut transaction, case, decision, current)?;
+        let mut guards = Vec::new();
+        for planned in &decision.releases {
+            let core = &self.store.core;
+            guards.push((transaction.len(), planned.identity.clone()));
+            let guard = Guard { release_id: planned.release.id };
+            let place = keys::release_guard(tenant, case.component.id, &planned.identity);
+            transaction.create(core, &place, &guard)?;
+            transaction.create(core, &keys::release(tenant, planned.release.id), &planned.release)?;
+            transaction.create(core, &keys::event(tenant, planned.event.id), &planned.event)?;
+        }
+        let refused = match transaction.commit().await? {
+            Commit::Done => return Ok(Outcome::Written(figures)),
+            Commit::Refused(refused) => refused,
+        };
+        if let Some((_, seen)) = refused.iter().find(|(number, _)| *number < records.len()) {
+            return Ok(Outcome::Repeated(table::read(seen.clone())?));
+        }
+        let is_refused = |at: usize| refused.iter().any(|(number, _)| *number == at);
+        let taken = guards.into_iter().filter(|(at, _)| is_refused(*at)).map(|(_, identity)| identity);
+        Ok(Outcome::Overtaken(taken.collect()))
+    }
+
+    /// The tag's state by its name, and once more by time and without its history, for the list of versions.
+    fn write_version(
+        &self,
+        transaction: &mut Transaction,
+        case: &Case<'_>,
+        decision: &Decision,
+        current: Option<&TagState>,
+    ) -> Result<(), Error> {
+        let Some(state) = decision.state() else { return Ok(()) };
+        let (core, tenant, component) = (&self.store.core, case.config.tenant_id, case.component.id);
+        let (tag, place) = (keys::tag(tenant, component, &state.place()), state.place());
+        let version = |state: &TagState| keys::version(tenant, component, state.content.since, &place);
+        match current {
+            None => transaction.create(core, &tag, state)?,
+            Some(before) => {
+                transaction.replace(core, &tag, state, before.revision)?;
+                if version(before) != version(state) {
+                    transaction.delete(core, &version(before))?;
+                }
+            }
+        }
+        transaction.overwrite(core, &version(state), &state.without_history())
+    }
+}
+
+impl Case<'_> {
+    /// The records by which a repetition is known, where the tag is, or comes to be, in this state.
+    ///
+    /// A sender that tells a digest and no time may move a tag from A to B and back to A: the second A is
+    /// no repetition of the first, and what tells them apart is how often the tag had moved.
+    fn seen(&self, state: Option<&TagState>) -> Vec<Key> {
+        let event = self.event;
+        let is_timeless = event.digest.is_some() && event.pushed_at.is_none() && event.run.is_none();
+        let moves = state.filter(|_| is_timeless).map_or(0, |state| state.retags);
+        let key = |(number, identity): (usize, &String)| {
+            // The first is the content's; the others are of the sender's own delivery ids.
+            let moves = if number == 0 { moves } else { 0 };
+            let identity = format!("{identity}#{}#{moves}", self.component.id);
+            keys::duplicate(self.config.tenant_id, self.config.id, &identity)
+        };
+        self.identities.iter().enumerate().map(key).collect()
+    }
+
+    fn decide(&self, current: Option<&TagState>) -> Decision {
+        let mint = || EventId::mint(self.now, chance::bytes()).uuid();
+        let payload = &self.parsed.payload;
+        decide(self.component, self.event, payload, current, &self.source, self.now, mint)
+    }
+}
+
+/// Whether a config lets an event through: it may speak for the repository, and its filters match.
+///
+/// # Errors
+/// Why not, for a person.
+pub fn admit(config: &Config, parsed: &Parsed, event: &NormalisedEvent) -> Result<(), &'static str> {
+    if !config.terms.allows(event) {
+        return Err("The webhook config may not speak for this repository");
+    }
+    if config.terms.filters.is_empty() {
+        return Ok(());
+    }
+    let document = event.document(&parsed.payload);
+    if config.terms.filters.iter().all(|filter| filter.matches(&document)) {
+        Ok(())
+    } else {
+        Err("The webhook config's filters do not match")
+    }
+}
+
+fn figures(component: ComponentId, decision: &Decision) -> Figures {
+    Figures {
+        component_id: Some(component),
+        versions_added: u32::from(decision.adds_version()),
+        triggers_activated: u32::try_from(decision.releases.len()).unwrap_or(u32::MAX),
+        releases: decision.releases.iter().map(|planned| planned.release.id).collect(),
+    }
+}
+
+fn duplicate(seen: Seen) -> Action {
+    Action::Duplicate { figures: seen.figures, first_receipt_id: seen.receipt_id }
+}
+
+/// 5 to 30 ms, by chance, so that those who collided do not collide again.
+fn pause() -> Pause {
+    let [byte] = chance::bytes::<1>();
+    Pause::from_millis(u64::from(byte % 26).saturating_add(5))
+}

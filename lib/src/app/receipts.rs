@@ -1,0 +1,193 @@
+//! The log of what senders posted.
+//!
+//! Safe to run twice: a receipt is written under its id, with what came of it last. A receipt that cannot
+//! be written does not undo what was received.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Duration, Utc};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::intake::Intake;
+use crate::chance;
+use crate::domain::ids::ReceiptId;
+use crate::domain::receipt::{Answer, KEPT_DAYS, Receipt};
+use crate::domain::webhook::Config;
+use crate::error::{Error, Kind};
+use crate::inbound;
+use crate::inbound::verify::Verified;
+use crate::queue::message::QueuedRequest;
+use crate::store::{Store, keys};
+
+/// How much of a body the log keeps, in bytes before compression.
+const MOST_BODY: usize = 64 * 1024;
+
+/// What is logged of a request.
+pub struct Logged<'a> {
+    /// The receipt's id.
+    pub id: ReceiptId,
+    /// By which config it came.
+    pub config: &'a Config,
+    /// Its headers, what is secret blanked.
+    pub headers: BTreeMap<String, String>,
+    /// Its body.
+    pub body: &'a [u8],
+    /// Who called.
+    pub ip: Option<String>,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// Of which receipt it is a replay.
+    pub replay_of: Option<ReceiptId>,
+}
+
+/// Logs a request with its answer.
+pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
+    let kept = logged.body.get(..MOST_BODY.min(logged.body.len())).unwrap_or_default();
+    let expires = logged.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
+    let packed = match pack(kept) {
+        Ok(packed) => packed,
+        Err(error) => return not_written(logged.id, &error),
+    };
+    let receipt = Receipt {
+        id: logged.id,
+        tenant_id: logged.config.tenant_id,
+        config_id: logged.config.id,
+        received_at: logged.received_at,
+        ip: logged.ip,
+        headers: logged.headers,
+        body: packed,
+        replayable: kept.len() == logged.body.len(),
+        replay_of: logged.replay_of,
+        answer: answer.clone(),
+        expires_at: expires.unwrap_or(logged.received_at).timestamp(),
+    };
+    let key = keys::receipt(receipt.tenant_id, receipt.config_id, receipt.id);
+    if let Err(error) = store.deliveries.put(&key, &receipt).await {
+        not_written(logged.id, &error);
+    }
+}
+
+fn not_written(id: ReceiptId, error: &Error) {
+    tracing::warn!(error = %error, receipt.id = %id, "a receipt was not written");
+}
+
+/// Notes what came of a request that had been queued.
+///
+/// # Errors
+/// Unavailable when the receipt cannot be written.
+pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> Result<(), Error> {
+    let key = keys::receipt(queued.tenant_id, queued.config_id, queued.receipt_id);
+    let before: Option<Receipt> = store.deliveries.get(&key).await?;
+    let expires = queued.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
+    let receipt = before.unwrap_or_else(|| Receipt {
+        id: queued.receipt_id,
+        tenant_id: queued.tenant_id,
+        config_id: queued.config_id,
+        received_at: queued.received_at,
+        ip: queued.ip.clone(),
+        headers: queued.headers.clone(),
+        body: queued.body.clone(),
+        replayable: true,
+        replay_of: None,
+        answer: answer.clone(),
+        expires_at: expires.unwrap_or(queued.received_at).timestamp(),
+    });
+    store.deliveries.put(&key, &Receipt { answer: answer.clone(), ..receipt }).await
+}
+
+/// A config's receipt of that id.
+///
+/// # Errors
+/// Not found.
+pub async fn find(store: &Store, config: &Config, id: ReceiptId) -> Result<Receipt, Error> {
+    let found: Option<Receipt> =
+        store.deliveries.get(&keys::receipt(config.tenant_id, config.id, id)).await?;
+    found.ok_or_else(Error::not_found)
+}
+
+/// Runs a logged request again, with a receipt of its own. What it did before is a duplicate now.
+///
+/// # Errors
+/// Conflict when its body was not kept whole; those of reading and of taking it in.
+pub async fn replay(
+    store: &Store,
+    intake: &Intake,
+    config: &Config,
+    receipt: Receipt,
+    now: DateTime<Utc>,
+) -> Result<(ReceiptId, Answer), Error> {
+    if !receipt.replayable {
+        let text = "The body was too long to be kept whole";
+        return Err(Error::new(Kind::Conflict, "not_replayable", text));
+    }
+    let body = unpack(&receipt.body)?;
+    let headers = header_map(&receipt.headers);
+    let verified = Verified::was_verified_before(&headers, &body);
+    let parsed = inbound::read(config, &verified, receipt.received_at)?;
+    let id = ReceiptId::mint(now, chance::bytes());
+    let answer = intake.take(config, &parsed, &verified.body_hash(), id, now).await?;
+    let logged = Logged {
+        id,
+        config,
+        headers: receipt.headers,
+        body: &body,
+        ip: receipt.ip,
+        received_at: now,
+        replay_of: Some(receipt.id),
+    };
+    write(store, logged, &answer).await;
+    Ok((id, answer))
+}
+
+/// Headers as they were kept, to be read again.
+#[must_use]
+pub fn header_map(kept: &BTreeMap<String, String>) -> HeaderMap {
+    let read = |(name, value): (&String, &String)| {
+        Some((name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?))
+    };
+    kept.iter().filter_map(read).collect()
+}
+
+/// A body as it is stored: gzipped, in base64.
+///
+/// # Errors
+/// A fault, which writing to memory does not make.
+pub fn pack(body: &[u8]) -> Result<String, Error> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    let packed = gzip.write_all(body).and_then(|()| gzip.finish());
+    packed
+        .map(|bytes| STANDARD.encode(bytes))
+        .map_err(|error| Error::fault("a body cannot be compressed").caused_by(error))
+}
+
+/// A stored body as it came.
+///
+/// # Errors
+/// A fault when it is not what `pack` made.
+pub fn unpack(packed: &str) -> Result<Vec<u8>, Error> {
+    let wrong = || Error::fault("a stored body cannot be read");
+    let bytes = STANDARD.decode(packed).map_err(|error| wrong().caused_by(error))?;
+    let mut body = Vec::new();
+    GzDecoder::new(bytes.as_slice()).read_to_end(&mut body).map_err(|error| wrong().caused_by(error))?;
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_body_is_unpacked_as_it_was_packed(body: Vec<u8>) {
+            prop_assert_eq!(unpack(&pack(&body).unwrap()).unwrap(), body);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Takes in what a sender posts: authenticate, read, decide, write, answer.
+//!
+//! Safe to run twice: whatever an event decides at a component is written in one transaction together with
+//! the record by which a repetition is known, and every write in it is conditional.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Duration, Utc};
+use http::HeaderMap;
+use tokio::sync::Mutex;
+
+use super::intake::Intake;
+use super::issuers::Issuers;
+use super::known_configs::KnownConfigs;
+use super::receipts;
+use super::rejections::Rejections;
+use crate::chance;
+use crate::domain::ids::{ConfigId, ReceiptId};
+use crate::domain::integration::IntegrationId;
+use crate::domain::rate::Bucket;
+use crate::domain::receipt::Answer;
+use crate::domain::scheme::Scheme;
+use crate::domain::webhook::{Config, WebhookType};
+use crate::error::{Error, Kind};
+use crate::inbound;
+use crate::inbound::oidc::Token;
+use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify};
+use crate::queue::message::QueuedRequest;
+use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
+use crate::store::Store;
+
+/// The largest body that is taken, in bytes.
+pub const MOST_BODY: usize = 1024 * 1024;
+
+/// What a request that is queued may weigh: SQS takes 1 MiB.
+const MOST_QUEUED: usize = 1000 * 1024;
+
+/// How many configs' rates are remembered.
+const MOST_BUCKETS: usize = 10_000;
+
+/// A request as it came in.
+pub struct Incoming {
+    /// What its address says that it is about.
+    pub webhook_type: WebhookType,
+    /// Whose address it is.
+    pub integration: IntegrationId,
+    /// The token in its address.
+    pub url_token: Option<String>,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Who called.
+    pub ip: Option<String>,
+}
+
+/// What the sender gets.
+pub struct Received {
+    /// The answer.
+    pub answer: Answer,
+    /// The receipt's id.
+    pub receipt: ReceiptId,
+}
+
+/// Takes requests in.
+pub struct Receive {
+    store: Store,
+    configs: KnownConfigs,
+    issuers: Issuers,
+    intake: Intake,
+    later: Queue,
+    rejections: Rejections,
+    per_second: u32,
+    buckets: Mutex<HashMap<ConfigId, Bucket>>,
+}
+
+impl Receive {
+    /// Puts what cannot be processed at once on the queue `later`, and takes of each config at most so
+    /// many requests a second, in this environment.
+    #[must_use]
+    pub fn new(store: Store, configs: KnownConfigs, issuers: Issuers, later: Queue, per_second: u32) -> Self {
+        Self {
+            intake: Intake::new(store.clone()),
+            rejections: Rejections::new(store.clone()),
+            store,
+            configs,
+            issuers,
+            later,
+            per_second,
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// Takes one request in.
+    ///
+    /// # Errors
+    /// Not found, too large, unauthenticated, invalid; unavailable when the config cannot be read, or when
+    /// neither processing nor queueing is possible.
+    pub async fn receive(&self, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
+        let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
+        if incoming.body.len() > MOST_BODY {
+            return Err(Error::new(Kind::TooLarge, "body_too_large", "A body has at most 1 MiB"));
+        }
+        let (config, verified) = self.verify(config, &incoming, now).await?;
+        self.limit(config.id, now).await?;
+        let receipt = ReceiptId::mint(now, chance::bytes());
+        let parsed = inbound::read(&config, &verified, now)?;
+        let hash = verified.body_hash();
+        let answer = match self.intake.take(&config, &parsed, &hash, receipt, now).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(error = %error, config.id = %config.id, "a request is queued");
+                let request = QueuedRequest {
+                    tenant_id: config.tenant_id,
+                    config_id: config.id,
+                    receipt_id: receipt,
+                    received_at: now,
+                    headers: queued_headers(&incoming.headers, &config),
+                    body: receipts::pack(&incoming.body)?,
+                    ip: incoming.ip.clone(),
+                    tries: 1,
+                    due: None,
+                };
+                self.queue(&request, &config, now).await?;
+                Answer::Queued
+            }
+        };
+        let logged = receipts::Logged {
+            id: receipt,
+            config: &config,
+            headers: inbound::redact::headers(
+                &incoming.headers,
+                &config.terms.scheme(),
+                incoming.url_token.as_deref(),
+            ),
+            body: &incoming.body,
+            ip: incoming.ip,
+            received_at: now,
+            replay_of: None,
+        };
+        receipts::write(&self.store, logged, &answer).await;
+        Ok(Received { answer, receipt })
+    }
+
+    /// Processes a request that was queued, or queues it again: nothing but success ends it, or that its
+    /// config is deleted.
+    ///
+    /// # Errors
+    /// Unavailable when it can neither be processed nor queued again; the message comes again.
+    pub async fn retry(&self, queued: QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
+        let Some(config) = self.configs.by_id(queued.tenant_id, queued.config_id).await? else {
+            tracing::warn!(config.id = %queued.config_id, "a queued request's config is deleted");
+            return Ok(());
+        };
+        if queued.due.is_some_and(|due| due > now) {
+            return self.send(&queued, now).await;
+        }
+        let body = receipts::unpack(&queued.body)?;
+        let headers = receipts::header_map(&queued.headers);
+        let verified = Verified::was_verified_before(&headers, &body);
+        let outcome = match inbound::read(&config, &verified, queued.received_at) {
+            Ok(parsed) => {
+                let hash = verified.body_hash();
+                self.intake.take(&config, &parsed, &hash, queued.receipt_id, now).await
+            }
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(answer) => receipts::settle(&self.store, &queued, &answer).await,
+            Err(error) => {
+                tracing::warn!(error = %error, attempt.number = queued.tries, "a queued request failed again");
+                let again = QueuedRequest { tries: queued.tries.saturating_add(1), ..queued };
+                self.queue(&again, &config, now).await
+            }
+        }
+    }
+
+    /// The config of an address. One that is unknown, disabled or of another type is none.
+    async fn config(
+        &self,
+        id: IntegrationId,
+        webhook_type: WebhookType,
+        now: DateTime<Utc>,
+    ) -> Result<Config, Error> {
+        let config = self.configs.find(id, now).await?;
+        config.filter(|config| config.serves(webhook_type)).ok_or_else(Error::not_found)
+    }
+
+    /// Whether somebody may ask whether this address takes CloudEvents from an origin: whoever knows it,
+    /// with its token where it has one.
+    ///
+    /// # Errors
+    /// Not found; unauthenticated.
+    pub async fn handshake(
+        &self,
+        id: IntegrationId,
+        webhook_type: WebhookType,
+        url_token: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let config = self.config(id, webhook_type, now).await?;
+        if config.terms.scheme().needs_url_token() {
+            let request = Request { headers: &HeaderMap::new(), body: &[], url_token };
+            let live = Live {
+                secrets: &[],
+                url_token_hashes: &config.live_url_token_hashes(now),
+                issuers_keys: None,
+            };
+            verify(&config.terms.scheme(), request, live, now)?;
+        }
+        Ok(())
+    }
+
+    /// Limits a config's requests, those alone that proved themselves: nobody else can use its share up.
+    async fn limit(&self, config: ConfigId, now: DateTime<Utc>) -> Result<(), Error> {
+        let mut buckets = self.buckets.lock().await;
+        if buckets.len() >= MOST_BUCKETS {
+            buckets.clear();
+        }
+        let bucket = buckets.entry(config).or_insert_with(|| Bucket::full(self.per_second, now));
+        bucket.take(self.per_second, now).map_err(|seconds| {
+            let mut error =
+                Error::new(Kind::Limited, "rate_limited", "Too many requests for this webhook config");
+            error.retry_after_seconds = Some(seconds);
+            error
+        })
+    }
+
+    /// Checks a request's proof; where that fails, once more against the config as it is now, because what
+    /// is remembered may be older than a rotation.
+    async fn verify<'a>(
+        &self,
+        config: Config,
+        incoming: &'a Incoming,
+        now: DateTime<Utc>,
+    ) -> Result<(Config, Verified<'a>), Error> {
+        if let Ok(verified) = self.verify_with(&config, incoming, now).await? {
+            return Ok((config, verified));
+        }
+        if self.configs.forget(&config, now).await {
+            let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
+            if let Ok(verified) = self.verify_with(&config, incoming, now).await? {
+                return Ok((config, verified));
+            }
+        }
+        self.rejections.count(&config, now).await;
+        Err(Unverified.into())
+    }
+
+    async fn verify_with<'a>(
+        &self,
+        config: &Config,
+        incoming: &'a Incoming,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Verified<'a>, Unverified>, Error> {
+        let secrets = self.configs.secrets(config, now).await?;
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let request = Request {
+            headers: &incoming.headers,
+            body: &incoming.body,
+            url_token: incoming.url_token.as_deref(),
+        };
+        let scheme = config.terms.scheme();
+        let keys = match &scheme {
+            Scheme::Oidc { issuer, .. } => {
+                let Some(token) = bearer(&incoming.headers).and_then(Token::read) else {
+                    return Ok(Err(Unverified));
+                };
+                Some(self.issuers.keys(issuer, token.kid(), now).await?)
+            }
+            _ => None,
+        };
+        let url_token_hashes = &config.live_url_token_hashes(now);
+        let live = Live { secrets: &secrets, url_token_hashes, issuers_keys: keys.as_ref() };
+        Ok(verify(&scheme, request, live, now))
+    }
+
+    /// Puts a request on the queue, to be tried at the pace of the config's policy.
+    async fn queue(&self, request: &QueuedRequest, config: &Config, now: DateTime<Utc>) -> Result<(), Error> {
+        let next = request.tries.saturating_add(1);
+        let chance = u64::from_be_bytes(chance::bytes());
+        let delay = config.terms.retry_policy.delay_before(next, chance, None);
+        let due = now.checked_add_signed(delay);
+        self.send(&QueuedRequest { due, ..request.clone() }, now).await
+    }
+
+    async fn send(&self, request: &QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
+        if request.body.len() > MOST_QUEUED {
+            return Err(Error::unavailable("A request is too large for the queue"));
+        }
+        let wait = request.due.map_or(Duration::zero(), |due| due.signed_duration_since(now));
+        let seconds = i32::try_from(wait.num_seconds()).unwrap_or(LONGEST_DELAY_SECONDS);
+        let delay_seconds = seconds.clamp(0, LONGEST_DELAY_SECONDS);
+        let group = request.config_id.to_string();
+        self.later.send(Outgoing { body: request, group, delay_seconds }).await
+    }
+}
+
+/// The headers by which a queued request is read later. Its proof is not among them.
+fn queued_headers(headers: &HeaderMap, config: &Config) -> std::collections::BTreeMap<String, String> {
+    inbound::redact::headers(headers, &config.terms.scheme(), None)
+}

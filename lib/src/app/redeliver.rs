@@ -1,0 +1,93 @@
+//! Sends a delivery that has ended once more: the same id, the schedule from its start.
+//!
+//! Safe to run twice: the second finds the delivery open. Should the message be lost between the row's
+//! write and the send, `sweep` sends it, because the row is in the index of due deliveries until then.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::deliver::waiting;
+use super::rows::{Rows, Saved};
+use super::subscribe::Subscriptions;
+use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::domain::event::Event;
+use crate::domain::ids::TenantId;
+use crate::error::{Error, Kind};
+use crate::queue::{Outgoing, Queue};
+use crate::store::{Store, keys};
+
+/// After how many minutes `sweep` takes it that the message was not sent.
+const UNSENT_MINUTES: i64 = 2;
+
+/// Finds and repeats deliveries.
+#[derive(Clone)]
+pub struct Redeliveries {
+    store: Store,
+    rows: Rows,
+    subscriptions: Subscriptions,
+    retries: Queue,
+}
+
+impl Redeliveries {
+    /// Sends what is repeated to `retries`.
+    #[must_use]
+    pub fn new(store: Store, subscriptions: Subscriptions, retries: Queue) -> Self {
+        Self { rows: Rows::new(&store), store, subscriptions, retries }
+    }
+
+    /// The tenant's delivery of that id.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find(&self, tenant: TenantId, id: DeliveryId) -> Result<Delivery, Error> {
+        let subscription = self.subscriptions.by_handle(tenant, id.handle()).await?;
+        self.rows.find(tenant, subscription, id).await?.ok_or_else(Error::not_found)
+    }
+
+    /// Begins a delivery's schedule anew.
+    ///
+    /// # Errors
+    /// Conflict while attempts are still to come, when the subscription is disabled or deleted, when
+    /// the event is no longer kept, and for a test.
+    pub async fn redeliver(
+        &self,
+        tenant: TenantId,
+        id: DeliveryId,
+        now: DateTime<Utc>,
+    ) -> Result<Delivery, Error> {
+        let mut row = self.find(tenant, id).await?;
+        if row.status.is_open() {
+            return Err(conflict("delivery_open", "Attempts of this delivery are still to come"));
+        }
+        let subscription = match self.subscriptions.find(tenant, row.subscription_id).await {
+            Err(error) if error.kind == Kind::NotFound => {
+                return Err(conflict("subscription_deleted", "The subscription is deleted"));
+            }
+            found => found?,
+        };
+        if !subscription.terms.enabled {
+            return Err(conflict("subscription_disabled", "The subscription is disabled; enable it first"));
+        }
+        let event_id = row.event_id.ok_or_else(|| {
+            conflict("test_delivery", "A test has no event to deliver again; send another test")
+        })?;
+        if self.store.core.get::<Event>(&keys::event(tenant, event_id)).await?.is_none() {
+            return Err(conflict("event_expired", "The event is no longer kept"));
+        }
+        row.begin_again();
+        let unsent = now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now);
+        row.park(keys::due(row.id.shard()), unsent);
+        match self.rows.save(&row).await? {
+            Saved::Yes => {}
+            Saved::No(_) => return Err(conflict("delivery_open", "Somebody else redelivers it just now")),
+        }
+        if let Some(message) = waiting(&row, None) {
+            let group = row.subscription_id.to_string();
+            self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await?;
+        }
+        Ok(row)
+    }
+}
+
+fn conflict(code: &'static str, detail: &'static str) -> Error {
+    Error::new(Kind::Conflict, code, detail)
+}

@@ -1,0 +1,63 @@
+//! The rows of deliveries: read, and written only in place of what was read.
+
+use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::error::Error;
+use crate::store::{Created, Store, Table, keys};
+
+/// What came of writing a row.
+#[derive(Debug)]
+pub enum Saved {
+    /// The row is written.
+    Yes,
+    /// Another writer was first: this is what it wrote.
+    No(Box<Delivery>),
+}
+
+/// The rows of deliveries.
+#[derive(Clone)]
+pub struct Rows(Table);
+
+impl Rows {
+    /// The rows in the table of deliveries.
+    #[must_use]
+    pub fn new(store: &Store) -> Self {
+        Self(store.deliveries.clone())
+    }
+
+    /// A delivery's row, where it has one.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn find(
+        &self,
+        tenant: TenantId,
+        subscription: SubscriptionId,
+        id: DeliveryId,
+    ) -> Result<Option<Delivery>, Error> {
+        self.0.get(&keys::delivery(tenant, subscription, id)).await
+    }
+
+    /// Writes a row: as the first (revision 0), or in place of the revision that it was read as. Written
+    /// again after an answer that was lost, it finds itself.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn save(&self, row: &Delivery) -> Result<Saved, Error> {
+        let key = keys::delivery(row.tenant_id, row.subscription_id, row.id);
+        let after = Delivery { revision: row.revision.saturating_add(1), ..row.clone() };
+        let other = if row.revision == 0 {
+            match self.0.create(&key, &after).await? {
+                Created::Now => return Ok(Saved::Yes),
+                Created::Before(other) => other,
+            }
+        } else {
+            if self.0.replace(&key, &after, row.revision).await? {
+                return Ok(Saved::Yes);
+            }
+            let other: Option<Delivery> = self.0.get(&key).await?;
+            other.ok_or_else(|| Error::unavailable("a delivery's row has gone"))?
+        };
+        if other == after { Ok(Saved::Yes) } else { Ok(Saved::No(Box::new(other))) }
+    }
+}

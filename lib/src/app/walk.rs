@@ -1,0 +1,126 @@
+//! Walks over all deliveries of a subscription that was enabled again, or deleted.
+//!
+//! Safe to run twice: a delivery that has moved on is passed by. A walk that takes longer than there is
+//! time for goes on from where it came to, by a message of its own.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::deliver::waiting;
+use super::rows::{Rows, Saved};
+use crate::domain::delivery::{Delivery, SHARDS, Status};
+use crate::error::Error;
+use crate::queue::message::{Command, Walk};
+use crate::queue::{Outgoing, Queue};
+use crate::store::{Store, keys};
+
+/// How many rows a step looks at.
+const STEP: i32 = 100;
+
+/// What must be left before the deadline for another step, in seconds.
+const STEP_SECONDS: i64 = 10;
+
+/// After how many seconds a walk is repeated: longer than any attempt that began before the first.
+const SECOND_WALK_SECONDS: i32 = 90;
+
+/// After how many minutes a message that was to be sent is taken as lost.
+const UNSENT_MINUTES: i64 = 2;
+
+/// Walks over deliveries.
+pub struct Walker {
+    store: Store,
+    rows: Rows,
+    retries: Queue,
+    commands: Queue,
+}
+
+impl Walker {
+    /// Sends what goes on to `retries`, and the rest of a walk to `commands`.
+    #[must_use]
+    pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
+        Self { rows: Rows::new(&store), store, retries, commands }
+    }
+
+    /// Lets the paused deliveries of a subscription go on.
+    ///
+    /// # Errors
+    /// Unavailable when a dependency is; the command comes again.
+    pub async fn resume(&self, walk: Walk, now: DateTime<Utc>, deadline: DateTime<Utc>) -> Result<(), Error> {
+        self.walk(walk, now, deadline, Command::Resume, Step::Resume).await
+    }
+
+    /// Cancels the open deliveries of a subscription.
+    ///
+    /// # Errors
+    /// As `resume`.
+    pub async fn cancel(&self, walk: Walk, now: DateTime<Utc>, deadline: DateTime<Utc>) -> Result<(), Error> {
+        self.walk(walk, now, deadline, Command::Cancel, Step::Cancel).await
+    }
+
+    async fn walk(
+        &self,
+        mut walk: Walk,
+        now: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+        command: fn(Walk) -> Command,
+        step: Step,
+    ) -> Result<(), Error> {
+        let most_steps = deadline.signed_duration_since(now).num_seconds().checked_div(STEP_SECONDS);
+        for _ in 0..most_steps.unwrap_or(0).max(1) {
+            if walk.shard >= SHARDS {
+                break;
+            }
+            let partition = keys::deliveries(walk.tenant_id, walk.subscription_id, walk.shard);
+            let (rows, next) = self.store.deliveries.next::<Delivery>(&partition, &walk.after, STEP).await?;
+            for row in rows {
+                match step {
+                    Step::Resume => self.resume_one(row, now).await?,
+                    Step::Cancel => self.cancel_one(row, now).await?,
+                }
+            }
+            if next.is_none() {
+                walk.shard = walk.shard.saturating_add(1);
+            }
+            walk.after = next.unwrap_or_default();
+        }
+        let group = walk.subscription_id.to_string();
+        if walk.shard < SHARDS {
+            return self.commands.send(Outgoing { body: &command(walk), group, delay_seconds: 0 }).await;
+        }
+        if walk.second {
+            return Ok(());
+        }
+        let again = Walk { second: true, ..Walk::new(walk.tenant_id, walk.subscription_id) };
+        let delay_seconds = SECOND_WALK_SECONDS;
+        self.commands.send(Outgoing { body: &command(again), group, delay_seconds }).await
+    }
+
+    async fn resume_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
+        if row.status != Status::Paused || row.reason.as_deref() != Some("disabled") {
+            return Ok(());
+        }
+        row.resume();
+        // Should the message be lost, `sweep` finds the row in the index.
+        let unsent = now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now);
+        row.park(keys::due(row.id.shard()), unsent);
+        if let Saved::No(_) = self.rows.save(&row).await? {
+            return Ok(());
+        }
+        let Some(message) = waiting(&row, None) else { return Ok(()) };
+        let group = row.subscription_id.to_string();
+        self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await
+    }
+
+    async fn cancel_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
+        if !row.status.is_open() {
+            return Ok(());
+        }
+        row.end(Status::Cancelled, Some("subscription_deleted"), now);
+        self.rows.save(&row).await.map(|_| ())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Resume,
+    Cancel,
+}

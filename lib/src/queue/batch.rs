@@ -1,0 +1,91 @@
+//! A batch of messages as Lambda hands it over, and the answer that names those to come again.
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// One message of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    id: String,
+    /// What it says, as text.
+    pub body: String,
+    /// How many times it was received, this one included.
+    pub receives: u32,
+}
+
+impl Received {
+    /// What it says.
+    ///
+    /// # Errors
+    /// A fault when it is not what is wanted: a mistake of ours, which ends in the dead-letter queue.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(&self.body)
+            .map_err(|error| Error::fault("a message cannot be read").caused_by(error))
+    }
+}
+
+/// Handles every message of an event by itself, all at once, and answers which are to come again.
+///
+/// # Errors
+/// A fault when the event is not one of SQS.
+pub async fn each<'a, F>(event: &str, handle: impl Fn(Received) -> F) -> Result<String, Error>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'a,
+{
+    let event: SqsEvent = serde_json::from_str(event)
+        .map_err(|error| Error::fault("the event is not one of SQS").caused_by(error))?;
+    let handled = event.records.into_iter().map(|record| {
+        let id = record.message_id.unwrap_or_default();
+        let receives = record.attributes.get("ApproximateReceiveCount");
+        let message = Received {
+            id: id.clone(),
+            body: record.body.unwrap_or_default(),
+            receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
+        };
+        let outcome = handle(message);
+        async move {
+            let error = outcome.await.err()?;
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::error!(
+                message.id = id,
+                error.code = error.code,
+                error.detail = %error,
+                error.cause = cause,
+                "message failed"
+            );
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            Some(failure)
+        }
+    });
+    let mut answer = SqsBatchResponse::default();
+    answer.batch_item_failures = join_all(handled).await.into_iter().flatten().collect();
+    serde_json::to_string(&answer)
+        .map_err(|error| Error::fault("an answer cannot be written").caused_by(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_failed_comes_again() {
+        let record = |id: &str, body: &str| {
+            json!({"messageId": id, "receiptHandle": "r", "body": body, "md5OfBody": "",
+                "attributes": {"ApproximateReceiveCount": "2"}, "messageAttributes": {},
+                "eventSource": "aws:sqs", "eventSourceARN": "arn", "awsRegion": "us-east-1"})
+        };
+        let event = json!({"Records": [record("a", "1"), record("b", "x"), record("c", "3")]}).to_string();
+        let answer = each(&event, |message| async move {
+            assert_eq!(message.receives, 2);
+            message.read::<u8>().map(|_| ())
+        });
+        let answer: Value = serde_json::from_str(&answer.await.unwrap()).unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "b"}]}));
+    }
+}

@@ -1,0 +1,102 @@
+//! The HTTP API's event as a request to a router, and the router's response as the answer.
+
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use aws_lambda_events::encodings::Body as Encoded;
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::SET_COOKIE;
+use axum::response::Response;
+use http_body_util::BodyExt as _;
+use lambda_http::request::RequestContext;
+use tower::ServiceExt as _;
+
+use crate::error::Error;
+
+/// Where a request came from, as API Gateway saw it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The caller's address.
+    pub ip: Option<String>,
+    /// The host name that was called.
+    pub domain: Option<String>,
+}
+
+/// Lets a router answer one event of an HTTP API (payload format 2.0). Handlers find the request's
+/// [`Origin`] among its extensions.
+///
+/// # Errors
+/// A fault when the event is not one of an HTTP API.
+pub async fn serve(router: &Router, event: &str) -> Result<String, Error> {
+    let request = lambda_http::request::from_str(event)
+        .map_err(|error| Error::fault("the event is not one of an HTTP API").caused_by(error))?;
+    let (mut parts, body) = request.into_parts();
+    let origin = match parts.extensions.get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            Origin { ip: context.http.source_ip.clone(), domain: context.domain_name.clone() }
+        }
+        _ => Origin::default(),
+    };
+    parts.extensions.insert(origin);
+    let body = match body {
+        Encoded::Text(text) => Body::from(text),
+        Encoded::Binary(bytes) => Body::from(bytes),
+        _ => Body::empty(),
+    };
+    let request = axum::http::Request::from_parts(parts, body);
+    let response = match router.clone().oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    answer(response).await
+}
+
+async fn answer(response: Response) -> Result<String, Error> {
+    let (mut parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| Error::fault("a body broke off").caused_by(error))?;
+    let cookies = parts.headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut answer = ApiGatewayV2httpResponse::default();
+    answer.status_code = i64::from(parts.status.as_u16());
+    answer.cookies = cookies.map(str::to_owned).collect();
+    parts.headers.remove(SET_COOKIE);
+    answer.headers = parts.headers;
+    match String::from_utf8(body.to_bytes().into()) {
+        Ok(text) if text.is_empty() => {}
+        Ok(text) => answer.body = Some(Encoded::Text(text)),
+        Err(bytes) => {
+            answer.is_base64_encoded = true;
+            answer.body = Some(Encoded::Binary(bytes.into_bytes()));
+        }
+    }
+    serde_json::to_string(&answer)
+        .map_err(|error| Error::fault("an answer cannot be written").caused_by(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::{Extension, Path};
+    use axum::routing::post;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_event_reaches_its_handler_and_its_answer_comes_back() {
+        let handler = |Path(id): Path<String>, Extension(origin): Extension<Origin>, body: String| async move {
+            format!("{id} {body} {}", origin.ip.unwrap_or_default())
+        };
+        let router = Router::new().route("/things/{id}", post(handler));
+        let event = json!({
+            "version": "2.0", "routeKey": "ANY /{proxy+}", "rawPath": "/things/7", "rawQueryString": "",
+            "headers": {"content-type": "text/plain"},
+            "requestContext": {"accountId": "0", "apiId": "local", "domainName": "localhost", "requestId": "1",
+                "stage": "$default", "time": "", "timeEpoch": 0, "routeKey": "ANY /{proxy+}",
+                "http": {"method": "POST", "path": "/things/7", "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1", "userAgent": "test"}},
+            "body": "aGVsbG8=", "isBase64Encoded": true,
+        });
+        let answer = serve(&router, &event.to_string()).await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["statusCode"], 200);
+        assert_eq!(answer["body"], "7 hello 192.0.2.1");
+    }
+}
