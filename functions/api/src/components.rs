@@ -1,0 +1,162 @@
+//! Components: what is released, from which repositories, by which triggers; and the version map.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use stella::domain::change::Change;
+use stella::domain::component::Component;
+use stella::domain::ids::{ComponentId, TriggerId};
+use stella::domain::trigger::Trigger;
+use stella::domain::version::TagState;
+use stella::error::Error;
+use stella::store::{Listing, keys, listing};
+use stella::web::caller::{Admin, Viewer};
+use stella::web::idempotency::Made;
+use stella::web::request::{self, ListQuery, New};
+use stella::web::{data, page};
+
+use crate::Api;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/components", get(list).post(create))
+        .route("/components/{id}", get(show).put(change).patch(change).delete(remove))
+        .route("/components/{id}/versions", get(versions))
+        .route("/components/{id}/triggers", get(triggers).post(add_trigger))
+        .route(
+            "/components/{id}/triggers/{trigger}",
+            get(show_trigger).put(change_trigger).patch(change_trigger).delete(remove_trigger),
+        )
+}
+
+async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {
+    let act = async |id| {
+        let made = api.components.create(caller.tenant, id, &new.wanted, api.clock.now()).await?;
+        Ok(Made { status: StatusCode::CREATED, data: made.view(), shows_secret: false })
+    };
+    api.creation(caller.tenant, "POST /components", &new).run(act).await
+}
+
+async fn list(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let listing = Listing::of(keys::tenant(caller.tenant), "COMPONENT#");
+    let found = api.store.core.list::<Component>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
+    Ok(page(&found, Component::view))
+}
+
+async fn show(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let found = api.components.find(caller.tenant, request::id(&id)?).await?;
+    Ok(data(StatusCode::OK, &found.view()))
+}
+
+async fn change(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+    change: Change,
+) -> Result<Response, Error> {
+    let (id, now) = (request::id(&id)?, api.clock.now());
+    let after = api.components.change(caller.tenant, id, &change, now).await?;
+    Ok(data(StatusCode::OK, &after.view()))
+}
+
+async fn remove(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    api.components.delete(caller.tenant, request::id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn versions(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(id): Path<String>,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let component = api.components.find(caller.tenant, request::id(&id)?).await?;
+    let listing = Listing {
+        bound: |moment| format!("{}\u{10ffff}", keys::time(moment)),
+        ..Listing::of(keys::versions(caller.tenant, component.id), "VERSION#")
+    };
+    let channel = query.channel.as_deref();
+    let keep = |version: &TagState| channel.is_none_or(|channel| channel == version.content.channel);
+    let found = api.store.core.list(&listing, &query.page()?, api.clock.now(), keep).await?;
+    let tags = api.components.tags(&component, &found.items).await?;
+    Ok(page(&found, |version| tags.get(&version.place()).unwrap_or(version).view()))
+}
+
+async fn triggers(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(id): Path<String>,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let component = api.components.find(caller.tenant, request::id(&id)?).await?;
+    let rows = component.triggers.iter().rev().cloned().collect();
+    let (name, made_at) = (format!("{} triggers", component.id), |trigger: &Trigger| trigger.created_at);
+    let found = listing::page_of(&name, rows, &query.page()?, api.clock.now(), made_at)?;
+    Ok(page(&found, Trigger::view))
+}
+
+async fn add_trigger(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+    new: New,
+) -> Result<Response, Error> {
+    let component = request::id(&id)?;
+    let act = async |id| {
+        let now = api.clock.now();
+        let made = api.components.add_trigger(caller.tenant, component, id, &new.wanted, now).await?;
+        Ok(Made { status: StatusCode::CREATED, data: made.view(), shows_secret: false })
+    };
+    let route = format!("POST /components/{component}/triggers");
+    api.creation(caller.tenant, &route, &new).run(act).await
+}
+
+async fn show_trigger(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(place): Path<(String, String)>,
+) -> Result<Response, Error> {
+    let (component, id) = ids(&place)?;
+    let found = api.components.find(caller.tenant, component).await?;
+    Ok(data(StatusCode::OK, &found.trigger(id)?.view()))
+}
+
+async fn change_trigger(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(place): Path<(String, String)>,
+    change: Change,
+) -> Result<Response, Error> {
+    let (place, now) = (ids(&place)?, api.clock.now());
+    let after = api.components.change_trigger(caller.tenant, place, &change, now).await?;
+    Ok(data(StatusCode::OK, &after.view()))
+}
+
+async fn remove_trigger(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(place): Path<(String, String)>,
+) -> Result<Response, Error> {
+    api.components.remove_trigger(caller.tenant, ids(&place)?, api.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn ids((component, trigger): &(String, String)) -> Result<(ComponentId, TriggerId), Error> {
+    Ok((request::id(component)?, request::id(trigger)?))
+}

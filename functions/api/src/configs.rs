@@ -1,0 +1,123 @@
+//! Webhook configs: who may tell us what, and how they prove themselves.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use stella::app::rejections;
+use stella::domain::change::Change;
+use stella::domain::fields::Fields;
+use stella::domain::url_token::UrlToken;
+use stella::domain::webhook::Config;
+use stella::error::Error;
+use stella::store::{Listing, keys};
+use stella::web::caller::{Admin, Viewer};
+use stella::web::gateway::Origin;
+use stella::web::idempotency::Made;
+use stella::web::request::{self, ListQuery, New};
+use stella::web::{data, page};
+
+use crate::Api;
+
+/// How long an old token stays valid by default, and at most, in seconds.
+const GRACE_SECONDS: u64 = 86_400;
+const MOST_GRACE_SECONDS: u64 = 604_800;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/webhook-configs", get(list).post(create))
+        .route("/webhook-configs/{id}", get(show).put(change).patch(change).delete(remove))
+        .route("/webhook-configs/{id}/rotate-token", post(rotate_token))
+}
+
+/// The config; with a token that was minted just now, its address carries it this once.
+fn view(config: &Config, minted: Option<&UrlToken>, base: &str) -> Value {
+    let mut view = config.view(base);
+    if let (Some(members), Some(token)) = (view.as_object_mut(), minted) {
+        let url = members.get("url").and_then(Value::as_str).unwrap_or_default();
+        let url = format!("{url}/{}", token.expose());
+        members.insert("url".to_owned(), json!(url));
+    }
+    view
+}
+
+async fn create(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Extension(origin): Extension<Origin>,
+    new: New,
+) -> Result<Response, Error> {
+    let act = async |id| {
+        let (config, minted) = api.configs.create(caller.tenant, id, &new.wanted, api.clock.now()).await?;
+        let data = view(&config, minted.as_ref(), &api.base_url(&origin));
+        Ok(Made { status: StatusCode::CREATED, data, shows_secret: minted.is_some() })
+    };
+    api.creation(caller.tenant, "POST /webhook-configs", &new).run(act).await
+}
+
+async fn list(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Extension(origin): Extension<Origin>,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let listing = Listing::of(keys::tenant(caller.tenant), "CONFIG#");
+    let found = api.store.core.list::<Config>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
+    let base = api.base_url(&origin);
+    Ok(page(&found, |config| view(config, None, &base)))
+}
+
+async fn show(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
+    let rejected = rejections::last_day(&api.store, caller.tenant, config.id, api.clock.now()).await?;
+    let mut view = view(&config, None, &api.base_url(&origin));
+    if let Some(members) = view.as_object_mut() {
+        members.insert("rejectedLast24h".to_owned(), json!(rejected));
+    }
+    Ok(data(StatusCode::OK, &view))
+}
+
+async fn change(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    change: Change,
+) -> Result<Response, Error> {
+    let (id, now) = (request::id(&id)?, api.clock.now());
+    let (config, minted) = api.configs.change(caller.tenant, id, &change, now).await?;
+    Ok(data(StatusCode::OK, &view(&config, minted.as_ref(), &api.base_url(&origin))))
+}
+
+async fn rotate_token(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+    new: New,
+) -> Result<Response, Error> {
+    let mut fields = Fields::of(&new.wanted);
+    let grace = fields.integer("gracePeriodSeconds", 0, MOST_GRACE_SECONDS).unwrap_or(GRACE_SECONDS);
+    fields.finish()?;
+    let (id, now) = (request::id(&id)?, api.clock.now());
+    let (config, token) = api.configs.rotate_token(caller.tenant, id, grace, now).await?;
+    Ok(data(StatusCode::OK, &view(&config, Some(&token), &api.base_url(&origin))))
+}
+
+async fn remove(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    api.configs.delete(caller.tenant, request::id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,66 @@
+//! Domain events: published by the orchestrator, looked up by people.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::json;
+use stella::app::{events, publish};
+use stella::domain::event::Event;
+use stella::domain::event_type::EventType;
+use stella::domain::ids::EventId;
+use stella::domain::timestamp;
+use stella::error::Error;
+use stella::web::caller::{Publisher, Viewer};
+use stella::web::idempotency::Made;
+use stella::web::request::{self, ListQuery, New};
+use stella::web::{data, page};
+
+use crate::Api;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new().route("/events", get(list).post(create)).route("/events/{id}", get(show))
+}
+
+async fn create(
+    State(api): State<Arc<Api>>,
+    Publisher(caller): Publisher,
+    new: New,
+) -> Result<Response, Error> {
+    let publication = publish::parse(&new.wanted)?;
+    let act = async |id| {
+        let (event, duplicate) =
+            publish::publish(&api.store, caller.tenant, EventId::from(id), &publication).await?;
+        let data = json!({
+            "id": event.id, "event": event.event, "timestamp": timestamp(event.timestamp),
+            "duplicate": duplicate,
+        });
+        Ok(Made { status: StatusCode::ACCEPTED, data, shows_secret: false })
+    };
+    api.creation(caller.tenant, "POST /events", &new).run(act).await
+}
+
+async fn list(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let event: Option<EventType> = ListQuery::choice("event", query.event.as_deref())?;
+    let span = query.span()?;
+    let keep =
+        |found: &Event| event.is_none_or(|event| event == found.event) && span.contains(found.timestamp);
+    let found = events::list(&api.store, caller.tenant, &query.page()?, api.clock.now(), keep).await?;
+    Ok(page(&found, Event::view))
+}
+
+async fn show(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let event = events::show(&api.store, caller.tenant, request::id(&id)?).await?;
+    Ok(data(StatusCode::OK, &event))
+}

@@ -1,0 +1,144 @@
+//! `api`: what people and the orchestrator ask for over HTTP.
+
+mod components;
+mod configs;
+mod deliveries;
+mod events;
+mod meta;
+mod receipts;
+mod releases;
+mod subscriptions;
+mod tenants;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use chrono::{DateTime, Utc};
+use stella::app::attempt::Sender;
+use stella::app::components::Components;
+use stella::app::configs::Configs;
+use stella::app::intake::Intake;
+use stella::app::redeliver::Redeliveries;
+use stella::app::subscribe::Subscriptions;
+use stella::aws::Aws;
+use stella::clock::Clock;
+use stella::domain::ids::TenantId;
+use stella::domain::target::EgressPolicy;
+use stella::environment::Environment;
+use stella::error::{Error, Kind};
+use stella::function::{Answer, Function};
+use stella::queue::Queue;
+use stella::secrets::{self, keyring::Keyring};
+use stella::store::Store;
+use stella::web::caller::{Door, Doorkeeper};
+use stella::web::gateway::{self, Origin};
+use stella::web::idempotency::Creation;
+use stella::web::request::New;
+
+/// The longest body that is read, in bytes.
+const MOST_BODY: usize = 1024 * 1024;
+
+/// The function.
+pub struct ApiFunction {
+    router: Router,
+}
+
+/// What the handlers share.
+struct Api {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    doorkeeper: Doorkeeper,
+    subscriptions: Subscriptions,
+    redeliveries: Redeliveries,
+    configs: Configs,
+    components: Components,
+    intake: Intake,
+    sender: Sender,
+    public_url: Option<String>,
+    egress_addresses: Vec<String>,
+}
+
+/// Makes the function's clients and reads its keys.
+///
+/// # Errors
+/// A fault when a variable is missing; unavailable when a key cannot be read.
+pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
+    let aws = Aws::new(&environment)?;
+    let store = Store::new(&environment, &aws)?;
+    let sqs = aws.sqs();
+    let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
+    let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
+    let keyring = Keyring::of(&environment, &aws, &store)?;
+    let subscriptions = Subscriptions::of(&environment, &store, keyring.clone(), commands)?;
+    let secrets_manager = aws.secrets_manager();
+    let policy = EgressPolicy::from_environment(&environment)?;
+    let operator = secrets::read(&secrets_manager, environment.required("OPERATOR_SECRET_ID")?).await?;
+    let integration_key =
+        secrets::read(&secrets_manager, environment.required("INTEGRATION_SECRET_ID")?).await?;
+    let addresses = environment.variable("EGRESS_ADDRESSES").unwrap_or_default();
+    let api = Api {
+        clock: environment.clock(),
+        doorkeeper: Doorkeeper::new(store.clone(), &operator),
+        redeliveries: Redeliveries::new(store.clone(), subscriptions.clone(), retries),
+        subscriptions,
+        configs: Configs::new(store.clone(), keyring, policy, &integration_key),
+        components: Components::new(store.clone()),
+        intake: Intake::new(store.clone()),
+        public_url: environment.variable("PUBLIC_URL").map(str::to_owned),
+        sender: Sender::of(&environment, &aws, &store)?,
+        egress_addresses: addresses.split(',').filter(|ip| !ip.is_empty()).map(str::to_owned).collect(),
+        store,
+    };
+    Ok(ApiFunction { router: router(Arc::new(api)) })
+}
+
+impl Function for ApiFunction {
+    fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(gateway::serve(&self.router, event))
+    }
+}
+
+fn router(api: Arc<Api>) -> Router {
+    let routes = Router::new()
+        .merge(meta::routes())
+        .merge(tenants::routes())
+        .merge(configs::routes())
+        .merge(receipts::routes())
+        .merge(components::routes())
+        .merge(releases::routes())
+        .merge(events::routes())
+        .merge(subscriptions::routes())
+        .merge(deliveries::routes());
+    Router::new()
+        .nest("/api/v1", routes)
+        .fallback(|| async { Error::not_found() })
+        .method_not_allowed_fallback(|| async {
+            Error::new(Kind::MethodNotAllowed, "method_not_allowed", "This method is not for this resource")
+        })
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .with_state(api)
+}
+
+impl Door for Api {
+    fn doorkeeper(&self) -> &Doorkeeper {
+        &self.doorkeeper
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+impl Api {
+    /// Where the API is reached: as the deployment says, or as this request did.
+    fn base_url(&self, origin: &Origin) -> String {
+        let said = self.public_url.clone();
+        said.unwrap_or_else(|| format!("https://{}", origin.domain.as_deref().unwrap_or("localhost")))
+    }
+
+    /// A request that makes something, once however often it is repeated.
+    fn creation<'a>(&'a self, tenant: TenantId, route: &'a str, request: &'a New) -> Creation<'a> {
+        Creation { store: &self.store, tenant, route, request, now: self.clock.now() }
+    }
+}

@@ -1,0 +1,42 @@
+//! Releases: what triggers made.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use stella::domain::ids::ReleaseId;
+use stella::domain::release::Release;
+use stella::error::Error;
+use stella::store::{Listing, keys};
+use stella::web::caller::Viewer;
+use stella::web::request::{self, ListQuery};
+use stella::web::{data, page};
+
+use crate::Api;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new().route("/releases", get(list)).route("/releases/{id}", get(show))
+}
+
+async fn list(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let listing = Listing::of(keys::tenant(caller.tenant), "RELEASE#");
+    let found = api.store.core.list::<Release>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
+    Ok(page(&found, Release::view))
+}
+
+async fn show(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let id: ReleaseId = request::id(&id)?;
+    let found: Option<Release> = api.store.core.get(&keys::release(caller.tenant, id)).await?;
+    Ok(data(StatusCode::OK, &found.ok_or_else(Error::not_found)?.view()))
+}

@@ -1,0 +1,95 @@
+//! Tenants, and the API keys by which their callers are known.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
+use serde_json::{Value, json};
+use stella::app::tenants;
+use stella::chance;
+use stella::domain::ids::TenantId;
+use stella::domain::tenant::{ApiKey, Tenant};
+use stella::error::Error;
+use stella::store::{Listing, keys};
+use stella::web::caller::{Admin, Operator};
+use stella::web::idempotency::Made;
+use stella::web::request::{self, ListQuery, New};
+use stella::web::{data, page};
+
+use crate::Api;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/tenants", get(list).post(create))
+        .route("/tenants/{id}/api-keys", post(create_key_of))
+        .route("/api-keys", get(list_keys).post(create_key))
+        .route("/api-keys/{id}", delete(revoke_key))
+}
+
+/// Tenants belong to nobody: their idempotency keys are kept under the nil id.
+fn nobody() -> TenantId {
+    TenantId::from(uuid::Uuid::nil())
+}
+
+async fn create(State(api): State<Arc<Api>>, _: Operator, new: New) -> Result<Response, Error> {
+    let act = async |id| {
+        let tenant = tenants::create(&api.store, id, &new.wanted, api.clock.now()).await?;
+        Ok(Made { status: StatusCode::CREATED, data: tenants::view(&tenant), shows_secret: false })
+    };
+    api.creation(nobody(), "POST /tenants", &new).run(act).await
+}
+
+async fn list(State(api): State<Arc<Api>>, _: Operator, query: ListQuery) -> Result<Response, Error> {
+    let listing = Listing::of(keys::TENANTS.to_owned(), "TENANT#");
+    let found = api.store.core.list::<Tenant>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
+    Ok(page(&found, tenants::view))
+}
+
+async fn create_key_of(
+    State(api): State<Arc<Api>>,
+    _: Operator,
+    Path(id): Path<String>,
+    new: New,
+) -> Result<Response, Error> {
+    mint_key(&api, request::id(&id)?, &new).await
+}
+
+async fn create_key(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {
+    mint_key(&api, caller.tenant, &new).await
+}
+
+async fn mint_key(api: &Api, tenant: TenantId, new: &New) -> Result<Response, Error> {
+    let act = async |id| {
+        let secret = chance::bytes();
+        let (key, text) =
+            tenants::create_key(&api.store, tenant, id, secret, &new.wanted, api.clock.now()).await?;
+        let mut data = tenants::view_key(&key);
+        if let Some(members) = data.as_object_mut() {
+            members.insert("key".to_owned(), Value::String(text));
+        }
+        Ok(Made { status: StatusCode::CREATED, data, shows_secret: true })
+    };
+    api.creation(tenant, "POST /api-keys", new).run(act).await
+}
+
+async fn list_keys(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let listing = Listing::of(keys::tenant(caller.tenant), "APIKEY#");
+    let found = api.store.core.list::<ApiKey>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
+    Ok(page(&found, tenants::view_key))
+}
+
+async fn revoke_key(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    tenants::revoke_key(&api.store, caller.tenant, request::id(&id)?).await?;
+    Ok(data(StatusCode::OK, &json!({"id": id, "revoked": true})).into_response())
+}

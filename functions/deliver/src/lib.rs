@@ -1,0 +1,38 @@
+//! `deliver`: driven by the queues of deliveries and retries, it makes the attempts that are due.
+
+use chrono::{DateTime, Utc};
+use stella::app::attempt::Sender;
+use stella::app::deliver::Deliver;
+use stella::aws::Aws;
+use stella::environment::Environment;
+use stella::error::Error;
+use stella::function::{Answer, Function};
+use stella::queue::{Queue, batch};
+use stella::store::Store;
+
+/// The function.
+pub struct Delivering(Deliver);
+
+/// Makes the function's clients.
+///
+/// # Errors
+/// A fault when a variable is missing.
+#[expect(clippy::unused_async, reason = "functions start alike, and some read their keys first")]
+pub async fn start(environment: Environment) -> Result<Delivering, Error> {
+    let aws = Aws::new(&environment)?;
+    let store = Store::new(&environment, &aws)?;
+    let sender = Sender::of(&environment, &aws, &store)?;
+    let sqs = aws.sqs();
+    let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
+    let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
+    Ok(Delivering(Deliver::new(store, sender, retries, commands, environment.clock())))
+}
+
+impl Function for Delivering {
+    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(batch::each(event, move |message| async move {
+            let due = message.read()?;
+            self.0.deliver(&due, message.receives, deadline).await
+        }))
+    }
+}

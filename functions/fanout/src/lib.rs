@@ -1,0 +1,81 @@
+//! `fanout`: driven by the stream of the table `core`, it puts each new event's deliveries on the queue.
+
+use std::sync::Arc;
+
+use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use stella::app::fan_out::FanOut;
+use stella::aws::Aws;
+use stella::clock::Clock;
+use stella::domain::event::Event;
+use stella::environment::Environment;
+use stella::error::Error;
+use stella::function::{Answer, Function};
+use stella::queue::Queue;
+use stella::store::Store;
+
+/// The function.
+pub struct Fanout {
+    fan_out: FanOut,
+    clock: Arc<dyn Clock>,
+}
+
+/// Makes the function's clients.
+///
+/// # Errors
+/// A fault when a variable is missing.
+#[expect(clippy::unused_async, reason = "functions start alike, and some read their keys first")]
+pub async fn start(environment: Environment) -> Result<Fanout, Error> {
+    let aws = Aws::new(&environment)?;
+    let store = Store::new(&environment, &aws)?;
+    let deliveries = Queue::of(&environment, &aws.sqs(), "DELIVERIES_QUEUE_URL")?;
+    Ok(Fanout { fan_out: FanOut::new(store, deliveries), clock: environment.clock() })
+}
+
+impl Function for Fanout {
+    fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(self.batch(event))
+    }
+}
+
+impl Fanout {
+    /// Answers with the first record that is to come again. Those after it come again with it, which
+    /// makes the same deliveries once more.
+    async fn batch(&self, event: &str) -> Result<String, Error> {
+        let event: StreamEvent = serde_json::from_str(event)
+            .map_err(|error| Error::fault("the event is not one of a stream").caused_by(error))?;
+        let mut numbers = Vec::new();
+        let mut events = Vec::new();
+        for record in event.records {
+            let number = record.change.sequence_number.clone();
+            match read(record) {
+                Ok(read) => {
+                    numbers.push(number);
+                    events.push(read);
+                }
+                // It will not be readable the next time either, and would hold up all that follow.
+                Err(error) => tracing::error!(
+                    stream.sequence_number = number,
+                    error.detail = %error,
+                    "a record is not an event"
+                ),
+            }
+        }
+        let outcomes = self.fan_out.fan_out(&events, self.clock.now()).await;
+        let mut failed = None;
+        for (number, outcome) in numbers.into_iter().zip(outcomes) {
+            if let Err(error) = outcome {
+                tracing::error!(error.code = error.code, error.detail = %error, "an event was not fanned out");
+                failed = failed.or(number);
+            }
+        }
+        let failures: Vec<_> = failed.into_iter().map(|number| json!({"itemIdentifier": number})).collect();
+        Ok(json!({"batchItemFailures": failures}).to_string())
+    }
+}
+
+fn read(record: EventRecord) -> Result<Event, Error> {
+    serde_dynamo::from_item(record.change.new_image)
+        .map_err(|error| Error::fault("a stored item cannot be read").caused_by(error))
+}

@@ -1,0 +1,165 @@
+//! `inbound`: what senders post, at once, and what could not be processed then, later.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use stella::app::issuers::Issuers;
+use stella::app::known_configs::KnownConfigs;
+use stella::app::receive::{Incoming, Receive};
+use stella::aws::Aws;
+use stella::clock::Clock;
+use stella::domain::integration::IntegrationId;
+use stella::domain::receipt::Answer as Told;
+use stella::domain::target::EgressPolicy;
+use stella::domain::webhook::WebhookType;
+use stella::environment::Environment;
+use stella::error::{Error, Kind};
+use stella::function::{Answer, Function};
+use stella::queue::{Queue, batch};
+use stella::secrets::{self, keyring::Keyring};
+use stella::store::Store;
+use stella::web::gateway::{self, Origin};
+use stella::web::request::{self, Whole};
+
+/// How long SQS may take, in milliseconds: the sender is waiting.
+const QUEUE_MS: u64 = 300;
+
+/// How many requests a second one config may make, where the deployment does not say.
+const RATE_LIMIT: u32 = 500;
+
+/// The function.
+pub struct Inbound {
+    router: Router,
+    receiving: Arc<Receiving>,
+}
+
+struct Receiving {
+    receive: Receive,
+    clock: Arc<dyn Clock>,
+}
+
+/// Makes the function's clients and reads its key.
+///
+/// # Errors
+/// A fault when a variable is missing; unavailable when the key cannot be read.
+pub async fn start(environment: Environment) -> Result<Inbound, Error> {
+    let aws = Aws::new(&environment)?;
+    let store = Store::new(&environment, &aws)?;
+    let sqs = aws.sqs_within(Duration::from_millis(QUEUE_MS));
+    let later = Queue::of(&environment, &sqs, "INBOUND_RETRY_QUEUE_URL")?;
+    let keyring = Keyring::of(&environment, &aws, &store)?;
+    let client = aws.secrets_manager();
+    let integration_key = secrets::read(&client, environment.required("INTEGRATION_SECRET_ID")?).await?;
+    let stage = environment.required("STAGE")?;
+    let configs = KnownConfigs::new(store.clone(), keyring, client, stage, &integration_key);
+    let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
+    let per_second = environment.variable("INBOUND_RATE_LIMIT").and_then(|text| text.parse().ok());
+    let receive = Receive::new(store, configs, issuers, later, per_second.unwrap_or(RATE_LIMIT));
+    let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
+    Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
+}
+
+/// What tells a queue's event from the HTTP API's.
+#[derive(Deserialize)]
+struct Form {
+    #[serde(rename = "Records")]
+    records: Option<serde::de::IgnoredAny>,
+}
+
+impl Function for Inbound {
+    fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(async move {
+            let form: Form = serde_json::from_str(event)
+                .map_err(|error| Error::fault("the event is not JSON of an object").caused_by(error))?;
+            if form.records.is_none() {
+                return gateway::serve(&self.router, event).await;
+            }
+            batch::each(event, |message| async move {
+                self.receiving.receive.retry(message.read()?, self.receiving.clock.now()).await
+            })
+            .await
+        })
+    }
+}
+
+fn router(receiving: Arc<Receiving>) -> Router {
+    Router::new()
+        .route("/api/v1/webhooks/{type}/{integration}", post(receive).options(handshake))
+        .route("/api/v1/webhooks/{type}/{integration}/{token}", post(receive).options(handshake))
+        .fallback(|| async { Error::not_found() })
+        .method_not_allowed_fallback(|| async {
+            Error::new(Kind::MethodNotAllowed, "method_not_allowed", "Webhooks are posted")
+        })
+        // How large a body may be is asked after whose it is.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(receiving)
+}
+
+/// The parts of a sender's address.
+#[derive(Deserialize)]
+struct Address {
+    #[serde(rename = "type")]
+    kind: String,
+    integration: String,
+    token: Option<String>,
+}
+
+impl Address {
+    /// What the address says, if it can be one of ours.
+    fn read(self, uri: &Uri) -> Result<(WebhookType, IntegrationId, Option<String>), Error> {
+        let webhook_type = WebhookType::of_segment(&self.kind).ok_or_else(Error::not_found)?;
+        let query = Query::<TokenQuery>::try_from_uri(uri).ok();
+        let token = self.token.or_else(|| query.and_then(|Query(query)| query.token));
+        Ok((webhook_type, request::id(&self.integration)?, token))
+    }
+}
+
+/// The token, where a sender's form has no room for it in the path.
+#[derive(Deserialize)]
+struct TokenQuery {
+    token: Option<String>,
+}
+
+/// CloudEvents' way to ask for consent, which is given by headers. A callback address is never called.
+async fn handshake(
+    State(receiving): State<Arc<Receiving>>,
+    Path(address): Path<Address>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let origin = headers.get("webhook-request-origin").cloned();
+    let origin = origin.ok_or_else(|| {
+        Error::new(Kind::Invalid, "no_origin", "A handshake names its origin in WebHook-Request-Origin")
+    })?;
+    let (webhook_type, integration, token) = address.read(&uri)?;
+    let now = receiving.clock.now();
+    receiving.receive.handshake(integration, webhook_type, token.as_deref(), now).await?;
+    let mut response = StatusCode::OK.into_response();
+    let answer = response.headers_mut();
+    answer.insert("webhook-allowed-origin", origin);
+    answer.insert("webhook-allowed-rate", HeaderValue::from_static("*"));
+    answer.insert("allow", HeaderValue::from_static("POST"));
+    Ok(response)
+}
+
+async fn receive(
+    State(receiving): State<Arc<Receiving>>,
+    Path(address): Path<Address>,
+    Extension(origin): Extension<Origin>,
+    uri: Uri,
+    headers: HeaderMap,
+    Whole(body): Whole,
+) -> Result<Response, Error> {
+    let (webhook_type, integration, url_token) = address.read(&uri)?;
+    let incoming = Incoming { webhook_type, integration, url_token, headers, body, ip: origin.ip };
+    let received = receiving.receive.receive(incoming, receiving.clock.now()).await?;
+    let status = if received.answer == Told::Queued { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, Json(received.answer.view(Some(received.receipt)))).into_response())
+}

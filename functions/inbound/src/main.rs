@@ -1,0 +1,6 @@
+//! The `inbound` function on Lambda.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    stella::function::run(stella_inbound::start).await
+}

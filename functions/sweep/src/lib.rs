@@ -1,0 +1,95 @@
+//! `sweep`: driven by the clock and by the queue of commands, it does what is due later than a queue can
+//! wait, and what is to be done with whole subscriptions.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use stella::app::fan_out::FanOut;
+use stella::app::subscribe::Subscriptions;
+use stella::app::sweep::Sweep;
+use stella::app::walk::Walker;
+use stella::aws::Aws;
+use stella::clock::Clock;
+use stella::environment::Environment;
+use stella::error::Error;
+use stella::function::{Answer, Function};
+use stella::queue::batch::Received;
+use stella::queue::message::Command;
+use stella::queue::{Queue, batch};
+use stella::secrets::keyring::Keyring;
+use stella::store::Store;
+
+/// The function.
+pub struct Sweeping {
+    sweep: Sweep,
+    subscriptions: Subscriptions,
+    walker: Walker,
+    clock: Arc<dyn Clock>,
+}
+
+/// Makes the function's clients.
+///
+/// # Errors
+/// A fault when a variable is missing.
+#[expect(clippy::unused_async, reason = "functions start alike, and some read their keys first")]
+pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
+    let aws = Aws::new(&environment)?;
+    let store = Store::new(&environment, &aws)?;
+    let sqs = aws.sqs();
+    let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
+    let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
+    let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
+    let keyring = Keyring::of(&environment, &aws, &store)?;
+    let fan_out = FanOut::new(store.clone(), deliveries);
+    Ok(Sweeping {
+        sweep: Sweep::new(store.clone(), retries.clone(), fan_out),
+        subscriptions: Subscriptions::of(&environment, &store, keyring, commands.clone())?,
+        walker: Walker::new(store, retries, commands),
+        clock: environment.clock(),
+    })
+}
+
+/// What tells a queue's event from the clock's.
+#[derive(Deserialize)]
+struct Kind {
+    #[serde(rename = "Records")]
+    records: Option<serde::de::IgnoredAny>,
+}
+
+impl Function for Sweeping {
+    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(async move {
+            let kind: Kind = serde_json::from_str(event)
+                .map_err(|error| Error::fault("the event is not JSON of an object").caused_by(error))?;
+            if kind.records.is_some() {
+                return batch::each(event, |message| self.obey(message, deadline)).await;
+            }
+            self.minute().await
+        })
+    }
+}
+
+impl Sweeping {
+    async fn minute(&self) -> Result<String, Error> {
+        let now = self.clock.now();
+        let due = self.sweep.send_due(now).await?;
+        let missed = self.sweep.fan_out_missed(now).await?;
+        if missed > 0 {
+            tracing::warn!(events = missed, "events were fanned out that no stream record brought");
+        }
+        tracing::debug!(deliveries = due, "due deliveries were sent");
+        Ok("null".to_owned())
+    }
+
+    async fn obey(&self, message: Received, deadline: DateTime<Utc>) -> Result<(), Error> {
+        let now = self.clock.now();
+        match message.read()? {
+            Command::Disable { tenant_id, subscription_id, reason, revision } => {
+                self.subscriptions.disable(tenant_id, subscription_id, &reason, revision, now).await
+            }
+            Command::Resume(walk) => self.walker.resume(walk, now, deadline).await,
+            Command::Cancel(walk) => self.walker.cancel(walk, now, deadline).await,
+        }
+    }
+}
