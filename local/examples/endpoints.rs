@@ -1,0 +1,48 @@
+//! The three AWS-compatible endpoints alone, on loopback: `endpoints [FOLDER]`, in memory without one.
+//!
+//! Prints an address for each of `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS` and `_SECRETS_MANAGER`, then serves
+//! until it is killed. Any credentials and the region `us-east-1` will do.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use axum::Router;
+use stella_local::calls::Calls;
+use stella_local::dynamodb::DynamoDb;
+use stella_local::secrets_manager::SecretsManager;
+use stella_local::sqs::Sqs;
+use stella_local::time::Time;
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::args_os().nth(1).map(PathBuf::from);
+    if let Some(folder) = &folder {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = |name: &str| folder.as_ref().map(|folder| folder.join(name));
+    let (time, calls) = (Time::system(), Calls::default());
+    let tables = DynamoDb::open(file("tables.db").as_deref())?;
+    let queues = Sqs::open(file("queues.db").as_deref(), time.clone(), calls.clone())?;
+    let secrets = SecretsManager::open(file("secrets.db").as_deref(), time, calls.clone())?;
+    let served = [
+        serve("DYNAMODB", calls.counting(tables.router())).await?,
+        serve("SQS", queues.router()).await?,
+        serve("SECRETS_MANAGER", secrets.router()).await?,
+    ];
+    for serving in served {
+        serving.await??;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the addresses are what this program is asked for")]
+async fn serve(
+    service: &str,
+    router: Router,
+) -> Result<tokio::task::JoinHandle<std::io::Result<()>>, Box<dyn Error>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("AWS_ENDPOINT_URL_{service}=http://{}", listener.local_addr()?);
+    Ok(tokio::spawn(async move { axum::serve(listener, router).await }))
+}

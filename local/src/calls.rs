@@ -1,0 +1,97 @@
+//! How often each operation of each service was called: what a run would cost on AWS.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::HeaderMap;
+
+/// The service and the operation of a call, as in `("sqs", "SendMessageBatch")`.
+pub type Call = (&'static str, String);
+
+/// Counts calls. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Calls(Arc<Mutex<BTreeMap<Call, u64>>>);
+
+impl Calls {
+    /// A router that does what the one given does, with every call to an AWS operation counted.
+    pub fn counting(&self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self.clone(), count))
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<Call, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often one operation was called so far.
+    #[must_use]
+    pub fn of(&self, service: &str, operation: &str) -> u64 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().filter(|((s, o), _)| *s == service && o == operation).map(|(_, count)| *count).sum()
+    }
+
+    /// How many calls one service had so far.
+    #[must_use]
+    pub fn of_service(&self, service: &str) -> u64 {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().filter(|((s, _), _)| *s == service).map(|(_, count)| *count).sum()
+    }
+
+    /// Counts calls that did not come over the wire and would on AWS.
+    pub(crate) fn add(&self, service: &'static str, operation: &str, times: usize) {
+        if times == 0 {
+            return;
+        }
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry((service, operation.to_owned())).or_default();
+        *count = count.saturating_add(u64::try_from(times).unwrap_or(u64::MAX));
+    }
+}
+
+async fn count(State(calls): State<Calls>, request: Request, next: Next) -> Response {
+    if let Some((service, operation)) = target(request.headers()) {
+        calls.add(service, operation, 1);
+    }
+    next.run(request).await
+}
+
+/// The service and operation that a request's `X-Amz-Target` names.
+pub(crate) fn target(headers: &HeaderMap) -> Option<(&'static str, &str)> {
+    let (prefix, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
+    let service = match prefix {
+        "AmazonSQS" => "sqs",
+        "secretsmanager" => "secretsmanager",
+        "DynamoDB_20120810" => "dynamodb",
+        "DynamoDBStreams_20120810" => "dynamodbstreams",
+        _ => return None,
+    };
+    Some((service, operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_are_counted_by_service_and_operation() {
+        let calls = Calls::default();
+        let router = calls.counting(Router::new().fallback(|| async { "" }));
+        for target in
+            ["AmazonSQS.SendMessage", "AmazonSQS.SendMessage", "DynamoDB_20120810.PutItem", "nothing"]
+        {
+            let request = Request::post("/").header("x-amz-target", target).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap();
+        }
+        assert_eq!(calls.of("sqs", "SendMessage"), 2);
+        assert_eq!(calls.of_service("dynamodb"), 1);
+        assert_eq!(calls.snapshot().len(), 2);
+    }
+}

@@ -1,0 +1,118 @@
+//! A caller of the API: JSON in, JSON out. For the stack's own first tenant, the demo, and the tests.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use stella::error::Error;
+
+/// Calls one server, with one API key. Clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    base: String,
+    key: Option<String>,
+}
+
+/// What a server answered.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as JSON; `null` where it is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The member `data` of the body.
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        self.body.get("data").unwrap_or(&Value::Null)
+    }
+}
+
+impl Client {
+    /// A caller of the server at `base`, as in `http://127.0.0.1:8787`.
+    #[must_use]
+    pub fn new(base: &str, key: Option<&str>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        Self {
+            http: HyperClient::builder(TokioExecutor::new()).build(connector),
+            base: base.to_owned(),
+            key: key.map(str::to_owned),
+        }
+    }
+
+    /// The same connections with another key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// Gets a path.
+    ///
+    /// # Errors
+    /// Unavailable when the server does not answer.
+    pub async fn get(&self, path: &str) -> Result<Answer, Error> {
+        self.send(Method::GET, path, &[], Bytes::new()).await
+    }
+
+    /// Posts JSON to a path.
+    ///
+    /// # Errors
+    /// Unavailable when the server does not answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, Error> {
+        self.json(Method::POST, path, body).await
+    }
+
+    /// Sends JSON to a path by any method.
+    ///
+    /// # Errors
+    /// Unavailable when the server does not answer.
+    pub async fn json(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Error> {
+        let headers = [("content-type", "application/json")];
+        self.send(method, path, &headers, Bytes::from(body.to_string())).await
+    }
+
+    /// Sends any body with any headers; the key goes along where there is one.
+    ///
+    /// # Errors
+    /// Unavailable when the server does not answer; a fault when the request cannot be built.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Answer, Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .body(Full::new(body))
+            .map_err(|error| Error::fault("a request cannot be built").caused_by(error))?;
+        if let Some(key) = &self.key {
+            let value = HeaderValue::try_from(format!("Bearer {key}"))
+                .map_err(|error| Error::fault("the key is not a header's value").caused_by(error))?;
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        for (name, value) in headers {
+            let name = HeaderName::try_from(*name);
+            let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(*value)) else {
+                return Err(Error::fault("a header cannot be sent"));
+            };
+            request.headers_mut().append(name, value);
+        }
+        let unreachable = |error| Error::unavailable("the server did not answer").caused_by(error);
+        let response = self.http.request(request).await.map_err(|error| unreachable(error.to_string()))?;
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| unreachable(error.to_string()))?.to_bytes();
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Ok(Answer { status: parts.status, headers: parts.headers, body })
+    }
+}

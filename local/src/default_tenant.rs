@@ -1,0 +1,125 @@
+//! The tenant `default` and its admin key, made on the first start through the API itself.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stella::error::Error;
+
+use crate::client::Client;
+use crate::folder::Data;
+
+/// What is kept between starts. The tenant is written down before its key is asked for, so that a
+/// start that was broken off makes no second tenant.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    tenant_id: String,
+    key: Option<String>,
+}
+
+/// The admin key of the tenant `default`: the one kept with the data, or a new one.
+///
+/// # Errors
+/// If the API at `url` refuses, or the key cannot be kept.
+pub async fn key(url: &str, operator_key: &str, data: &Data) -> Result<String, Error> {
+    let tenant_id = match read(data)? {
+        Some(Kept { key: Some(key), .. }) => return Ok(key),
+        Some(Kept { tenant_id, key: None }) => tenant_id,
+        None => {
+            let answer = post(url, "/api/v1/tenants", operator_key, &json!({"name": "default"})).await?;
+            let tenant_id = member(&answer, "id")?;
+            keep(data, &Kept { tenant_id: tenant_id.clone(), key: None })?;
+            tenant_id
+        }
+    };
+    let path = format!("/api/v1/tenants/{tenant_id}/api-keys");
+    let answer = post(url, &path, operator_key, &json!({"name": "local", "role": "admin"})).await?;
+    let key = member(&answer, "key")?;
+    keep(data, &Kept { tenant_id, key: Some(key.clone()) })?;
+    Ok(key)
+}
+
+/// The admin key that an earlier start kept with the data, if one did.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn kept(data: &Data) -> Result<Option<String>, Error> {
+    Ok(read(data)?.and_then(|kept| kept.key))
+}
+
+fn read(data: &Data) -> Result<Option<Kept>, Error> {
+    let kept = data.read_tenant()?.map(|text| serde_json::from_str::<Kept>(&text)).transpose();
+    kept.map_err(|error| Error::fault("The default tenant's file is damaged").caused_by(error))
+}
+
+fn keep(data: &Data, kept: &Kept) -> Result<(), Error> {
+    let text = serde_json::to_string(kept)
+        .map_err(|error| Error::fault("The default tenant cannot be written").caused_by(error))?;
+    data.write_tenant(&text)
+}
+
+fn member(answer: &Value, name: &str) -> Result<String, Error> {
+    let member = answer.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
+    member.map(str::to_owned).ok_or_else(|| Error::fault("The API's answer lacks a member").about(name))
+}
+
+async fn post(url: &str, path: &str, key: &str, body: &Value) -> Result<Value, Error> {
+    let answer = Client::new(url, Some(key)).post(path, body).await?;
+    if answer.status.is_success() {
+        return Ok(answer.body);
+    }
+    let code = answer.body.get("code").and_then(Value::as_str).unwrap_or_default();
+    let cause = format!("the API answered {} {code}", answer.status.as_u16());
+    Err(Error::fault("The default tenant cannot be made").about(path).caused_by(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::routing::post;
+    use axum::{Json, Router};
+    use http::StatusCode;
+
+    use super::*;
+
+    /// An API that counts the tenants and the keys that it makes; the first key cannot be had.
+    async fn api() -> (String, Arc<[AtomicUsize; 2]>) {
+        let made = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let (tenants, keys) = (Arc::clone(&made), Arc::clone(&made));
+        let router = Router::new()
+            .route(
+                "/api/v1/tenants",
+                post(async move |headers: http::HeaderMap| {
+                    assert_eq!(headers["authorization"], "Bearer stk_operator_x");
+                    let n = tenants[0].fetch_add(1, Ordering::Relaxed);
+                    (StatusCode::CREATED, Json(json!({"success": true, "data": {"id": format!("t{n}")}})))
+                }),
+            )
+            .route(
+                "/api/v1/tenants/t0/api-keys",
+                post(async move |Json(body): Json<Value>| {
+                    assert_eq!(body, json!({"name": "local", "role": "admin"}));
+                    let n = keys[1].fetch_add(1, Ordering::Relaxed);
+                    let status = if n == 0 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::CREATED };
+                    (status, Json(json!({"data": {"key": format!("stk_{n}")}})))
+                }),
+            );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (url, made)
+    }
+
+    #[tokio::test]
+    async fn a_start_that_was_broken_off_makes_no_second_tenant_and_the_key_stays() {
+        let (url, made) = api().await;
+        let folder = tempfile::tempdir().unwrap();
+        let data = Data::Folder(folder.path().to_owned());
+        key(&url, "stk_operator_x", &data).await.unwrap_err();
+        assert_eq!(key(&url, "stk_operator_x", &data).await.unwrap(), "stk_1");
+        assert_eq!(key(&url, "stk_operator_x", &data).await.unwrap(), "stk_1");
+        assert_eq!(made[0].load(Ordering::Relaxed), 1);
+        assert_eq!(made[1].load(Ordering::Relaxed), 2);
+    }
+}

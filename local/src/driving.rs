@@ -1,0 +1,150 @@
+//! Starts the functions, and what drives each of them, from the template's wiring.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stella::environment::Environment;
+use stella::error::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::dynamodb::DynamoDb;
+use crate::front::{Front, Route, Routes};
+use crate::functions::Functions;
+use crate::invoke::{Context, Invoker};
+use crate::poller::{self, Poller};
+use crate::schedule;
+use crate::signal::Signal;
+use crate::sqs::Sqs;
+use crate::stream;
+use crate::stream::checkpoint::Checkpoints;
+use crate::stream::pattern::Pattern;
+use crate::time::Time;
+use crate::wiring::{Function, Source, Wiring};
+
+/// How often expired items are deleted.
+const SWEEP: chrono::Duration = chrono::Duration::hours(1);
+
+/// Everything that drivers are made of, and the drivers made so far.
+pub(crate) struct Drive {
+    /// The tables.
+    pub(crate) dynamodb: DynamoDb,
+    /// The queues.
+    pub(crate) sqs: Sqs,
+    /// How far the streams were handled.
+    pub(crate) checkpoints: Checkpoints,
+    /// What invocations share.
+    pub(crate) context: Context,
+    /// When to stop.
+    pub(crate) stop: Signal,
+    /// What runs already, waiting for the first event.
+    pub(crate) drivers: JoinSet<()>,
+    /// The routes of the HTTP API.
+    pub(crate) routes: Vec<(Route, Invoker)>,
+}
+
+impl Drive {
+    /// Starts all functions side by side, each with the template's variables and those of the stack.
+    pub(crate) async fn start_functions(
+        &self,
+        wiring: &Wiring,
+        functions: &Functions,
+        variables: &BTreeMap<&'static str, String>,
+        public_url: &str,
+    ) -> Result<Vec<Invoker>, Error> {
+        let mut starting = JoinSet::new();
+        for (place, function) in wiring.functions.iter().enumerate() {
+            let mut own = function.variables.clone();
+            own.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            if let Some(address) = own.get_mut("PUBLIC_URL") {
+                public_url.clone_into(address);
+            }
+            let environment = Environment::new(own, Arc::new(self.context.time.clone()));
+            let (functions, code) = (functions.clone(), function.code.clone());
+            starting.spawn(async move { (place, functions.start(&code, environment).await) });
+        }
+        let mut started = BTreeMap::new();
+        while let Some(joined) = starting.join_next().await {
+            let (place, function) =
+                joined.map_err(|error| Error::fault("A function panicked as it started").caused_by(error))?;
+            started.insert(place, function?);
+        }
+        let invoker = |(declared, function): (&Function, _)| {
+            Invoker::new(&declared.id, function, declared.timeout, self.context.clone())
+        };
+        Ok(wiring.functions.iter().zip(started.into_values()).map(invoker).collect())
+    }
+
+    /// Makes the drivers of one function. They begin at once; requests come with `begin`.
+    pub(crate) fn follow(&mut self, function: &Function, invoker: &Invoker) -> Result<(), Error> {
+        for source in &function.sources {
+            match source {
+                Source::Http { method, path } => {
+                    self.routes.push((Route::new(method, path), invoker.clone()));
+                }
+                Source::Queue { queue, batch_size, window, concurrency, reports_failures } => {
+                    let poller = Poller {
+                        sqs: self.sqs.clone(),
+                        queue: queue.clone(),
+                        invoker: invoker.clone(),
+                        batch_size: *batch_size,
+                        window: self.window(*window),
+                        concurrency: concurrency.unwrap_or(poller::CONCURRENCY),
+                        reports_failures: *reports_failures,
+                    };
+                    self.drivers.spawn(poller.run(self.stop.clone()));
+                }
+                Source::Stream { table, batch_size, window, patterns, bisects, reports_failures } => {
+                    let mapping = stream::Mapping {
+                        dynamodb: self.dynamodb.clone(),
+                        table: table.clone(),
+                        invoker: invoker.clone(),
+                        checkpoints: self.checkpoints.clone(),
+                        batch_size: *batch_size,
+                        window: self.window(*window),
+                        patterns: patterns.iter().map(Pattern::parse).collect::<Result<_, _>>()?,
+                        bisects: *bisects,
+                        reports_failures: *reports_failures,
+                    };
+                    self.drivers.spawn(mapping.run(self.stop.clone()));
+                }
+                Source::Schedule { every } => {
+                    let (time, stop) = (self.context.time.clone(), self.stop.clone());
+                    self.drivers.spawn(schedule::run(invoker.clone(), *every, time, stop));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes requests too, and returns all drivers.
+    pub(crate) fn begin(mut self, listener: TcpListener) -> JoinSet<()> {
+        let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
+        let front = Front { routes: Routes::new(self.routes), time: time.clone(), cut };
+        self.drivers.spawn(front.serve(listener, self.stop.clone()));
+        self.drivers.spawn(sweep(self.dynamodb, time, self.stop));
+        self.drivers
+    }
+
+    /// While time stands still nothing more can come within a window, so none is waited for.
+    fn window(&self, window: Duration) -> Duration {
+        if self.context.time.is_manual() { Duration::ZERO } else { window }
+    }
+}
+
+/// Deletes expired items now and then each hour.
+async fn sweep(dynamodb: DynamoDb, time: Time, stop: Signal) {
+    loop {
+        let next = time.now().checked_add_signed(SWEEP).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        let tables = dynamodb.clone();
+        match tokio::task::spawn_blocking(move || tables.sweep_expired()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "expired items were not deleted"),
+            Err(error) => tracing::error!(error = %error, "expired items were not deleted"),
+        }
+        if stop.or(time.sleep_until(next)).await.is_none() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the local stack is told when it is started.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+use ipnet::IpNet;
+use stella_local::stack::{Data, Settings};
+
+/// Runs Stella Webhooks on this machine: the API, its functions, and what they need of AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    /// The port of the API on 127.0.0.1; 0 picks a free one
+    #[arg(long, env = "STELLA_PORT", default_value_t = 8787)]
+    pub(crate) port: u16,
+
+    /// The folder that keeps everything between starts
+    #[arg(long, env = "STELLA_DATA_DIR", default_value = ".local", value_name = "FOLDER")]
+    pub(crate) data_dir: PathBuf,
+
+    /// Start empty: forget what the folder has
+    #[arg(long, env = "STELLA_FRESH")]
+    pub(crate) fresh: bool,
+
+    /// Keep everything in memory, and forget it at the end
+    #[arg(long, env = "STELLA_EPHEMERAL")]
+    pub(crate) ephemeral: bool,
+
+    /// The private address ranges that deliveries may reach, in place of this machine's own
+    #[arg(
+        long,
+        env = "STELLA_ALLOW_CIDR",
+        value_name = "CIDR",
+        num_args = 1..,
+        value_delimiter = ',',
+        default_values = ["127.0.0.0/8", "::1/128"],
+    )]
+    pub(crate) allow_cidr: Vec<IpNet>,
+
+    /// Whether deliveries may go to plain http and to any port
+    #[arg(
+        long,
+        env = "STELLA_ALLOW_HTTP",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = ArgAction::Set,
+    )]
+    pub(crate) allow_http: bool,
+}
+
+impl Options {
+    /// Where the data is.
+    pub(crate) fn data(&self) -> Data {
+        if self.ephemeral { Data::Memory } else { Data::Folder(self.data_dir.clone()) }
+    }
+
+    /// The stack that was asked for.
+    pub(crate) fn settings(&self) -> Settings {
+        let ranges: Vec<String> = self.allow_cidr.iter().map(ToString::to_string).collect();
+        Settings {
+            data: self.data(),
+            port: self.port,
+            parameters: BTreeMap::from([
+                ("AllowCidrs".to_owned(), ranges.join(",")),
+                ("AllowHttp".to_owned(), self.allow_http.to_string()),
+            ]),
+            ..Settings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        Options::try_parse_from([&["local"], arguments].concat()).unwrap()
+    }
+
+    #[test]
+    fn without_arguments_receivers_on_this_machine_work() {
+        let options = options(&[]);
+        assert_eq!(options.port, 8787);
+        assert!(!options.fresh && !options.ephemeral);
+        assert!(matches!(options.data(), Data::Folder(folder) if folder.as_os_str() == ".local"));
+        let parameters = options.settings().parameters;
+        assert_eq!(parameters["AllowCidrs"], "127.0.0.0/8,::1/128");
+        assert_eq!(parameters["AllowHttp"], "true");
+    }
+
+    #[test]
+    fn ranges_may_be_given_one_by_one_or_with_commas() {
+        for arguments in [
+            ["--allow-cidr", "10.0.0.0/8", "fd00::/8"].as_slice(),
+            &["--allow-cidr", "10.0.0.0/8,fd00::/8"],
+            &["--allow-cidr", "10.0.0.0/8", "--allow-cidr", "fd00::/8"],
+        ] {
+            assert_eq!(options(arguments).settings().parameters["AllowCidrs"], "10.0.0.0/8,fd00::/8");
+        }
+        assert!(Options::try_parse_from(["local", "--allow-cidr", "10.0.0.0/33"]).is_err());
+    }
+
+    #[test]
+    fn plain_http_can_be_refused() {
+        assert!(options(&["--allow-http"]).allow_http);
+        assert!(!options(&["--allow-http=false"]).allow_http);
+        assert!(matches!(options(&["--ephemeral"]).data(), Data::Memory));
+    }
+}

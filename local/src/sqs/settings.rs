@@ -1,0 +1,127 @@
+//! A queue's attributes: their names, bounds and defaults, and the redrive policy.
+
+use serde_json::{Map, Value, json};
+
+use super::store::{Queue, Redrive, Store};
+use super::wire::Refusal;
+
+pub(super) const DELAY: &str = "DelaySeconds";
+pub(super) const LARGEST: &str = "MaximumMessageSize";
+pub(super) const RETENTION: &str = "MessageRetentionPeriod";
+pub(super) const WAIT: &str = "ReceiveMessageWaitTimeSeconds";
+pub(super) const VISIBILITY: &str = "VisibilityTimeout";
+const REDRIVE: &str = "RedrivePolicy";
+
+/// The attributes that are numbers, each with the least, the most, and the default.
+const NUMBERS: [(&str, i64, i64, i64); 5] = [
+    (DELAY, 0, 900, 0),
+    (LARGEST, 1024, 1_048_576, 1_048_576),
+    (RETENTION, 60, 1_209_600, 345_600),
+    (WAIT, 0, 20, 0),
+    (VISIBILITY, 0, 43_200, 30),
+];
+
+/// The attributes that are kept and given back, and have no effect here.
+const KEPT: [&str; 5] = [
+    "Policy",
+    "RedriveAllowPolicy",
+    "KmsMasterKeyId",
+    "KmsDataKeyReusePeriodSeconds",
+    "SqsManagedSseEnabled",
+];
+
+/// A queue's number: what was set, or the default.
+pub(super) fn number(queue: &Queue, name: &str) -> i64 {
+    let set = queue.attributes.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
+    set.unwrap_or_else(|| {
+        NUMBERS.iter().find(|(known, ..)| *known == name).map_or(0, |(_, _, _, default)| *default)
+    })
+}
+
+/// A queue's time span in milliseconds.
+pub(super) fn millis(queue: &Queue, name: &str) -> i64 {
+    number(queue, name).saturating_mul(1000)
+}
+
+/// All that a queue is set to, defaults included.
+pub(super) fn all(queue: &Queue) -> Map<String, Value> {
+    let mut all = queue.attributes.clone();
+    for (name, ..) in NUMBERS {
+        all.insert(name.to_owned(), number(queue, name).to_string().into());
+    }
+    all
+}
+
+/// Checks attributes to be set and writes them as they are kept. Empty text takes a policy away.
+pub(super) fn accept(given: &Map<String, Value>, store: &Store) -> Result<Map<String, Value>, Refusal> {
+    let mut accepted = Map::new();
+    for (name, value) in given {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let kept = if let Some((_, least, most, _)) = NUMBERS.iter().find(|(known, ..)| known == name) {
+            match text.parse::<i64>() {
+                Ok(number) if (*least..=*most).contains(&number) => number.to_string(),
+                _ => return Err(invalid(name, &format!("Must be between {least} and {most}."))),
+            }
+        } else if name == REDRIVE && !text.is_empty() {
+            policy(&text, store)?
+        } else if name == REDRIVE || KEPT.contains(&name.as_str()) {
+            text
+        } else {
+            return Err(Refusal::new(
+                "InvalidAttributeName",
+                "InvalidAttributeName",
+                format!("Unknown Attribute {name}."),
+            ));
+        };
+        accepted.insert(name.clone(), kept.into());
+    }
+    Ok(accepted)
+}
+
+/// Adds accepted attributes to a queue's.
+pub(super) fn set(queue: &mut Queue, accepted: Map<String, Value>) {
+    queue.attributes.extend(accepted);
+    queue.attributes.retain(|_, value| value != "");
+}
+
+/// Where a queue's messages go that were received too often, if that queue exists.
+pub(super) fn redrive(queue: &Queue, store: &Store) -> Option<Redrive> {
+    let text = queue.attributes.get(REDRIVE).and_then(Value::as_str)?;
+    let (target, most) = parse(text)?;
+    store.queue(&target).ok()?;
+    Some(Redrive { queue: target, most, source_arn: super::arn(&queue.name) })
+}
+
+/// Whether a queue's messages go to that DLQ.
+pub(super) fn is_source_of(queue: &Queue, dead_letters: &str) -> bool {
+    let text = queue.attributes.get(REDRIVE).and_then(Value::as_str);
+    text.and_then(parse).is_some_and(|(target, _)| target == dead_letters)
+}
+
+/// A redrive policy as it is kept: the count is a number, however it was given.
+fn policy(text: &str, store: &Store) -> Result<String, Refusal> {
+    let (target, most) = parse(text).ok_or_else(|| {
+        invalid(REDRIVE, "It needs a deadLetterTargetArn and a maxReceiveCount from 1 to 1000.")
+    })?;
+    store.queue(&target).map_err(|_| invalid(REDRIVE, "Dead letter target does not exist."))?;
+    Ok(json!({"deadLetterTargetArn": super::arn(&target), "maxReceiveCount": most}).to_string())
+}
+
+fn parse(text: &str) -> Option<(String, i64)> {
+    let policy: Value = serde_json::from_str(text).ok()?;
+    let target = super::name(policy.get("deadLetterTargetArn")?.as_str()?)?;
+    let most = policy.get("maxReceiveCount")?;
+    let most = most.as_i64().or_else(|| most.as_str()?.parse().ok())?;
+    (1..=1000).contains(&most).then(|| (target.to_owned(), most))
+}
+
+fn invalid(name: &str, reason: &str) -> Refusal {
+    Refusal::new(
+        "InvalidAttributeValue",
+        "InvalidAttributeValue",
+        format!("Invalid value for the parameter {name}. Reason: {reason}"),
+    )
+}

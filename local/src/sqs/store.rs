@@ -1,0 +1,321 @@
+//! The queues and their messages in SQLite: what is visible when, what goes to a DLQ and comes back.
+//!
+//! In flight is what is hidden and has a receipt; delayed is what is hidden and has none.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde_json::{Map, Value};
+
+use super::turns::in_turn;
+use super::wire::Refusal;
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS queues (
+  name TEXT PRIMARY KEY, attributes TEXT NOT NULL, tags TEXT NOT NULL,
+  created INTEGER NOT NULL, modified INTEGER NOT NULL, purged INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, turn TEXT NOT NULL, visible_at INTEGER NOT NULL,
+  message_id TEXT NOT NULL, body TEXT NOT NULL, attributes TEXT NOT NULL, system TEXT NOT NULL,
+  sent INTEGER NOT NULL, first_received INTEGER, receives INTEGER NOT NULL DEFAULT 0, receipt TEXT);
+CREATE INDEX IF NOT EXISTS due ON messages (queue, visible_at, id, turn);
+CREATE INDEX IF NOT EXISTS turns ON messages (queue, turn, visible_at);
+";
+
+/// How often a queue is searched for messages kept too long, in milliseconds.
+const FORGETS_EVERY: i64 = 60_000;
+
+/// A queue's stored settings. Times are milliseconds since 1970.
+pub(super) struct Queue {
+    pub(super) name: String,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) tags: Map<String, Value>,
+    pub(super) created: i64,
+    pub(super) modified: i64,
+    pub(super) purged: Option<i64>,
+}
+
+/// A message to be stored.
+pub(super) struct Sent {
+    pub(super) message_id: String,
+    pub(super) body: String,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) system: Map<String, Value>,
+    pub(super) turn: String,
+    pub(super) visible_at: i64,
+}
+
+/// A message as it is received.
+pub(super) struct Received {
+    pub(super) id: i64,
+    pub(super) message_id: String,
+    pub(super) body: String,
+    pub(super) attributes: Map<String, Value>,
+    pub(super) system: Map<String, Value>,
+    pub(super) turn: String,
+    pub(super) sent: i64,
+    pub(super) first: Option<i64>,
+    pub(super) receives: i64,
+    pub(super) receipt: String,
+}
+
+/// Where a queue's messages go that were received too often.
+pub(super) struct Redrive {
+    pub(super) queue: String,
+    pub(super) most: i64,
+    pub(super) source_arn: String,
+}
+
+pub(super) struct Store {
+    connection: Connection,
+    /// Each queue's group served last, so that the next receive begins with the one after it.
+    served: HashMap<String, String>,
+    /// When each queue was last searched for messages kept too long.
+    searched: HashMap<String, i64>,
+}
+
+impl Store {
+    /// Opens the file for this process alone: a second one would release what the first has in flight.
+    pub(super) fn open(location: Option<&Path>) -> rusqlite::Result<Self> {
+        let connection = match location {
+            Some(path) => Connection::open(path)?,
+            None => Connection::open_in_memory()?,
+        };
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection, served: HashMap::new(), searched: HashMap::new() })
+    }
+
+    pub(super) fn queue(&self, name: &str) -> Result<Queue, Refusal> {
+        self.find(name)?.ok_or_else(Refusal::no_queue)
+    }
+
+    pub(super) fn find(&self, name: &str) -> rusqlite::Result<Option<Queue>> {
+        let sql = "SELECT name, attributes, tags, created, modified, purged FROM queues WHERE name = ?1";
+        let found = self.connection.prepare_cached(sql)?.query_row([name], |row| {
+            Ok(Queue {
+                name: row.get(0)?,
+                attributes: object(row, 1)?,
+                tags: object(row, 2)?,
+                created: row.get(3)?,
+                modified: row.get(4)?,
+                purged: row.get(5)?,
+            })
+        });
+        found.optional()
+    }
+
+    pub(super) fn names(&self) -> rusqlite::Result<Vec<String>> {
+        let mut statement = self.connection.prepare_cached("SELECT name FROM queues ORDER BY name")?;
+        statement.query_map([], |row| row.get(0))?.collect()
+    }
+
+    pub(super) fn save(&self, queue: &Queue) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO queues VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.connection.prepare_cached(sql)?.execute(params![
+            queue.name,
+            Value::Object(queue.attributes.clone()).to_string(),
+            Value::Object(queue.tags.clone()).to_string(),
+            queue.created,
+            queue.modified,
+            queue.purged
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn remove_queue(&mut self, name: &str) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute("DELETE FROM messages WHERE queue = ?1", [name])?;
+        transaction.execute("DELETE FROM queues WHERE name = ?1", [name])?;
+        transaction.commit()
+    }
+
+    pub(super) fn purge(&self, name: &str) -> rusqlite::Result<()> {
+        self.connection.execute("DELETE FROM messages WHERE queue = ?1", [name])?;
+        Ok(())
+    }
+
+    /// Stores messages, all or none.
+    pub(super) fn send(&mut self, queue: &str, now: i64, messages: &[Sent]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        let sql = "INSERT INTO messages (queue, turn, visible_at, message_id, body, attributes, system, sent)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        for message in messages {
+            transaction.prepare_cached(sql)?.execute(params![
+                queue,
+                message.turn,
+                message.visible_at,
+                message.message_id,
+                message.body,
+                Value::Object(message.attributes.clone()).to_string(),
+                Value::Object(message.system.clone()).to_string(),
+                now
+            ])?;
+        }
+        transaction.commit()
+    }
+
+    /// Receives up to `most` visible messages, the groups in turn. Those received too often move to
+    /// the DLQ instead; the flag tells whether any did.
+    pub(super) fn receive(
+        &mut self,
+        queue: &str,
+        now: i64,
+        visible_again: i64,
+        most: usize,
+        redrive: Option<&Redrive>,
+    ) -> rusqlite::Result<(Vec<Received>, bool)> {
+        let mut moved = false;
+        let mut received: Vec<Received> = Vec::new();
+        let cursor = self.served.get(queue).cloned();
+        let mut last = None;
+        let transaction = self.connection.transaction()?;
+        while received.len() < most {
+            let wanted = most.saturating_sub(received.len());
+            let ids = in_turn(&transaction, queue, now, wanted, last.as_deref().or(cursor.as_deref()))?;
+            if ids.is_empty() {
+                break;
+            }
+            for id in ids {
+                let count: i64 = transaction
+                    .prepare_cached("SELECT receives FROM messages WHERE id = ?1")?
+                    .query_row([id], |r| r.get(0))?;
+                if let Some(redrive) = redrive.filter(|redrive| count >= redrive.most) {
+                    let sql = "UPDATE messages SET queue = ?2, visible_at = ?3, receives = 0, receipt = NULL,
+                               system = json_set(system, '$.DeadLetterQueueSourceArn', ?4) WHERE id = ?1";
+                    transaction.prepare_cached(sql)?.execute(params![
+                        id,
+                        redrive.queue,
+                        now,
+                        redrive.source_arn
+                    ])?;
+                    moved = true;
+                    continue;
+                }
+                let sql = "UPDATE messages SET visible_at = ?2, receives = receives + 1, receipt = ?3,
+                           first_received = coalesce(first_received, ?4) WHERE id = ?1
+                           RETURNING id, message_id, body, attributes, system, turn, sent, first_received, receives, receipt";
+                let receipt = uuid::Uuid::new_v4().simple().to_string();
+                let message = transaction
+                    .prepare_cached(sql)?
+                    .query_row(params![id, visible_again, receipt, now], message)?;
+                last = Some(message.turn.clone());
+                received.push(message);
+            }
+            // With no visibility timeout what was just received is visible still: one pass is all.
+            if visible_again <= now {
+                break;
+            }
+        }
+        transaction.commit()?;
+        if let Some(last) = last {
+            self.served.insert(queue.to_owned(), last);
+        }
+        Ok((received, moved))
+    }
+
+    /// When the queue's next hidden message becomes visible.
+    pub(super) fn next_due(&self, queue: &str, now: i64) -> rusqlite::Result<Option<i64>> {
+        let sql = "SELECT min(visible_at) FROM messages WHERE queue = ?1 AND visible_at > ?2";
+        self.connection.prepare_cached(sql)?.query_row(params![queue, now], |row| row.get(0))
+    }
+
+    /// Deletes what receipt handles stand for, where they still stand for anything.
+    pub(super) fn delete(&mut self, queue: &str, handles: &[(i64, &str)]) -> rusqlite::Result<()> {
+        let sql = "DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND receipt = ?3";
+        let transaction = self.connection.transaction()?;
+        for (id, receipt) in handles {
+            transaction.prepare_cached(sql)?.execute(params![id, queue, receipt])?;
+        }
+        transaction.commit()
+    }
+
+    /// Changes when a message in flight is visible again; whether it was in flight, if it exists.
+    pub(super) fn hide(
+        &self,
+        queue: &str,
+        id: i64,
+        receipt: &str,
+        now: i64,
+        until: i64,
+    ) -> rusqlite::Result<Option<bool>> {
+        let sql = "SELECT visible_at > ?4 FROM messages WHERE id = ?1 AND queue = ?2 AND receipt = ?3";
+        let in_flight: Option<bool> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![id, queue, receipt, now], |row| row.get(0))
+            .optional()?;
+        if in_flight == Some(true) {
+            let sql = "UPDATE messages SET visible_at = ?2 WHERE id = ?1";
+            self.connection.prepare_cached(sql)?.execute(params![id, until])?;
+        }
+        Ok(in_flight)
+    }
+
+    /// How many messages are visible, in flight, delayed.
+    pub(super) fn counts(&self, queue: &str, now: i64) -> rusqlite::Result<(i64, i64, i64)> {
+        let sql = "SELECT count(*) FILTER (WHERE visible_at <= ?2),
+                          count(*) FILTER (WHERE visible_at > ?2 AND receipt IS NOT NULL),
+                          count(*) FILTER (WHERE visible_at > ?2 AND receipt IS NULL)
+                   FROM messages WHERE queue = ?1";
+        self.connection
+            .prepare_cached(sql)?
+            .query_row(params![queue, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    /// Makes everything in flight visible.
+    pub(super) fn release(&self, now: i64) -> rusqlite::Result<usize> {
+        let sql = "UPDATE messages SET visible_at = ?1 WHERE receipt IS NOT NULL AND visible_at > ?1";
+        self.connection.execute(sql, [now])
+    }
+
+    /// Forgets what was sent longer ago than a queue keeps it. Searches once a minute.
+    pub(super) fn forget(&mut self, queue: &str, now: i64, keeps: i64) -> rusqlite::Result<()> {
+        if self.searched.get(queue).is_some_and(|last| now < last.saturating_add(FORGETS_EVERY)) {
+            return Ok(());
+        }
+        let sql = "DELETE FROM messages WHERE queue = ?1 AND sent < ?2";
+        self.connection.prepare_cached(sql)?.execute(params![queue, now.saturating_sub(keeps)])?;
+        self.searched.insert(queue.to_owned(), now);
+        Ok(())
+    }
+
+    /// Moves all visible messages of a DLQ to a queue, or each to where it came from, and as newly
+    /// sent: what has nowhere to go stays.
+    pub(super) fn move_all(&self, from: &str, to: Option<&str>, now: i64) -> rusqlite::Result<usize> {
+        let target = "coalesce(?2, replace(json_extract(system, '$.DeadLetterQueueSourceArn'), ?4, ''))";
+        let sql = format!(
+            "UPDATE messages SET queue = {target}, visible_at = ?3, sent = ?3,
+               receives = 0, first_received = NULL, receipt = NULL,
+               system = json_remove(system, '$.DeadLetterQueueSourceArn')
+             WHERE queue = ?1 AND visible_at <= ?3 AND {target} IN (SELECT name FROM queues)"
+        );
+        self.connection.execute(&sql, params![from, to, now, super::arn("")])
+    }
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<Received> {
+    Ok(Received {
+        id: row.get(0)?,
+        message_id: row.get(1)?,
+        body: row.get(2)?,
+        attributes: object(row, 3)?,
+        system: object(row, 4)?,
+        turn: row.get(5)?,
+        sent: row.get(6)?,
+        first: row.get(7)?,
+        receives: row.get(8)?,
+        receipt: row.get(9)?,
+    })
+}
+
+fn object(row: &Row<'_>, column: usize) -> rusqlite::Result<Map<String, Value>> {
+    let text: String = row.get(column)?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}

@@ -1,0 +1,232 @@
+//! The whole system in one process: endpoints, functions, and everything that drives them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use stella::error::{Error, Kind};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::calls::Calls;
+use crate::creation;
+use crate::driving::Drive;
+use crate::dynamodb::DynamoDb;
+pub use crate::folder::Data;
+pub use crate::functions::Functions;
+use crate::invoke::Context;
+use crate::secrets_manager::SecretsManager;
+use crate::signal::{Trigger, signal};
+use crate::sqs::Sqs;
+use crate::stream::checkpoint::Checkpoints;
+use crate::template::{self, Endpoints};
+use crate::time::Time;
+
+/// What is deployed, and so what runs here.
+const TEMPLATE: &str = include_str!("../../template.yaml");
+/// How long what is in hand may take when the stack stops.
+const LONGEST_STOP: Duration = Duration::from_secs(10);
+/// How long what is cut after that has to go away.
+const LONGEST_CUT: Duration = Duration::from_secs(1);
+
+/// How a stack is to be.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where its data is.
+    pub data: Data,
+    /// The port of the HTTP API on loopback; 0 picks one.
+    pub port: u16,
+    /// Its time.
+    pub time: Time,
+    /// Parameters of the template, for those that are not to have its defaults.
+    pub parameters: BTreeMap<String, String>,
+    /// The functions' code.
+    pub functions: Functions,
+    /// The template.
+    pub template: String,
+}
+
+impl Default for Settings {
+    /// Our own template and functions, in memory, on any port, by the machine's time.
+    fn default() -> Self {
+        Self {
+            data: Data::Memory,
+            port: 0,
+            time: Time::system(),
+            parameters: BTreeMap::new(),
+            functions: Functions::ours(),
+            template: TEMPLATE.to_owned(),
+        }
+    }
+}
+
+/// A running stack. It ends when it is dropped; `stop` ends it in good order.
+pub struct Stack {
+    address: SocketAddr,
+    operator_key: Option<String>,
+    calls: Calls,
+    dynamodb: DynamoDb,
+    sqs: Sqs,
+    secrets_manager: SecretsManager,
+    stopping: Trigger,
+    cutting: Trigger,
+    /// Gives `None` when nothing is left that could invoke a function.
+    running: mpsc::Receiver<()>,
+    drivers: JoinSet<()>,
+    endpoints: JoinSet<()>,
+    _lock: Option<File>,
+}
+
+impl Stack {
+    /// Starts a stack; when this returns, it answers.
+    ///
+    /// # Errors
+    /// If another process uses the data folder or the port, the template is not understood, or a
+    /// function does not start.
+    pub async fn start(settings: Settings) -> Result<Self, Error> {
+        let Settings { data, port, time, parameters, functions, template } = settings;
+        let lock = data.lock()?;
+        let front = listen(port).await?;
+        let address = front.local_addr().map_err(|error| no_port(port, error))?;
+        let calls = Calls::default();
+        let dynamodb = DynamoDb::open(data.file("tables.db").as_deref())?;
+        let sqs = Sqs::open(data.file("queues.db").as_deref(), time.clone(), calls.clone())?;
+        let secrets_manager =
+            SecretsManager::open(data.file("secrets.db").as_deref(), time.clone(), calls.clone())?;
+        let checkpoints = Checkpoints::open(data.file("checkpoints.db").as_deref())?;
+
+        let mut endpoints = JoinSet::new();
+        let queues = serve(&mut endpoints, sqs.router()).await?;
+        let variables = BTreeMap::from([
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", serve(&mut endpoints, calls.counting(dynamodb.router())).await?),
+            ("AWS_ENDPOINT_URL_SQS", queues.clone()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", serve(&mut endpoints, secrets_manager.router()).await?),
+        ]);
+        let wiring = template::read(&template, &parameters, &Endpoints { queues })?;
+        let operator_key = creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?;
+
+        let (stopping, stop) = signal();
+        let (cutting, cut) = signal();
+        let (holding, running) = mpsc::channel(1);
+        let context = Context { time, calls: calls.clone(), cut, running: holding };
+        let public_url = format!("http://{address}");
+        let mut drive = Drive {
+            dynamodb: dynamodb.clone(),
+            sqs: sqs.clone(),
+            checkpoints,
+            context,
+            stop,
+            drivers: JoinSet::new(),
+            routes: Vec::new(),
+        };
+        let invokers = drive.start_functions(&wiring, &functions, &variables, &public_url).await?;
+        for (function, invoker) in wiring.functions.iter().zip(invokers) {
+            drive.follow(function, &invoker)?;
+        }
+        Ok(Self {
+            address,
+            operator_key,
+            calls,
+            dynamodb,
+            sqs,
+            secrets_manager,
+            stopping,
+            cutting,
+            running,
+            drivers: drive.begin(front),
+            endpoints,
+            _lock: lock,
+        })
+    }
+
+    /// The address of the HTTP API, without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was called so far: AWS's operations, and each function as `("lambda", <its logical id>)`.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// The operator's key, where the template declares one.
+    #[must_use]
+    pub fn operator_key(&self) -> Option<&str> {
+        self.operator_key.as_deref()
+    }
+
+    /// The tables.
+    #[must_use]
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.dynamodb
+    }
+
+    /// The queues.
+    #[must_use]
+    pub fn sqs(&self) -> &Sqs {
+        &self.sqs
+    }
+
+    /// The secrets.
+    #[must_use]
+    pub fn secrets_manager(&self) -> &SecretsManager {
+        &self.secrets_manager
+    }
+
+    /// Takes nothing new, finishes what is in hand within 10 s, cuts what is left, and ends.
+    pub async fn stop(mut self) {
+        self.stopping.fire();
+        let finish = async {
+            while self.drivers.join_next().await.is_some() {}
+            while self.running.recv().await.is_some() {}
+        };
+        if tokio::time::timeout(LONGEST_STOP, finish).await.is_err() {
+            tracing::warn!("what was still running is cut");
+            self.cutting.fire();
+            let ended = async { while self.running.recv().await.is_some() {} };
+            // What does not even end now ends with the process.
+            let _ = tokio::time::timeout(LONGEST_CUT, ended).await;
+        }
+        self.drivers.shutdown().await;
+        self.endpoints.shutdown().await;
+    }
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| no_port(port, error))
+}
+
+fn no_port(port: u16, error: std::io::Error) -> Error {
+    let text = if error.kind() == std::io::ErrorKind::AddrInUse {
+        "The port is in use; choose another with --port"
+    } else {
+        "The port cannot be had; choose another with --port"
+    };
+    Error::new(Kind::Conflict, "port_in_use", text).about(port.to_string()).caused_by(error)
+}
+
+/// Serves an endpoint on a port of loopback; its address.
+async fn serve(endpoints: &mut JoinSet<()>, router: Router) -> Result<String, Error> {
+    use axum::serve::ListenerExt as _;
+
+    let listener = listen(0).await?;
+    let address = listener.local_addr().map_err(|error| no_port(0, error))?;
+    let listener = listener.tap_io(|stream| {
+        // Without it small answers wait for an acknowledgement; where it fails, they do.
+        let _ = stream.set_nodelay(true);
+    });
+    endpoints.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(error = %error, "an endpoint ended");
+        }
+    });
+    Ok(format!("http://{address}"))
+}

@@ -1,0 +1,165 @@
+//! What follows a table's stream for a function: Lambda's event source mapping of DynamoDB Streams.
+
+pub(crate) mod checkpoint;
+mod gather;
+pub(crate) mod pattern;
+mod record;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use stella::error::Error;
+
+use self::checkpoint::Checkpoints;
+use self::pattern::Pattern;
+use self::record::Entry;
+use crate::batch::{Failed, failed};
+use crate::dynamodb::DynamoDb;
+use crate::invoke::Invoker;
+use crate::signal::Signal;
+
+/// How long a batch that failed rests: this at first, doubled each time, at most `LONGEST_REST`.
+const REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// A mapping from a table's stream to a function.
+pub(crate) struct Mapping {
+    /// The tables.
+    pub(crate) dynamodb: DynamoDb,
+    /// The table's name.
+    pub(crate) table: String,
+    /// What is invoked.
+    pub(crate) invoker: Invoker,
+    /// Where it is kept how far the stream was handled.
+    pub(crate) checkpoints: Checkpoints,
+    /// The most records of one invocation.
+    pub(crate) batch_size: usize,
+    /// How long a batch is gathered, by the machine's clock.
+    pub(crate) window: Duration,
+    /// A record must match one of these; none match all.
+    pub(crate) patterns: Vec<Pattern>,
+    /// Whether a batch that failed is halved.
+    pub(crate) bisects: bool,
+    /// Whether the answer names the first record that failed.
+    pub(crate) reports_failures: bool,
+}
+
+/// What became of an invocation.
+enum Outcome {
+    /// All records are handled.
+    Done,
+    /// Those before this place are; this one and the rest come again.
+    From(usize),
+    /// None is.
+    Failed,
+}
+
+impl Mapping {
+    /// Follows the stream until it is told to stop: in order, and each record until it is handled.
+    pub(crate) async fn run(self, stop: Signal) {
+        let mut changes = self.dynamodb.changes();
+        let mut position = loop {
+            match self.checkpoints.read(self.invoker.name(), &self.table) {
+                Ok(position) => break position,
+                Err(error) => self.rest(&error, &stop).await,
+            }
+            if stop.has_fired() {
+                return;
+            }
+        };
+        while !stop.has_fired() {
+            let batch = match self.gather(position.as_deref(), &mut changes, &stop).await {
+                Ok(batch) => batch,
+                Err(error) => {
+                    self.rest(&error, &stop).await;
+                    continue;
+                }
+            };
+            if !self.process(batch.entries, &stop).await {
+                return;
+            }
+            if let Some(read) = batch.read {
+                self.save(&read);
+                position = Some(read);
+            }
+        }
+    }
+
+    async fn rest(&self, error: &Error, stop: &Signal) {
+        tracing::error!(table.name = self.table, error = %error, "the stream cannot be followed");
+        stop.or(tokio::time::sleep(REST)).await;
+    }
+
+    /// Handles a batch to its end; false when it was time to stop before that.
+    async fn process(&self, entries: Vec<Entry>, stop: &Signal) -> bool {
+        let mut parts = VecDeque::from([entries]);
+        let mut rest = REST;
+        while let Some(mut part) = parts.pop_front() {
+            if part.is_empty() {
+                continue;
+            }
+            match self.invoke(&part).await {
+                Outcome::Done => {
+                    self.save_through(&part);
+                    rest = REST;
+                    continue;
+                }
+                // A split is progress: what fails again is smaller, and the whole is not failing slowly.
+                Outcome::Failed if self.bisects && part.len() > 1 => {
+                    let second = part.split_off(part.len().div_ceil(2));
+                    parts.push_front(second);
+                    parts.push_front(part);
+                }
+                Outcome::Failed => {
+                    parts.push_front(part);
+                    stop.or(tokio::time::sleep(rest)).await;
+                    rest = rest.saturating_mul(2).min(LONGEST_REST);
+                }
+                Outcome::From(place) => {
+                    let left = part.split_off(place);
+                    if !part.is_empty() {
+                        self.save_through(&part);
+                        rest = REST;
+                    }
+                    parts.push_front(left);
+                    stop.or(tokio::time::sleep(rest)).await;
+                    rest = rest.saturating_mul(2).min(LONGEST_REST);
+                }
+            }
+            if stop.has_fired() {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn invoke(&self, part: &[Entry]) -> Outcome {
+        let Ok(answer) = self.invoker.invoke(record::event(part)).await else { return Outcome::Failed };
+        if !self.reports_failures {
+            return Outcome::Done;
+        }
+        let identifiers: Vec<&str> = part.iter().map(|entry| entry.sequence.as_str()).collect();
+        match failed(&answer, &identifiers) {
+            Failed::None => Outcome::Done,
+            Failed::All => Outcome::Failed,
+            // The lowest number counts; what comes after it is repeated too.
+            Failed::Some(named) => {
+                let first = part.iter().position(|entry| named.contains(&entry.sequence));
+                first.map_or(Outcome::Failed, Outcome::From)
+            }
+        }
+    }
+
+    fn save_through(&self, part: &[Entry]) {
+        if let Some(last) = part.last() {
+            self.save(&last.sequence);
+        }
+    }
+
+    /// A checkpoint that could not be kept means that records come again after a restart.
+    fn save(&self, sequence: &str) {
+        if let Err(error) = self.checkpoints.save(self.invoker.name(), &self.table, sequence) {
+            tracing::error!(table.name = self.table, error = %error, "a checkpoint cannot be kept");
+        }
+    }
+}
