@@ -1,0 +1,88 @@
+//! A wire that can break: it stands before an AWS endpoint and fails calls as it is told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{Request, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpListener;
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing happens to it.
+    None,
+    /// It is answered with a fault and has no effect.
+    Refused,
+    /// It has its effect, and its answer is lost.
+    AnswerLost,
+}
+
+type Rule = Box<dyn Fn(&str) -> Fault + Send + Sync>;
+
+struct Shared {
+    target: String,
+    client: Client<HttpConnector, Body>,
+    rule: Mutex<Rule>,
+}
+
+/// A wire before an endpoint.
+#[derive(Clone)]
+pub struct Wire {
+    /// Where it listens.
+    pub url: String,
+    shared: Arc<Shared>,
+}
+
+impl Wire {
+    /// A wire to an endpoint, without faults so far.
+    pub async fn to(target: &str) -> Self {
+        let shared = Arc::new(Shared {
+            target: target.to_owned(),
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            rule: Mutex::new(Box::new(|_| Fault::None)),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of loopback");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = Router::new().fallback(carry).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, shared }
+    }
+
+    /// From now on, a call of each operation has this fault.
+    pub fn fail(&self, rule: impl Fn(&str) -> Fault + Send + Sync + 'static) {
+        *self.shared.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
+    }
+
+    /// From now on nothing fails.
+    pub fn mend(&self) {
+        self.fail(|_| Fault::None);
+    }
+}
+
+async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+    let operation = target.and_then(|target| target.split_once('.')).map_or("", |(_, name)| name).to_owned();
+    let fault = (shared.rule.lock().unwrap_or_else(PoisonError::into_inner))(&operation);
+    if fault == Fault::Refused {
+        return broken();
+    }
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = Uri::try_from(format!("{}{path}", shared.target)).expect("an address");
+    let answer = shared.client.request(Request::from_parts(parts, body)).await.expect("an answer");
+    if fault == Fault::AnswerLost {
+        return broken();
+    }
+    answer.map(Body::new)
+}
+
+fn broken() -> Response {
+    let body = Bytes::from_static(br#"{"__type":"com.amazonaws#InternalServerError","message":"as asked"}"#);
+    (StatusCode::INTERNAL_SERVER_ERROR, body).into_response()
+}

@@ -1,0 +1,204 @@
+//! What the end-to-end tests share: the whole system in this process, callers of it, and a subscriber.
+
+pub mod faults;
+pub mod receiver;
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+use http::{Method, StatusCode};
+use receiver::{Received, Receiver};
+use serde_json::{Value, json};
+use stella_local::client::{Answer, Client};
+use stella_local::default_tenant;
+use stella_local::stack::{Data, Functions, Settings, Stack};
+use stella_local::time::Time;
+
+/// The whole system, with the tenant `default`.
+pub struct World {
+    /// The running stack.
+    pub stack: Stack,
+    /// Its time.
+    pub time: Time,
+    /// Its operator.
+    pub operator: Client,
+    /// An admin of the tenant `default`.
+    pub admin: Client,
+}
+
+impl World {
+    /// The system in memory, by the machine's time.
+    pub async fn start() -> Self {
+        Self::of(Data::Memory, Time::system()).await
+    }
+
+    /// The system in memory, by a time that stands still until it is advanced.
+    pub async fn at(time: &str) -> Self {
+        let time = Time::manual(time.parse().expect("a time"));
+        Self::of(Data::Memory, time).await
+    }
+
+    /// The system in memory, with other code for some functions.
+    pub async fn with(functions: Functions, time: Time) -> Self {
+        Self::made_of(Settings { functions, time, ..Settings::default() }).await
+    }
+
+    /// The system on some data, by some time.
+    pub async fn of(data: Data, time: Time) -> Self {
+        Self::made_of(Settings { data, time, ..Settings::default() }).await
+    }
+
+    /// The system as these settings say. Loopback and plain http are allowed.
+    async fn made_of(settings: Settings) -> Self {
+        let parameters = BTreeMap::from([
+            ("AllowCidrs".to_owned(), "127.0.0.0/8,::1/128".to_owned()),
+            ("AllowHttp".to_owned(), "true".to_owned()),
+        ]);
+        let (data, time) = (settings.data.clone(), settings.time.clone());
+        let stack = Stack::start(Settings { parameters, ..settings }).await.expect("a stack");
+        let operator_key = stack.operator_key().expect("an operator key").to_owned();
+        let key = default_tenant::key(&stack.url(), &operator_key, &data).await.expect("a tenant key");
+        let operator = Client::new(&stack.url(), Some(&operator_key));
+        let admin = operator.with_key(&key);
+        Self { stack, time, operator, admin }
+    }
+
+    /// A component with these repositories; its id.
+    pub async fn component(&self, repositories: &[&str]) -> String {
+        let body = json!({"name": "myapp", "repositories": repositories});
+        id(&self.made("/api/v1/components", &body).await)
+    }
+
+    /// A trigger of a component; its id.
+    pub async fn trigger(&self, component: &str, body: &Value) -> String {
+        id(&self.made(&format!("/api/v1/components/{component}/triggers"), body).await)
+    }
+
+    /// A webhook config as its creation shows it.
+    pub async fn config(&self, body: &Value) -> Value {
+        self.made("/api/v1/webhook-configs", body).await
+    }
+
+    /// A subscription as its creation shows it.
+    pub async fn subscription(&self, body: &Value) -> Value {
+        self.made("/api/v1/webhook-subscriptions", body).await
+    }
+
+    /// Publishes an event of a type, with its example as data; its id.
+    pub async fn publish(&self, event: &str) -> String {
+        let data = self.example(event);
+        let answer = self.post("/api/v1/events", &json!({"event": event, "data": data})).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        id(answer.data())
+    }
+
+    /// The example of an event type.
+    #[must_use]
+    pub fn example(&self, event: &str) -> Value {
+        event.parse::<stella::domain::event_type::EventType>().expect("an event type").example()
+    }
+
+    /// Posts as the admin what must be made; what was made.
+    pub async fn made(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        answer.data().clone()
+    }
+
+    /// Posts as the admin.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.admin.post(path, body).await.expect("an answer")
+    }
+
+    /// Gets as the admin what must be there.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.admin.get(path).await.expect("an answer");
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.body
+    }
+
+    /// Posts as a sender does: to a config's address, without a key of ours.
+    pub async fn push(&self, config: &Value, headers: &[(&str, &str)], body: &str) -> Answer {
+        let url = config["url"].as_str().expect("an address");
+        self.push_to(url, headers, body).await
+    }
+
+    /// Posts as a sender does, to any address of the stack.
+    pub async fn push_to(&self, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let base = self.stack.url();
+        let path = url.strip_prefix(&base).expect("an address of this stack");
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        let sender = Client::new(&base, None);
+        sender.send(Method::POST, path, &all, body.to_owned().into()).await.expect("an answer")
+    }
+
+    /// Lets a held time go by, at least `wait`, until a receiver has got this many requests in all. What was
+    /// on its way to a queue when the time moved comes later by as much, so the time moves on in steps.
+    pub async fn pass(&self, wait: Duration, receiver: &Receiver, count: usize) -> Vec<Received> {
+        self.time.advance(wait);
+        for _ in 0..100 {
+            if receiver.has(count).await {
+                return receiver.received();
+            }
+            self.time.advance(Duration::seconds(5));
+        }
+        panic!("{} of {count} requests were received", receiver.received().len());
+    }
+
+    /// The rows of a subscription's delivery log, once `done` is content with them.
+    pub async fn deliveries(&self, subscription: &Value, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let path = format!("/api/v1/webhook-subscriptions/{}/deliveries?pageSize=100", id(subscription));
+        self.rows(&path, done).await
+    }
+
+    /// The rows of a list, once `done` is content with them: what follows an answer takes a moment.
+    pub async fn rows(&self, path: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let mut rows = Vec::new();
+        for _ in 0..1_000 {
+            rows = self.get(path).await["data"].as_array().cloned().unwrap_or_default();
+            if done(&rows) {
+                return rows;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the rows of {path} never became what they should: {rows:#?}");
+    }
+}
+
+/// The id of what an answer shows.
+#[must_use]
+pub fn id(shown: &Value) -> String {
+    shown["id"].as_str().expect("an id").to_owned()
+}
+
+/// A Docker Hub push.
+#[must_use]
+pub fn docker_hub_push(tag: &str, pushed_at: i64) -> String {
+    json!({
+        "push_data": {"tag": tag, "pushed_at": pushed_at, "pusher": "somebody"},
+        "repository": {"name": "myapp", "namespace": "myorg", "repo_name": "myorg/myapp",
+            "repo_url": "https://hub.docker.com/r/myorg/myapp"},
+    })
+    .to_string()
+}
+
+/// A Harbor push.
+#[must_use]
+pub fn harbor_push(tag: &str, digest: &str, occur_at: i64) -> String {
+    json!({
+        "type": "PUSH_ARTIFACT", "occur_at": occur_at, "operator": "admin",
+        "event_data": {
+            "repository": {"name": "myapp", "namespace": "myorg", "repo_full_name": "myorg/myapp"},
+            "resources": [{"digest": digest, "tag": tag,
+                "resource_url": format!("harbor.example.com/myorg/myapp:{tag}")}],
+        },
+    })
+    .to_string()
+}
+
+/// A digest of one repeated hex digit.
+#[must_use]
+pub fn digest(digit: char) -> String {
+    format!("sha256:{}", digit.to_string().repeat(64))
+}

@@ -1,0 +1,123 @@
+//! Senders whom an issuer vouches for, by tokens that it signed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::Duration;
+use end_to_end::World;
+use http::StatusCode;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::stack::Functions;
+use stella_local::time::Time;
+
+/// An issuer on loopback, which counts how often its keys are fetched.
+struct Issuer {
+    url: String,
+    pair: EcdsaKeyPair,
+    fetches: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    async fn start() -> Self {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
+        let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let keys = json!({"keys": [{"kid": "k1", "kty": "EC", "crv": "P-256", "x": text(x), "y": text(y)}]});
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let discovery = json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
+        let fetches: Arc<AtomicUsize> = Arc::default();
+        let serve_keys = async move |State(fetches): State<Arc<AtomicUsize>>| {
+            fetches.fetch_add(1, Ordering::SeqCst);
+            keys.to_string()
+        };
+        let router = Router::new()
+            .route("/.well-known/openid-configuration", get(async move || discovery.clone()))
+            .route("/keys", get(serve_keys))
+            .with_state(Arc::clone(&fetches));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, pair, fetches }
+    }
+
+    fn token(&self, kid: &str, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&json!({"alg": "ES256", "kid": kid})), part(claims));
+        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+}
+
+#[tokio::test]
+async fn a_sender_is_let_in_by_a_token_of_its_issuer_and_by_nothing_else() {
+    let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
+    let issuer = Issuer::start().await;
+    let body = json!({"name": "gar", "type": "registry-push", "provider": "gar", "authentication": {
+        "type": "oidc", "issuer": issuer.url, "audience": "stella",
+        "claims": {"email": "pusher@example.com", "email_verified": true}}});
+    let config = world.config(&body).await;
+    let push = json!({"action": "INSERT", "tag": "europe-docker.pkg.dev/proj/repo/myapp:v1.2.0"}).to_string();
+    let now = world.time.now().timestamp();
+    let claims = json!({"iss": issuer.url, "aud": "stella", "exp": now + 3600, "email": "pusher@example.com",
+        "email_verified": true});
+    let status = async |token: &str| world.push(&config, &[("authorization", token)], &push).await.status;
+
+    assert_eq!(status(&issuer.token("k1", &claims)).await, StatusCode::OK);
+    assert_eq!(status(&issuer.token("k1", &claims)).await, StatusCode::OK);
+    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 1, "the keys are remembered");
+    for (name, value) in
+        [("aud", json!("other")), ("email", json!("x@example.com")), ("exp", json!(now - 3600))]
+    {
+        let mut wrong = claims.clone();
+        wrong[name] = value;
+        assert_eq!(status(&issuer.token("k1", &wrong)).await, StatusCode::UNAUTHORIZED, "{name}");
+    }
+    let stranger = Issuer::start().await;
+    assert_eq!(status(&stranger.token("k1", &claims)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status("Bearer nonsense").await, StatusCode::UNAUTHORIZED);
+    assert_eq!(world.push(&config, &[], &push).await.status, StatusCode::UNAUTHORIZED);
+
+    // Tokens with unknown keys make the keys be fetched again, once in thirty seconds.
+    world.time.advance(Duration::seconds(31));
+    for _ in 0..5 {
+        assert_eq!(status(&issuer.token("k9", &claims)).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn an_issuer_that_must_not_be_called_is_refused_when_saved() {
+    let world = World::start().await;
+    for issuer in ["http://10.0.0.1", "https://169.254.169.254", "nonsense"] {
+        let body = json!({"name": "x", "type": "registry-push", "provider": "gar", "authentication": {
+            "type": "oidc", "issuer": issuer, "audience": "a", "claims": {"sub": "b"}}});
+        let answer = world.post("/api/v1/webhook-configs", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{issuer}");
+        assert_eq!(answer.body["errors"][0]["field"], "authentication.issuer");
+    }
+}
+
+#[tokio::test]
+async fn more_than_its_rate_of_one_config_is_told_to_wait() {
+    let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
+    let config =
+        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let pushes = (0..1100).map(|_| world.push(&config, &[], "{}"));
+    let answers = futures_util::future::join_all(pushes).await;
+    let limited: Vec<_> =
+        answers.iter().filter(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS).collect();
+    assert_eq!(limited.len(), 100, "two seconds' worth of 500 pass at once");
+    assert!(limited.iter().all(|answer| answer.headers["retry-after"] == "1"));
+    world.time.advance(Duration::seconds(1));
+    assert_eq!(world.push(&config, &[], "{}").await.status, StatusCode::OK);
+}

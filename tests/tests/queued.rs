@@ -1,0 +1,105 @@
+//! When our own side fails after a sender was authenticated: its request is queued, and processed later.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::Duration;
+use end_to_end::faults::{Fault, Wire};
+use end_to_end::{World, docker_hub_push};
+use http::StatusCode;
+use serde_json::json;
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::stack::Functions;
+use stella_local::time::Time;
+
+/// A system whose `inbound` reaches DynamoDB and SQS over wires that can break.
+async fn world_on_wires() -> (World, Wire, Wire) {
+    let wires: Arc<Mutex<Option<(Wire, Wire)>>> = Arc::default();
+    let made = Arc::clone(&wires);
+    let functions = Functions::ours().with("inbound", move |environment| {
+        let made = Arc::clone(&made);
+        async move {
+            let tables = Wire::to(environment.required("AWS_ENDPOINT_URL_DYNAMODB")?).await;
+            let queues = Wire::to(environment.required("AWS_ENDPOINT_URL_SQS")?).await;
+            *made.lock().unwrap() = Some((tables.clone(), queues.clone()));
+            let environment = environment
+                .with("AWS_ENDPOINT_URL_DYNAMODB", &tables.url)
+                .with("AWS_ENDPOINT_URL_SQS", &queues.url);
+            stella_inbound::start(environment).await
+        }
+    });
+    let world = World::with(functions, Time::manual(SystemClock.now())).await;
+    let (tables, queues) = wires.lock().unwrap().clone().expect("the wires");
+    (world, tables, queues)
+}
+
+#[tokio::test]
+async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back() {
+    let (world, tables, _) = world_on_wires().await;
+    let component = world.component(&["myorg/myapp"]).await;
+    let config =
+        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    // The config is remembered from here on.
+    world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    tables.fail(|_| Fault::Refused);
+    let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    assert_eq!((&answer.body["action"], &answer.body["success"]), (&json!("queued"), &json!(true)));
+    assert!(answer.body["receiptId"].is_string());
+    // It goes on failing for two hours, which ends nothing.
+    for _ in 0..24 {
+        world.time.advance(Duration::minutes(5));
+        tokio::task::yield_now().await;
+    }
+    tables.mend();
+    let path = format!("/api/v1/components/{component}/versions");
+    for _ in 0..200 {
+        world.time.advance(Duration::minutes(5));
+        let versions = world.get(&path).await;
+        if versions["pagination"]["total"] == 2 {
+            assert_eq!(versions["data"][0]["tag"], "v1.1.0");
+            return;
+        }
+    }
+    panic!("the queued push was not processed");
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_not_made_twice() {
+    let (world, tables, _) = world_on_wires().await;
+    let component = world.component(&["myorg/myapp"]).await;
+    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
+    let config =
+        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    tables.fail(|operation| match operation {
+        "TransactWriteItems" => Fault::AnswerLost,
+        _ => Fault::None,
+    });
+    let answer = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    assert!(answer.status.is_success(), "{}", answer.body);
+    tables.mend();
+    for _ in 0..50 {
+        world.time.advance(Duration::minutes(5));
+        world.get("/api/v1/health").await;
+    }
+    let releases = world.rows("/api/v1/releases", |rows| !rows.is_empty()).await;
+    assert_eq!(releases.len(), 1);
+}
+
+#[tokio::test]
+async fn when_not_even_the_queue_takes_it_the_sender_is_told_to_come_again() {
+    let (world, tables, queues) = world_on_wires().await;
+    world.component(&["myorg/myapp"]).await;
+    let config =
+        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    tables.fail(|_| Fault::Refused);
+    let unknown = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    assert_eq!(unknown.status, StatusCode::SERVICE_UNAVAILABLE, "the config cannot be read");
+    tables.mend();
+    world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    tables.fail(|_| Fault::Refused);
+    queues.fail(|_| Fault::Refused);
+    let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(answer.body.get("detail"), None);
+}

@@ -1,0 +1,145 @@
+//! Things that happen twice, and things that break off: one chain goes on, and nothing is lost.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, Duration, Utc};
+use end_to_end::World;
+use end_to_end::receiver::{Receiver, Reply};
+use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
+use stella::error::Error;
+use stella::function::{Answer, Function};
+use stella_local::stack::Functions;
+use stella_local::time::Time;
+
+/// How a batch is handled that something happens to.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Every batch comes twice, one after the other.
+    Twice,
+    /// Every batch comes twice at the same time.
+    TwiceAtOnce,
+    /// What was done is not acknowledged, the first few times.
+    AnswerLost,
+    /// The function panics before it does anything, the first time.
+    Panics,
+}
+
+struct Troubled<F> {
+    inner: F,
+    trouble: Trouble,
+    invocations: AtomicUsize,
+}
+
+impl<F: Function> Function for Troubled<F> {
+    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
+        let number = self.invocations.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            match self.trouble {
+                Trouble::Twice => {
+                    self.inner.handle(event, deadline).await?;
+                    self.inner.handle(event, deadline).await
+                }
+                Trouble::TwiceAtOnce => {
+                    let both =
+                        tokio::join!(self.inner.handle(event, deadline), self.inner.handle(event, deadline));
+                    both.0.and(both.1)
+                }
+                Trouble::AnswerLost => {
+                    let answer = self.inner.handle(event, deadline).await;
+                    if number < 3 { Err(Error::fault("as asked")) } else { answer }
+                }
+                Trouble::Panics => {
+                    assert!(number > 0, "as asked");
+                    self.inner.handle(event, deadline).await
+                }
+            }
+        })
+    }
+}
+
+fn troubled<F>(inner: F, trouble: Trouble) -> Troubled<F> {
+    Troubled { inner, trouble, invocations: AtomicUsize::new(0) }
+}
+
+async fn with_delivery_in(trouble: Trouble) -> World {
+    let functions = Functions::ours().with("deliver", move |environment| async move {
+        Ok(troubled(stella_deliver::start(environment).await?, trouble))
+    });
+    World::with(functions, Time::manual(SystemClock.now())).await
+}
+
+/// How many attempts it takes until the receiver is content.
+const ATTEMPTS: usize = 5;
+
+/// A delivery that fails four times and then succeeds, the time moving on whenever it waits; its last row, and
+/// how many requests the receiver got.
+async fn deliver(world: &World) -> (Value, usize) {
+    let receiver = Receiver::start(|_, request| {
+        let is_last = request.header("x-stella-attempt") == ATTEMPTS.to_string();
+        Reply::from(if is_last { 200 } else { 500 })
+    })
+    .await;
+    let policy = json!({"maxRetries": ATTEMPTS - 1, "backoffType": "fixed", "backoffSeconds": 10});
+    let body =
+        json!({"name": "s", "url": receiver.url, "events": ["release.created"], "retryPolicy": policy});
+    let subscription = world.subscription(&body).await;
+    world.publish("release.created").await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/deliveries", subscription["id"].as_str().unwrap());
+    // Ten minutes, in steps: retries become due, and what was not acknowledged becomes visible again.
+    for _ in 0..40 {
+        for _ in 0..20 {
+            let rows = world.get(&path).await;
+            if rows["data"][0]["status"] == "delivered" {
+                break;
+            }
+        }
+        world.time.advance(Duration::seconds(30));
+    }
+    let rows = world.deliveries(&subscription, |rows| rows.len() == 1).await;
+    (rows[0].clone(), receiver.received().len())
+}
+
+#[tokio::test]
+async fn messages_that_come_twice_make_one_chain() {
+    for trouble in [Trouble::Twice, Trouble::TwiceAtOnce] {
+        let world = with_delivery_in(trouble).await;
+        let (row, requests) = deliver(&world).await;
+        assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
+        // The second copy of a message for attempt n sends a second message for attempt n+1, which ends
+        // there. So there are two at most, each handled twice; two chains would double with each attempt.
+        assert!((ATTEMPTS..=2 + 4 * (ATTEMPTS - 1)).contains(&requests), "{requests} requests");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_acknowledged_comes_again_and_goes_on() {
+    let world = with_delivery_in(Trouble::AnswerLost).await;
+    let (row, requests) = deliver(&world).await;
+    assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
+    // One more request for each of the three times that the answer was lost, at most.
+    assert!((ATTEMPTS..=ATTEMPTS + 3).contains(&requests), "{requests} requests");
+}
+
+#[tokio::test]
+async fn a_panic_in_delivery_brings_the_message_again() {
+    let world = with_delivery_in(Trouble::Panics).await;
+    let (row, requests) = deliver(&world).await;
+    assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
+    assert_eq!(requests, ATTEMPTS);
+}
+
+#[tokio::test]
+async fn events_fanned_out_twice_are_the_same_deliveries() {
+    let functions = Functions::ours().with("fanout", |environment| async {
+        Ok(troubled(stella_fanout::start(environment).await?, Trouble::Twice))
+    });
+    let world = World::with(functions, Time::system()).await;
+    let receiver = Receiver::accepting().await;
+    let subscription = world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["*"]})).await;
+    world.publish("release.created").await;
+    let received = receiver.wait_for(2).await;
+    assert_eq!(received[0].header("x-stella-delivery"), received[1].header("x-stella-delivery"));
+    let rows = world.deliveries(&subscription, |rows| !rows.is_empty()).await;
+    assert_eq!((rows.len(), &rows[0]["attempts"]), (1, &json!(1)));
+}

@@ -1,0 +1,106 @@
+//! What must hold of `template.yaml` and no linter checks.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "all of this is a test, and only what bears #[test] counts as one"
+)]
+
+mod policies;
+mod queues;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use stella_local::template::{Endpoints, Kind, Resource, resolve};
+
+/// The template's resources, with parameters over its defaults.
+fn resources(parameters: &[(&str, &str)]) -> BTreeMap<String, Resource> {
+    let parameters =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
+    resolve(include_str!("../../../template.yaml"), &parameters, &endpoints).expect("the template resolves")
+}
+
+fn of_kind(all: &BTreeMap<String, Resource>, kind: Kind) -> Vec<(&str, &Resource)> {
+    let found: Vec<_> =
+        all.iter().filter(|(_, resource)| resource.kind == kind).map(|(id, r)| (id.as_str(), r)).collect();
+    assert!(!found.is_empty(), "the template has some of {kind:?}");
+    found
+}
+
+/// A number that may be written as text, as parameters are.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str().into_iter().collect(),
+    }
+}
+
+/// One event source: its function's id and properties, and its own properties.
+struct Mapping<'a> {
+    function: &'a str,
+    of_function: &'a Value,
+    properties: &'a Value,
+}
+
+impl Mapping<'_> {
+    fn number(&self, name: &str, default: u64) -> u64 {
+        number(&self.properties[name]).unwrap_or(default)
+    }
+
+    fn window(&self) -> u64 {
+        self.number("MaximumBatchingWindowInSeconds", 0)
+    }
+}
+
+fn mappings<'a>(all: &'a BTreeMap<String, Resource>, kind: &str) -> Vec<Mapping<'a>> {
+    let mut found = Vec::new();
+    for (function, resource) in of_kind(all, Kind::Function) {
+        let events = resource.properties["Events"].as_object().expect("something drives every function");
+        for event in events.values().filter(|event| event["Type"] == kind) {
+            let properties = &event["Properties"];
+            found.push(Mapping { function, of_function: &resource.properties, properties });
+        }
+    }
+    assert!(!found.is_empty(), "something is driven by {kind}");
+    found
+}
+
+fn arn(queue: &Resource) -> String {
+    format!("arn:aws:sqs:us-east-1:000000000000:{}", queue.name)
+}
+
+fn queue<'a>(all: &'a BTreeMap<String, Resource>, wanted: &Value) -> &'a Resource {
+    let mut queues = all.values().filter(|resource| resource.kind == Kind::Queue);
+    queues
+        .find(|queue| *wanted == arn(queue))
+        .unwrap_or_else(|| panic!("the template has the queue {wanted}"))
+}
+
+/// The queues that others redrive to, by ARN.
+fn dead_letter_queues(all: &BTreeMap<String, Resource>) -> Vec<&Value> {
+    let queues = of_kind(all, Kind::Queue).into_iter();
+    queues.map(|(_, queue)| &queue.properties["RedrivePolicy"]["deadLetterTargetArn"]).collect()
+}
+
+#[test]
+fn tables_and_permanent_keys_outlive_the_stack() {
+    let all = resources(&[]);
+    for (id, table) in of_kind(&all, Kind::Table) {
+        assert_eq!(table.properties["BillingMode"], "PAY_PER_REQUEST", "{id}");
+        let recovery = &table.properties["PointInTimeRecoverySpecification"];
+        assert_eq!(recovery["PointInTimeRecoveryEnabled"], true, "{id}");
+        assert_eq!(table.properties["TimeToLiveSpecification"]["AttributeName"], "expiresAt", "{id}");
+        assert_eq!(table.properties["TimeToLiveSpecification"]["Enabled"], true, "{id}");
+        assert_eq!(table.properties["SSESpecification"]["SSEEnabled"], true, "{id}");
+    }
+    for id in ["CoreTable", "DeliveriesTable", "MasterKey", "IntegrationKey"] {
+        assert_eq!(all[id].deletion_policy.as_deref(), Some("Retain"), "{id}");
+        assert_eq!(all[id].update_replace_policy.as_deref(), Some("Retain"), "{id}");
+    }
+}

@@ -1,0 +1,123 @@
+//! What each function may do.
+
+use serde_json::Value;
+
+use crate::{Kind, Resource, mappings, of_kind, resources, texts};
+
+/// One thing that a function may do: the action, the resource, and the statement that says so.
+fn grants(function: &Resource) -> Vec<(&str, &str, &Value)> {
+    let mut grants = Vec::new();
+    for policy in function.properties["Policies"].as_array().expect("a list of policies") {
+        for statement in policy["Statement"].as_array().expect("a list of statements") {
+            if statement["Effect"] == "Deny" {
+                continue;
+            }
+            for action in texts(&statement["Action"]) {
+                grants.extend(texts(&statement["Resource"]).into_iter().map(|to| (action, to, statement)));
+            }
+        }
+    }
+    grants
+}
+
+#[test]
+fn no_policy_has_a_wildcard_but_for_the_tenants_secrets() {
+    for (id, function) in of_kind(&resources(&[]), Kind::Function) {
+        for (action, to, _) in grants(function) {
+            assert!(!action.contains('*'), "{id}: {action}");
+            let tenants =
+                to.strip_suffix("*").is_some_and(|prefix| prefix.ends_with(":secret:/dev/tenants/"));
+            assert!(tenants || !to.contains('*'), "{id}: {to}");
+        }
+    }
+}
+
+#[test]
+fn every_function_reads_exactly_the_secrets_it_needs() {
+    let tenants = "arn:aws:secretsmanager:us-east-1:000000000000:secret:/dev/tenants/*";
+    let [master, operator, integration] =
+        ["/dev/system/master-key", "/dev/system/operator-key", "/dev/system/integration-key"];
+    let expected: [(&str, &[&str]); 6] = [
+        ("InboundFunction", &[master, integration, tenants]),
+        ("ApiFunction", &[master, operator, integration, tenants]),
+        ("FanoutFunction", &[]),
+        ("DeliverFunction", &[master, tenants]),
+        ("RetryFunction", &[master, tenants]),
+        ("SweepFunction", &[master]),
+    ];
+    let all = resources(&[]);
+    assert_eq!(of_kind(&all, Kind::Function).len(), expected.len());
+    for (id, secrets) in expected {
+        let readable: Vec<&str> = grants(&all[id])
+            .into_iter()
+            .filter(|(action, ..)| action.starts_with("secretsmanager:"))
+            .map(|(action, to, _)| {
+                assert_eq!(action, "secretsmanager:GetSecretValue", "{id}");
+                to
+            })
+            .collect();
+        assert_eq!(readable, secrets, "{id}");
+        let variables = all[id].properties["Environment"]["Variables"].as_object().expect("variables");
+        let told = variables.iter().filter(|(name, _)| name.ends_with("_SECRET_ID")).count();
+        assert_eq!(told, secrets.iter().filter(|secret| **secret != tenants).count(), "{id} knows no other");
+    }
+}
+
+#[test]
+fn a_function_sends_to_the_queues_that_it_is_told_of() {
+    let all = resources(&[]);
+    for (id, function) in of_kind(&all, Kind::Function) {
+        let variables = function.properties["Environment"]["Variables"].as_object().expect("variables");
+        let mut told: Vec<String> = variables
+            .iter()
+            .filter(|(name, _)| name.ends_with("_QUEUE_URL"))
+            .filter_map(|(_, url)| {
+                Some(format!("arn:aws:sqs:us-east-1:000000000000:{}", url.as_str()?.rsplit('/').next()?))
+            })
+            .collect();
+        let mut may: Vec<&str> = grants(function)
+            .into_iter()
+            .filter(|(action, ..)| *action == "sqs:SendMessage")
+            .map(|g| g.1)
+            .collect();
+        told.sort();
+        may.sort_unstable();
+        assert_eq!(told, may, "{id}");
+    }
+}
+
+#[test]
+fn fan_out_and_deliver_put_only_beside_events_in_core() {
+    let all = resources(&[]);
+    let core = "arn:aws:dynamodb:us-east-1:000000000000:table/dev-core-table";
+    for id in ["FanoutFunction", "DeliverFunction", "RetryFunction"] {
+        for (action, _, statement) in grants(&all[id]).into_iter().filter(|(_, to, _)| *to == core) {
+            match action {
+                "dynamodb:GetItem" | "dynamodb:BatchGetItem" | "dynamodb:Query" => {}
+                "dynamodb:PutItem" => {
+                    let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+                    assert_eq!(keys, "TENANT#*#EVENTS#*", "{id}");
+                }
+                other => panic!("{id} may {other} in core"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_function_takes_from_nothing_but_what_drives_it() {
+    let all = resources(&[]);
+    let kinds = [
+        ("SQS", "Queue", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
+        ("DynamoDB", "Stream", ["dynamodb:GetShardIterator", "dynamodb:GetRecords"]),
+    ];
+    for (kind, property, actions) in kinds {
+        for mapping in mappings(&all, kind) {
+            let statements = &mapping.of_function["Policies"][0]["Statement"];
+            let mut statements = statements.as_array().expect("a list of statements").iter();
+            let denied = statements.find(|s| s["Effect"] == "Deny" && texts(&s["Action"]) == actions);
+            let denied = denied.unwrap_or_else(|| panic!("{} denies {actions:?}", mapping.function));
+            assert_eq!(denied["NotResource"], mapping.properties[property], "{}", mapping.function);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Queues, the stream, and the functions that they drive.
+
+use crate::{Kind, arn, dead_letter_queues, mappings, number, of_kind, queue, resources, texts};
+
+/// The longest that SQS keeps a message, in seconds.
+const FOURTEEN_DAYS: u64 = 14 * 24 * 60 * 60;
+
+#[test]
+fn a_message_stays_hidden_while_lambda_may_still_be_at_it() {
+    let all = resources(&[]);
+    for mapping in mappings(&all, "SQS") {
+        let hidden = number(&queue(&all, &mapping.properties["Queue"]).properties["VisibilityTimeout"]);
+        let timeout = number(&mapping.of_function["Timeout"]).expect("every function says its timeout");
+        let least = 6 * timeout + mapping.window();
+        assert!(hidden.unwrap_or(30) >= least, "{} needs {least} s, has {hidden:?}", mapping.function);
+    }
+}
+
+#[test]
+fn what_is_reserved_suffices_for_what_may_run_at_once() {
+    let all = resources(&[
+        ("ReserveConcurrency", "true"),
+        ("DeliverConcurrency", "70"),
+        ("RetryConcurrency", "30"),
+    ]);
+    let mut reserving = 0;
+    for (id, function) in of_kind(&all, Kind::Function) {
+        let Some(reserved) = number(&function.properties["ReservedConcurrentExecutions"]) else { continue };
+        reserving += 1;
+        let own = mappings(&all, "SQS").into_iter().filter(|mapping| mapping.function == id);
+        let most: u64 = own
+            .map(|mapping| {
+                let most = number(&mapping.properties["ScalingConfig"]["MaximumConcurrency"]);
+                most.unwrap_or_else(|| panic!("{id} reserves, so each of its queues has a bound"))
+            })
+            .sum();
+        assert!(most <= reserved, "{id} may run {most} times at once and has reserved {reserved}");
+    }
+    assert_eq!(reserving, 2, "the two lanes reserve");
+    for (id, function) in of_kind(&resources(&[]), Kind::Function) {
+        let reserved = function.properties.get("ReservedConcurrentExecutions");
+        assert_eq!(reserved, None, "{id}: new accounts cannot reserve, so nothing does by default");
+    }
+}
+
+#[test]
+fn a_batch_above_ten_has_a_window() {
+    for mapping in mappings(&resources(&[]), "SQS") {
+        assert!(mapping.number("BatchSize", 10) <= 10 || mapping.window() >= 1, "{}", mapping.function);
+    }
+}
+
+#[test]
+fn each_failed_item_is_reported_by_itself() {
+    let all = resources(&[]);
+    for mapping in mappings(&all, "SQS").into_iter().chain(mappings(&all, "DynamoDB")) {
+        let types = texts(&mapping.properties["FunctionResponseTypes"]);
+        assert_eq!(types, ["ReportBatchItemFailures"], "{}", mapping.function);
+    }
+}
+
+#[test]
+fn every_work_queue_is_driven_kept_long_and_redrives_after_ten_receives() {
+    let all = resources(&[]);
+    let dead = dead_letter_queues(&all);
+    let mapped = mappings(&all, "SQS");
+    for (id, resource) in of_kind(&all, Kind::Queue) {
+        assert_eq!(number(&resource.properties["MessageRetentionPeriod"]), Some(FOURTEEN_DAYS), "{id}");
+        assert_eq!(resource.properties["SqsManagedSseEnabled"], true, "{id}");
+        let arn = arn(resource);
+        let takers = mapped.iter().filter(|mapping| mapping.properties["Queue"] == arn.as_str()).count();
+        if dead.iter().any(|dead| **dead == arn) {
+            assert_eq!(takers, 0, "{id} is for people");
+            continue;
+        }
+        assert_eq!(takers, 1, "{id} is driven by one function");
+        let policy = &resource.properties["RedrivePolicy"];
+        assert_eq!(number(&policy["maxReceiveCount"]), Some(10), "{id}");
+        let target = queue(&all, &policy["deadLetterTargetArn"]);
+        assert_eq!(
+            target.properties.get("RedrivePolicy"),
+            None,
+            "{id} redrives to a queue that goes nowhere"
+        );
+        let sharing = dead.iter().filter(|dead| ***dead == policy["deadLetterTargetArn"]).count();
+        assert_eq!(sharing, 1, "{id} has dead letters of its own");
+    }
+}
+
+#[test]
+fn an_alarm_tells_of_every_dead_letter() {
+    let topic = "arn:aws:sns:us-east-1:000000000000:people";
+    let all = resources(&[("AlarmTopicArn", topic)]);
+    let alarms = of_kind(&all, Kind::Alarm);
+    for target in dead_letter_queues(&all).into_iter().filter(|target| !target.is_null()) {
+        let name = &queue(&all, target).name;
+        let alarm =
+            alarms.iter().find(|(_, alarm)| alarm.properties["Dimensions"][0]["Value"] == name.as_str());
+        let (_, alarm) = alarm.unwrap_or_else(|| panic!("{name} has an alarm"));
+        assert_eq!(alarm.properties["MetricName"], "ApproximateNumberOfMessagesVisible");
+        assert_eq!(alarm.properties["ComparisonOperator"], "GreaterThanThreshold");
+        assert_eq!(alarm.properties["Threshold"], 0);
+        assert_eq!(texts(&alarm.properties["AlarmActions"]), [topic]);
+    }
+    for (id, alarm) in of_kind(&resources(&[]), Kind::Alarm) {
+        assert_eq!(alarm.properties.get("AlarmActions"), None, "{id} tells nobody without a topic");
+    }
+}
+
+#[test]
+fn what_sqs_drives_may_go_in_a_circle() {
+    for mapping in mappings(&resources(&[]), "SQS") {
+        assert_eq!(mapping.of_function["RecursiveLoop"], "Allow", "{}", mapping.function);
+    }
+}
+
+#[test]
+fn the_stream_is_followed_from_its_beginning_and_no_record_is_given_up() {
+    for mapping in mappings(&resources(&[]), "DynamoDB") {
+        assert_eq!(mapping.properties["StartingPosition"], "TRIM_HORIZON");
+        assert_eq!(mapping.properties["MaximumRetryAttempts"], -1);
+        assert_eq!(mapping.properties.get("MaximumRecordAgeInSeconds"), None);
+        assert_eq!(mapping.properties["BisectBatchOnFunctionError"], true);
+    }
+}

@@ -1,0 +1,61 @@
+//! The verifier that docs/api.md gives to subscribers, run as they would run it.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use chrono::Duration;
+use end_to_end::World;
+use end_to_end::receiver::{Received, Receiver, Reply};
+use serde_json::json;
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::time::Time;
+
+const DOCS: &str = include_str!("../../docs/api.md");
+
+/// Calls the function of the docs; it reads its arguments from standard input, as JSON.
+const CALL: &str = "
+import json, sys
+request = json.load(sys.stdin)
+sys.exit(0 if is_genuine(request['body'].encode(), request['headers'], request['secret']) else 1)
+";
+
+fn accepts(request: &Received, body: &str, secret: &str) -> bool {
+    let code = DOCS.split_once("```python\n").unwrap().1.split_once("```").unwrap().0;
+    let headers = json!({
+        "X-Stella-Signature": request.header("x-stella-signature"),
+        "X-Stella-Timestamp": request.header("x-stella-timestamp"),
+    });
+    let input = json!({"body": body, "headers": headers, "secret": secret}).to_string();
+    let mut python = Command::new("python3")
+        .args(["-c", &format!("{code}\n{CALL}")])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    python.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    python.wait().unwrap().success()
+}
+
+#[tokio::test]
+async fn the_verifier_of_the_docs_accepts_every_attempt_and_nothing_else() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("no python3 here: the verifier of the docs was not tried");
+        return;
+    }
+    let world = World::with(stella_local::stack::Functions::ours(), Time::manual(SystemClock.now())).await;
+    let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
+    let body = json!({"name": "s", "url": receiver.url, "authType": "signature", "events": ["*"],
+        "signatureSecret": "my-secret-key"});
+    let subscription = world.subscription(&body).await;
+    world.publish("promotion.requested").await;
+    for attempt in 1..=2_u64 {
+        world.deliveries(&subscription, |rows| rows.len() == 1 && rows[0]["attempts"] == attempt).await;
+        let count = usize::try_from(attempt).unwrap() + 1;
+        world.pass(Duration::seconds(60), &receiver, count).await;
+    }
+    for attempt in &receiver.received() {
+        let body = std::str::from_utf8(&attempt.body).unwrap();
+        assert!(accepts(attempt, body, "my-secret-key"));
+        assert!(!accepts(attempt, body, "another"));
+        assert!(!accepts(attempt, &body.replace("staging", "production"), "my-secret-key"));
+    }
+}
