@@ -1,16 +1,32 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt clippy purity docs
+.PHONY: help run demo bench test check fmt clippy purity docs lint
+
+# The template's linters live in .venv; another version makes another stamp, and with it a new one.
+CFN_LINT := cfn-lint==1.58.0
+SAM := aws-sam-cli==1.170.0
+LINTERS := .venv/$(CFN_LINT)_$(SAM).stamp
 
 PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: ## Unit and property tests
+run: ## The whole system on this machine; ARGS="--port 0 --ephemeral", or ARGS=--help for all
+	cargo build --release --workspace
+	@exec target/release/local $(ARGS)
+
+demo: ## A push becomes a release and a subscriber is told, on the running stack
+	cargo build --release --workspace
+	@exec target/release/demo $(ARGS)
+
+bench: ## What authenticating and reading a push costs
+	cargo bench --profile release --workspace --bench inbound
+
+test: ## Unit, property and end-to-end tests
 	cargo test --release --workspace
 
-check: fmt clippy test purity docs ## Everything that must hold before a change lands
+check: fmt clippy test purity docs lint ## Everything that must hold before a change lands
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -24,3 +40,13 @@ purity: ## The rules build and pass without AWS, a runtime or HTTP
 
 docs: ## Every public item is documented, and every link leads somewhere
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
+
+lint: $(LINTERS) ## The template is valid (needs python3; makes .venv)
+	.venv/bin/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --template template.yaml
+
+$(LINTERS):
+	@python3 -c 'import ensurepip, venv' || { echo 'make lint needs python3 with its modules venv and ensurepip' >&2; exit 1; }
+	python3 -m venv --clear .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check $(CFN_LINT) $(SAM)
+	touch $@
