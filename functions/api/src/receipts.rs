@@ -57,7 +57,7 @@ async fn show(
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let receipt = receipts::find(&api.store, &config, request::id(&receipt)?).await?;
     let body = receipts::unpack(&receipt.body)?;
-    Ok(data(StatusCode::OK, &receipt.whole(&body)))
+    Ok(data(StatusCode::OK, &receipt.whole(&inbound::redact::body(&body))))
 }
 
 async fn replay(
