@@ -242,6 +242,12 @@ async fn what_is_disabled_is_skipped_or_paused_and_goes_on_when_enabled() {
     let rows =
         world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "delivered")).await;
     assert_eq!(rows.iter().filter(|row| row["status"] == "skipped").count(), 1);
+    // What was skipped is sent when that is asked for.
+    let skipped = rows.iter().find(|row| row["status"] == "skipped").unwrap();
+    let again = world.post(&format!("/api/v1/deliveries/{}/redeliver", id(skipped)), &Value::Null).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.body);
+    receiver.wait_for(3).await;
+    world.deliveries(&subscription, |rows| rows.iter().all(|row| row["status"] == "delivered")).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use super::rows::Rows;
 use crate::chance;
 use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
@@ -18,11 +19,12 @@ use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::queue::message::{AttemptDue, MOST_INLINE_BYTES};
 use crate::queue::{Outgoing, Queue};
-use crate::store::{Created, Store, keys};
+use crate::store::{Store, keys};
 
 /// Fans out, with the tenants' subscriptions kept in memory.
 pub struct FanOut {
     store: Store,
+    rows: Rows,
     deliveries: Queue,
     cache: Mutex<HashMap<TenantId, Known>>,
 }
@@ -71,7 +73,7 @@ impl FanOut {
     /// Fans out to this queue.
     #[must_use]
     pub fn new(store: Store, deliveries: Queue) -> Self {
-        Self { store, deliveries, cache: Mutex::default() }
+        Self { rows: Rows::new(&store), store, deliveries, cache: Mutex::default() }
     }
 
     /// Fans a batch of events out. Says of each, in order, whether it is done; one that is not is to be
@@ -176,8 +178,7 @@ impl FanOut {
     ) -> Result<(), Error> {
         let mut row = new_row(event, subscription, id, now);
         row.end(Status::Skipped, Some("disabled"), now);
-        let key = keys::delivery(event.tenant_id, subscription.id, id);
-        let _: Created<Delivery> = self.store.deliveries.create(&key, &row).await?;
+        self.rows.save(&row).await?;
         Ok(())
     }
 
