@@ -98,6 +98,11 @@ impl World {
         event.parse::<stella::domain::event_type::EventType>().expect("an event type").example()
     }
 
+    /// A webhook config for Docker Hub.
+    pub async fn docker_hub(&self) -> Value {
+        self.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await
+    }
+
     /// Posts as the admin what must be made; what was made.
     pub async fn made(&self, path: &str, body: &Value) -> Value {
         let answer = self.post(path, body).await;

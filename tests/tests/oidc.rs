@@ -110,8 +110,7 @@ async fn an_issuer_that_must_not_be_called_is_refused_when_saved() {
 #[tokio::test]
 async fn more_than_its_rate_of_one_config_is_told_to_wait() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let pushes = (0..1100).map(|_| world.push(&config, &[], "{}"));
     let answers = futures_util::future::join_all(pushes).await;
     let limited: Vec<_> =

@@ -23,8 +23,7 @@ async fn a_docker_hub_push_becomes_a_release_and_a_subscriber_is_told() {
     let receiver = Receiver::accepting().await;
     let component = world.component(&["myorg/myapp"]).await;
     let trigger = world.trigger(&component, &every_version()).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     world.subscription(&body).await;
 
@@ -99,8 +98,7 @@ async fn a_push_repeated_is_answered_with_the_first_ones_figures_and_makes_nothi
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &every_version()).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let push = docker_hub_push("v1.2.0", 1_704_067_200);
     let first = world.push(&config, &[], &push).await;
     let second = world.push(&config, &[], &push).await;
@@ -117,8 +115,7 @@ async fn fifty_racing_repetitions_make_one_release() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &every_version()).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let push = docker_hub_push("v1.2.0", 1_704_067_200);
     let pushes = (0..50).map(|_| world.push(&config, &[], &push));
     let answers = futures_util::future::join_all(pushes).await;
@@ -185,8 +182,7 @@ async fn there_and_back_without_times_is_two_retags_and_then_a_repetition() {
 async fn what_is_of_no_interest_is_ignored_with_a_reason() {
     let world = World::start().await;
     world.component(&["myorg/other"]).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let answer = world.push(&config, &[], &docker_hub_push("v1", 1)).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.body["action"], "ignored");
@@ -209,8 +205,7 @@ async fn what_is_of_no_interest_is_ignored_with_a_reason() {
 #[tokio::test]
 async fn an_unknown_address_looks_like_a_disabled_and_a_wrong_one() {
     let world = World::start().await;
-    let body = json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"});
-    let config = world.config(&body).await;
+    let config = world.docker_hub().await;
     let url = config["url"].as_str().unwrap();
     let base = world.stack.url();
     let push = docker_hub_push("v1", 1);
@@ -241,8 +236,7 @@ async fn an_unknown_address_looks_like_a_disabled_and_a_wrong_one() {
 #[tokio::test]
 async fn a_wrong_token_in_the_address_is_not_let_in() {
     let world = World::start().await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let url = config["url"].as_str().unwrap();
     let (bare, token) = url.rsplit_once('/').unwrap();
     let push = docker_hub_push("v1", 1);
@@ -257,8 +251,7 @@ async fn a_wrong_token_in_the_address_is_not_let_in() {
 #[tokio::test]
 async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
     let world = World::start().await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     let answer = world.push(&config, &[], "{\"push_data\": ").await;
     assert_eq!((answer.status, &answer.body["code"]), (StatusCode::BAD_REQUEST, &json!("malformed_json")));
     let large = format!("\"{}\"", "x".repeat(1024 * 1024));

@@ -36,8 +36,7 @@ async fn world_on_wires() -> (World, Wire, Wire) {
 async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back() {
     let (world, tables, _) = world_on_wires().await;
     let component = world.component(&["myorg/myapp"]).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     // The config is remembered from here on.
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     tables.fail(|_| Fault::Refused);
@@ -68,8 +67,7 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
     let (world, tables, _) = world_on_wires().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     tables.fail(|operation| match operation {
         "TransactWriteItems" => Fault::AnswerLost,
         _ => Fault::None,
@@ -89,8 +87,7 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
 async fn when_not_even_the_queue_takes_it_the_sender_is_told_to_come_again() {
     let (world, tables, queues) = world_on_wires().await;
     world.component(&["myorg/myapp"]).await;
-    let config =
-        world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await;
+    let config = world.docker_hub().await;
     tables.fail(|_| Fault::Refused);
     let unknown = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert_eq!(unknown.status, StatusCode::SERVICE_UNAVAILABLE, "the config cannot be read");

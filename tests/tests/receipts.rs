@@ -9,10 +9,6 @@ use stella_local::client::Client;
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
-async fn docker_hub(world: &World) -> Value {
-    world.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await
-}
-
 fn receipts(config: &Value) -> String {
     format!("/api/v1/webhook-configs/{}/receipts", id(config))
 }
@@ -47,7 +43,7 @@ async fn every_authenticated_request_is_in_the_log_and_no_secret_is() {
 #[tokio::test]
 async fn a_replay_does_what_the_first_time_could_not_and_nothing_twice() {
     let world = World::start().await;
-    let config = docker_hub(&world).await;
+    let config = world.docker_hub().await;
     let answer = world.push(&config, &[], &docker_hub_push("v1.2.0", 1)).await;
     assert_eq!(answer.body["reason"], "No matching component");
     world.component(&["myorg/myapp"]).await;
@@ -64,7 +60,7 @@ async fn a_replay_does_what_the_first_time_could_not_and_nothing_twice() {
 #[tokio::test]
 async fn a_body_beyond_64_kib_is_kept_cut_and_cannot_be_replayed() {
     let world = World::start().await;
-    let config = docker_hub(&world).await;
+    let config = world.docker_hub().await;
     let mut push: Value = serde_json::from_str(&docker_hub_push("v1.2.0", 1)).unwrap();
     push["padding"] = json!("x".repeat(70 * 1024));
     let answer = world.push(&config, &[], &push.to_string()).await;
@@ -103,7 +99,7 @@ async fn a_preview_tells_what_would_happen_and_stores_nothing() {
 #[tokio::test]
 async fn a_rotated_token_works_at_once_and_the_old_one_until_its_time_is_over() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
-    let config = docker_hub(&world).await;
+    let config = world.docker_hub().await;
     world.push(&config, &[], &docker_hub_push("v1", 1)).await;
     let path = format!("/api/v1/webhook-configs/{}/rotate-token", id(&config));
     let rotated = world.post(&path, &json!({"gracePeriodSeconds": 3600})).await;
@@ -138,7 +134,7 @@ async fn a_new_secret_works_at_once_and_the_old_one_for_a_day() {
 #[tokio::test]
 async fn wrong_proofs_cost_a_read_in_thirty_seconds_at_most() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
-    let config = docker_hub(&world).await;
+    let config = world.docker_hub().await;
     let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
     let wrong = format!("{bare}/wrong");
     world.push_to(&wrong, &[], "{}").await;
@@ -166,7 +162,7 @@ async fn event_grid_gets_its_code_back_and_cloud_events_its_consent() {
     assert_eq!((answer.status, answer.body), (StatusCode::OK, json!({"validationResponse": "code-1"})));
     assert_eq!(world.push(&config, &[], &validation).await.status, StatusCode::UNAUTHORIZED);
 
-    let hub = docker_hub(&world).await;
+    let hub = world.docker_hub().await;
     let ask = async |url: &str, headers: &[(&str, &str)]| {
         let base = world.stack.url();
         let path = url.strip_prefix(&base).unwrap().to_owned();
