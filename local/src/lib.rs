@@ -20,4 +20,5 @@ pub mod stack;
 mod stream;
 pub mod template;
 pub mod time;
+pub mod units;
 pub mod wiring;

@@ -24,6 +24,7 @@ use crate::sqs::Sqs;
 use crate::stream::checkpoint::Checkpoints;
 use crate::template::{self, Endpoints};
 use crate::time::Time;
+use crate::units::Units;
 
 /// What is deployed, and so what runs here.
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -47,6 +48,8 @@ pub struct Settings {
     pub functions: Functions,
     /// The template.
     pub template: String,
+    /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
+    pub metered: bool,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             parameters: BTreeMap::new(),
             functions: Functions::ours(),
             template: TEMPLATE.to_owned(),
+            metered: false,
         }
     }
 }
@@ -68,6 +72,7 @@ pub struct Stack {
     address: SocketAddr,
     operator_key: Option<String>,
     calls: Calls,
+    units: Units,
     dynamodb: DynamoDb,
     sqs: Sqs,
     secrets_manager: SecretsManager,
@@ -87,7 +92,7 @@ impl Stack {
     /// If another process uses the data folder or the port, the template is not understood, or a
     /// function does not start.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
-        let Settings { data, port, time, parameters, functions, template } = settings;
+        let Settings { data, port, time, parameters, functions, template, metered } = settings;
         let lock = data.lock()?;
         let front = listen(port).await?;
         let address = front.local_addr().map_err(|error| no_port(port, error))?;
@@ -98,13 +103,15 @@ impl Stack {
             SecretsManager::open(data.file("secrets.db").as_deref(), time.clone(), calls.clone())?;
         let checkpoints = Checkpoints::open(data.file("checkpoints.db").as_deref())?;
 
+        let units = Units::default();
+        let tables = if metered { units.metering(dynamodb.router()) } else { dynamodb.router() };
         let mut endpoints = JoinSet::new();
         let queues = serve(&mut endpoints, sqs.router()).await?;
         let variables = BTreeMap::from([
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", serve(&mut endpoints, calls.counting(dynamodb.router())).await?),
+            ("AWS_ENDPOINT_URL_DYNAMODB", serve(&mut endpoints, calls.counting(tables)).await?),
             ("AWS_ENDPOINT_URL_SQS", queues.clone()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", serve(&mut endpoints, secrets_manager.router()).await?),
         ]);
@@ -133,6 +140,7 @@ impl Stack {
             address,
             operator_key,
             calls,
+            units,
             dynamodb,
             sqs,
             secrets_manager,
@@ -155,6 +163,12 @@ impl Stack {
     #[must_use]
     pub fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    /// The units that DynamoDB would have charged so far, where the stack is metered.
+    #[must_use]
+    pub fn units(&self) -> &Units {
+        &self.units
     }
 
     /// The operator's key, where the template declares one.

@@ -48,6 +48,11 @@ impl World {
         Self::made_of(Settings { data, time, ..Settings::default() }).await
     }
 
+    /// The system in memory, which adds up what DynamoDB would charge.
+    pub async fn metered(functions: Functions) -> Self {
+        Self::made_of(Settings { metered: true, functions, ..Settings::default() }).await
+    }
+
     /// The system as these settings say. Loopback and plain http are allowed.
     async fn made_of(settings: Settings) -> Self {
         let parameters = BTreeMap::from([

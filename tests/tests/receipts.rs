@@ -178,27 +178,3 @@ async fn event_grid_gets_its_code_back_and_cloud_events_its_consent() {
     let unknown = format!("{}/api/v1/webhooks/registry/{}", world.stack.url(), id(&hub));
     assert_eq!(ask(&unknown, &origin).await.status, StatusCode::NOT_FOUND);
 }
-
-#[tokio::test]
-async fn a_signed_push_that_changes_nothing_reads_little_and_queues_nothing() {
-    let world = World::start().await;
-    let component = world.component(&["myorg/myapp"]).await;
-    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
-    let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "s"});
-    let config = world.config(&body).await;
-    let proof = [("authorization", "s")];
-    let push = |tag: &str| harbor_push(tag, &digest('a'), 1_704_067_200);
-    // The config is remembered, and the day is noted, from here on.
-    world.push(&config, &proof, &push("v1.0.0")).await;
-    world.rows("/api/v1/events", |rows| rows.len() == 1).await;
-    let calls = || {
-        ["GetItem", "Query", "PutItem", "TransactWriteItems"]
-            .map(|name| world.stack.calls().of("dynamodb", name))
-    };
-    let before = calls();
-    let other = push("v1.0.0").replace("myorg", "nobody");
-    assert_eq!(world.push(&config, &proof, &other).await.body["action"], "ignored");
-    let after = calls();
-    // One query for the component, and one receipt, which is under a kilobyte: one write unit.
-    assert_eq!([0, 1, 2, 3].map(|n| after[n] - before[n]), [0, 1, 1, 0]);
-}

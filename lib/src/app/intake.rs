@@ -15,11 +15,11 @@ use crate::domain::component::Component;
 use crate::domain::decision::{Decision, decide};
 use crate::domain::ids::{ComponentId, EventId, ReceiptId};
 use crate::domain::normalised::NormalisedEvent;
-use crate::domain::receipt::{Action, Answer, DUPLICATE_DAYS, EventResult, Figures, Seen};
+use crate::domain::receipt::{Action, Answer, DUPLICATE_DAYS, EventResult, Figures, SAME_BODY_MINUTES, Seen};
 use crate::domain::version::{Source, TagState, place, version_tag};
 use crate::domain::webhook::Config;
 use crate::error::Error;
-use crate::inbound::identity::identities;
+use crate::inbound::identity::{By, Identity, identities};
 use crate::inbound::{Found, Parsed};
 use crate::store::{Commit, Key, Store, Transaction, keys, table};
 
@@ -47,7 +47,7 @@ struct Case<'a> {
     component: &'a Component,
     receipt: ReceiptId,
     /// What a repetition is known by, the content first.
-    identities: &'a [String],
+    identities: &'a [Identity],
     source: Source,
     now: DateTime<Utc>,
 }
@@ -105,7 +105,7 @@ impl Intake {
         config: &Config,
         parsed: &Parsed,
         event: &NormalisedEvent,
-        identities: &[String],
+        identities: &[Identity],
         receipt: ReceiptId,
         now: DateTime<Utc>,
     ) -> Result<Vec<Action>, Error> {
@@ -196,9 +196,10 @@ impl Intake {
         decision: &Decision,
         current: Option<&TagState>,
     ) -> Result<Action, Error> {
-        for item in self.store.deliveries.get_many(&case.seen(current)).await? {
+        let places: Vec<Key> = case.seen(current).into_iter().map(|(key, _)| key).collect();
+        for item in self.store.deliveries.get_many(&places).await? {
             let seen: Seen = table::read(item)?;
-            if seen.expires_at > case.now.timestamp() {
+            if seen.live_until > case.event.received_at.timestamp() {
                 return Ok(duplicate(seen));
             }
         }
@@ -220,13 +221,13 @@ impl Intake {
             self.store.note_event_day(tenant, planned.event.id.time().date_naive()).await?;
         }
         let figures = figures(case.component.id, decision);
-        let expires = case.now.checked_add_signed(Duration::days(DUPLICATE_DAYS)).unwrap_or(case.now);
-        let seen =
-            Seen { figures: figures.clone(), receipt_id: case.receipt, expires_at: expires.timestamp() };
+        let expires_at = after(case.now, Duration::days(DUPLICATE_DAYS));
         let mut transaction = self.store.transaction();
         let records = case.seen(decision.state());
-        for key in &records {
-            transaction.create_unless_live(&self.store.deliveries, key, &seen, case.now)?;
+        for (key, live_until) in &records {
+            let (figures, receipt_id) = (figures.clone(), case.receipt);
+            let seen = Seen { figures, receipt_id, live_until: *live_until, expires_at };
+            transaction.create_unless_live(&self.store.deliveries, key, &seen, case.event.received_at)?;
         }
         self.write_version(&mut transaction, case, decision, current)?;
         let mut guards = Vec::new();
@@ -277,21 +278,26 @@ impl Intake {
 }
 
 impl Case<'_> {
-    /// The records by which a repetition is known, where the tag is, or comes to be, in this state.
+    /// The records by which a repetition is known, where the tag is, or comes to be, in this state; each with
+    /// the time (in seconds since 1970) up to when what comes in is one.
     ///
     /// A sender that tells a digest and no time may move a tag from A to B and back to A: the second A is
     /// no repetition of the first, and what tells them apart is how often the tag had moved.
-    fn seen(&self, state: Option<&TagState>) -> Vec<Key> {
+    fn seen(&self, state: Option<&TagState>) -> Vec<(Key, i64)> {
         let event = self.event;
         let is_timeless = event.digest.is_some() && event.pushed_at.is_none() && event.run.is_none();
         let moves = state.filter(|_| is_timeless).map_or(0, |state| state.retags);
-        let key = |(number, identity): (usize, &String)| {
-            // The first is the content's; the others are of the sender's own delivery ids.
-            let moves = if number == 0 { moves } else { 0 };
-            let identity = format!("{identity}#{}#{moves}", self.component.id);
-            keys::duplicate(self.config.tenant_id, self.config.id, &identity)
+        let record = |identity: &Identity| {
+            let (moves, live) = match identity.by {
+                By::Content => (moves, Duration::days(DUPLICATE_DAYS)),
+                By::Body => (moves, Duration::minutes(SAME_BODY_MINUTES)),
+                By::DeliveryId => (0, Duration::days(DUPLICATE_DAYS)),
+            };
+            let identity = format!("{}#{}#{moves}", identity.hash, self.component.id);
+            let key = keys::duplicate(self.config.tenant_id, self.config.id, &identity);
+            (key, after(event.received_at, live))
         };
-        self.identities.iter().enumerate().map(key).collect()
+        self.identities.iter().map(record).collect()
     }
 
     fn decide(&self, current: Option<&TagState>) -> Decision {
@@ -331,6 +337,11 @@ fn figures(component: ComponentId, decision: &Decision) -> Figures {
 
 fn duplicate(seen: Seen) -> Action {
     Action::Duplicate { figures: seen.figures, first_receipt_id: seen.receipt_id }
+}
+
+/// Seconds since 1970, so long after a time.
+fn after(time: DateTime<Utc>, by: Duration) -> i64 {
+    time.checked_add_signed(by).unwrap_or(time).timestamp()
 }
 
 /// 5 to 30 ms, by chance, so that those who collided do not collide again.

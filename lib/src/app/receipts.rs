@@ -6,8 +6,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Duration, Utc};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -84,6 +82,7 @@ fn not_written(id: ReceiptId, error: &Error) {
 pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> Result<(), Error> {
     let key = keys::receipt(queued.tenant_id, queued.config_id, queued.receipt_id);
     let before: Option<Receipt> = store.deliveries.get(&key).await?;
+    let body = queued.packed_body()?;
     let expires = queued.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
     let receipt = before.unwrap_or_else(|| Receipt {
         id: queued.receipt_id,
@@ -92,7 +91,7 @@ pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> R
         received_at: queued.received_at,
         ip: queued.ip.clone(),
         headers: queued.headers.clone(),
-        body: queued.body.clone(),
+        body,
         replayable: true,
         replay_of: None,
         answer: answer.clone(),
@@ -154,27 +153,25 @@ pub fn header_map(kept: &BTreeMap<String, String>) -> HeaderMap {
     kept.iter().filter_map(read).collect()
 }
 
-/// A body as it is stored: gzipped, in base64.
+/// A body as it is stored: gzipped.
 ///
 /// # Errors
 /// A fault, which writing to memory does not make.
-pub fn pack(body: &[u8]) -> Result<String, Error> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+pub fn pack(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     let packed = gzip.write_all(body).and_then(|()| gzip.finish());
-    packed
-        .map(|bytes| STANDARD.encode(bytes))
-        .map_err(|error| Error::fault("a body cannot be compressed").caused_by(error))
+    packed.map_err(|error| Error::fault("a body cannot be compressed").caused_by(error))
 }
 
 /// A stored body as it came.
 ///
 /// # Errors
 /// A fault when it is not what `pack` made.
-pub fn unpack(packed: &str) -> Result<Vec<u8>, Error> {
-    let wrong = || Error::fault("a stored body cannot be read");
-    let bytes = STANDARD.decode(packed).map_err(|error| wrong().caused_by(error))?;
+pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
-    GzDecoder::new(bytes.as_slice()).read_to_end(&mut body).map_err(|error| wrong().caused_by(error))?;
+    GzDecoder::new(packed)
+        .read_to_end(&mut body)
+        .map_err(|error| Error::fault("a stored body cannot be read").caused_by(error))?;
     Ok(body)
 }
 

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 use http::HeaderMap;
@@ -117,7 +119,7 @@ impl Receive {
                     receipt_id: receipt,
                     received_at: now,
                     headers: queued_headers(&incoming.headers, &config),
-                    body: receipts::pack(&incoming.body)?,
+                    body: STANDARD.encode(receipts::pack(&incoming.body)?),
                     ip: incoming.ip.clone(),
                     tries: 1,
                     due: None,
@@ -156,7 +158,7 @@ impl Receive {
         if queued.due.is_some_and(|due| due > now) {
             return self.send(&queued, now).await;
         }
-        let body = receipts::unpack(&queued.body)?;
+        let body = receipts::unpack(&queued.packed_body()?)?;
         let headers = receipts::header_map(&queued.headers);
         let verified = Verified::was_verified_before(&headers, &body);
         let outcome = match inbound::read(&config, &verified, queued.received_at) {

@@ -97,6 +97,13 @@ pub enum Authentication {
     Hmac(Hmac),
     /// standardwebhooks.com, version 1.
     StandardWebhooks,
+    /// An HTTP signature (draft-cavage) over `Date` and `Digest`, as Drone makes it.
+    #[serde(rename_all = "camelCase")]
+    HttpSignature {
+        /// Seconds that the signed `Date` may differ from ours; 300 where nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerance_seconds: Option<u32>,
+    },
     /// A signed OpenID Connect token as bearer.
     Oidc {
         /// Who signs.
@@ -115,15 +122,17 @@ enum Name {
     Basic,
     Hmac,
     StandardWebhooks,
+    HttpSignature,
     Oidc,
 }
 
-const NAMES: [(&str, Name); 6] = [
+const NAMES: [(&str, Name); 7] = [
     ("none", Name::None),
     ("token", Name::Token),
     ("basic", Name::Basic),
     ("hmac", Name::Hmac),
     ("standardWebhooks", Name::StandardWebhooks),
+    ("httpSignature", Name::HttpSignature),
     ("oidc", Name::Oidc),
 ];
 
@@ -136,6 +145,7 @@ impl Authentication {
             Some("none") => Some(Self::None),
             Some("basic") => Some(Self::Basic),
             Some("standardWebhooks") => Some(Self::StandardWebhooks),
+            Some("httpSignature") => Some(Self::HttpSignature { tolerance_seconds: None }),
             Some(_) => {
                 fields.wrong("authentication", "must be an object with a type and what the type needs");
                 None
@@ -149,6 +159,7 @@ impl Authentication {
             Name::None => Some(Self::None),
             Name::Basic => Some(Self::Basic),
             Name::StandardWebhooks => Some(Self::StandardWebhooks),
+            Name::HttpSignature => Some(Self::HttpSignature { tolerance_seconds: tolerance_seconds(fields) }),
             Name::Token => {
                 let header = header(fields);
                 let prefix = prefix(fields);
@@ -196,13 +207,17 @@ fn hmac(fields: &mut Fields<'_>) -> Option<Hmac> {
     let encoding = fields.one_of("encoding", &encodings).unwrap_or_default();
     let what = [("body", Signed::Body), ("timestamp.body", Signed::TimestampAndBody)];
     let signed = fields.one_of("signed", &what).unwrap_or_default();
-    let tolerance = fields.integer("toleranceSeconds", 1, MOST_TOLERANCE_SECONDS.into());
-    if tolerance.is_some() && signed == Signed::Body {
+    let tolerance_seconds = tolerance_seconds(fields);
+    if tolerance_seconds.is_some() && signed == Signed::Body {
         fields
             .wrong("toleranceSeconds", "needs signed to be timestamp.body, for a bare body carries no time");
     }
-    let tolerance_seconds = tolerance.and_then(|seconds| u32::try_from(seconds).ok());
     Some(Hmac { header: header?, algorithm: algorithm?, prefix, encoding, signed, tolerance_seconds })
+}
+
+fn tolerance_seconds(fields: &mut Fields<'_>) -> Option<u32> {
+    let seconds = fields.integer("toleranceSeconds", 1, MOST_TOLERANCE_SECONDS.into())?;
+    u32::try_from(seconds).ok()
 }
 
 fn oidc(fields: &mut Fields<'_>) -> Option<Authentication> {
@@ -239,6 +254,8 @@ mod tests {
             json!({"type": "none"}),
             json!({"type": "basic"}),
             json!({"type": "standardWebhooks"}),
+            json!({"type": "httpSignature"}),
+            json!({"type": "httpSignature", "toleranceSeconds": 60}),
             json!({"type": "token", "header": "Authorization", "prefix": "Bearer "}),
             json!({"type": "hmac", "header": "X-Sig", "algorithm": "hmac-sha1", "encoding": "hex",
                 "signed": "body"}),

@@ -15,6 +15,10 @@ pub const KEPT_DAYS: i64 = 30;
 /// How long a repetition is known as one, in days.
 pub const DUPLICATE_DAYS: i64 = 8;
 
+/// How long it is where nothing but its body tells, in minutes: longer than any sender tries again, and short
+/// enough that the next push of the same tag is one.
+pub const SAME_BODY_MINUTES: i64 = 60;
+
 /// What one normalised event did to one component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -156,6 +160,8 @@ pub struct Seen {
     pub figures: Figures,
     /// The first one's receipt.
     pub receipt_id: ReceiptId,
+    /// Up to when what comes in is a repetition, in seconds since 1970.
+    pub live_until: i64,
     /// When the record may go, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -177,8 +183,9 @@ pub struct Receipt {
     pub ip: Option<String>,
     /// Its headers, what is secret blanked.
     pub headers: BTreeMap<String, String>,
-    /// Its body, gzipped, in base64; of a long one the beginning.
-    pub body: String,
+    /// Its body, gzipped; of a long one the beginning.
+    #[serde(with = "serde_bytes")]
+    pub body: Vec<u8>,
     /// Whether the body is whole.
     pub replayable: bool,
     /// Of which receipt it is a replay.

@@ -23,6 +23,8 @@ pub enum Prefix {
 pub enum Covers {
     /// The raw body.
     Body,
+    /// The JSON text, which a form carries in its field `payload`.
+    JsonText,
     /// A time near ours, and the raw body.
     TimeAndBody {
         /// Seconds that the time may differ from ours, both ways.
@@ -59,6 +61,11 @@ pub enum Scheme {
     },
     /// That it knows the secret, by standardwebhooks.com, version 1.
     StandardWebhooks,
+    /// That it knows the secret, by an HTTP signature (draft-cavage) over `Date` and `Digest`.
+    HttpSignature {
+        /// Seconds that the date may differ from ours, both ways.
+        tolerance_seconds: u32,
+    },
     /// One of two. Where the first one's header is there, and is not the second's too, only the first counts.
     Either(Box<Scheme>, Box<Scheme>),
     /// That an issuer vouches for it.
@@ -89,9 +96,11 @@ impl Scheme {
             return said.into();
         }
         if signature_header.is_none() && signature_algorithm.is_none() {
-            return match other(provider, webhook_type) {
-                Some((first, second)) => Self::Either(Box::new(first.into()), Box::new(second.into())),
-                None => said.into(),
+            return match (provider, other(provider, webhook_type)) {
+                (Provider::Gitea, _) => forge(GITEA_HEADERS),
+                (Provider::Forgejo, _) => forge(FORGEJO_HEADERS),
+                (_, Some((first, second))) => Self::Either(Box::new(first.into()), Box::new(second.into())),
+                (_, None) => said.into(),
             };
         }
         let preset_header =
@@ -120,7 +129,11 @@ impl Scheme {
     #[must_use]
     pub fn needs_secret(&self) -> bool {
         match self {
-            Self::Token { .. } | Self::Basic | Self::Hmac { .. } | Self::StandardWebhooks => true,
+            Self::Token { .. }
+            | Self::Basic
+            | Self::Hmac { .. }
+            | Self::StandardWebhooks
+            | Self::HttpSignature { .. } => true,
             Self::Either(first, second) => first.needs_secret() || second.needs_secret(),
             Self::UrlToken | Self::Oidc { .. } => false,
         }
@@ -133,6 +146,7 @@ impl Scheme {
             Self::Token { header, .. } | Self::Hmac { header, .. } => vec![header],
             Self::Basic | Self::Oidc { .. } => vec!["authorization"],
             Self::StandardWebhooks => vec!["webhook-signature"],
+            Self::HttpSignature { .. } => vec!["signature"],
             Self::Either(first, second) => [first.headers(), second.headers()].concat(),
             Self::UrlToken => Vec::new(),
         }
@@ -158,9 +172,31 @@ impl From<Authentication> for Scheme {
                 },
             },
             Authentication::StandardWebhooks => Self::StandardWebhooks,
+            Authentication::HttpSignature { tolerance_seconds } => {
+                Self::HttpSignature { tolerance_seconds: tolerance_seconds.unwrap_or(TOLERANCE_SECONDS) }
+            }
             Authentication::Oidc { issuer, audience, claims } => Self::Oidc { issuer, audience, claims },
         }
     }
+}
+
+/// The headers in which a forge puts one and the same signature, beside `X-Hub-Signature-256`; of relatives
+/// and older versions not all are there.
+const GITEA_HEADERS: &[&str] = &["X-Gitea-Signature", "X-Gogs-Signature"];
+const FORGEJO_HEADERS: &[&str] = &["X-Forgejo-Signature", "X-Gitea-Signature", "X-Gogs-Signature"];
+
+/// The first of these headers that is there must prove the request. What it signs is the JSON text, in a form
+/// too.
+fn forge(headers: &[&str]) -> Scheme {
+    let one = |header: &str| Scheme::Hmac {
+        header: header.to_owned(),
+        algorithm: Algorithm::HmacSha256,
+        prefix: Prefix::Optional("sha256="),
+        encoding: Encoding::Hex,
+        covers: Covers::JsonText,
+    };
+    let either = |rest, header: &&str| Scheme::Either(Box::new(one(header)), Box::new(rest));
+    headers.iter().rev().fold(one("X-Hub-Signature-256"), either)
 }
 
 /// The two ways of senders that have two, and whose settings say which: the signature first.

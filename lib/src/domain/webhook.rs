@@ -275,7 +275,7 @@ fn fits(scheme: &Scheme, secret: &str) -> Result<(), String> {
         Scheme::Basic if !secret.contains(':') => Err("must be user:password".to_owned()),
         Scheme::StandardWebhooks => SigningSecret::parse(secret).map(|_| ()),
         Scheme::Either(first, second) => fits(first, secret).or_else(|_| fits(second, secret)),
-        Scheme::Token { .. } | Scheme::Basic | Scheme::Hmac { .. } => Ok(()),
+        Scheme::Token { .. } | Scheme::Basic | Scheme::Hmac { .. } | Scheme::HttpSignature { .. } => Ok(()),
     }
 }
 

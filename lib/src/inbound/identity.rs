@@ -5,9 +5,29 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::normalised::NormalisedEvent;
 
-/// The identities of one event, lower-case hex SHA-256 each, kept for each webhook config: an event is a
-/// duplicate when any of them is known. First the content's, then that of the sender's delivery id, if it
-/// gave one. `index` is the event's place in its body.
+/// One thing by which an event is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Lower-case hex SHA-256.
+    pub hash: String,
+    /// What it is made of.
+    pub by: By,
+}
+
+/// What an identity is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// What the event says.
+    Content,
+    /// The whole body, because the event says nothing that would tell it from the next one.
+    Body,
+    /// The sender's name for the delivery.
+    DeliveryId,
+}
+
+/// The identities of one event, kept for each webhook config: an event is a duplicate when any of them is
+/// known. First the content's or the body's, then that of the sender's delivery id, if it gave one. `index` is
+/// the event's place in its body.
 ///
 /// The content counts because headers are not signed: who captured a signed body could send it again under
 /// another delivery id. Where no digest, time, commit or run tells two deliveries apart, the body does.
@@ -18,9 +38,10 @@ pub fn identities(
     event: &NormalisedEvent,
     body_hash: &str,
     index: usize,
-) -> Vec<String> {
+) -> Vec<Identity> {
     let tells_apart =
         event.digest.is_some() || event.pushed_at.is_some() || event.commit.is_some() || event.run.is_some();
+    let by = if tells_apart { By::Content } else { By::Body };
     let content = Content {
         what: "content",
         kind: event.kind.name(),
@@ -37,8 +58,9 @@ pub fn identities(
         result: event.result.as_deref(),
         body: (!tells_apart).then_some((body_hash, index)),
     };
-    let delivery = delivery_id.map(|id| hash(&("delivery", id, index)));
-    std::iter::once(hash(&content)).chain(delivery).collect()
+    let delivery =
+        delivery_id.map(|id| Identity { hash: hash(&("delivery", id, index)), by: By::DeliveryId });
+    std::iter::once(Identity { hash: hash(&content), by }).chain(delivery).collect()
 }
 
 /// Written as JSON, so that no two contents give the same bytes.
@@ -78,7 +100,7 @@ mod tests {
     }
 
     fn content(event: &NormalisedEvent, body_hash: &str) -> String {
-        identities(None, event, body_hash, 0).remove(0)
+        identities(None, event, body_hash, 0).remove(0).hash
     }
 
     #[test]
@@ -88,7 +110,7 @@ mod tests {
         event.received_at = DateTime::from_timestamp(99, 0).unwrap();
         assert_eq!(identities(Some("guid"), &event, "body", 0), first);
         assert_eq!(first.len(), 2);
-        assert!(first.iter().all(|identity| identity.len() == 64));
+        assert!(first.iter().all(|identity| identity.hash.len() == 64));
     }
 
     #[test]
@@ -114,6 +136,10 @@ mod tests {
     fn where_nothing_else_tells_the_body_does() {
         assert_eq!(content(&push("v1"), "body"), content(&push("v1"), "body"));
         assert_ne!(content(&push("v1"), "body"), content(&push("v1"), "another body"));
+        assert_eq!(identities(None, &push("v1"), "body", 0)[0].by, By::Body);
+        let mut dated = push("v1");
+        dated.pushed_at = DateTime::from_timestamp(1, 0);
+        assert_eq!(identities(None, &dated, "body", 0)[0].by, By::Content);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The body as JSON: which media types are, and how members are taken from it.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -12,25 +14,29 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The body. Its depth is limited to 128 by the parser; of a member that is there twice the last counts.
 pub(super) fn parse(verified: &Verified<'_>) -> Result<Value, Error> {
-    let form;
-    let body = match media_type(verified.headers()) {
-        MediaType::Json => verified.body(),
-        MediaType::Form => {
-            form = form_urlencoded::parse(verified.body()).find(|(name, _)| name == "payload");
-            form.as_ref().map(|(_, payload)| payload.as_bytes()).unwrap_or_default()
-        }
-        MediaType::Other => {
-            return Err(Error::new(
-                Kind::UnsupportedMediaType,
-                "unsupported_media_type",
-                "The body must be JSON, or a form with JSON in its field payload",
-            ));
-        }
+    let Some(text) = text_in(verified.headers(), verified.body()) else {
+        return Err(Error::new(
+            Kind::UnsupportedMediaType,
+            "unsupported_media_type",
+            "The body must be JSON, or a form with JSON in its field payload",
+        ));
     };
-    serde_json::from_slice(body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)).map_err(|error| {
+    serde_json::from_slice(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text)).map_err(|error| {
         // The parser's own text names a place and not the content.
         Error::new(Kind::Invalid, "malformed_json", "The body is not JSON").caused_by(error)
     })
+}
+
+/// The JSON text in a body: all of it, or a form's field `payload`. None where the body is neither.
+pub(super) fn text_in<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+    match media_type(headers) {
+        MediaType::Json => Some(Cow::Borrowed(body)),
+        MediaType::Form => {
+            let payload = form_urlencoded::parse(body).find(|(name, _)| name == "payload");
+            Some(Cow::Owned(payload.map(|(_, text)| text.into_owned().into_bytes()).unwrap_or_default()))
+        }
+        MediaType::Other => None,
+    }
 }
 
 enum MediaType {

@@ -20,6 +20,7 @@ mod gitea;
 mod github;
 mod gitlab;
 mod harbor;
+mod http_signature;
 pub mod identity;
 mod jenkins;
 mod json;
@@ -29,12 +30,15 @@ mod quay;
 pub mod redact;
 mod reference;
 mod shape;
+mod signature_header;
 mod tekton;
 pub mod time;
 pub mod verify;
 
 #[cfg(test)]
 mod captured;
+#[cfg(test)]
+mod refusals;
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;

@@ -9,21 +9,33 @@ use regex::bytes::Regex;
 use crate::domain::headers::{REDACTED, redact};
 use crate::domain::scheme::Scheme;
 
-/// A member of a JSON text that is named as a secret, up to its value, and the value. Some senders, old
-/// Gitea for one, post the webhook's own secret. A test proves that it can be compiled.
-static SECRET_MEMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let name = "[a-z_]*(?:secret|password|token)|passwd|api_?key|private_key|authorization";
-    Regex::new(&format!(r#"(?is-u)("(?:{name})"\s*:\s*)"(?:[^"\\]|\\.?)*(?:"|$)"#)).ok()
+/// The names of members that hold secrets. Some senders, old Gitea for one, post the webhook's own.
+const SECRET_NAMES: &str = "[a-z_]*(?:secret|password|token)|passwd|api_?key|private_key|authorization";
+
+/// Where a secret stands in a body, up to it and whole, with what is shown: a member of a JSON text, the same
+/// escaped in a form, and a field of a form or an address. A test proves that these can be compiled.
+static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
+    let names = SECRET_NAMES;
+    let escaped = "(?:%5c(?:%..|.)|%[0134-9a-f][^%]|%2[013-9a-f]|[^%&])*?";
+    let patterns = [
+        (format!(r#"("(?:{names})"\s*:\s*)"(?:[^"\\]|\\.?)*(?:"|$)"#), format!("$1\"{REDACTED}\"")),
+        (
+            format!(r"(%22(?:{names})%22(?:\+|%20)*(?::|%3a)(?:\+|%20)*)%22{escaped}(?:%22|&|$)"),
+            format!("$1%22{REDACTED}%22"),
+        ),
+        (format!(r#"((?:^|[&?])(?:{names})=)[^&"\s]+"#), format!("$1{REDACTED}")),
+    ];
+    let compile =
+        |(pattern, shown): (String, String)| Some((Regex::new(&format!("(?is-u){pattern}")).ok()?, shown));
+    patterns.into_iter().filter_map(compile).collect()
 });
 
 /// A body with its secrets blanked. Text, not a tree, is searched: a body may be cut, or no JSON at all.
 #[must_use]
 pub fn body(body: &[u8]) -> Vec<u8> {
-    let blank = format!("$1\"{REDACTED}\"");
-    SECRET_MEMBER
-        .as_ref()
-        .map(|secret| secret.replace_all(body, blank.as_bytes()).into_owned())
-        .unwrap_or_default()
+    SECRETS
+        .iter()
+        .fold(body.to_vec(), |text, (secret, shown)| secret.replace_all(&text, shown.as_bytes()).into_owned())
 }
 
 /// Headers by lower-case name, several values joined by commas, with secrets blanked: what sounds like
@@ -85,6 +97,20 @@ mod tests {
         ] {
             assert_eq!(shown(posted), expected);
         }
+        for (posted, expected) in [
+            (
+                "payload=%7B%22secret%22%3A%22a%5C%22b%3D%22%2C%22ref%22%3A%22x%22%7D&a=1",
+                "payload=%7B%22secret%22%3A%22[redacted]%22%2C%22ref%22%3A%22x%22%7D&a=1",
+            ),
+            ("token=abc&text=x", "token=[redacted]&text=x"),
+            (
+                r#"{"url":"https://a/?access_token=abc&b=1"}"#,
+                r#"{"url":"https://a/?access_token=[redacted]&b=1"}"#,
+            ),
+        ] {
+            assert_eq!(shown(posted), expected);
+        }
+        assert_eq!(SECRETS.len(), 3);
         for text in
             [r#"{"key":"my","secrets":"3","secret":null,"title":"the secret: \"x\""}"#, "payload=secret", ""]
         {

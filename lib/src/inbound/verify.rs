@@ -1,5 +1,7 @@
 //! Whether a request proves what its config wants; only what did can be read.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -10,14 +12,16 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::oidc::{Keys, Token, Wanted};
-use crate::domain::authentication::{Algorithm, Encoding, TOLERANCE_SECONDS};
-use crate::domain::scheme::{Covers, Prefix, Scheme};
+use super::signature_header::Written;
+use super::{http_signature, json};
+use crate::domain::authentication::{Algorithm, TOLERANCE_SECONDS};
+use crate::domain::scheme::{Covers, Scheme};
 use crate::domain::signature::SigningSecret;
 use crate::domain::url_token;
 use crate::error::{Error, Kind};
 
 /// How many signatures one header may offer.
-const MOST_SIGNATURES: usize = 8;
+pub(super) const MOST_SIGNATURES: usize = 8;
 
 /// A request as it came.
 #[derive(Clone, Copy)]
@@ -121,9 +125,14 @@ pub fn verify<'a>(
         Scheme::Basic => basic(headers, live),
         Scheme::Hmac { header, algorithm, prefix, encoding, covers } => {
             let written = Written { prefix, encoding: *encoding, covers: *covers };
-            single(headers, header)
-                .and_then(|value| written.read(value, now))
-                .map(|offer| offer.is_signed(*algorithm, request.body, live))
+            single(headers, header).and_then(|value| signed(&written, value, *algorithm, request, live, now))
+        }
+        Scheme::HttpSignature { tolerance_seconds } => {
+            http_signature::read(headers, request.body, *tolerance_seconds, now).map(|offer| {
+                let signs =
+                    |secret: &str| mac(Algorithm::HmacSha256, secret.as_bytes(), &[offer.signed.as_bytes()]);
+                any_secret(live, |secret| signs(secret).ct_eq(&offer.signature))
+            })
         }
         Scheme::StandardWebhooks => standard_webhooks(request, live, now),
         Scheme::Oidc { issuer, audience, claims } => {
@@ -151,7 +160,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The one value of a header; two could mean two things to two readers.
-fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.as_bytes();
     (values.next().is_none() && !value.is_empty()).then_some(value)
@@ -169,7 +178,7 @@ fn is_live_url_token(token: &str, live: Live<'_>) -> Choice {
     live.url_token_hashes.iter().fold(Choice::from(0), |proven, known| proven | same(known))
 }
 
-fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
+pub(super) fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
     let (start, rest) = value.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
 }
@@ -177,6 +186,26 @@ fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
 fn token(headers: &HeaderMap, header: &str, prefix: Option<&str>, live: Live<'_>) -> Option<Choice> {
     let said = after_prefix(single(headers, header)?, prefix.unwrap_or_default())?;
     Some(any_secret(live, |secret| secret.as_bytes().ct_eq(said)))
+}
+
+fn signed(
+    written: &Written<'_>,
+    value: &[u8],
+    algorithm: Algorithm,
+    request: Request<'_>,
+    live: Live<'_>,
+    now: DateTime<Utc>,
+) -> Option<Choice> {
+    let offer = written.read(value, now)?;
+    let text = match written.covers {
+        Covers::Body | Covers::TimeAndBody { .. } => Cow::Borrowed(request.body),
+        Covers::JsonText => json::text_in(request.headers, request.body)?,
+    };
+    let head = offer.time.unwrap_or_default();
+    let dot: &[u8] = if offer.time.is_some() { b"." } else { b"" };
+    Some(any_secret(live, |secret| {
+        is_among(&mac(algorithm, secret.as_bytes(), &[head, dot, &text]), &offer.signatures)
+    }))
 }
 
 /// RFC 7617: `user:password`, compared whole, so that a colon in the password is nothing special.
@@ -213,73 +242,12 @@ fn is_among(expected: &[u8], offered: &[Vec<u8>]) -> Choice {
 }
 
 /// The seconds since 1970 that a header says, if they are near enough to ours.
-fn timely(written: &[u8], tolerance_seconds: u32, now: DateTime<Utc>) -> Option<i64> {
+pub(super) fn timely(written: &[u8], tolerance_seconds: u32, now: DateTime<Utc>) -> Option<i64> {
     if written.is_empty() || !written.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let seconds: i64 = std::str::from_utf8(written).ok()?.parse().ok()?;
     (seconds.abs_diff(now.timestamp()) <= u64::from(tolerance_seconds)).then_some(seconds)
-}
-
-/// How a signature's header is written.
-struct Written<'s> {
-    prefix: &'s Prefix,
-    encoding: Encoding,
-    covers: Covers,
-}
-
-/// What a header offers: signatures, and the time they cover, as written.
-struct Offer<'v> {
-    signatures: Vec<Vec<u8>>,
-    time: Option<&'v [u8]>,
-}
-
-impl Written<'_> {
-    fn read<'v>(&self, value: &'v [u8], now: DateTime<Utc>) -> Option<Offer<'v>> {
-        let mut entries: Vec<&[u8]> = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
-        let time = match self.covers {
-            Covers::Body => None,
-            Covers::TimeAndBody { tolerance_seconds } => {
-                let mut times = Vec::new();
-                entries.retain(|entry| {
-                    let time = entry.strip_prefix(b"timestamp=").or_else(|| entry.strip_prefix(b"t="));
-                    times.extend(time);
-                    time.is_none()
-                });
-                let [time] = times.as_slice() else { return None };
-                timely(time, tolerance_seconds, now)?;
-                Some(*time)
-            }
-        };
-        let written: Vec<&[u8]> = match self.prefix {
-            Prefix::Required(prefix) => {
-                entries.into_iter().filter_map(|entry| entry.strip_prefix(prefix.as_bytes())).collect()
-            }
-            // Without a prefix that sets one entry apart, there may be one only.
-            Prefix::Absent | Prefix::Optional(_) if entries.len() > 1 => return None,
-            Prefix::Absent => entries,
-            Prefix::Optional(prefix) => {
-                let bare = |entry: &'v [u8]| after_prefix(entry, prefix).unwrap_or(entry);
-                entries.into_iter().map(bare).collect()
-            }
-        };
-        let decode = |written: &[u8]| match self.encoding {
-            Encoding::Hex => hex::decode(written).ok(),
-            Encoding::Base64 => STANDARD.decode(written).ok(),
-        };
-        let signatures = written.into_iter().take(MOST_SIGNATURES).filter_map(decode).collect();
-        Some(Offer { signatures, time })
-    }
-}
-
-impl Offer<'_> {
-    fn is_signed(&self, algorithm: Algorithm, body: &[u8], live: Live<'_>) -> Choice {
-        any_secret(live, |secret| {
-            let head = self.time.unwrap_or_default();
-            let dot: &[u8] = if self.time.is_some() { b"." } else { b"" };
-            is_among(&mac(algorithm, secret.as_bytes(), &[head, dot, body]), &self.signatures)
-        })
-    }
 }
 
 #[expect(clippy::expect_used, reason = "an HMAC takes a key of any length, so this cannot fail")]

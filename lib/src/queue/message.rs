@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{ConfigId, EventId, ReceiptId, SubscriptionId, TenantId};
+use crate::error::Error;
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
 pub const MOST_INLINE_BYTES: usize = 6 * 1024;
@@ -92,6 +95,17 @@ pub struct QueuedRequest {
     /// Not before this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
+}
+
+impl QueuedRequest {
+    /// The body, gzipped.
+    ///
+    /// # Errors
+    /// A fault when it is no base64.
+    pub fn packed_body(&self) -> Result<Vec<u8>, Error> {
+        let wrong = |error| Error::fault("a queued body cannot be read").caused_by(error);
+        STANDARD.decode(&self.body).map_err(wrong)
+    }
 }
 
 /// A walk over all deliveries of a subscription, which may take several steps.

@@ -52,8 +52,8 @@ impl Transaction {
         self.put(table, key, value, Some("attribute_not_exists(pk)"), None)
     }
 
-    /// Writes an item that must not be there yet, or only as one whose time (`expiresAt`, in seconds since
-    /// 1970) is over and which nothing has removed so far.
+    /// Writes an item that must not be there yet, or only as one whose time (`liveUntil`, in seconds since
+    /// 1970) is over.
     ///
     /// # Errors
     /// As `create`.
@@ -64,7 +64,7 @@ impl Transaction {
         value: &T,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let condition = "attribute_not_exists(pk) OR expiresAt <= :now";
+        let condition = "attribute_not_exists(pk) OR liveUntil <= :now";
         self.put(table, key, value, Some(condition), Some((":now", now.timestamp().to_string())))
     }
 

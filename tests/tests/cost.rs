@@ -1,0 +1,185 @@
+//! What requests cost on AWS, counted at the endpoints: operations, and the units that DynamoDB charges.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use end_to_end::{World, digest, harbor_push};
+use hmac::{Hmac, Mac as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use stella::function::{Answer, Function};
+use stella_local::stack::Functions;
+
+/// What was called and charged between two moments.
+struct Bill {
+    calls: BTreeMap<String, u64>,
+    read: f64,
+    written: f64,
+}
+
+impl Bill {
+    fn now(world: &World) -> Self {
+        let charged = world.stack.units().charged();
+        let calls = world.stack.calls().snapshot().into_iter().map(|((_, name), count)| (name, count));
+        Self { calls: calls.collect(), read: charged.read, written: charged.written }
+    }
+
+    /// What came on top of an earlier bill.
+    fn since(self, earlier: &Self) -> Self {
+        let more = |(name, count): (String, u64)| {
+            let count = count - earlier.calls.get(&name).copied().unwrap_or_default();
+            (count > 0).then_some((name, count))
+        };
+        Self {
+            calls: self.calls.into_iter().filter_map(more).collect(),
+            read: self.read - earlier.read,
+            written: self.written - earlier.written,
+        }
+    }
+
+    fn of(&self, name: &str) -> u64 {
+        self.calls.get(name).copied().unwrap_or_default()
+    }
+}
+
+fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text))[..40].to_owned()
+}
+
+/// What a repository has addresses for, at GitHub.
+const RELATED: [&str; 36] = [
+    "archive",
+    "assignees",
+    "blobs",
+    "branches",
+    "collaborators",
+    "comments",
+    "commits",
+    "compare",
+    "contents",
+    "contributors",
+    "deployments",
+    "downloads",
+    "events",
+    "forks",
+    "git_commits",
+    "git_refs",
+    "git_tags",
+    "hooks",
+    "issue_comment",
+    "issue_events",
+    "issues",
+    "keys",
+    "labels",
+    "languages",
+    "merges",
+    "milestones",
+    "notifications",
+    "pulls",
+    "releases",
+    "stargazers",
+    "statuses",
+    "subscribers",
+    "subscription",
+    "tags",
+    "teams",
+    "trees",
+];
+
+/// A push to a branch as large as GitHub's are: a few commits, and all the addresses of the repository.
+fn git_push(repository: &str) -> String {
+    let url = format!("https://github.com/{repository}");
+    let person = json!({"name": "A developer", "email": "dev@example.com", "username": "dev"});
+    let commit = |number: u32| {
+        let id = hash(&number.to_string());
+        json!({"id": id, "tree_id": hash(&id), "distinct": true, "url": format!("{url}/commit/{id}"),
+            "message": format!("part {number}: {}", hash(&format!("message {number}"))),
+            "timestamp": format!("2024-01-01T00:{number:02}:00Z"), "author": person, "committer": person,
+            "added": [], "removed": [], "modified": [format!("src/{}.rs", hash(&format!("file {number}")))]})
+    };
+    let commits: Vec<Value> = (0..11).map(commit).collect();
+    let mut about = json!({"id": 1, "full_name": repository, "html_url": url, "default_branch": "main"});
+    for name in RELATED {
+        let address = format!("https://api.github.com/repos/{repository}/{name}{{/{name}_number}}");
+        about[format!("{name}_url")] = json!(address);
+    }
+    json!({"ref": "refs/heads/main", "before": hash("before"), "after": hash("10"), "compare": url,
+        "repository": about,
+        "pusher": {"name": "dev"}, "sender": {"login": "dev"}, "head_commit": commits[10],
+        "commits": commits})
+    .to_string()
+}
+
+/// The headers that GitHub and the API's gateway put on a request.
+fn github_headers(body: &str, secret: &str) -> Vec<(&'static str, String)> {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
+    vec![
+        ("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes()))),
+        ("x-github-event", "push".to_owned()),
+        ("x-github-delivery", "7f3b1f8e-a8a1-11ee-9b5a-6d2f1c3f0a4b".to_owned()),
+        ("x-github-hook-id", "451234567".to_owned()),
+        ("x-github-hook-installation-target-id", "734567890".to_owned()),
+        ("x-github-hook-installation-target-type", "repository".to_owned()),
+        ("user-agent", "GitHub-Hookshot/a1b2c3d".to_owned()),
+        ("accept", "*/*".to_owned()),
+        ("x-amzn-trace-id", "Root=1-65920080-1f2e3d4c5b6a79887766554433221100".to_owned()),
+        ("x-forwarded-for", "140.82.115.1".to_owned()),
+        ("x-forwarded-port", "443".to_owned()),
+        ("x-forwarded-proto", "https".to_owned()),
+    ]
+}
+
+/// A function that takes everything and does nothing.
+struct Nothing;
+
+impl Function for Nothing {
+    fn handle<'a>(&'a self, _event: &'a str, _deadline: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(async { Ok(r#"{"batchItemFailures":[]}"#.to_owned()) })
+    }
+}
+
+#[tokio::test]
+async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_and_queues_nothing() {
+    let world = World::metered(Functions::ours()).await;
+    let config = world.config(&json!({"name": "g", "type": "github-app", "secret": "s3cret"})).await;
+    let post = async |repository: &str| {
+        let body = git_push(repository);
+        assert!((9_500..11_000).contains(&body.len()), "{}", body.len());
+        let headers = github_headers(&body, "s3cret");
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        world.push(&config, &headers, &body).await.body
+    };
+    // The config is remembered from here on.
+    post("nobody/first").await;
+    let before = Bill::now(&world);
+    assert_eq!(post("nobody/nothing").await["action"], "ignored");
+    let bill = Bill::now(&world).since(&before);
+    assert!(bill.written <= 3.0 && bill.written > 0.0, "{}", bill.written);
+    assert!(bill.read <= 1.0, "{}", bill.read);
+    assert_eq!(
+        bill.calls,
+        BTreeMap::from([("Query".to_owned(), 1), ("PutItem".to_owned(), 1), ("Inbound".to_owned(), 1)])
+    );
+}
+
+#[tokio::test]
+async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
+    // What follows a release is on another bill.
+    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(Nothing) })).await;
+    let component = world.component(&["myorg/myapp"]).await;
+    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
+    let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "s"});
+    let config = world.config(&body).await;
+    let post = async |tag: &str| {
+        let push = harbor_push(tag, &digest('a'), 1_704_067_200);
+        world.push(&config, &[("authorization", "s")], &push).await.body
+    };
+    // The config is remembered, and the day is noted, from here on.
+    post("v1.0.0").await;
+    let before = Bill::now(&world);
+    assert_eq!(post("v1.1.0").await["triggersActivated"], 1);
+    let bill = Bill::now(&world).since(&before);
+    assert_eq!(bill.of("GetItem") + bill.of("BatchGetItem") + bill.of("Query"), 2, "{:?}", bill.calls);
+    assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
+}

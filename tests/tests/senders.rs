@@ -1,0 +1,70 @@
+//! Senders that have something of their own: how they sign, and how little they tell.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::Duration;
+use end_to_end::World;
+use hmac::{Hmac, Mac as _};
+use http::StatusCode;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+#[tokio::test]
+async fn drone_signs_date_and_digest_and_a_mapping_reads_its_builds() {
+    let world = World::at("2024-05-14T09:30:00Z").await;
+    let component = json!({"name": "myapp", "sourceRepositories": ["myorg/myapp"]});
+    let component = world.made("/api/v1/components", &component).await;
+    let trigger = json!({"name": "built", "on": "ci.finished"});
+    world.trigger(component["id"].as_str().unwrap(), &trigger).await;
+    let config = world
+        .config(&json!({
+            "name": "drone", "type": "generic", "provider": "generic", "secret": "drone-secret",
+            "authentication": {"type": "httpSignature"},
+            "mapping": {"kind": "ci.finished", "repository": "$.repo.slug", "commit": "$.build.after",
+                "branch": "$.build.target", "result": "$.build.status"}}))
+        .await;
+    let build = |status: &str| {
+        json!({"event": "build", "action": "completed", "repo": {"slug": "myorg/myapp"},
+            "build": {"status": status, "after": "5f3c1d2e9a5f3c1d2e9a5f3c1d2e9a5f3c1d2e9a", "target": "main"}})
+        .to_string()
+    };
+    let sign = |date: &str, body: &str| {
+        let digest = format!("SHA-256={}", STANDARD.encode(Sha256::digest(body)));
+        let text = format!("date: {date}\ndigest: {digest}");
+        let mac = Hmac::<Sha256>::new_from_slice(b"drone-secret").unwrap().chain_update(text);
+        let signature = STANDARD.encode(mac.finalize().into_bytes());
+        let value = format!(
+            r#"keyId="hmac-key",algorithm="hmac-sha256",signature="{signature}",headers="date digest""#
+        );
+        [("date", date.to_owned()), ("digest", digest), ("signature", value)]
+    };
+    let post = async |headers: &[(&str, String)], body: &str| {
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        world.push(&config, &headers, body).await
+    };
+    let now = "Tue, 14 May 2024 09:29:30 GMT";
+    let (built, failed) = (build("success"), build("failure"));
+    let answer = post(&sign(now, &built), &built).await;
+    assert_eq!(answer.body["triggersActivated"], 1, "{}", answer.body);
+    assert_eq!(post(&sign(now, &built), &failed).await.status, StatusCode::UNAUTHORIZED);
+    let stale = sign("Tue, 14 May 2024 09:20:00 GMT", &built);
+    assert_eq!(post(&stale, &built).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_body_that_tells_nothing_of_itself_is_a_repetition_for_an_hour_and_then_a_push() {
+    let world = World::at("2026-01-09T10:30:00Z").await;
+    let component = world.component(&["quay.io/myorg/myapp"]).await;
+    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
+    let config = world.config(&json!({"name": "q", "type": "registry-push", "provider": "quay"})).await;
+    let push = json!({"repository": "myorg/myapp", "namespace": "myorg", "name": "myapp",
+        "docker_url": "quay.io/myorg/myapp", "updated_tags": ["latest"]})
+    .to_string();
+    for (minutes, expected) in [(0, "processed"), (0, "duplicate"), (59, "duplicate"), (2, "processed")] {
+        world.time.advance(Duration::minutes(minutes));
+        let answer = world.push(&config, &[], &push).await;
+        assert_eq!(answer.body["action"], expected, "after {minutes} minutes: {}", answer.body);
+    }
+    assert_eq!(world.get("/api/v1/releases").await["pagination"]["total"], 2);
+}
