@@ -1,11 +1,15 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test check fmt clippy purity docs lint
+.PHONY: help run demo bench test fuzz check fmt clippy purity docs lint
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
 SAM := aws-sam-cli==1.170.0
 LINTERS := .venv/$(CFN_LINT)_$(SAM).stamp
+
+# Coverage is measured without sanitizers, so that the stable toolchain does.
+CARGO_FUZZ := .tools/bin/cargo-fuzz-0.13.1
+FUZZ_SECONDS := 10
 
 PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 
@@ -25,6 +29,13 @@ bench: ## What authenticating and reading a push costs
 
 test: ## Unit, property and end-to-end tests
 	cargo test --release --workspace
+
+fuzz: $(CARGO_FUZZ) ## Each sender with hostile bodies, FUZZ_SECONDS=10 each
+	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)
+
+$(CARGO_FUZZ):
+	cargo install --quiet --locked cargo-fuzz --version 0.13.1 --root .tools
+	mv .tools/bin/cargo-fuzz $@
 
 check: fmt clippy test purity docs lint ## Everything that must hold before a change lands
 

@@ -93,19 +93,19 @@ fn git_push(repository: &str) -> String {
     let commit = |number: u32| {
         let id = hash(&number.to_string());
         json!({"id": id, "tree_id": hash(&id), "distinct": true, "url": format!("{url}/commit/{id}"),
-            "message": format!("part {number}: {}", hash(&format!("message {number}"))),
+            "message": format!("sender {number}: Read what it says of tags, and pass the rest over"),
             "timestamp": format!("2024-01-01T00:{number:02}:00Z"), "author": person, "committer": person,
-            "added": [], "removed": [], "modified": [format!("src/{}.rs", hash(&format!("file {number}")))]})
+            "added": [], "removed": [], "modified": [format!("lib/src/inbound/sender_{number}.rs")]})
     };
-    let commits: Vec<Value> = (0..11).map(commit).collect();
+    let commits: Vec<Value> = (0..12).map(commit).collect();
     let mut about = json!({"id": 1, "full_name": repository, "html_url": url, "default_branch": "main"});
     for name in RELATED {
         let address = format!("https://api.github.com/repos/{repository}/{name}{{/{name}_number}}");
         about[format!("{name}_url")] = json!(address);
     }
-    json!({"ref": "refs/heads/main", "before": hash("before"), "after": hash("10"), "compare": url,
+    json!({"ref": "refs/heads/main", "before": hash("before"), "after": hash("11"), "compare": url,
         "repository": about,
-        "pusher": {"name": "dev"}, "sender": {"login": "dev"}, "head_commit": commits[10],
+        "pusher": {"name": "dev"}, "sender": {"login": "dev"}, "head_commit": commits[11],
         "commits": commits})
     .to_string()
 }
@@ -144,7 +144,7 @@ async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_
     let config = world.config(&json!({"name": "g", "type": "github-app", "secret": "s3cret"})).await;
     let post = async |repository: &str| {
         let body = git_push(repository);
-        assert!((9_500..11_000).contains(&body.len()), "{}", body.len());
+        assert!((10_000..12_000).contains(&body.len()), "{}", body.len());
         let headers = github_headers(&body, "s3cret");
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -159,7 +159,11 @@ async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_
     assert!(bill.read <= 1.0, "{}", bill.read);
     assert_eq!(
         bill.calls,
-        BTreeMap::from([("Query".to_owned(), 1), ("PutItem".to_owned(), 1), ("Inbound".to_owned(), 1)])
+        BTreeMap::from([
+            ("Query".to_owned(), 1),
+            ("PutItem".to_owned(), 1),
+            ("InboundFunction".to_owned(), 1)
+        ])
     );
 }
 

@@ -56,8 +56,8 @@ async fn show(
 ) -> Result<Response, Error> {
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let receipt = receipts::find(&api.store, &config, request::id(&receipt)?).await?;
-    let body = receipts::unpack(&receipt.body)?;
-    Ok(data(StatusCode::OK, &receipt.whole(&inbound::redact::body(&body))))
+    let kept = receipts::Kept::unpack(&receipt.request)?;
+    Ok(data(StatusCode::OK, &receipt.whole(&kept.headers, &inbound::redact::body(&kept.body))))
 }
 
 async fn replay(

@@ -44,12 +44,42 @@ pub struct Logged<'a> {
     pub replay_of: Option<ReceiptId>,
 }
 
+/// What the log keeps of a request.
+pub struct Kept {
+    /// Its headers, what is secret blanked.
+    pub headers: BTreeMap<String, String>,
+    /// Its body; of a long one the beginning.
+    pub body: Vec<u8>,
+}
+
+impl Kept {
+    /// Headers and body in few bytes: gzipped together, the headers as JSON on the first line.
+    fn pack(headers: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<u8>, Error> {
+        let headers = serde_json::to_vec(headers)
+            .map_err(|error| Error::fault("headers cannot be written").caused_by(error))?;
+        pack(&[&headers, b"\n".as_slice(), body].concat())
+    }
+
+    /// What was packed.
+    ///
+    /// # Errors
+    /// A fault when it is not what `pack` made.
+    pub fn unpack(packed: &[u8]) -> Result<Self, Error> {
+        let wrong = || Error::fault("a stored request cannot be read");
+        let whole = unpack(packed)?;
+        let end = whole.iter().position(|byte| *byte == b'\n').ok_or_else(wrong)?;
+        let (headers, body) = whole.split_at(end);
+        let headers = serde_json::from_slice(headers).map_err(|error| wrong().caused_by(error))?;
+        Ok(Self { headers, body: body.get(1..).unwrap_or_default().to_vec() })
+    }
+}
+
 /// Logs a request with its answer.
 pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
     let kept = logged.body.get(..MOST_BODY.min(logged.body.len())).unwrap_or_default();
     let expires = logged.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
-    let packed = match pack(kept) {
-        Ok(packed) => packed,
+    let request = match Kept::pack(&logged.headers, kept) {
+        Ok(request) => request,
         Err(error) => return not_written(logged.id, &error),
     };
     let receipt = Receipt {
@@ -58,8 +88,7 @@ pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
         config_id: logged.config.id,
         received_at: logged.received_at,
         ip: logged.ip,
-        headers: logged.headers,
-        body: packed,
+        request,
         replayable: kept.len() == logged.body.len(),
         replay_of: logged.replay_of,
         answer: answer.clone(),
@@ -82,7 +111,7 @@ fn not_written(id: ReceiptId, error: &Error) {
 pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> Result<(), Error> {
     let key = keys::receipt(queued.tenant_id, queued.config_id, queued.receipt_id);
     let before: Option<Receipt> = store.deliveries.get(&key).await?;
-    let body = queued.packed_body()?;
+    let request = Kept::pack(&queued.headers, &unpack(&queued.packed_body()?)?)?;
     let expires = queued.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
     let receipt = before.unwrap_or_else(|| Receipt {
         id: queued.receipt_id,
@@ -90,8 +119,7 @@ pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> R
         config_id: queued.config_id,
         received_at: queued.received_at,
         ip: queued.ip.clone(),
-        headers: queued.headers.clone(),
-        body,
+        request,
         replayable: true,
         replay_of: None,
         answer: answer.clone(),
@@ -125,17 +153,17 @@ pub async fn replay(
         let text = "The body was too long to be kept whole";
         return Err(Error::new(Kind::Conflict, "not_replayable", text));
     }
-    let body = unpack(&receipt.body)?;
-    let headers = header_map(&receipt.headers);
-    let verified = Verified::was_verified_before(&headers, &body);
+    let kept = Kept::unpack(&receipt.request)?;
+    let headers = header_map(&kept.headers);
+    let verified = Verified::was_verified_before(&headers, &kept.body);
     let parsed = inbound::read(config, &verified, receipt.received_at)?;
     let id = ReceiptId::mint(now, chance::bytes());
     let answer = intake.take(config, &parsed, &verified.body_hash(), id, now).await?;
     let logged = Logged {
         id,
         config,
-        headers: receipt.headers,
-        body: &body,
+        headers: kept.headers,
+        body: &kept.body,
         ip: receipt.ip,
         received_at: now,
         replay_of: Some(receipt.id),
@@ -153,7 +181,7 @@ pub fn header_map(kept: &BTreeMap<String, String>) -> HeaderMap {
     kept.iter().filter_map(read).collect()
 }
 
-/// A body as it is stored: gzipped.
+/// A body as it is queued: gzipped.
 ///
 /// # Errors
 /// A fault, which writing to memory does not make.
@@ -163,7 +191,7 @@ pub fn pack(body: &[u8]) -> Result<Vec<u8>, Error> {
     packed.map_err(|error| Error::fault("a body cannot be compressed").caused_by(error))
 }
 
-/// A stored body as it came.
+/// A packed body as it came.
 ///
 /// # Errors
 /// A fault when it is not what `pack` made.
@@ -171,7 +199,7 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     GzDecoder::new(packed)
         .read_to_end(&mut body)
-        .map_err(|error| Error::fault("a stored body cannot be read").caused_by(error))?;
+        .map_err(|error| Error::fault("a packed body cannot be read").caused_by(error))?;
     Ok(body)
 }
 
@@ -184,7 +212,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_body_is_unpacked_as_it_was_packed(body: Vec<u8>) {
-            prop_assert_eq!(unpack(&pack(&body).unwrap()).unwrap(), body);
+            prop_assert_eq!(&unpack(&pack(&body).unwrap()).unwrap(), &body);
+            let headers = BTreeMap::from([("a".to_owned(), "line\nline".to_owned())]);
+            let kept = Kept::unpack(&Kept::pack(&headers, &body).unwrap()).unwrap();
+            prop_assert_eq!((kept.headers, kept.body), (headers, body));
         }
     }
 }

@@ -181,11 +181,9 @@ pub struct Receipt {
     /// From which address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// Its headers, what is secret blanked.
-    pub headers: BTreeMap<String, String>,
-    /// Its body, gzipped; of a long one the beginning.
+    /// Its headers and body, packed as one (`app::receipts::Kept`): a write unit less than one by one.
     #[serde(with = "serde_bytes")]
-    pub body: Vec<u8>,
+    pub request: Vec<u8>,
     /// Whether the body is whole.
     pub replayable: bool,
     /// Of which receipt it is a replay.
@@ -216,12 +214,12 @@ impl Receipt {
 
     /// The receipt by itself, with its body as it came where it is a text.
     #[must_use]
-    pub fn whole(&self, body: &[u8]) -> Value {
+    pub fn whole(&self, headers: &BTreeMap<String, String>, body: &[u8]) -> Value {
         let mut view = self.row();
         if let Some(members) = view.as_object_mut() {
             let parsed: Option<Value> = serde_json::from_slice(body).ok();
             let text = || json!(String::from_utf8_lossy(body));
-            members.insert("headers".to_owned(), json!(self.headers));
+            members.insert("headers".to_owned(), json!(headers));
             members.insert("body".to_owned(), parsed.unwrap_or_else(text));
             members.insert("steps".to_owned(), json!(self.steps()));
             members.insert("answer".to_owned(), self.answer.view(Some(self.id)));

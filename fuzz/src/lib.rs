@@ -1,0 +1,62 @@
+//! What every sender's fuzz target does: verify and read whatever comes, and hold the laws of what is read.
+
+pub use libfuzzer_sys;
+pub use stella::domain::provider::Provider;
+
+use chrono::DateTime;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use stella::domain::provider::WebhookType;
+use stella::domain::scheme::Scheme;
+use stella::inbound::verify::{Live, Request, Verified, verify};
+use stella::inbound::{digest, identity, normalise, redact};
+
+/// Feeds a sender. The first line, if it ends with a carriage return, is a header's value; the rest is the body.
+pub fn feed(provider: Provider, input: &[u8]) {
+    let (value, body) = match input.iter().position(|byte| *byte == b'\r') {
+        Some(end) => (&input[..end], &input[end + 1..]),
+        None => (&b""[..], input),
+    };
+    let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
+    for (_, webhook_type) in WebhookType::ALL.into_iter().filter(|(_, kind)| provider.fits(*kind)) {
+        refuse(&Scheme::of(provider, webhook_type, None, None, None), value, body);
+        for kind in ["application/json", "application/x-www-form-urlencoded"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-type", HeaderValue::from_static(kind));
+            let verified = Verified::was_verified_before(&headers, body);
+            let Ok(parsed) = normalise(&verified, webhook_type, provider, None, now) else { continue };
+            for (index, event) in parsed.events().iter().enumerate() {
+                assert!(!event.repository.is_empty() && event.repository.len() <= 512);
+                assert_eq!(event.digest_valid, event.digest.as_deref().is_some_and(digest::is_valid));
+                let identities = identity::identities(parsed.delivery_id.as_deref(), event, "", index);
+                assert!(!identities.is_empty());
+            }
+        }
+    }
+    assert!(redact::body(body).len() <= body.len().saturating_mul(12));
+}
+
+/// Nothing made up proves anything.
+fn refuse(scheme: &Scheme, value: &[u8], body: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(value) else { return };
+    let mut headers = HeaderMap::new();
+    for header in scheme.headers() {
+        headers.insert(header.parse::<HeaderName>().expect("a header"), value.clone());
+    }
+    for name in ["webhook-id", "webhook-timestamp", "date", "digest"] {
+        headers.insert(name, value.clone());
+    }
+    let request = Request { headers: &headers, body, url_token: None };
+    let live = Live { secrets: &["a secret that nobody guesses"], ..Live::default() };
+    let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
+    assert!(verify(scheme, request, live, now).is_err());
+}
+
+/// The fuzz target of one sender.
+#[macro_export]
+macro_rules! sender {
+    ($provider:ident) => {
+        $crate::libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+            $crate::feed($crate::Provider::$provider, input);
+        });
+    };
+}
