@@ -1,11 +1,19 @@
 //! What time it is. The one place where the wall clock is read, so that tests can hold the clock.
 
+use std::pin::Pin;
+
 use chrono::{DateTime, SubsecRound as _, Utc};
+
+/// A wait for a moment.
+pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Tells the time. Use cases take it as an argument and never read the wall clock.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment, with milliseconds and nothing finer: what is stored and compared.
     fn now(&self) -> DateTime<Utc>;
+
+    /// Returns at that moment, at once if it is past.
+    fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_>;
 }
 
 /// The machine's own clock.
@@ -16,5 +24,10 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(3)
+    }
+
+    fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_> {
+        let left = moment.signed_duration_since(self.now()).to_std().unwrap_or_default();
+        Box::pin(tokio::time::sleep(left))
     }
 }

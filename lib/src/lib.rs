@@ -4,9 +4,7 @@
 //! the feature `aws`, loads, decides by those rules, and saves. See `docs/architecture.md`.
 
 pub mod chance;
-pub mod clock;
 pub mod domain;
-pub mod environment;
 pub mod error;
 pub mod inbound;
 
@@ -14,6 +12,10 @@ pub mod inbound;
 pub mod app;
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(feature = "aws")]
+pub mod clock;
+#[cfg(feature = "aws")]
+pub mod environment;
 #[cfg(feature = "aws")]
 pub mod function;
 #[cfg(feature = "aws")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use stella::clock::{Clock, SystemClock};
+use stella::clock::{Clock, Sleep, SystemClock};
 use tokio::sync::watch;
 
 /// The longest single wait on the machine's clock, so that a clock set by hand is noticed.
@@ -80,6 +80,10 @@ impl Time {
 impl Clock for Time {
     fn now(&self) -> DateTime<Utc> {
         Self::now(self)
+    }
+
+    fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_> {
+        Box::pin(Self::sleep_until(self, moment))
     }
 }
 

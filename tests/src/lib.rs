@@ -9,6 +9,7 @@ use chrono::Duration;
 use http::{Method, StatusCode};
 use receiver::{Received, Receiver};
 use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
 use stella_local::client::{Answer, Client};
 use stella_local::default_tenant;
 use stella_local::stack::{Data, Functions, Settings, Stack};
@@ -36,6 +37,12 @@ impl World {
     pub async fn at(time: &str) -> Self {
         let time = Time::manual(time.parse().expect("a time"));
         Self::of(Data::Memory, time).await
+    }
+
+    /// The system in memory, by a time that begins now and stands still until it is advanced: what expires is
+    /// deleted by the machine's clock, and receivers' libraries look at it.
+    pub async fn held() -> Self {
+        Self::of(Data::Memory, Time::manual(SystemClock.now())).await
     }
 
     /// The system in memory, with other code for some functions.

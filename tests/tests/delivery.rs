@@ -7,9 +7,6 @@ use hmac::{Hmac, Mac as _};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::Data;
-use stella_local::time::Time;
 
 /// What a subscriber would paste: the HMAC of the raw body in hex, and a timestamp within five minutes.
 fn is_genuine(received: &Received, secret: &str, now: DateTime<Utc>) -> bool {
@@ -18,11 +15,6 @@ fn is_genuine(received: &Received, secret: &str, now: DateTime<Utc>) -> bool {
     let signed = mac.verify_slice(&hex::decode(received.header("x-stella-signature")).unwrap()).is_ok();
     let at: DateTime<Utc> = received.header("x-stella-timestamp").parse().unwrap();
     signed && (now - at).abs() < Duration::minutes(5)
-}
-
-/// A system whose clock is in our hands and begins now, because the reference library looks at the clock.
-async fn world_of_now() -> World {
-    World::of(Data::Memory, Time::manual(SystemClock.now())).await
 }
 
 /// Lets the time go by until the attempt after this one of the only delivery was made; how long it had to
@@ -37,7 +29,7 @@ async fn next_attempt(world: &World, subscription: &Value, receiver: &Receiver, 
 
 #[tokio::test]
 async fn two_failures_and_a_success_are_three_attempts_of_one_delivery() {
-    let world = world_of_now().await;
+    let world = World::held().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "authType": "signature",
         "events": ["deployment.completed"]});
@@ -184,7 +176,7 @@ async fn whoever_names_them_is_told_of_exhausted_deliveries_and_disabled_subscri
 
 #[tokio::test]
 async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
-    let world = world_of_now().await;
+    let world = World::held().await;
     let receiver = Receiver::start(|number, _| {
         let mut reply = Reply::from(if number == 0 { 503 } else { 200 });
         reply.headers.push(("retry-after", "120".to_owned()));
@@ -200,7 +192,7 @@ async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
 
 #[tokio::test]
 async fn a_wait_of_hours_goes_through_the_index_and_is_kept() {
-    let world = world_of_now().await;
+    let world = World::held().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
     let policy = json!({"maxRetries": 3, "backoffType": "fixed", "backoffSeconds": 14400,
         "maxBackoffSeconds": 43200});
@@ -216,8 +208,78 @@ async fn a_wait_of_hours_goes_through_the_index_and_is_kept() {
 }
 
 #[tokio::test]
+async fn a_schedule_of_half_a_day_is_kept_from_its_first_step_to_its_last() {
+    let world = World::held().await;
+    let receiver = Receiver::start(|_, _| Reply::from(500)).await;
+    let policy = json!({"maxRetries": 13, "backoffType": "exponential", "backoffSeconds": 10,
+        "maxBackoffSeconds": 43200});
+    let body =
+        json!({"name": "s", "url": receiver.url, "events": ["release.created"], "retryPolicy": policy});
+    let subscription = world.subscription(&body).await;
+    world.publish("release.created").await;
+    receiver.wait_for(1).await;
+    // 10 s, 20 s, … 40 960 s, by the queue's delay, by hops, and by the index.
+    for attempt in 1..=13_usize {
+        let wait = next_attempt(&world, &subscription, &receiver, attempt).await;
+        let least = Duration::seconds(10 << (attempt - 1));
+        let most = least + least / 5 + Duration::seconds(1);
+        assert!(
+            wait > least - Duration::seconds(1) - least / 100 && wait <= most,
+            "attempt {attempt}: {wait}"
+        );
+    }
+    let rows = world.deliveries(&subscription, |rows| rows[0]["status"] == "failed").await;
+    assert_eq!((&rows[0]["reason"], &rows[0]["attempts"]), (&json!("exhausted"), &json!(14)));
+    let shown = world.get(&format!("/api/v1/deliveries/{}", id(&rows[0]))).await;
+    let log = shown["data"]["log"].as_array().unwrap();
+    let at = |number: usize| log[number]["at"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    for number in 1..=13 {
+        let waited = at(number) - at(number - 1);
+        assert!(waited >= Duration::seconds(10 << (number - 1)), "before attempt {}: {waited}", number + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_secret_signs_at_once_and_the_old_one_beside_it_for_a_day() {
+    let world = World::held().await;
+    let receiver = Receiver::accepting().await;
+    let body = json!({"name": "s", "url": receiver.url, "authType": "signature",
+        "events": ["release.created"], "signatureSecret": "the old secret"});
+    let subscription = world.subscription(&body).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/rotate-secret", id(&subscription));
+    let rotated = world.post(&path, &json!({})).await;
+    assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.body);
+    let secret = rotated.data()["signatureSecret"].as_str().expect("the new secret").to_owned();
+    assert!(secret.starts_with("whsec_"));
+
+    // An environment may remember the subscription for ten seconds.
+    world.time.advance(Duration::seconds(11));
+    world.publish("release.created").await;
+    let during = receiver.wait_for(1).await.remove(0);
+    assert!(is_genuine(&during, &secret, world.time.now()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"the old secret").unwrap();
+    mac.update(&during.body);
+    let old = hex::encode(mac.finalize().into_bytes());
+    assert_eq!(during.header("x-stella-signature-previous"), old);
+    assert_eq!(during.header("webhook-signature").split(' ').count(), 2);
+    standardwebhooks::Webhook::new(&secret).unwrap().verify(&during.body, &during.headers).unwrap();
+
+    world.time.advance(Duration::days(1));
+    world.publish("release.created").await;
+    let after = receiver.wait_for(2).await.remove(1);
+    assert!(is_genuine(&after, &secret, world.time.now()));
+    assert_eq!(after.header("x-stella-signature-previous"), "");
+    assert_eq!(after.header("webhook-signature").split(' ').count(), 1);
+
+    let unsigned = json!({"name": "u", "url": receiver.url, "events": ["release.created"]});
+    let unsigned = world.subscription(&unsigned).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/rotate-secret", id(&unsigned));
+    assert_eq!(world.post(&path, &json!({})).await.body["code"], "no_signing_secret");
+}
+
+#[tokio::test]
 async fn what_is_disabled_is_skipped_or_paused_and_goes_on_when_enabled() {
-    let world = world_of_now().await;
+    let world = World::held().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;
@@ -278,7 +340,7 @@ async fn a_failed_delivery_is_sent_again_with_the_same_id() {
 
 #[tokio::test]
 async fn while_attempts_are_to_come_a_delivery_is_not_sent_again() {
-    let world = world_of_now().await;
+    let world = World::held().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;

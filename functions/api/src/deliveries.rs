@@ -42,8 +42,10 @@ async fn list(
     let status: Option<Status> = ListQuery::choice("status", query.status.as_deref())?;
     let event: Option<EventType> = ListQuery::choice("event", query.event.as_deref())?;
     let span = query.span()?;
+    let now = api.clock.now();
     let keep = |row: &Delivery| {
-        status.is_none_or(|status| status == row.status)
+        !row.has_expired(now)
+            && status.is_none_or(|status| status == row.status)
             && event.is_none_or(|event| event.name() == row.event)
             && span.contains(row.created_at)
     };
@@ -52,11 +54,7 @@ async fn list(
     if with_body {
         wanted.page_size = wanted.page_size.min(MOST_WITH_BODY);
     }
-    let found = api
-        .store
-        .deliveries
-        .list(&log(caller.tenant, subscription.id), &wanted, api.clock.now(), keep)
-        .await?;
+    let found = api.store.deliveries.list(&log(caller.tenant, subscription.id), &wanted, now, keep).await?;
     if !with_body {
         return Ok(page(&found, delivery_view::row));
     }
@@ -92,7 +90,7 @@ async fn show(
     Viewer(caller): Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let row = api.redeliveries.find(caller.tenant, request::id(&id)?).await?;
+    let row = api.redeliveries.find(caller.tenant, request::id(&id)?, api.clock.now()).await?;
     let event: Option<Event> = match row.event_id {
         Some(id) => api.store.core.get(&keys::event(caller.tenant, id)).await?,
         None => None,

@@ -2,10 +2,12 @@
 
 mod components;
 mod configs;
+mod dead_letters;
 mod deliveries;
 mod events;
 mod meta;
 mod receipts;
+mod recoveries;
 mod releases;
 mod subscriptions;
 mod tenants;
@@ -19,6 +21,7 @@ use stella::app::attempt::Sender;
 use stella::app::components::Components;
 use stella::app::configs::Configs;
 use stella::app::intake::Intake;
+use stella::app::recover::Recoveries;
 use stella::app::redeliver::Redeliveries;
 use stella::app::subscribe::Subscriptions;
 use stella::aws::Aws;
@@ -29,6 +32,7 @@ use stella::environment::Environment;
 use stella::error::{Error, Kind};
 use stella::function::{Answer, Function};
 use stella::queue::Queue;
+use stella::queue::dead_letters::DeadLetters;
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
 use stella::web::caller::{Door, Doorkeeper};
@@ -51,6 +55,8 @@ struct Api {
     doorkeeper: Doorkeeper,
     subscriptions: Subscriptions,
     redeliveries: Redeliveries,
+    recoveries: Recoveries,
+    dead_letters: DeadLetters,
     configs: Configs,
     components: Components,
     intake: Intake,
@@ -70,7 +76,7 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
     let keyring = Keyring::of(&environment, &aws, &store)?;
-    let subscriptions = Subscriptions::of(&environment, &store, keyring.clone(), commands)?;
+    let subscriptions = Subscriptions::of(&environment, &store, keyring.clone(), commands.clone())?;
     let secrets_manager = aws.secrets_manager();
     let policy = EgressPolicy::from_environment(&environment)?;
     let operator = secrets::read(&secrets_manager, environment.required("OPERATOR_SECRET_ID")?).await?;
@@ -80,7 +86,9 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let api = Api {
         clock: environment.clock(),
         doorkeeper: Doorkeeper::new(store.clone(), &operator),
-        redeliveries: Redeliveries::new(store.clone(), subscriptions.clone(), retries),
+        redeliveries: Redeliveries::new(store.clone(), subscriptions.clone(), retries.clone()),
+        recoveries: Recoveries::new(store.clone(), retries, commands),
+        dead_letters: DeadLetters::of(&environment, &sqs)?,
         subscriptions,
         configs: Configs::new(store.clone(), keyring, policy, &integration_key),
         components: Components::new(store.clone()),
@@ -109,7 +117,9 @@ fn router(api: Arc<Api>) -> Router {
         .merge(releases::routes())
         .merge(events::routes())
         .merge(subscriptions::routes())
-        .merge(deliveries::routes());
+        .merge(deliveries::routes())
+        .merge(recoveries::routes())
+        .merge(dead_letters::routes());
     Router::new()
         .nest("/api/v1", routes)
         .fallback(|| async { Error::not_found() })

@@ -8,14 +8,18 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use chrono::Duration;
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use stella::app::pulse;
 use stella::app::try_out::{Tried, try_out};
-use stella::domain::change::Change;
+use stella::domain::change::{Change, merge};
 use stella::domain::event_type::EventType;
 use stella::domain::fields::Fields;
+use stella::domain::ids::SubscriptionId;
 use stella::domain::subscription::Subscription;
 use stella::error::Error;
-use stella::store::{Listing, keys};
+use stella::store::{Listing, Page, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::idempotency::Made;
 use stella::web::request::{self, ListQuery, New};
@@ -27,16 +31,24 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
     Router::new()
         .route("/webhook-subscriptions", get(list).post(create))
         .route("/webhook-subscriptions/{id}", get(show).put(change).patch(change).delete(remove))
+        .route("/webhook-subscriptions/{id}/rotate-secret", post(rotate_secret))
         .route("/webhook-subscriptions/{id}/test", post(test))
 }
 
-/// The subscription, with the signing secret this once when we minted it.
-fn view(subscription: &Subscription, minted: Option<String>) -> Value {
+/// The most seconds that a replaced secret signs beside the new one.
+const MOST_GRACE_SECONDS: u64 = 604_800;
+/// How many it does where nothing is said.
+const GRACE_SECONDS: u64 = 86_400;
+
+/// The subscription with how its receiver does, and with the signing secret this once when we minted it.
+async fn view(api: &Api, subscription: &Subscription, minted: Option<String>) -> Result<Value, Error> {
+    let now = api.clock.now();
     let mut view = subscription.view();
-    if let (Some(members), Some(secret)) = (view.as_object_mut(), minted) {
-        members.insert("signatureSecret".to_owned(), Value::String(secret));
+    merge(&mut view, &pulse::view(&api.store, subscription.tenant_id, subscription.id, now).await?);
+    if let Some(secret) = minted {
+        merge(&mut view, &json!({"signatureSecret": secret}));
     }
-    view
+    Ok(view)
 }
 
 async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {
@@ -44,7 +56,7 @@ async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> 
         let (made, minted) =
             api.subscriptions.create(caller.tenant, id, &new.wanted, api.clock.now()).await?;
         let shows_secret = minted.is_some();
-        Ok(Made { status: StatusCode::CREATED, data: view(&made, minted), shows_secret })
+        Ok(Made { status: StatusCode::CREATED, data: view(&api, &made, minted).await?, shows_secret })
     };
     api.creation(caller.tenant, "POST /webhook-subscriptions", &new).run(act).await
 }
@@ -57,7 +69,8 @@ async fn list(
     let listing = Listing::of(keys::tenant(caller.tenant), "SUBSCRIPTION#");
     let found =
         api.store.core.list::<Subscription>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    Ok(page(&found, Subscription::view))
+    let views = try_join_all(found.items.iter().map(|row| view(&api, row, None))).await?;
+    Ok(page(&Page { items: views, pagination: found.pagination }, Value::clone))
 }
 
 async fn show(
@@ -66,7 +79,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let found = api.subscriptions.find(caller.tenant, request::id(&id)?).await?;
-    Ok(data(StatusCode::OK, &found.view()))
+    Ok(data(StatusCode::OK, &view(&api, &found, None).await?))
 }
 
 async fn change(
@@ -77,7 +90,28 @@ async fn change(
 ) -> Result<Response, Error> {
     let (id, now) = (request::id(&id)?, api.clock.now());
     let (after, minted) = api.subscriptions.change(caller.tenant, id, &change, now).await?;
-    Ok(data(StatusCode::OK, &view(&after, minted)))
+    Ok(data(StatusCode::OK, &view(&api, &after, minted).await?))
+}
+
+async fn rotate_secret(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+    new: New,
+) -> Result<Response, Error> {
+    let mut fields = Fields::of(&new.wanted);
+    let grace = fields.integer("gracePeriodSeconds", 0, MOST_GRACE_SECONDS).unwrap_or(GRACE_SECONDS);
+    fields.finish()?;
+    let grace = Duration::seconds(i64::try_from(grace).unwrap_or(0));
+    let id: SubscriptionId = request::id(&id)?;
+    let act = async |_| {
+        let (after, secret) =
+            api.subscriptions.rotate_secret(caller.tenant, id, grace, api.clock.now()).await?;
+        let data = view(&api, &after, Some(secret)).await?;
+        Ok(Made { status: StatusCode::OK, data, shows_secret: true })
+    };
+    let route = format!("POST /webhook-subscriptions/{id}/rotate-secret");
+    api.creation(caller.tenant, &route, &new).run(act).await
 }
 
 async fn remove(

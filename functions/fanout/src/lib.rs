@@ -29,8 +29,10 @@ pub struct Fanout {
 pub async fn start(environment: Environment) -> Result<Fanout, Error> {
     let aws = Aws::new(&environment)?;
     let store = Store::new(&environment, &aws)?;
-    let deliveries = Queue::of(&environment, &aws.sqs(), "DELIVERIES_QUEUE_URL")?;
-    Ok(Fanout { fan_out: FanOut::new(store, deliveries), clock: environment.clock() })
+    let sqs = aws.sqs();
+    let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
+    let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
+    Ok(Fanout { fan_out: FanOut::new(store, deliveries, retries), clock: environment.clock() })
 }
 
 impl Function for Fanout {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use stella::app::fan_out::FanOut;
+use stella::app::recover::Recoveries;
 use stella::app::subscribe::Subscriptions;
 use stella::app::sweep::Sweep;
 use stella::app::walk::Walker;
@@ -25,6 +26,7 @@ pub struct Sweeping {
     sweep: Sweep,
     subscriptions: Subscriptions,
     walker: Walker,
+    recoveries: Recoveries,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,10 +43,11 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
     let keyring = Keyring::of(&environment, &aws, &store)?;
-    let fan_out = FanOut::new(store.clone(), deliveries);
+    let fan_out = FanOut::new(store.clone(), deliveries, retries.clone());
     Ok(Sweeping {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out),
         subscriptions: Subscriptions::of(&environment, &store, keyring, commands.clone())?,
+        recoveries: Recoveries::new(store.clone(), retries.clone(), commands.clone()),
         walker: Walker::new(store, retries, commands),
         clock: environment.clock(),
     })
@@ -87,6 +90,12 @@ impl Sweeping {
         match message.read()? {
             Command::Disable { tenant_id, subscription_id, reason, revision } => {
                 self.subscriptions.disable(tenant_id, subscription_id, &reason, revision, now).await
+            }
+            Command::GiveUp { tenant_id, subscription_id } => {
+                self.subscriptions.give_up(tenant_id, subscription_id, now).await
+            }
+            Command::Recover { recovery_id, walk } => {
+                self.recoveries.run(recovery_id, walk, now, deadline).await
             }
             Command::Resume(walk) => self.walker.resume(walk, now, deadline).await,
             Command::Cancel(walk) => self.walker.cancel(walk, now, deadline).await,

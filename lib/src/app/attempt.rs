@@ -172,12 +172,27 @@ impl Sender {
                 let sealed = sealed.ok_or_else(|| Error::fault("A signing subscription has no secret"))?;
                 let secret = SigningSecret::parse(&self.open(subscription, sealed).await?)
                     .map_err(|_| Error::fault("A stored signing secret is not one"))?;
-                for (name, value) in signature::headers(&secret, None, &id, at, body) {
+                let previous = self.previous_secret(subscription, at).await?;
+                for (name, value) in signature::headers(&secret, previous.as_ref(), &id, at, body) {
                     add(name, value);
                 }
             }
         }
         Ok(headers)
+    }
+
+    /// The secret that signs beside the present one while that is new.
+    async fn previous_secret(
+        &self,
+        subscription: &Subscription,
+        at: DateTime<Utc>,
+    ) -> Result<Option<SigningSecret>, Error> {
+        let Some(previous) = subscription.previous_secret.as_ref().filter(|previous| at < previous.until)
+        else {
+            return Ok(None);
+        };
+        let secret = SigningSecret::parse(&self.open(subscription, &previous.sealed).await?);
+        secret.map(Some).map_err(|_| Error::fault("A stored signing secret is not one"))
     }
 
     async fn credential(&self, subscription: &Subscription) -> Result<String, Error> {

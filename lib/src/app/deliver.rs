@@ -12,19 +12,23 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::Mutex;
 
 use super::attempt::{Made, Sender, Sending};
-use super::fan_out::{new_row, ticket};
+use super::due::{hop, next_attempt};
 use super::operational;
+use super::pace::Pace;
+use super::pulse::Pulse;
 use super::rows::{Rows, Saved};
 use crate::chance;
 use crate::clock::Clock;
+use crate::domain::breaker::{Passage, spread};
 use crate::domain::delivery::{Delivery, OPEN_DAYS, Status};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::pace::{Standing, standing};
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::queue::message::{AttemptDue, Command};
-use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
+use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
 /// How long a subscription is taken as read, in seconds.
@@ -39,6 +43,9 @@ const CREDENTIAL_MINUTES: i64 = 5;
 /// How often a row that others write too is written again.
 const MOST_WRITES: usize = 5;
 
+/// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
+const RATE_LIMIT: &str = "rate_limit";
+
 /// Subscriptions (none where there is none), each with when it was read.
 type Known = HashMap<SubscriptionId, (DateTime<Utc>, Option<Subscription>)>;
 
@@ -47,17 +54,37 @@ pub struct Deliver {
     store: Store,
     rows: Rows,
     sender: Sender,
+    pulse: Pulse,
+    pace: Pace,
     retries: Queue,
     commands: Queue,
     clock: Arc<dyn Clock>,
     cache: Mutex<Known>,
 }
 
+/// Whether an attempt is made now.
+enum Turn {
+    /// Yes; `is_probe`: to find out whether the receiver is back.
+    Now { is_probe: bool },
+    /// No: the delivery was put aside.
+    PutAside,
+}
+
 impl Deliver {
     /// Sends further attempts to `retries`, and what is to be done with a subscription to `commands`.
     #[must_use]
     pub fn new(store: Store, sender: Sender, retries: Queue, commands: Queue, clock: Arc<dyn Clock>) -> Self {
-        Self { rows: Rows::new(&store), store, sender, retries, commands, clock, cache: Mutex::default() }
+        Self {
+            rows: Rows::new(&store),
+            pulse: Pulse::new(&store, commands.clone(), Arc::clone(&clock)),
+            pace: Pace::new(&store),
+            store,
+            sender,
+            retries,
+            commands,
+            clock,
+            cache: Mutex::default(),
+        }
     }
 
     /// Makes the attempt that a message asks for. `Ok` acknowledges the message. With less time before
@@ -85,21 +112,23 @@ impl Deliver {
         let Some(subscription) = self.subscription(due, now).await? else {
             return self.cancel(row, "subscription_deleted", now).await;
         };
-        let needed = i64::try_from(subscription.terms.timeout).unwrap_or(0).saturating_add(MARGIN_MS);
-        if deadline.signed_duration_since(now) < Duration::milliseconds(needed) {
-            let soon = now.checked_add_signed(Duration::seconds(1));
-            return self.send(&AttemptDue { due: soon, ..due.clone() }).await;
-        }
         let Some(event) = self.event(due, now).await? else {
             return self.cancel(row, "event_expired", now).await;
         };
-        let row = row.unwrap_or_else(|| new_row(&event, &subscription, due.delivery_id, now));
+        let row = row.unwrap_or_else(|| Delivery::new(due.delivery_id, &event, &subscription, now));
         if now.signed_duration_since(row.created_at) >= Duration::days(OPEN_DAYS) {
             return self.cancel(Some(row), "expired", now).await;
         }
         if !subscription.terms.enabled {
             let expiry = schedule::expiry(row.created_at);
-            return self.hold(row, due, "disabled", expiry).await;
+            return self.pause(row, due, "disabled", expiry).await;
+        }
+        let Turn::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else { return Ok(()) };
+        let now = self.clock.now();
+        let needed = i64::try_from(subscription.terms.timeout).unwrap_or(0).saturating_add(MARGIN_MS);
+        if deadline.signed_duration_since(now) < Duration::milliseconds(needed) {
+            let soon = now.checked_add_signed(Duration::seconds(1));
+            return self.send(&AttemptDue { due: soon, ..due.clone() }).await;
         }
         let sending = Sending {
             id: due.delivery_id,
@@ -109,13 +138,82 @@ impl Deliver {
             generation: due.generation,
         };
         match self.sender.send(&subscription, &sending, now, subscription.terms.timeout).await {
-            Ok(made) => self.settle(row, due, &subscription, made).await,
+            Ok(made) => self.settle(row, due, &subscription, made, is_probe).await,
             Err(error) if subscription.terms.credential_ref.is_some() => {
                 tracing::warn!(error = %error, subscription.id = %subscription.id, "a credential cannot be read");
                 let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
-                self.hold(row, due, "credential", later).await
+                self.pause(row, due, "credential", later).await
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the delivery's turn, or puts it aside until then: while the breaker is open, and while a
+    /// rate limit has others before it. Neither uses an attempt.
+    async fn turn(
+        &self,
+        row: &Delivery,
+        due: &AttemptDue,
+        subscription: &Subscription,
+        now: DateTime<Utc>,
+    ) -> Result<Turn, Error> {
+        match self.pulse.passage(subscription, now).await? {
+            Passage::Wait(until) => {
+                let later = spread(until, u64::from_be_bytes(chance::bytes()));
+                let partition = keys::due(row.id.shard());
+                self.put_aside(row.clone(), due, |row| {
+                    row.wait("breaker", later);
+                    row.park(partition.clone(), later);
+                })
+                .await?;
+                return Ok(Turn::PutAside);
+            }
+            Passage::Probe => return Ok(Turn::Now { is_probe: true }),
+            Passage::Free => {}
+        }
+        let Some(per_second) = subscription.terms.rate_limit_per_second else {
+            return Ok(Turn::Now { is_probe: false });
+        };
+        let had = row.waits_for(RATE_LIMIT).filter(|turn| standing(*turn, now) != Standing::Missed);
+        let turn = match had {
+            Some(turn) => turn,
+            None => self.pace.turn(subscription, per_second, now).await?,
+        };
+        match standing(turn, now) {
+            Standing::Now | Standing::Missed => {}
+            Standing::Soon => self.clock.sleep_until(turn).await,
+            Standing::Later(before) => {
+                self.wait_for_turn(row, due, turn, before, now).await?;
+                return Ok(Turn::PutAside);
+            }
+        }
+        Ok(Turn::Now { is_probe: false })
+    }
+
+    /// Lets a delivery come up again somewhat before its turn.
+    async fn wait_for_turn(
+        &self,
+        row: &Delivery,
+        due: &AttemptDue,
+        turn: DateTime<Utc>,
+        before: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let next = Next::at(before, now);
+        let partition = keys::due(row.id.shard());
+        let is_ours = self
+            .put_aside(row.clone(), due, |row| {
+                row.wait(RATE_LIMIT, turn);
+                if let Next::Park(at) = next {
+                    row.park(partition.clone(), at);
+                }
+            })
+            .await?;
+        match next {
+            Next::Send(at) if is_ours => {
+                self.send(&AttemptDue { due: Some(at), fresh: false, ..due.clone() }).await
+            }
+            Next::Send(_) | Next::Park(_) | Next::Nothing => Ok(()),
         }
     }
 
@@ -127,6 +225,7 @@ impl Deliver {
         due: &AttemptDue,
         subscription: &Subscription,
         made: Made,
+        was_probe: bool,
     ) -> Result<(), Error> {
         // The attempt may have taken its whole timeout: the delay to the next counts from here.
         let now = self.clock.now();
@@ -142,6 +241,7 @@ impl Deliver {
             }
             match self.rows.save(&row).await? {
                 Saved::Yes => {
+                    self.pulse.note(subscription, row.id, &made.attempt, &made.verdict, was_probe).await;
                     self.tell(&row, subscription).await?;
                     return match next {
                         Next::Send(at) => self.send(&next_attempt(due, at)).await,
@@ -197,22 +297,37 @@ impl Deliver {
         self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
     }
 
-    /// Lets a delivery wait, visibly and without using an attempt, until it is resumed, or until the
-    /// index of due deliveries brings it up again.
-    async fn hold(
+    /// Pauses a delivery, visibly and without using an attempt, until it is resumed, or until the index of
+    /// due deliveries brings it up again.
+    async fn pause(
         &self,
-        mut row: Delivery,
+        row: Delivery,
         due: &AttemptDue,
         reason: &str,
         until: DateTime<Utc>,
     ) -> Result<(), Error> {
-        for _ in 0..MOST_WRITES {
+        let partition = keys::due(row.id.shard());
+        let paused = self.put_aside(row, due, |row| {
             row.pause(reason);
-            row.park(keys::due(row.id.shard()), until);
+            row.park(partition.clone(), until);
+        });
+        paused.await.map(|_| ())
+    }
+
+    /// Writes that a delivery waits; whether it still was this message's to say.
+    async fn put_aside(
+        &self,
+        mut row: Delivery,
+        due: &AttemptDue,
+        change: impl Fn(&mut Delivery),
+    ) -> Result<bool, Error> {
+        for _ in 0..MOST_WRITES {
+            change(&mut row);
             match self.rows.save(&row).await? {
                 Saved::No(other) if other.awaits(due.generation, due.attempt) => row = *other,
+                Saved::Yes => return Ok(true),
                 // Another writer was first: what it wrote stands, and this message has no more to do.
-                Saved::Yes | Saved::No(_) => return Ok(()),
+                Saved::No(_) => return Ok(false),
             }
         }
         Err(Error::unavailable("a delivery's row is written by too many at once"))
@@ -266,40 +381,4 @@ impl Deliver {
         let delay_seconds = hop(due.due, self.clock.now());
         self.retries.send(Outgoing { body: due, group, delay_seconds }).await
     }
-}
-
-/// The seconds until `due`, rounded up, as far as one message can wait.
-#[must_use]
-pub fn hop(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> i32 {
-    let wait = due.map_or(0, |due| due.signed_duration_since(now).num_milliseconds().max(0));
-    let seconds = wait.saturating_add(999).checked_div(1000).unwrap_or(0);
-    i32::try_from(seconds).unwrap_or(LONGEST_DELAY_SECONDS).min(LONGEST_DELAY_SECONDS)
-}
-
-fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
-    AttemptDue {
-        attempt: due.attempt.saturating_add(1),
-        fresh: false,
-        ticket: ticket(),
-        due: Some(at),
-        ..due.clone()
-    }
-}
-
-/// The message for a row that waits: its next attempt, with a new ticket.
-#[must_use]
-pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue> {
-    Some(AttemptDue {
-        tenant_id: row.tenant_id,
-        subscription_id: row.subscription_id,
-        delivery_id: row.id,
-        event_id: row.event_id?,
-        event: row.event.parse().ok()?,
-        attempt: row.attempts.saturating_add(1),
-        generation: row.generation,
-        fresh: false,
-        ticket: ticket(),
-        due,
-        data: None,
-    })
 }

@@ -9,15 +9,16 @@ use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use super::due::first_attempt;
+use super::lanes::Lanes;
 use super::rows::Rows;
-use crate::chance;
 use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
-use crate::queue::message::{AttemptDue, MOST_INLINE_BYTES};
+use crate::queue::message::AttemptDue;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
@@ -25,7 +26,9 @@ use crate::store::{Store, keys};
 pub struct FanOut {
     store: Store,
     rows: Rows,
+    lanes: Lanes,
     deliveries: Queue,
+    retries: Queue,
     cache: Mutex<HashMap<TenantId, Known>>,
 }
 
@@ -70,10 +73,11 @@ struct Plan<'a> {
 }
 
 impl FanOut {
-    /// Fans out to this queue.
+    /// Fans out to `deliveries`, the fast lane, and to `retries`, the slow one.
     #[must_use]
-    pub fn new(store: Store, deliveries: Queue) -> Self {
-        Self { rows: Rows::new(&store), store, deliveries, cache: Mutex::default() }
+    pub fn new(store: Store, deliveries: Queue, retries: Queue) -> Self {
+        let (rows, lanes) = (Rows::new(&store), Lanes::new(store.clone()));
+        Self { store, rows, lanes, deliveries, retries, cache: Mutex::default() }
     }
 
     /// Fans a batch of events out. Says of each, in order, whether it is done; one that is not is to be
@@ -91,7 +95,7 @@ impl FanOut {
                     .collect();
             }
         };
-        let unsent = self.enqueue(&plans).await;
+        let unsent = self.enqueue(&plans, now).await;
         let done = plans.into_iter().enumerate().map(|(number, plan)| {
             let sent = match &unsent {
                 Ok(unsent) => !unsent.contains(&number),
@@ -133,25 +137,23 @@ impl FanOut {
         Ok(Plan { event, matched: matched.collect() })
     }
 
-    /// Puts the deliveries of all plans on the queue, ten to a request; gives the numbers of the plans
+    /// Puts the deliveries of all plans on their lanes, ten to a request; gives the numbers of the plans
     /// of which not everything went.
-    async fn enqueue(&self, plans: &[Result<Plan<'_>, Error>]) -> Result<BTreeSet<usize>, Error> {
-        let mut owners = Vec::new();
-        let mut messages = Vec::new();
+    async fn enqueue(
+        &self,
+        plans: &[Result<Plan<'_>, Error>],
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<usize>, Error> {
+        let (mut fast, mut slow) = (Vec::new(), Vec::new());
         for (number, plan) in plans.iter().enumerate() {
             let Ok(plan) = plan else { continue };
             for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.terms.enabled) {
-                owners.push(number);
-                messages.push(first_attempt(plan.event, subscription, *id));
+                let lane = if self.lanes.is_fast(subscription, now).await? { &mut fast } else { &mut slow };
+                lane.push((number, first_attempt(plan.event, subscription, *id)));
             }
         }
-        let outgoing = messages.iter().map(|message| Outgoing {
-            body: message,
-            group: message.subscription_id.to_string(),
-            delay_seconds: 0,
-        });
-        let unsent = self.deliveries.send_all(outgoing.collect()).await?;
-        Ok(unsent.into_iter().filter_map(|message| owners.get(message).copied()).collect())
+        let (fast, slow) = tokio::join!(send(&self.deliveries, &fast), send(&self.retries, &slow));
+        Ok(fast?.into_iter().chain(slow?).collect())
     }
 
     /// Notes what was skipped, then marks the event as fanned out.
@@ -176,7 +178,7 @@ impl FanOut {
         id: DeliveryId,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let mut row = new_row(event, subscription, id, now);
+        let mut row = Delivery::new(id, event, subscription, now);
         row.end(Status::Skipped, Some("disabled"), now);
         self.rows.save(&row).await?;
         Ok(())
@@ -203,50 +205,13 @@ impl FanOut {
     }
 }
 
-fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: DeliveryId) -> AttemptDue {
-    AttemptDue {
-        tenant_id: event.tenant_id,
-        subscription_id: subscription.id,
-        delivery_id,
-        event_id: event.id,
-        event: event.event,
-        attempt: 1,
-        generation: 0,
-        fresh: true,
-        ticket: ticket(),
-        due: None,
-        data: Some(event.data.clone()).filter(|data| data.len() <= MOST_INLINE_BYTES),
-    }
-}
-
-/// A new random ticket.
-#[must_use]
-pub fn ticket() -> String {
-    hex::encode(chance::bytes::<8>())
-}
-
-/// The row of a delivery before its first attempt.
-#[must_use]
-pub fn new_row(event: &Event, subscription: &Subscription, id: DeliveryId, now: DateTime<Utc>) -> Delivery {
-    Delivery {
-        id,
-        tenant_id: event.tenant_id,
-        subscription_id: subscription.id,
-        event_id: Some(event.id),
-        event: event.event.to_string(),
-        url: subscription.terms.url.clone(),
-        method: subscription.terms.method.name().to_owned(),
-        status: Status::Pending,
-        reason: None,
-        generation: 0,
-        attempts: 0,
-        ticket: None,
-        next_attempt_at: None,
-        log: Vec::new(),
-        created_at: now,
-        revision: 0,
-        due_pk: None,
-        due_at: None,
-        expires_at: None,
-    }
+/// Sends messages, each with its plan's number; gives the numbers of those that did not go.
+async fn send(lane: &Queue, messages: &[(usize, AttemptDue)]) -> Result<Vec<usize>, Error> {
+    let outgoing = messages.iter().map(|(_, message)| Outgoing {
+        body: message,
+        group: message.subscription_id.to_string(),
+        delay_seconds: 0,
+    });
+    let unsent = lane.send_all(outgoing.collect()).await?;
+    Ok(unsent.into_iter().filter_map(|message| messages.get(message)).map(|(plan, _)| *plan).collect())
 }

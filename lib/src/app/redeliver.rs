@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::deliver::waiting;
+use super::due::waiting;
 use super::rows::{Rows, Saved};
 use super::subscribe::Subscriptions;
 use crate::domain::delivery::{Delivery, DeliveryId};
@@ -38,9 +38,15 @@ impl Redeliveries {
     ///
     /// # Errors
     /// Not found.
-    pub async fn find(&self, tenant: TenantId, id: DeliveryId) -> Result<Delivery, Error> {
+    pub async fn find(
+        &self,
+        tenant: TenantId,
+        id: DeliveryId,
+        now: DateTime<Utc>,
+    ) -> Result<Delivery, Error> {
         let subscription = self.subscriptions.by_handle(tenant, id.handle()).await?;
-        self.rows.find(tenant, subscription, id).await?.ok_or_else(Error::not_found)
+        let row = self.rows.find(tenant, subscription, id).await?;
+        row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)
     }
 
     /// Begins a delivery's schedule anew.
@@ -54,7 +60,7 @@ impl Redeliveries {
         id: DeliveryId,
         now: DateTime<Utc>,
     ) -> Result<Delivery, Error> {
-        let mut row = self.find(tenant, id).await?;
+        let mut row = self.find(tenant, id, now).await?;
         if row.status.is_open() {
             return Err(conflict("delivery_open", "Attempts of this delivery are still to come"));
         }
@@ -73,18 +79,32 @@ impl Redeliveries {
         if self.store.core.get::<Event>(&keys::event(tenant, event_id)).await?.is_none() {
             return Err(conflict("event_expired", "The event is no longer kept"));
         }
-        row.begin_again();
-        let unsent = now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now);
-        row.park(keys::due(row.id.shard()), unsent);
-        match self.rows.save(&row).await? {
-            Saved::Yes => {}
-            Saved::No(_) => return Err(conflict("delivery_open", "Somebody else redelivers it just now")),
-        }
+        row = begin_again(&self.rows, row, now)
+            .await?
+            .ok_or_else(|| conflict("delivery_open", "Somebody else redelivers it just now"))?;
         if let Some(message) = waiting(&row, None) {
             let group = row.subscription_id.to_string();
             self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await?;
         }
         Ok(row)
+    }
+}
+
+/// Writes that a delivery's schedule begins anew; none when somebody else wrote its row meanwhile.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub(super) async fn begin_again(
+    rows: &Rows,
+    mut row: Delivery,
+    now: DateTime<Utc>,
+) -> Result<Option<Delivery>, Error> {
+    row.begin_again();
+    let unsent = now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now);
+    row.park(keys::due(row.id.shard()), unsent);
+    match rows.save(&row).await? {
+        Saved::Yes => Ok(Some(row)),
+        Saved::No(_) => Ok(None),
     }
 }
 

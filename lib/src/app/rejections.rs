@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Duration, Timelike as _, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::domain::hour;
 use crate::domain::ids::{ConfigId, TenantId};
 use crate::domain::webhook::Config;
 use crate::error::Error;
@@ -66,7 +67,7 @@ impl Rejections {
         };
         let key = keys::rejections(config.tenant_id, config.id, hour(now));
         let expires = now.checked_add_signed(Duration::hours(KEPT_HOURS)).unwrap_or(now).timestamp();
-        if let Err(error) = self.store.deliveries.add(&key, "rejected", unwritten, expires).await {
+        if let Err(error) = self.store.deliveries.add(&key, [("rejected", unwritten)], expires).await {
             tracing::warn!(error = %error, config.id = %config.id, "rejections were not written");
             let mut counted = self.counted.lock().await;
             let count = counted.entry(config.id).or_default();
@@ -94,10 +95,4 @@ pub async fn last_day(
         sum = sum.saturating_add(hour.rejected);
     }
     Ok(sum)
-}
-
-/// The hour of a moment.
-fn hour(moment: DateTime<Utc>) -> DateTime<Utc> {
-    let minute = moment.with_minute(0).and_then(|moment| moment.with_second(0));
-    minute.and_then(|moment| moment.with_nanosecond(0)).unwrap_or(moment)
 }

@@ -3,16 +3,16 @@
 //! Safe to run twice: ids are the caller's, and every write names the revision it replaces. Each change
 //! raises the tenant's revision in the same transaction, by which fan-out knows that it must look again.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::operational;
+use super::{operational, pulse};
 use crate::chance;
 use crate::domain::change::Change;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::signature::SigningSecret;
-use crate::domain::subscription::{self, AuthType, Secrets, Subscription};
+use crate::domain::subscription::{self, AuthType, PreviousSecret, Secrets, Subscription};
 use crate::domain::target::{EgressPolicy, Target};
 use crate::environment::Environment;
 use crate::error::{Error, FieldError, Kind};
@@ -21,6 +21,9 @@ use crate::queue::message::{Command, Walk};
 use crate::queue::{Outgoing, Queue};
 use crate::secrets::keyring::Keyring;
 use crate::store::{Commit, Store, keys};
+
+/// Why a subscription was given up.
+const HOPELESS: &str = "Every attempt has failed for five days";
 
 /// Changes subscriptions.
 #[derive(Clone)]
@@ -71,6 +74,7 @@ impl Subscriptions {
             handle: 0,
             terms,
             sealed_signature_secret: None,
+            previous_secret: None,
             sealed_credential: None,
             disabled_reason: None,
             created_at: now,
@@ -147,6 +151,10 @@ impl Subscriptions {
         }
         let minted = self.seal(&mut after, secrets).await?;
         self.replace(&before, &after).await?;
+        // Another address, and another chance, are not held to what was before.
+        if after.terms.url != before.terms.url || (after.terms.enabled && !before.terms.enabled) {
+            self.store.deliveries.forgive(&keys::state(tenant, id)).await?;
+        }
         // Said again it resumes again: should this send fail, a repetition of the request mends it.
         if after.terms.enabled {
             self.command(&after, Command::Resume(Walk::new(tenant, id))).await?;
@@ -189,6 +197,56 @@ impl Subscriptions {
             done => done?,
         }
         operational::disabled(&self.store, &after).await
+    }
+
+    /// Disables a subscription that has had nothing but failures for days.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn give_up(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        if !pulse::state(&self.store, tenant, id).await?.is_hopeless(now) {
+            return Ok(());
+        }
+        let revision = match self.find(tenant, id).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            found => found?.revision,
+        };
+        self.disable(tenant, id, HOPELESS, revision, now).await
+    }
+
+    /// Replaces the signing secret; the old one signs too for a while. Gives the new one.
+    ///
+    /// # Errors
+    /// Conflict where nothing is signed, and when somebody else changed the subscription meanwhile.
+    pub async fn rotate_secret(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+        grace: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<(Subscription, String), Error> {
+        let before = self.find(tenant, id).await?;
+        if before.terms.auth_type != AuthType::Signature {
+            let detail = "Only a subscription with authType signature has a signing secret";
+            return Err(Error::new(Kind::Conflict, "no_signing_secret", detail));
+        }
+        let secret = SigningSecret::mint(chance::bytes());
+        let key = keys::subscription(tenant, id);
+        let sealed = self.keyring.seal(tenant, &key, secret.expose()).await?;
+        let until = now.checked_add_signed(grace).unwrap_or(now);
+        let mut after = before.clone();
+        after.previous_secret =
+            before.sealed_signature_secret.clone().map(|sealed| PreviousSecret { sealed, until });
+        after.sealed_signature_secret = Some(sealed);
+        after.updated_at = now;
+        after.revision = before.revision.saturating_add(1);
+        self.replace(&before, &after).await?;
+        Ok((after, secret.expose().to_owned()))
     }
 
     /// Deletes a subscription. Its handle stays, so that its deliveries can still be looked at.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::deliver::{hop, waiting};
+use super::due::{hop, waiting};
 use super::fan_out::FanOut;
 use super::rows::Rows;
 use crate::domain::delivery::{Delivery, Status};
@@ -96,7 +96,7 @@ impl Sweep {
                 continue;
             }
             let is_disabled = row.status == Status::Paused && row.reason.as_deref() == Some("disabled");
-            if let Some(message) = waiting(&row, row.next_attempt_at).filter(|_| !is_disabled) {
+            if let Some(message) = waiting(&row, row.due()).filter(|_| !is_disabled) {
                 waiters.push((row, message));
             }
         }

@@ -5,10 +5,9 @@
 use chrono::{DateTime, Utc};
 
 use super::attempt::{Made, Sender, Sending};
-use super::fan_out::new_row;
 use super::rows::Rows;
 use crate::chance;
-use crate::domain::delivery::{DeliveryId, Status};
+use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
 use crate::domain::event_type::EventType;
 use crate::domain::ids::EventId;
@@ -44,7 +43,7 @@ pub async fn try_out(
     let event = Event::new(id, subscription.tenant_id, event_type, now, &event_type.example());
     let sending = Sending { id: delivery_id, event: event_type, data: &event.data, number: 1, generation: 0 };
     let made = sender.send(subscription, &sending, now, MOST_MS).await?;
-    let mut row = new_row(&event, subscription, delivery_id, now);
+    let mut row = Delivery::new(delivery_id, &event, subscription, now);
     row.event_id = None;
     row.record(made.attempt.clone());
     let status = if made.verdict == Verdict::Delivered { Status::Delivered } else { Status::Failed };

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::deliver::waiting;
+use super::due::waiting;
 use super::rows::{Rows, Saved};
 use crate::domain::delivery::{Delivery, SHARDS, Status};
 use crate::error::Error;

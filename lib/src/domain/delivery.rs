@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::event::Event;
 use super::ids::{EventId, SubscriptionId, TenantId};
+use super::subscription::Subscription;
 
 /// How many partitions a subscription's deliveries are spread over.
 pub const SHARDS: u8 = 4;
@@ -156,7 +158,7 @@ pub struct Delivery {
     pub method: String,
     /// Where it stands.
     pub status: Status,
-    /// Why it was paused, skipped or cancelled.
+    /// Why it was paused, skipped or cancelled, or why its next attempt waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Which schedule is running.
@@ -190,6 +192,32 @@ pub struct Delivery {
 const LOGGED: usize = 30;
 
 impl Delivery {
+    /// A delivery before its first attempt.
+    #[must_use]
+    pub fn new(id: DeliveryId, event: &Event, subscription: &Subscription, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            tenant_id: event.tenant_id,
+            subscription_id: subscription.id,
+            event_id: Some(event.id),
+            event: event.event.to_string(),
+            url: subscription.terms.url.clone(),
+            method: subscription.terms.method.name().to_owned(),
+            status: Status::Pending,
+            reason: None,
+            generation: 0,
+            attempts: 0,
+            ticket: None,
+            next_attempt_at: None,
+            log: Vec::new(),
+            created_at: now,
+            revision: 0,
+            due_pk: None,
+            due_at: None,
+            expires_at: None,
+        }
+    }
+
     /// Whether this attempt of this schedule is the one to come.
     #[must_use]
     pub fn awaits(&self, generation: u32, attempt: u32) -> bool {
@@ -202,6 +230,20 @@ impl Delivery {
         self.reason = Some(reason.to_owned());
         self.next_attempt_at = None;
         self.leave_the_index();
+    }
+
+    /// Lets the delivery wait for a moment, for the reason given, as what it is: its next attempt is to come.
+    pub fn wait(&mut self, reason: &str, until: DateTime<Utc>) {
+        self.resume();
+        self.reason = Some(reason.to_owned());
+        self.next_attempt_at = Some(until);
+        self.leave_the_index();
+    }
+
+    /// The moment that it was told to wait for, if that was for this reason.
+    #[must_use]
+    pub fn waits_for(&self, reason: &str) -> Option<DateTime<Utc>> {
+        self.next_attempt_at.filter(|_| self.reason.as_deref() == Some(reason))
     }
 
     /// Lets a paused delivery go on.
@@ -234,6 +276,18 @@ impl Delivery {
     pub fn park(&mut self, partition: String, at: DateTime<Utc>) {
         self.due_pk = Some(partition);
         self.due_at = Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+    }
+
+    /// Whether its time in the log is over, and only its removal is to come.
+    #[must_use]
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|at| at <= now.timestamp())
+    }
+
+    /// When it is due in the index.
+    #[must_use]
+    pub fn due(&self) -> Option<DateTime<Utc>> {
+        self.due_at.as_deref().and_then(|at| at.parse().ok())
     }
 
     /// Takes the delivery out of the index of due deliveries.

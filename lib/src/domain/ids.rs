@@ -104,3 +104,7 @@ id!(
     /// What one inbound request left behind.
     ReceiptId
 );
+id!(
+    /// Many deliveries that are sent again.
+    RecoveryId
+);

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod authentication;
 pub mod binding;
+pub mod breaker;
 pub mod change;
 pub mod channel;
 pub mod component;
@@ -14,16 +15,19 @@ pub mod event_type;
 pub mod fields;
 pub mod filter;
 pub mod headers;
+pub mod health;
 pub mod ids;
 pub mod integration;
 pub mod lookup;
 pub mod mapping;
 pub mod normalised;
 pub mod outcome;
+pub mod pace;
 pub mod pattern;
 pub mod provider;
 pub mod rate;
 pub mod receipt;
+pub mod recovery;
 pub mod release;
 pub mod release_name;
 pub mod repository;
@@ -41,10 +45,28 @@ pub mod version;
 pub mod version_range;
 pub mod webhook;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Duration, SecondsFormat, SubsecRound as _, Utc};
 
 /// A time on the wire: RFC 3339, UTC, milliseconds.
 #[must_use]
 pub fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The hour that a moment lies in.
+#[must_use]
+pub fn hour(at: DateTime<Utc>) -> DateTime<Utc> {
+    let into = at.timestamp().rem_euclid(3_600);
+    at.trunc_subsecs(0).checked_sub_signed(Duration::seconds(into)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_begins_on_the_hour() {
+        let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+        assert_eq!((hour("2026-03-01T12:34:56.789Z".parse().unwrap()), hour(noon)), (noon, noon));
+    }
 }

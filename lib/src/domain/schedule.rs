@@ -20,6 +20,15 @@ pub enum Next {
     Park(DateTime<Utc>),
 }
 
+impl Next {
+    /// An attempt at that moment.
+    #[must_use]
+    pub fn at(moment: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let is_far = moment.signed_duration_since(now) > Duration::seconds(LONGEST_QUEUED_SECONDS);
+        if is_far { Self::Park(moment) } else { Self::Send(moment) }
+    }
+}
+
 /// Notes an attempt in its delivery's row and says how the next comes about. `chance` is for the jitter.
 pub fn settle(
     row: &mut Delivery,
@@ -45,11 +54,7 @@ pub fn settle(
             row.status = Status::Retrying;
             row.reason = None;
             row.next_attempt_at = Some(at);
-            return if delay > Duration::seconds(LONGEST_QUEUED_SECONDS) {
-                Next::Park(at)
-            } else {
-                Next::Send(at)
-            };
+            return Next::at(at, now);
         }
     }
     Next::Nothing

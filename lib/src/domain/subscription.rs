@@ -17,6 +17,9 @@ use super::signature::SigningSecret;
 /// Milliseconds an attempt may take at most, and by default.
 pub const TIMEOUT_MS: u64 = 30_000;
 
+/// The highest limit of attempts in a second.
+const MOST_PER_SECOND: u64 = 10_000;
+
 /// The HTTP method of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -79,6 +82,9 @@ pub struct Terms {
     pub retry_policy: RetryPolicy,
     /// Milliseconds for a whole attempt.
     pub timeout: u64,
+    /// How many attempts there may be in a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u32>,
     /// Whether anything is sent.
     pub enabled: bool,
 }
@@ -98,6 +104,16 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+/// A signing secret that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousSecret {
+    /// The secret, sealed.
+    pub sealed: String,
+    /// Until when it signs beside the new one.
+    pub until: DateTime<Utc>,
+}
+
 /// A subscription as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,6 +130,9 @@ pub struct Subscription {
     /// The key that signs, sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_signature_secret: Option<String>,
+    /// The key that signed before, while it signs too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<PreviousSecret>,
     /// The credential, sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_credential: Option<String>,
@@ -156,6 +175,9 @@ impl Subscription {
             };
             optional("credentialRef", &self.terms.credential_ref);
             optional("disabledReason", &self.disabled_reason);
+            if let Some(limit) = self.terms.rate_limit_per_second {
+                object.insert("rateLimitPerSecond".to_owned(), json!(limit));
+            }
         }
         view
     }
@@ -206,6 +228,9 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), cra
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
     let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
     let timeout = fields.integer("timeout", 100, TIMEOUT_MS).unwrap_or(TIMEOUT_MS);
+    let rate_limit_per_second = fields
+        .integer("rateLimitPerSecond", 1, MOST_PER_SECOND)
+        .and_then(|per_second| u32::try_from(per_second).ok());
     let enabled = fields.boolean("enabled").unwrap_or(true);
     check_credentials(
         &mut fields,
@@ -226,6 +251,7 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), cra
         filters,
         retry_policy,
         timeout,
+        rate_limit_per_second,
         enabled,
     };
     Ok((terms, Secrets { signature_secret, credential }))

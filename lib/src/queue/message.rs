@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::event_type::EventType;
-use crate::domain::ids::{ConfigId, EventId, ReceiptId, SubscriptionId, TenantId};
+use crate::domain::ids::{ConfigId, EventId, ReceiptId, RecoveryId, SubscriptionId, TenantId};
 use crate::error::Error;
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
@@ -63,9 +63,25 @@ pub enum Command {
         /// The revision whose attempt told us: a subscription changed since is left alone.
         revision: u64,
     },
+    /// Disable it, if there has been nothing but failures for days.
+    #[serde(rename_all = "camelCase")]
+    GiveUp {
+        /// Whose it is.
+        tenant_id: TenantId,
+        /// Which.
+        subscription_id: SubscriptionId,
+    },
     /// Resume its paused deliveries.
     #[serde(rename_all = "camelCase")]
     Resume(Walk),
+    /// Send its deliveries again that a recovery means.
+    #[serde(rename_all = "camelCase")]
+    Recover {
+        /// Which recovery.
+        recovery_id: RecoveryId,
+        /// How far it has come.
+        walk: Walk,
+    },
     /// Cancel its open deliveries, because it was deleted.
     #[serde(rename_all = "camelCase")]
     Cancel(Walk),

@@ -1,6 +1,7 @@
 //! SQS: the messages and how they are sent.
 
 pub mod batch;
+pub mod dead_letters;
 pub mod message;
 
 use aws_sdk_sqs::Client;

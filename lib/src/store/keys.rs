@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::domain::delivery::DeliveryId;
 use crate::domain::ids::{
-    ApiKeyId, ComponentId, ConfigId, EventId, ReceiptId, ReleaseId, SubscriptionId, TenantId,
+    ApiKeyId, ComponentId, ConfigId, EventId, ReceiptId, RecoveryId, ReleaseId, SubscriptionId, TenantId,
 };
 
 /// The address of one item.
@@ -212,6 +212,36 @@ pub fn delivery(tenant: TenantId, subscription: SubscriptionId, id: DeliveryId) 
 #[must_use]
 pub fn receipts(tenant: TenantId, config: ConfigId) -> String {
     format!("TENANT#{tenant}#RECEIPTS#{config}")
+}
+
+/// The partition with what is known of how a subscription's receiver does.
+#[must_use]
+pub fn pulse(tenant: TenantId, subscription: SubscriptionId) -> String {
+    format!("TENANT#{tenant}#PULSE#{subscription}")
+}
+
+/// Where a subscription stands now.
+#[must_use]
+pub fn state(tenant: TenantId, subscription: SubscriptionId) -> Key {
+    key(pulse(tenant, subscription), "STATE")
+}
+
+/// What an hour counted of a subscription's attempts.
+#[must_use]
+pub fn counts(tenant: TenantId, subscription: SubscriptionId, hour: DateTime<Utc>) -> Key {
+    key(pulse(tenant, subscription), format!("HOUR#{}", time(hour)))
+}
+
+/// Whose turn is next at a subscription that wants no more than so many a second.
+#[must_use]
+pub fn pace(tenant: TenantId, subscription: SubscriptionId, per_second: u32) -> Key {
+    key(format!("TENANT#{tenant}#PACE#{subscription}"), format!("PACE#{per_second}"))
+}
+
+/// A recovery.
+#[must_use]
+pub fn recovery(tenant: TenantId, id: RecoveryId) -> Key {
+    key(format!("TENANT#{tenant}#RECOVERIES"), id.to_string())
 }
 
 /// A receipt.

@@ -63,6 +63,13 @@ pub fn id_bound(moment: DateTime<Utc>) -> String {
     format!("{high}-{low}-ffff-ffff-ffffffffffff")
 }
 
+/// What comes before every id that could have been minted at or after `moment`.
+#[must_use]
+pub fn id_floor(moment: DateTime<Utc>) -> String {
+    let bound = id_bound(moment);
+    bound.get(..13).unwrap_or_default().to_owned()
+}
+
 /// Which page is asked for.
 #[derive(Debug, Clone, Default)]
 pub struct PageRequest {

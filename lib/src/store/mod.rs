@@ -2,6 +2,8 @@
 
 pub mod keys;
 pub mod listing;
+mod pace;
+mod pulse;
 mod query;
 pub mod table;
 pub mod transaction;
@@ -19,6 +21,7 @@ use crate::error::Error;
 
 pub use keys::Key;
 pub use listing::{Listing, Page, PageRequest};
+pub use pulse::News;
 pub use table::{Created, Table};
 pub use transaction::{Commit, Transaction};
 

@@ -157,18 +157,26 @@ impl Table {
         }
     }
 
-    /// Adds to a number of an item, which comes to be if it is not there, and says when the item may go.
+    /// Adds to numbers of an item, which comes to be if it is not there, and says when the item may go.
     ///
     /// # Errors
     /// As `get`.
-    pub async fn add(&self, key: &Key, attribute: &str, amount: u64, expires_at: i64) -> Result<(), Error> {
-        self.client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(attributes(key)))
-            .update_expression("ADD #number :amount SET expiresAt = :expires")
-            .expression_attribute_names("#number", attribute)
-            .expression_attribute_values(":amount", AttributeValue::N(amount.to_string()))
+    pub async fn add<'a>(
+        &self,
+        key: &Key,
+        amounts: impl IntoIterator<Item = (&'a str, u64)>,
+        expires_at: i64,
+    ) -> Result<(), Error> {
+        let mut update = self.client.update_item().table_name(&self.name).set_key(Some(attributes(key)));
+        let mut additions = Vec::new();
+        for (number, (attribute, amount)) in amounts.into_iter().enumerate() {
+            additions.push(format!("#n{number} :n{number}"));
+            update = update
+                .expression_attribute_names(format!("#n{number}"), attribute)
+                .expression_attribute_values(format!(":n{number}"), AttributeValue::N(amount.to_string()));
+        }
+        update
+            .update_expression(format!("ADD {} SET expiresAt = :expires", additions.join(", ")))
             .expression_attribute_values(":expires", AttributeValue::N(expires_at.to_string()))
             .send()
             .await

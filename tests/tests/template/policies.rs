@@ -77,13 +77,29 @@ fn a_function_sends_to_the_queues_that_it_is_told_of() {
             .collect();
         let mut may: Vec<&str> = grants(function)
             .into_iter()
-            .filter(|(action, ..)| *action == "sqs:SendMessage")
+            // What SQS moves back for the operator goes to queues that the function itself has nothing for.
+            .filter(|(action, _, statement)| *action == "sqs:SendMessage" && statement["Sid"] != "Redrive")
             .map(|g| g.1)
             .collect();
         told.sort();
         may.sort_unstable();
         assert_eq!(told, may, "{id}");
     }
+}
+
+#[test]
+fn dead_letters_are_looked_at_and_moved_by_the_api_alone() {
+    let all = resources(&[]);
+    for (id, function) in of_kind(&all, Kind::Function) {
+        let touched = grants(function).into_iter().filter(|(_, to, _)| to.ends_with("dead-letters")).count();
+        assert_eq!(touched > 0, id == "ApiFunction", "{id}");
+    }
+    let targets: Vec<&str> = grants(&all["ApiFunction"])
+        .into_iter()
+        .filter(|(action, ..)| *action == "sqs:SendMessage")
+        .map(|(_, to, _)| to.rsplit(':').next().unwrap_or_default())
+        .collect();
+    assert_eq!(targets.len(), 4, "every queue has dead letters that may be moved back: {targets:?}");
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! Recoveries: many deliveries sent again at once.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde_json::json;
+use stella::app::recover::Asked;
+use stella::error::Error;
+use stella::web::caller::{Admin, Viewer};
+use stella::web::data;
+use stella::web::idempotency::Made;
+use stella::web::request::{self, New};
+
+use crate::Api;
+
+pub(crate) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/webhook-subscriptions/{id}/recover", post(recover))
+        .route("/recoveries/{id}", get(show))
+}
+
+async fn recover(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+    new: New,
+) -> Result<Response, Error> {
+    let subscription = api.subscriptions.find(caller.tenant, request::id(&id)?).await?;
+    let act = async |id| {
+        let asked = api.recoveries.ask(&subscription, id, &new.wanted, api.clock.now()).await?;
+        let (status, data) = match asked {
+            Asked::Counted(matched, is_lower_bound) => (
+                StatusCode::OK,
+                json!({"dryRun": true, "matched": matched, "matchedIsLowerBound": is_lower_bound}),
+            ),
+            Asked::Begun(recovery) => (StatusCode::ACCEPTED, recovery.view()),
+        };
+        Ok(Made { status, data, shows_secret: false })
+    };
+    let route = format!("POST /webhook-subscriptions/{}/recover", subscription.id);
+    api.creation(caller.tenant, &route, &new).run(act).await
+}
+
+async fn show(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let recovery = api.recoveries.find(caller.tenant, request::id(&id)?).await?;
+    Ok(data(StatusCode::OK, &recovery.view()))
+}

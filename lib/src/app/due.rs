@@ -1,0 +1,71 @@
+//! The messages that ask for attempts: the first one, the next one, and the one of a delivery that waited.
+
+use chrono::{DateTime, Utc};
+
+use crate::chance;
+use crate::domain::delivery::{Delivery, DeliveryId};
+use crate::domain::event::Event;
+use crate::domain::subscription::Subscription;
+use crate::queue::LONGEST_DELAY_SECONDS;
+use crate::queue::message::{AttemptDue, MOST_INLINE_BYTES};
+
+/// A new random ticket.
+fn ticket() -> String {
+    hex::encode(chance::bytes::<8>())
+}
+
+/// The message for a delivery that has no row yet.
+#[must_use]
+pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: DeliveryId) -> AttemptDue {
+    AttemptDue {
+        tenant_id: event.tenant_id,
+        subscription_id: subscription.id,
+        delivery_id,
+        event_id: event.id,
+        event: event.event,
+        attempt: 1,
+        generation: 0,
+        fresh: true,
+        ticket: ticket(),
+        due: None,
+        data: Some(event.data.clone()).filter(|data| data.len() <= MOST_INLINE_BYTES),
+    }
+}
+
+/// The message for the attempt after this one.
+#[must_use]
+pub fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
+    AttemptDue {
+        attempt: due.attempt.saturating_add(1),
+        fresh: false,
+        ticket: ticket(),
+        due: Some(at),
+        ..due.clone()
+    }
+}
+
+/// The message for a row that waits: its next attempt, with a new ticket.
+#[must_use]
+pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue> {
+    Some(AttemptDue {
+        tenant_id: row.tenant_id,
+        subscription_id: row.subscription_id,
+        delivery_id: row.id,
+        event_id: row.event_id?,
+        event: row.event.parse().ok()?,
+        attempt: row.attempts.saturating_add(1),
+        generation: row.generation,
+        fresh: false,
+        ticket: ticket(),
+        due,
+        data: None,
+    })
+}
+
+/// The seconds until `due`, rounded up, as far as one message can wait.
+#[must_use]
+pub fn hop(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> i32 {
+    let wait = due.map_or(0, |due| due.signed_duration_since(now).num_milliseconds().max(0));
+    let seconds = wait.saturating_add(999).checked_div(1000).unwrap_or(0);
+    i32::try_from(seconds).unwrap_or(LONGEST_DELAY_SECONDS).min(LONGEST_DELAY_SECONDS)
+}

@@ -1,0 +1,301 @@
+//! How receivers do: noted after every attempt, written down at most once a minute, and acted upon: a breaker
+//! opens, is probed and closes; what has failed for days is disabled.
+//!
+//! Safe to run twice: counts may then be a little high, and the rest is what it was. Nothing here fails a
+//! delivery: what cannot be written is written later.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::domain::breaker::{Breaker, Passage, Streak};
+use crate::domain::delivery::{Attempt, DeliveryId};
+use crate::domain::health::{Counts, KEPT_DAYS, State, TOLD_HOURS};
+use crate::domain::hour;
+use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::outcome::Verdict;
+use crate::domain::subscription::Subscription;
+use crate::error::Error;
+use crate::queue::message::Command;
+use crate::queue::{Outgoing, Queue};
+use crate::store::{News, Store, Table, keys};
+
+/// How often a subscription's news is written, in seconds.
+const WRITTEN_SECONDS: i64 = 60;
+/// How long a state is taken as read, in seconds.
+const CACHED_SECONDS: i64 = 10;
+/// How long one is taken as read that holds deliveries back, in seconds.
+const HELD_SECONDS: i64 = 1;
+/// What a probe may take beside the attempt's timeout, in milliseconds.
+const PROBE_MARGIN_MS: i64 = 5_000;
+/// How many subscriptions are remembered.
+const MOST: usize = 10_000;
+
+/// The pulse of every subscription, as far as this environment feels it. Clones share it.
+#[derive(Clone)]
+pub struct Pulse {
+    table: Table,
+    commands: Queue,
+    clock: Arc<dyn Clock>,
+    beats: Arc<Mutex<HashMap<SubscriptionId, Beat>>>,
+}
+
+/// What is remembered of one subscription.
+struct Beat {
+    tenant: TenantId,
+    /// Counted and not written yet.
+    counts: Counts,
+    /// What happened and is not written yet.
+    news: Option<News>,
+    streak: Streak,
+    written_at: Option<DateTime<Utc>>,
+    /// Whether what was written last is that it fails.
+    written_failing: bool,
+    /// Whether somebody waits to write.
+    is_awaited: bool,
+    /// What all environments wrote, and when it was read.
+    state: Option<(DateTime<Utc>, State)>,
+}
+
+impl Beat {
+    fn new(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            counts: Counts::default(),
+            news: None,
+            streak: Streak::default(),
+            written_at: None,
+            written_failing: false,
+            is_awaited: false,
+            state: None,
+        }
+    }
+
+    /// When its news may be written.
+    fn due(&self) -> Option<DateTime<Utc>> {
+        self.written_at?.checked_add_signed(Duration::seconds(WRITTEN_SECONDS))
+    }
+
+    fn note(&mut self, attempt: &Attempt) {
+        self.counts.note(attempt.success, attempt.response_time);
+        let before = self.news.and_then(|news| news.last_success);
+        self.news = Some(News {
+            last_delivery: attempt.at,
+            last_status: attempt.status_code,
+            last_success: if attempt.success { Some(attempt.at) } else { before },
+        });
+    }
+}
+
+impl Pulse {
+    /// The pulse as written in this store. What is to be disabled is told to `commands`.
+    #[must_use]
+    pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>) -> Self {
+        Self { table: store.deliveries.clone(), commands, clock, beats: Arc::default() }
+    }
+
+    /// Whether an attempt may be made now; a probe is taken for the caller, so that nobody else has it.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn passage(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<Passage, Error> {
+        let state = self.state(subscription, now).await?;
+        let passage = state.breaker.passage(now);
+        if passage != Passage::Probe {
+            return Ok(passage);
+        }
+        let timeout = i64::try_from(subscription.terms.timeout).unwrap_or(0).saturating_add(PROBE_MARGIN_MS);
+        let until = now.checked_add_signed(Duration::milliseconds(timeout)).unwrap_or(now);
+        let key = keys::state(subscription.tenant_id, subscription.id);
+        let (lease, moment) = (until.timestamp_millis(), now.timestamp_millis());
+        let is_ours = self.table.probe(&key, &state.breaker, lease, moment).await?;
+        self.forget(subscription.id).await;
+        Ok(if is_ours { Passage::Probe } else { Passage::Wait(until) })
+    }
+
+    /// The state as read within the last seconds.
+    async fn state(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<State, Error> {
+        let known = self.beats.lock().await.get(&subscription.id).and_then(|beat| beat.state.clone());
+        if let Some((read_at, state)) = known {
+            let is_free = state.breaker.open_until.is_none();
+            let kept = Duration::seconds(if is_free { CACHED_SECONDS } else { HELD_SECONDS });
+            if now.signed_duration_since(read_at) < kept {
+                return Ok(state);
+            }
+        }
+        let key = keys::state(subscription.tenant_id, subscription.id);
+        let state: State = self.table.get(&key).await?.unwrap_or_default();
+        let mut beats = self.beats.lock().await;
+        if beats.len() >= MOST {
+            beats.retain(|_, beat| beat.news.is_some());
+        }
+        let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
+        beat.state = Some((now, state.clone()));
+        Ok(state)
+    }
+
+    async fn forget(&self, subscription: SubscriptionId) {
+        if let Some(beat) = self.beats.lock().await.get_mut(&subscription) {
+            beat.state = None;
+        }
+    }
+
+    /// Notes what came of an attempt, and acts upon it. `was_probe`: it was let through to find out.
+    pub async fn note(
+        &self,
+        subscription: &Subscription,
+        delivery: DeliveryId,
+        attempt: &Attempt,
+        verdict: &Verdict,
+        was_probe: bool,
+    ) {
+        let now = self.clock.now();
+        let (before, opens, writes) = {
+            let mut beats = self.beats.lock().await;
+            let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
+            beat.note(attempt);
+            let opens = match verdict {
+                Verdict::Delivered => {
+                    beat.streak.succeed();
+                    false
+                }
+                Verdict::Retry { .. } => beat.streak.fail(delivery) || was_probe,
+                // It answers: that it does not want this delivery says nothing of the next.
+                Verdict::Final { .. } | Verdict::Gone => false,
+            };
+            // That it takes deliveries again is written at once: it must never be disabled by mistake.
+            let recovers = attempt.success && beat.written_failing;
+            let writes = recovers || beat.due().is_none_or(|due| due <= now);
+            let before = beat.state.as_ref().map(|(_, state)| state.breaker).unwrap_or_default();
+            (before, opens, writes)
+        };
+        let key = keys::state(subscription.tenant_id, subscription.id);
+        let is_alive = !matches!(verdict, Verdict::Retry { .. });
+        let done = if opens {
+            self.open(subscription, &before, now).await
+        } else if is_alive && (was_probe || (attempt.success && before.open_until.is_some())) {
+            self.forget(subscription.id).await;
+            self.table.close(&key).await
+        } else {
+            Ok(())
+        };
+        if let Err(error) = done {
+            tracing::warn!(error = %error, subscription.id = %subscription.id, "a breaker was not written");
+        }
+        if writes {
+            self.write(subscription.id, now).await;
+        } else {
+            self.write_later(subscription.id).await;
+        }
+    }
+
+    async fn open(
+        &self,
+        subscription: &Subscription,
+        before: &Breaker,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        tracing::info!(subscription.id = %subscription.id, "a breaker opens");
+        let key = keys::state(subscription.tenant_id, subscription.id);
+        let opened = self.table.open(&key, before, &before.opened(now)).await;
+        self.forget(subscription.id).await;
+        opened
+    }
+
+    /// Writes a subscription's news when its minute is over.
+    async fn write_later(&self, subscription: SubscriptionId) {
+        let due = {
+            let mut beats = self.beats.lock().await;
+            let Some(beat) = beats.get_mut(&subscription).filter(|beat| !beat.is_awaited) else { return };
+            beat.is_awaited = true;
+            beat.due()
+        };
+        let pulse = self.clone();
+        tokio::spawn(async move {
+            let now = pulse.clock.now();
+            pulse.clock.sleep_until(due.unwrap_or(now)).await;
+            pulse.write(subscription, pulse.clock.now()).await;
+        });
+    }
+
+    async fn write(&self, subscription: SubscriptionId, now: DateTime<Utc>) {
+        let (tenant, counts, news) = {
+            let mut beats = self.beats.lock().await;
+            let Some(beat) = beats.get_mut(&subscription) else { return };
+            beat.is_awaited = false;
+            let Some(news) = beat.news.take() else { return };
+            beat.written_at = Some(now);
+            beat.written_failing = news.last_success.is_none();
+            (beat.tenant, std::mem::take(&mut beat.counts), news)
+        };
+        let written = self.tell(tenant, subscription, &counts, &news, now).await;
+        if let Err(error) = written {
+            tracing::warn!(error = %error, subscription.id = %subscription, "news was not written");
+            let mut beats = self.beats.lock().await;
+            if let Some(beat) = beats.get_mut(&subscription) {
+                beat.counts.merge(&counts);
+                beat.news = beat.news.or(Some(news));
+            }
+        }
+    }
+
+    async fn tell(
+        &self,
+        tenant: TenantId,
+        subscription: SubscriptionId,
+        counts: &Counts,
+        news: &News,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let state = self.table.tell(&keys::state(tenant, subscription), news).await?;
+        let expires = now.checked_add_signed(Duration::days(KEPT_DAYS)).unwrap_or(now).timestamp();
+        self.table.add(&keys::counts(tenant, subscription, hour(now)), counts.iter(), expires).await?;
+        if state.is_hopeless(now) {
+            let command = Command::GiveUp { tenant_id: tenant, subscription_id: subscription };
+            let group = subscription.to_string();
+            self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a subscription stands now, as far as written.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn state(store: &Store, tenant: TenantId, subscription: SubscriptionId) -> Result<State, Error> {
+    Ok(store.deliveries.get(&keys::state(tenant, subscription)).await?.unwrap_or_default())
+}
+
+/// `lastDelivery`, `lastStatus` and `health` of a subscription, the counts of the last 24 hours.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn view(
+    store: &Store,
+    tenant: TenantId,
+    subscription: SubscriptionId,
+    now: DateTime<Utc>,
+) -> Result<Value, Error> {
+    let from = hour(now.checked_sub_signed(Duration::hours(TOLD_HOURS)).unwrap_or(now));
+    let (first, last) = (keys::counts(tenant, subscription, from), keys::state(tenant, subscription));
+    let mut state = State::default();
+    let mut counts = Counts::default();
+    for mut item in store.deliveries.range(&first.pk, &first.sk, &last.sk).await? {
+        if item.get("sk").and_then(|sk| sk.as_s().ok()) == Some(&last.sk) {
+            state = crate::store::table::read(item)?;
+            continue;
+        }
+        item.remove("expiresAt");
+        for (name, value) in item {
+            if let Some(count) = value.as_n().ok().and_then(|text| text.parse().ok()) {
+                counts.add(&name, count);
+            }
+        }
+    }
+    Ok(state.view(&counts, now))
+}

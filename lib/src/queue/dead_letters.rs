@@ -1,0 +1,139 @@
+//! What our own machinery could not handle: looked at, and moved back by SQS's own redrive.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::unavailable;
+use crate::domain::delivery::cut;
+use crate::domain::timestamp;
+use crate::environment::Environment;
+use crate::error::{Error, Kind};
+
+/// The dead-letter queues by the name of the queue they belong to, and the variables with their addresses.
+const QUEUES: [(&str, &str); 4] = [
+    ("deliveries", "DELIVERIES_DEAD_LETTERS_URL"),
+    ("retries", "RETRIES_DEAD_LETTERS_URL"),
+    ("commands", "COMMANDS_DEAD_LETTERS_URL"),
+    ("inbound-retry", "INBOUND_RETRY_DEAD_LETTERS_URL"),
+];
+
+/// How many messages are shown at most.
+const MOST_SHOWN: usize = 10;
+/// How much of a message is shown, in bytes.
+const MOST_BODY: usize = 1024;
+
+/// The dead-letter queues.
+#[derive(Clone)]
+pub struct DeadLetters {
+    client: Client,
+    queues: Vec<(&'static str, String)>,
+}
+
+impl DeadLetters {
+    /// The dead-letter queues of a deployment.
+    ///
+    /// # Errors
+    /// A fault when a variable is missing.
+    pub fn of(environment: &Environment, client: &Client) -> Result<Self, Error> {
+        let queue = |(name, variable)| Ok::<_, Error>((name, environment.required(variable)?.to_owned()));
+        let queues = QUEUES.into_iter().map(queue).collect::<Result<_, _>>()?;
+        Ok(Self { client: client.clone(), queues })
+    }
+
+    /// About how many there are of each queue, and some of them.
+    ///
+    /// # Errors
+    /// Unavailable when SQS is.
+    pub async fn look(&self) -> Result<Value, Error> {
+        let counted = try_join_all(self.queues.iter().map(|(name, url)| async move {
+            let count = self.attribute(url, QueueAttributeName::ApproximateNumberOfMessages).await?;
+            let count: u64 = count.parse().unwrap_or_default();
+            Ok::<_, Error>((*name, url, count))
+        }))
+        .await?;
+        let mut sample = Vec::new();
+        for (name, url, _) in counted.iter().filter(|(_, _, count)| *count > 0) {
+            if sample.len() < MOST_SHOWN {
+                sample.extend(self.some(name, url, MOST_SHOWN.saturating_sub(sample.len())).await?);
+            }
+        }
+        let count =
+            |(name, _, count): &(&str, &String, u64)| json!({"queue": name, "approximateMessages": count});
+        let total: u64 = counted.iter().map(|(_, _, count)| *count).sum();
+        let queues: Vec<Value> = counted.iter().map(count).collect();
+        Ok(json!({"approximateMessages": total, "queues": queues, "sample": sample}))
+    }
+
+    /// Some messages of a queue, which stay in it.
+    async fn some(&self, name: &str, url: &str, most: usize) -> Result<Vec<Value>, Error> {
+        let received = self
+            .client
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(i32::try_from(most).unwrap_or(1))
+            .visibility_timeout(0)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .send()
+            .await
+            .map_err(|error| unavailable("ReceiveMessage", error.into_service_error()))?;
+        let shown = received.messages.unwrap_or_default().into_iter().map(|message| {
+            let attributes = message.attributes.unwrap_or_default();
+            let number = |name| attributes.get(&name).and_then(|text| text.parse::<i64>().ok());
+            let sent = number(MessageSystemAttributeName::SentTimestamp);
+            json!({
+                "queue": name,
+                "messageId": message.message_id,
+                "sentAt": sent.and_then(chrono::DateTime::from_timestamp_millis).map(timestamp),
+                "receiveCount": number(MessageSystemAttributeName::ApproximateReceiveCount),
+                "body": message.body.map(|body| cut(&body, MOST_BODY)),
+            })
+        });
+        Ok(shown.collect())
+    }
+
+    /// Moves the messages of one dead-letter queue, or of all, back to where they came from.
+    ///
+    /// # Errors
+    /// Unprocessable for a queue that there is none of; conflict while they are being moved already.
+    pub async fn redrive(&self, only: Option<&str>) -> Result<Value, Error> {
+        let mut moved = Vec::new();
+        for (name, url) in self.queues.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+            let arn = self.attribute(url, QueueAttributeName::QueueArn).await?;
+            match self.client.start_message_move_task().source_arn(arn).send().await {
+                Ok(_) => moved.push(*name),
+                Err(error) if error.code().is_some_and(|code| code.ends_with("UnsupportedOperation")) => {
+                    tracing::info!(queue.name = name, "dead letters are being moved already");
+                }
+                Err(error) => return Err(unavailable("StartMessageMoveTask", error.into_service_error())),
+            }
+        }
+        if moved.is_empty() {
+            let detail = "Their messages are being moved already";
+            return Err(Error::new(Kind::Conflict, "redrive_running", detail));
+        }
+        Ok(json!({"queues": moved}))
+    }
+
+    /// Whether a dead-letter queue is called so.
+    #[must_use]
+    pub fn is_one(name: &str) -> bool {
+        QUEUES.iter().any(|(known, _)| *known == name)
+    }
+
+    async fn attribute(&self, url: &str, name: QueueAttributeName) -> Result<String, Error> {
+        let output = self
+            .client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(name.clone())
+            .send()
+            .await
+            .map_err(|error| unavailable("GetQueueAttributes", error.into_service_error()))?;
+        let value = output.attributes.and_then(|mut attributes| attributes.remove(&name));
+        value.ok_or_else(|| Error::fault("a queue did not tell an attribute"))
+    }
+}

@@ -1,0 +1,51 @@
+//! Turns that are given out one after the other, at a steady rate.
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+
+use super::table::{attributes, failed};
+use super::{Key, Table};
+use crate::error::Error;
+
+/// How often a turn is asked for while others take theirs in between.
+const MOST_TRIES: usize = 8;
+
+impl Table {
+    /// Takes the next turn, now or later: its time, in microseconds since 1970 as `now`. Turns are `interval`
+    /// microseconds apart.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn take_turn(&self, key: &Key, now: i64, interval: i64, expires_at: i64) -> Result<i64, Error> {
+        // While others wait the turn is after theirs; where nobody does it is now.
+        let queued = ("nextTurn = nextTurn + :interval", "nextTurn >= :now");
+        let idle = ("nextTurn = :now + :interval", "attribute_not_exists(nextTurn) OR nextTurn < :now");
+        for number in 0..MOST_TRIES {
+            let is_queued = number % 2 == 0;
+            let (set, condition) = if is_queued { queued } else { idle };
+            let taken = self
+                .client()
+                .update_item()
+                .table_name(self.name())
+                .set_key(Some(attributes(key)))
+                .update_expression(format!("SET {set}, expiresAt = :expires"))
+                .condition_expression(condition)
+                .expression_attribute_values(":now", AttributeValue::N(now.to_string()))
+                .expression_attribute_values(":interval", AttributeValue::N(interval.to_string()))
+                .expression_attribute_values(":expires", AttributeValue::N(expires_at.to_string()))
+                .return_values(ReturnValue::UpdatedOld)
+                .send()
+                .await;
+            match taken {
+                Ok(output) => {
+                    let before = output.attributes.and_then(|mut item| item.remove("nextTurn"));
+                    let before = before.and_then(|value| value.as_n().ok()?.parse().ok());
+                    return Ok(before.filter(|_| is_queued).unwrap_or(now));
+                }
+                Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
+                Err(error) => return Err(failed("UpdateItem", error)),
+            }
+        }
+        Err(Error::unavailable("too many ask for a turn at once"))
+    }
+}

@@ -1,0 +1,151 @@
+//! What failed is brought back: many deliveries at once, and our own dead letters.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Duration, Utc};
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, id};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
+use stella::domain::timestamp;
+use stella::error::Error;
+use stella::function::{Answer, Function};
+use stella_local::stack::Functions;
+use stella_local::time::Time;
+
+#[tokio::test]
+async fn everything_that_failed_within_a_time_is_counted_and_then_sent_again() {
+    let world = World::held().await;
+    let up = Arc::new(AtomicBool::new(false));
+    let is_up = Arc::clone(&up);
+    let receiver =
+        Receiver::start(move |_, _| Reply::from(if is_up.load(Ordering::SeqCst) { 200 } else { 400 })).await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&body).await;
+    let recover = format!("/api/v1/webhook-subscriptions/{}/recover", id(&subscription));
+    let failed =
+        |count| move |rows: &[Value]| rows.iter().filter(|row| row["status"] == "failed").count() == count;
+    for number in 1..=12 {
+        world.publish("release.created").await;
+        receiver.wait_for(number).await;
+        if number == 2 {
+            world.deliveries(&subscription, failed(2)).await;
+            world.time.advance(Duration::hours(1));
+        }
+    }
+    world.deliveries(&subscription, failed(12)).await;
+
+    let ago = |minutes| timestamp(world.time.now() - Duration::minutes(minutes));
+    let counted = world.post(&recover, &json!({"from": ago(30), "dryRun": true})).await;
+    assert_eq!(counted.status, StatusCode::OK, "{}", counted.body);
+    assert_eq!(counted.data()["matched"], 10);
+    let all = world.post(&recover, &json!({"from": ago(60), "dryRun": true})).await;
+    assert_eq!(all.data()["matched"], 12);
+    let none = json!({"from": ago(60), "status": "skipped", "dryRun": true});
+    assert_eq!(world.post(&recover, &none).await.data()["matched"], 0);
+    assert_eq!(receiver.received().len(), 12, "counting sends nothing");
+
+    up.store(true, Ordering::SeqCst);
+    let begun = world.post(&recover, &json!({"from": ago(30)})).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
+    assert_eq!(begun.data()["matched"], 10);
+    receiver.wait_for(22).await;
+    let path = format!("/api/v1/recoveries/{}", id(begun.data()));
+    let mut recovery = Value::Null;
+    for _ in 0..1_000 {
+        recovery = world.get(&path).await["data"].clone();
+        if recovery["status"] == "completed" {
+            break;
+        }
+    }
+    assert_eq!((&recovery["status"], &recovery["requeued"]), (&json!("completed"), &json!(10)));
+    let rows = world.deliveries(&subscription, failed(2)).await;
+    assert_eq!(rows.iter().filter(|row| row["status"] == "delivered").count(), 10);
+    // Each was the same delivery as before.
+    let received = receiver.received();
+    let ids = |part: &[end_to_end::receiver::Received]| {
+        let ids = part.iter().map(|request| request.header("x-stella-delivery").to_owned());
+        ids.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(ids(&received[2..12]), ids(&received[12..]));
+}
+
+#[tokio::test]
+async fn a_disabled_subscriptions_deliveries_are_counted_and_not_recovered() {
+    let world = World::start().await;
+    let receiver = Receiver::accepting().await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"], "enabled": false});
+    let subscription = world.subscription(&body).await;
+    world.publish("release.created").await;
+    world.deliveries(&subscription, |rows| rows.len() == 1 && rows[0]["status"] == "skipped").await;
+    let path = format!("/api/v1/webhook-subscriptions/{}", id(&subscription));
+    let recover = format!("{path}/recover");
+    let from = json!({"from": "2020-01-01T00:00:00Z"});
+    let refused = world.post(&recover, &from).await;
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::CONFLICT, &json!("subscription_disabled"))
+    );
+    let wrong = world.post(&recover, &json!({"to": "yesterday", "status": "pending"})).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(wrong.body["errors"].as_array().unwrap().len(), 3, "{}", wrong.body);
+
+    world.admin.json(Method::PATCH, &path, &json!({"enabled": true})).await.unwrap();
+    let begun = world.post(&recover, &from).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
+    receiver.wait_for(1).await;
+}
+
+/// The function that makes first attempts, broken until it is mended.
+struct Broken<F> {
+    inner: F,
+    is_mended: Arc<AtomicBool>,
+}
+
+impl<F: Function> Function for Broken<F> {
+    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(async move {
+            if self.is_mended.load(Ordering::SeqCst) {
+                return self.inner.handle(event, deadline).await;
+            }
+            Err(Error::fault("as asked"))
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_our_own_mistake_set_aside_is_shown_to_the_operator_and_moved_back() {
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let mended = Arc::clone(&is_mended);
+    let functions = Functions::ours().with("deliver", move |environment| {
+        let is_mended = Arc::clone(&mended);
+        async move { Ok(Broken { inner: stella_deliver::start(environment).await?, is_mended }) }
+    });
+    let world = World::with(functions, Time::manual(SystemClock.now())).await;
+    let receiver = Receiver::accepting().await;
+    world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
+    world.publish("release.created").await;
+    let dead = async || world.operator.get("/api/v1/dead-letters").await.unwrap().data().clone();
+    let mut found = dead().await;
+    assert_eq!(found["approximateMessages"], 0);
+    // It is given back ten times, and then set aside.
+    while found["approximateMessages"] == 0 {
+        world.time.advance(Duration::seconds(60));
+        found = dead().await;
+    }
+    assert_eq!(found["sample"][0]["queue"], "deliveries");
+    assert!(found["sample"][0]["body"].as_str().unwrap().contains("release.created"), "{found}");
+    let refused = world.admin.get("/api/v1/dead-letters").await.unwrap();
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+
+    let redrive =
+        async |body: Value| world.operator.post("/api/v1/dead-letters/redrive", &body).await.unwrap();
+    assert_eq!(redrive(json!({"queue": "other"})).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    is_mended.store(true, Ordering::SeqCst);
+    let moved = redrive(json!({"queue": "deliveries"})).await;
+    assert_eq!(moved.status, StatusCode::ACCEPTED, "{}", moved.body);
+    receiver.wait_for(1).await;
+    assert_eq!(dead().await["approximateMessages"], 0);
+}
