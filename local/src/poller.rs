@@ -17,6 +17,8 @@ use crate::sqs::{self, Message, Sqs};
 pub(crate) const CONCURRENCY: usize = 10;
 /// How long one poll waits for a first message.
 const LONG_POLL: Duration = Duration::from_secs(20);
+/// How long a poller lets messages gather before it asks for more of them within a window.
+const LULL: Duration = Duration::from_millis(100);
 /// How long the poller rests when the queue itself is out of order.
 const REST: Duration = Duration::from_secs(1);
 
@@ -76,6 +78,11 @@ impl Poller {
         };
         let end = Instant::now().checked_add(self.window);
         while !batch.is_empty() && batch.len() < self.batch_size && !self.window.is_zero() {
+            // A poll for each message that trickles in would cost a request each.
+            let lull = tokio::time::sleep(LULL);
+            if stop.or(tokio::time::timeout_at(end.unwrap_or_else(Instant::now), lull)).await.is_none() {
+                break;
+            }
             let most = self.batch_size.saturating_sub(batch.len());
             let more = self.sqs.receive(&self.queue, most, self.window);
             let more = tokio::time::timeout_at(end.unwrap_or_else(Instant::now), more);

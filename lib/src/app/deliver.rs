@@ -5,14 +5,13 @@
 //! that send); one that finds another's ticket only goes away, else every duplicate would double the
 //! chain.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use tokio::sync::Mutex;
 
 use super::attempt::{Made, Sender, Sending};
 use super::due::{hop, next_attempt};
+use super::fresh::Fresh;
 use super::operational;
 use super::pace::Pace;
 use super::pulse::Pulse;
@@ -46,9 +45,6 @@ const MOST_WRITES: usize = 5;
 /// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
 const RATE_LIMIT: &str = "rate_limit";
 
-/// Subscriptions (none where there is none), each with when it was read.
-type Known = HashMap<SubscriptionId, (DateTime<Utc>, Option<Subscription>)>;
-
 /// Makes attempts.
 pub struct Deliver {
     store: Store,
@@ -59,7 +55,7 @@ pub struct Deliver {
     retries: Queue,
     commands: Queue,
     clock: Arc<dyn Clock>,
-    cache: Mutex<Known>,
+    known: Fresh<SubscriptionId, Option<Subscription>>,
 }
 
 /// Whether an attempt is made now.
@@ -83,7 +79,7 @@ impl Deliver {
             retries,
             commands,
             clock,
-            cache: Mutex::default(),
+            known: Fresh::default(),
         }
     }
 
@@ -360,20 +356,12 @@ impl Deliver {
         due: &AttemptDue,
         now: DateTime<Utc>,
     ) -> Result<Option<Subscription>, Error> {
-        if let Some((read, Some(subscription))) = self.cache.lock().await.get(&due.subscription_id)
-            && subscription.terms.enabled
-            && now.signed_duration_since(*read) < Duration::seconds(CACHED_SECONDS)
-        {
-            return Ok(Some(subscription.clone()));
-        }
+        let kept_for = |known: &Option<Subscription>| {
+            let is_enabled = known.as_ref().is_some_and(|subscription| subscription.terms.enabled);
+            Duration::seconds(if is_enabled { CACHED_SECONDS } else { 0 })
+        };
         let key = keys::subscription(due.tenant_id, due.subscription_id);
-        let subscription: Option<Subscription> = self.store.core.get(&key).await?;
-        let mut cache = self.cache.lock().await;
-        if cache.len() > 10_000 {
-            cache.clear();
-        }
-        cache.insert(due.subscription_id, (now, subscription.clone()));
-        Ok(subscription)
+        self.known.get(due.subscription_id, now, kept_for, async || self.store.core.get(&key).await).await
     }
 
     async fn send(&self, due: &AttemptDue) -> Result<(), Error> {

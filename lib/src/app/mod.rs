@@ -7,6 +7,7 @@ pub mod deliver;
 pub mod due;
 pub mod events;
 pub mod fan_out;
+pub mod fresh;
 pub mod intake;
 pub mod issuers;
 pub mod known_configs;

@@ -11,8 +11,9 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::fresh::Fresh;
 use crate::clock::Clock;
-use crate::domain::breaker::{Breaker, Passage, Streak};
+use crate::domain::breaker::{Passage, Streak};
 use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::health::{Counts, KEPT_DAYS, State, TOLD_HOURS};
 use crate::domain::hour;
@@ -41,6 +42,7 @@ pub struct Pulse {
     table: Table,
     commands: Queue,
     clock: Arc<dyn Clock>,
+    states: Arc<Fresh<SubscriptionId, State>>,
     beats: Arc<Mutex<HashMap<SubscriptionId, Beat>>>,
 }
 
@@ -57,8 +59,6 @@ struct Beat {
     written_failing: bool,
     /// Whether somebody waits to write.
     is_awaited: bool,
-    /// What all environments wrote, and when it was read.
-    state: Option<(DateTime<Utc>, State)>,
 }
 
 impl Beat {
@@ -71,7 +71,6 @@ impl Beat {
             written_at: None,
             written_failing: false,
             is_awaited: false,
-            state: None,
         }
     }
 
@@ -95,7 +94,13 @@ impl Pulse {
     /// The pulse as written in this store. What is to be disabled is told to `commands`.
     #[must_use]
     pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>) -> Self {
-        Self { table: store.deliveries.clone(), commands, clock, beats: Arc::default() }
+        Self {
+            table: store.deliveries.clone(),
+            commands,
+            clock,
+            states: Arc::default(),
+            beats: Arc::default(),
+        }
     }
 
     /// Whether an attempt may be made now; a probe is taken for the caller, so that nobody else has it.
@@ -113,35 +118,19 @@ impl Pulse {
         let key = keys::state(subscription.tenant_id, subscription.id);
         let (lease, moment) = (until.timestamp_millis(), now.timestamp_millis());
         let is_ours = self.table.probe(&key, &state.breaker, lease, moment).await?;
-        self.forget(subscription.id).await;
+        self.states.forget(&subscription.id);
         Ok(if is_ours { Passage::Probe } else { Passage::Wait(until) })
     }
 
     /// The state as read within the last seconds.
     async fn state(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<State, Error> {
-        let known = self.beats.lock().await.get(&subscription.id).and_then(|beat| beat.state.clone());
-        if let Some((read_at, state)) = known {
+        let kept_for = |state: &State| {
             let is_free = state.breaker.open_until.is_none();
-            let kept = Duration::seconds(if is_free { CACHED_SECONDS } else { HELD_SECONDS });
-            if now.signed_duration_since(read_at) < kept {
-                return Ok(state);
-            }
-        }
+            Duration::seconds(if is_free { CACHED_SECONDS } else { HELD_SECONDS })
+        };
         let key = keys::state(subscription.tenant_id, subscription.id);
-        let state: State = self.table.get(&key).await?.unwrap_or_default();
-        let mut beats = self.beats.lock().await;
-        if beats.len() >= MOST {
-            beats.retain(|_, beat| beat.news.is_some());
-        }
-        let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
-        beat.state = Some((now, state.clone()));
-        Ok(state)
-    }
-
-    async fn forget(&self, subscription: SubscriptionId) {
-        if let Some(beat) = self.beats.lock().await.get_mut(&subscription) {
-            beat.state = None;
-        }
+        let read = async || Ok(self.table.get(&key).await?.unwrap_or_default());
+        self.states.get(subscription.id, now, kept_for, read).await
     }
 
     /// Notes what came of an attempt, and acts upon it. `was_probe`: it was let through to find out.
@@ -154,8 +143,11 @@ impl Pulse {
         was_probe: bool,
     ) {
         let now = self.clock.now();
-        let (before, opens, writes) = {
+        let (opens, writes) = {
             let mut beats = self.beats.lock().await;
+            if beats.len() >= MOST {
+                beats.retain(|_, beat| beat.news.is_some());
+            }
             let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
             beat.note(attempt);
             let opens = match verdict {
@@ -170,20 +162,11 @@ impl Pulse {
             // That it takes deliveries again is written at once: it must never be disabled by mistake.
             let recovers = attempt.success && beat.written_failing;
             let writes = recovers || beat.due().is_none_or(|due| due <= now);
-            let before = beat.state.as_ref().map(|(_, state)| state.breaker).unwrap_or_default();
-            (before, opens, writes)
+            (opens, writes)
         };
-        let key = keys::state(subscription.tenant_id, subscription.id);
-        let is_alive = !matches!(verdict, Verdict::Retry { .. });
-        let done = if opens {
-            self.open(subscription, &before, now).await
-        } else if is_alive && (was_probe || (attempt.success && before.open_until.is_some())) {
-            self.forget(subscription.id).await;
-            self.table.close(&key).await
-        } else {
-            Ok(())
-        };
-        if let Err(error) = done {
+        // Whoever answers a probe is back, whatever it thinks of this delivery.
+        let closes = attempt.success || (was_probe && !matches!(verdict, Verdict::Retry { .. }));
+        if let Err(error) = self.switch(subscription, opens, closes, now).await {
             tracing::warn!(error = %error, subscription.id = %subscription.id, "a breaker was not written");
         }
         if writes {
@@ -193,17 +176,30 @@ impl Pulse {
         }
     }
 
-    async fn open(
+    /// Opens the breaker, or closes it.
+    async fn switch(
         &self,
         subscription: &Subscription,
-        before: &Breaker,
+        opens: bool,
+        closes: bool,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        tracing::info!(subscription.id = %subscription.id, "a breaker opens");
+        if !(opens || closes) {
+            return Ok(());
+        }
+        let before = self.state(subscription, now).await?.breaker;
         let key = keys::state(subscription.tenant_id, subscription.id);
-        let opened = self.table.open(&key, before, &before.opened(now)).await;
-        self.forget(subscription.id).await;
-        opened
+        let done = if opens {
+            tracing::info!(subscription.id = %subscription.id, "a breaker opens");
+            self.table.open(&key, &before, &before.opened(now)).await
+        } else if before.open_until.is_some() {
+            tracing::info!(subscription.id = %subscription.id, "a breaker closes");
+            self.table.close(&key).await
+        } else {
+            return Ok(());
+        };
+        self.states.forget(&subscription.id);
+        done
     }
 
     /// Writes a subscription's news when its minute is over.
