@@ -26,6 +26,7 @@ use crate::domain::pace::{Standing, standing};
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
+use crate::queue::gathering::Gathering;
 use crate::queue::message::{AttemptDue, Command};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
@@ -52,7 +53,7 @@ pub struct Deliver {
     sender: Sender,
     pulse: Pulse,
     pace: Pace,
-    retries: Queue,
+    retries: Gathering<AttemptDue>,
     commands: Queue,
     clock: Arc<dyn Clock>,
     known: Fresh<SubscriptionId, Option<Subscription>>,
@@ -76,7 +77,7 @@ impl Deliver {
             pace: Pace::new(&store),
             store,
             sender,
-            retries,
+            retries: Gathering::new(retries),
             commands,
             clock,
             known: Fresh::default(),

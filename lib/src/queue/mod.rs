@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod dead_letters;
+pub mod gathering;
 pub mod message;
 
 use aws_sdk_sqs::Client;
