@@ -24,8 +24,9 @@ demo: ## A push becomes a release and a subscriber is told, on the running stack
 	cargo build --release --workspace
 	@exec target/release/demo $(ARGS)
 
-bench: ## What authenticating and reading a push costs
+bench: ## What inbound and outbound cost; writes docs/benchmarks.md. ONLY=cpu|latency|hanging|rate|neighbours|memory
 	cargo bench --profile release --workspace --bench inbound
+	cargo bench --profile release --workspace --bench outbound -- $(ONLY)
 
 test: ## Unit, property and end-to-end tests
 	cargo test --release --workspace

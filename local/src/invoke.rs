@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stella::function::Function;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::calls::Calls;
 use crate::signal::Signal;
@@ -27,6 +27,37 @@ pub(crate) enum Failure {
     Ended,
 }
 
+/// How many invocations run. Clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Busy(Arc<watch::Sender<usize>>);
+
+/// One invocation that runs, until it is dropped.
+struct Running(Busy);
+
+impl Busy {
+    /// Nothing runs yet.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+
+    fn begin(&self) -> Running {
+        self.0.send_modify(|count| *count = count.saturating_add(1));
+        Running(self.clone())
+    }
+
+    /// Returns when nothing runs.
+    pub(crate) async fn idle(&self) {
+        // The sender lives in `self`, so the wait cannot end by its going away.
+        let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
 /// What all invocations of a stack share.
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -38,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) cut: Signal,
     /// Closed when no invocation is left that holds it.
     pub(crate) running: mpsc::Sender<()>,
+    /// How many invocations run.
+    pub(crate) busy: Busy,
 }
 
 /// One function, ready to be invoked any number of times at once.
@@ -69,9 +102,10 @@ impl Invoker {
             .unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
         let function = Arc::clone(&self.function);
         let (cut, running) = (self.context.cut.clone(), self.context.running.clone());
+        let busy = self.context.busy.begin();
         self.context.calls.add("lambda", &self.name, 1);
         let task = tokio::spawn(async move {
-            let _running = running;
+            let (_running, _busy) = (running, busy);
             match cut.or(tokio::time::timeout(timeout, function.handle(&event, deadline))).await {
                 None => Err((Failure::Ended, None)),
                 Some(Err(_)) => Err((Failure::TimedOut, None)),
@@ -129,7 +163,8 @@ pub(crate) mod tests {
         let (cutting, cut) = signal();
         let calls = Calls::default();
         let time = Time::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        let context = Context { time, calls: calls.clone(), cut, running: mpsc::channel(1).0 };
+        let context =
+            Context { time, calls: calls.clone(), cut, running: mpsc::channel(1).0, busy: Busy::new() };
         (Invoker::new("Echo", Arc::new(Closure(function)), timeout, context), cutting, calls)
     }
 

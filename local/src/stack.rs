@@ -17,7 +17,7 @@ use crate::driving::Drive;
 use crate::dynamodb::DynamoDb;
 pub use crate::folder::Data;
 pub use crate::functions::Functions;
-use crate::invoke::Context;
+use crate::invoke::{Busy, Context};
 use crate::secrets_manager::SecretsManager;
 use crate::signal::{Trigger, signal};
 use crate::sqs::Sqs;
@@ -78,6 +78,7 @@ pub struct Stack {
     secrets_manager: SecretsManager,
     stopping: Trigger,
     cutting: Trigger,
+    busy: Busy,
     /// Gives `None` when nothing is left that could invoke a function.
     running: mpsc::Receiver<()>,
     drivers: JoinSet<()>,
@@ -121,7 +122,8 @@ impl Stack {
         let (stopping, stop) = signal();
         let (cutting, cut) = signal();
         let (holding, running) = mpsc::channel(1);
-        let context = Context { time, calls: calls.clone(), cut, running: holding };
+        let busy = Busy::new();
+        let context = Context { time, calls: calls.clone(), cut, running: holding, busy: busy.clone() };
         let public_url = format!("http://{address}");
         let mut drive = Drive {
             dynamodb: dynamodb.clone(),
@@ -146,6 +148,7 @@ impl Stack {
             secrets_manager,
             stopping,
             cutting,
+            busy,
             running,
             drivers: drive.begin(front),
             endpoints,
@@ -175,6 +178,11 @@ impl Stack {
     #[must_use]
     pub fn operator_key(&self) -> Option<&str> {
         self.operator_key.as_deref()
+    }
+
+    /// Returns when no function runs. What is on its way to one may run it in the next moment.
+    pub async fn idle(&self) {
+        self.busy.idle().await;
     }
 
     /// The tables.

@@ -25,6 +25,8 @@ pub struct World {
     pub operator: Client,
     /// An admin of the tenant `default`.
     pub admin: Client,
+    /// That admin's key.
+    pub key: String,
 }
 
 impl World {
@@ -61,7 +63,7 @@ impl World {
     }
 
     /// The system as these settings say. Loopback and plain http are allowed.
-    async fn made_of(settings: Settings) -> Self {
+    pub async fn made_of(settings: Settings) -> Self {
         let parameters = BTreeMap::from([
             ("AllowCidrs".to_owned(), "127.0.0.0/8,::1/128".to_owned()),
             ("AllowHttp".to_owned(), "true".to_owned()),
@@ -72,7 +74,7 @@ impl World {
         let key = default_tenant::key(&stack.url(), &operator_key, &data).await.expect("a tenant key");
         let operator = Client::new(&stack.url(), Some(&operator_key));
         let admin = operator.with_key(&key);
-        Self { stack, time, operator, admin }
+        Self { stack, time, operator, admin, key }
     }
 
     /// A component with these repositories; its id.
@@ -151,8 +153,10 @@ impl World {
     }
 
     /// Lets a held time go by, at least `wait`, until a receiver has got this many requests in all. What was
-    /// on its way to a queue when the time moved comes later by as much, so the time moves on in steps.
+    /// on its way to a queue when the time moved comes later by as much, so nothing is to be, and the time
+    /// moves on in steps.
     pub async fn pass(&self, wait: Duration, receiver: &Receiver, count: usize) -> Vec<Received> {
+        self.idle().await;
         self.time.advance(wait);
         for _ in 0..100 {
             if receiver.has(count).await {
@@ -161,6 +165,30 @@ impl World {
             self.time.advance(Duration::seconds(5));
         }
         panic!("{} of {count} requests were received", receiver.received().len());
+    }
+
+    /// Returns when no function runs, or will not end.
+    async fn idle(&self) {
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.stack.idle()).await;
+    }
+
+    /// Lets a held time go by in steps until the rows of a subscription's delivery log are as `done` wants.
+    pub async fn pass_until(
+        &self,
+        step: Duration,
+        subscription: &Value,
+        done: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
+        let path = format!("/api/v1/webhook-subscriptions/{}/deliveries?pageSize=100", id(subscription));
+        for _ in 0..1_000 {
+            let rows = self.get(&path).await["data"].as_array().cloned().unwrap_or_default();
+            if done(&rows) {
+                return rows;
+            }
+            self.idle().await;
+            self.time.advance(step);
+        }
+        panic!("the rows of {path} never became what they should");
     }
 
     /// The rows of a subscription's delivery log, once `done` is content with them.

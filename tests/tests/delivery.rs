@@ -293,8 +293,8 @@ async fn what_is_disabled_is_skipped_or_paused_and_goes_on_when_enabled() {
     world.publish("release.created").await;
     world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "skipped")).await;
     // What waited is paused when its time comes, without using an attempt.
-    world.time.advance(Duration::seconds(30));
-    let rows = world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "paused")).await;
+    let is_paused = |rows: &[Value]| rows.iter().any(|row| row["status"] == "paused");
+    let rows = world.pass_until(Duration::seconds(5), &subscription, is_paused).await;
     let paused = rows.iter().find(|row| row["status"] == "paused").unwrap();
     assert_eq!((&paused["attempts"], &paused["reason"]), (&json!(1), &json!("disabled")));
     assert_eq!(receiver.received().len(), 1);

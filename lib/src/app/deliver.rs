@@ -56,7 +56,7 @@ pub struct Deliver {
     retries: Gathering<AttemptDue>,
     commands: Queue,
     clock: Arc<dyn Clock>,
-    known: Fresh<SubscriptionId, Option<Subscription>>,
+    known: Fresh<SubscriptionId, Option<Arc<Subscription>>>,
 }
 
 /// Whether an attempt is made now.
@@ -356,13 +356,14 @@ impl Deliver {
         &self,
         due: &AttemptDue,
         now: DateTime<Utc>,
-    ) -> Result<Option<Subscription>, Error> {
-        let kept_for = |known: &Option<Subscription>| {
+    ) -> Result<Option<Arc<Subscription>>, Error> {
+        let kept_for = |known: &Option<Arc<Subscription>>| {
             let is_enabled = known.as_ref().is_some_and(|subscription| subscription.terms.enabled);
             Duration::seconds(if is_enabled { CACHED_SECONDS } else { 0 })
         };
         let key = keys::subscription(due.tenant_id, due.subscription_id);
-        self.known.get(due.subscription_id, now, kept_for, async || self.store.core.get(&key).await).await
+        let read = async || Ok(self.store.core.get(&key).await?.map(Arc::new));
+        self.known.get(due.subscription_id, now, kept_for, read).await
     }
 
     async fn send(&self, due: &AttemptDue) -> Result<(), Error> {

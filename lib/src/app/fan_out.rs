@@ -3,10 +3,12 @@
 //! Safe to run twice: delivery ids are derived, so a repeated message means the same delivery.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::due::first_attempt;
@@ -20,7 +22,7 @@ use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::queue::message::AttemptDue;
 use crate::queue::{Outgoing, Queue};
-use crate::store::{Store, keys};
+use crate::store::{Key, Store, keys};
 
 /// Fans out, with the tenants' subscriptions kept in memory.
 pub struct FanOut {
@@ -36,7 +38,7 @@ pub struct FanOut {
 #[derive(Default)]
 struct Known {
     revision: u64,
-    by_type: HashMap<EventType, Vec<Subscription>>,
+    by_type: HashMap<EventType, Arc<[Arc<Subscription>]>>,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +71,19 @@ pub struct Matched {
 /// What one event leads to.
 struct Plan<'a> {
     event: &'a Event,
-    matched: Vec<(Subscription, DeliveryId)>,
+    matched: Vec<(Arc<Subscription>, DeliveryId)>,
+}
+
+impl Plan<'_> {
+    /// The mark that it is done, and its place.
+    fn mark(&self, now: DateTime<Utc>) -> (Key, Mark) {
+        let matched = self.matched.iter().map(|(subscription, delivery_id)| Matched {
+            subscription_id: subscription.id,
+            delivery_id: *delivery_id,
+        });
+        let mark = Mark { deliveries: matched.collect(), at: now, expires_at: self.event.expires_at };
+        (keys::fan_out(self.event.tenant_id, self.event.id), mark)
+    }
 }
 
 impl FanOut {
@@ -95,21 +109,20 @@ impl FanOut {
                     .collect();
             }
         };
-        let unsent = self.enqueue(&plans, now).await;
-        let done = plans.into_iter().enumerate().map(|(number, plan)| {
-            let sent = match &unsent {
-                Ok(unsent) => !unsent.contains(&number),
-                Err(_) => false,
-            };
-            async move {
-                let plan = plan?;
-                if !sent {
-                    return Err(Error::unavailable("SQS did not take every message"));
-                }
-                self.mark(&plan, now).await
+        let unsent = match self.enqueue(&plans, now).await {
+            Ok(unsent) => unsent,
+            Err(error) => {
+                tracing::warn!(error = %error, "deliveries cannot be put on their lanes");
+                (0..plans.len()).collect()
             }
+        };
+        let sent = plans.into_iter().enumerate().map(|(number, plan)| {
+            if unsent.contains(&number) {
+                return plan.and(Err(Error::unavailable("SQS did not take every message")));
+            }
+            plan
         });
-        join_all(done).await
+        self.mark(sent.collect(), now).await
     }
 
     /// Forgets what was read of a tenant whose subscriptions changed since.
@@ -126,13 +139,15 @@ impl FanOut {
 
     async fn plan<'a>(&self, event: &'a Event) -> Result<Plan<'a>, Error> {
         let subscriptions = self.subscriptions(event.tenant_id, event.event).await?;
-        let payload = event.payload();
+        // Most have no filter, and then nobody looks at the payload.
+        let is_looked_at = subscriptions.iter().any(|subscription| !subscription.terms.filters.is_empty());
+        let payload = if is_looked_at { event.payload() } else { Value::Null };
         let matched = subscriptions
-            .into_iter()
+            .iter()
             .filter(|subscription| subscription.terms.filters.iter().all(|filter| filter.matches(&payload)))
             .map(|subscription| {
                 let id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
-                (subscription, id)
+                (Arc::clone(subscription), id)
             });
         Ok(Plan { event, matched: matched.collect() })
     }
@@ -156,18 +171,33 @@ impl FanOut {
         Ok(fast?.into_iter().chain(slow?).collect())
     }
 
-    /// Notes what was skipped, then marks the event as fanned out.
-    async fn mark(&self, plan: &Plan<'_>, now: DateTime<Utc>) -> Result<(), Error> {
-        let event = plan.event;
+    /// Notes what was skipped, then marks the events as fanned out.
+    async fn mark(&self, plans: Vec<Result<Plan<'_>, Error>>, now: DateTime<Utc>) -> Vec<Result<(), Error>> {
+        let noted = join_all(plans.into_iter().map(async |plan| self.skip_disabled(plan?, now).await)).await;
+        let marks: Vec<(Key, Mark)> = noted.iter().flatten().map(|plan| plan.mark(now)).collect();
+        let unwritten = match self.store.core.put_many(&marks).await {
+            Ok(unwritten) => unwritten,
+            Err(error) => {
+                tracing::error!(error = %error, "marks cannot be written");
+                (0..marks.len()).collect()
+            }
+        };
+        let mut number = 0_usize;
+        let outcome = |plan: Result<Plan<'_>, Error>| {
+            plan?;
+            let is_written = !unwritten.contains(&number);
+            number = number.saturating_add(1);
+            if is_written { Ok(()) } else { Err(Error::unavailable("DynamoDB did not take the mark")) }
+        };
+        noted.into_iter().map(outcome).collect()
+    }
+
+    /// Notes that an event was not sent to those who are disabled.
+    async fn skip_disabled<'a>(&self, plan: Plan<'a>, now: DateTime<Utc>) -> Result<Plan<'a>, Error> {
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.terms.enabled) {
-            self.skip(event, subscription, *id, now).await?;
+            self.skip(plan.event, subscription, *id, now).await?;
         }
-        let matched = plan.matched.iter().map(|(subscription, delivery_id)| Matched {
-            subscription_id: subscription.id,
-            delivery_id: *delivery_id,
-        });
-        let mark = Mark { deliveries: matched.collect(), at: now, expires_at: event.expires_at };
-        self.store.core.put(&keys::fan_out(event.tenant_id, event.id), &mark).await
+        Ok(plan)
     }
 
     /// What happens while a subscription is disabled is noted, and can be redelivered later.
@@ -184,10 +214,14 @@ impl FanOut {
         Ok(())
     }
 
-    async fn subscriptions(&self, tenant: TenantId, event: EventType) -> Result<Vec<Subscription>, Error> {
+    async fn subscriptions(
+        &self,
+        tenant: TenantId,
+        event: EventType,
+    ) -> Result<Arc<[Arc<Subscription>]>, Error> {
         if let Some(known) = self.cache.lock().await.get(&tenant).and_then(|known| known.by_type.get(&event))
         {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let mut found: Vec<Subscription> = Vec::new();
         for pattern in event.patterns() {
@@ -200,7 +234,8 @@ impl FanOut {
             }
         }
         let mut cache = self.cache.lock().await;
-        cache.entry(tenant).or_default().by_type.insert(event, found.clone());
+        let found: Arc<[_]> = found.into_iter().map(Arc::new).collect();
+        cache.entry(tenant).or_default().by_type.insert(event, Arc::clone(&found));
         Ok(found)
     }
 }

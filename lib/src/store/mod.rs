@@ -1,5 +1,6 @@
 //! DynamoDB: the two tables, their keys, and what one call of theirs can do.
 
+mod batch;
 pub mod keys;
 pub mod listing;
 mod pace;

@@ -110,7 +110,7 @@ fn fan_out_and_deliver_put_only_beside_events_in_core() {
         for (action, _, statement) in grants(&all[id]).into_iter().filter(|(_, to, _)| *to == core) {
             match action {
                 "dynamodb:GetItem" | "dynamodb:BatchGetItem" | "dynamodb:Query" => {}
-                "dynamodb:PutItem" => {
+                "dynamodb:PutItem" | "dynamodb:BatchWriteItem" => {
                     let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
                     assert_eq!(keys, "TENANT#*#EVENTS#*", "{id}");
                 }

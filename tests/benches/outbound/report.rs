@@ -1,0 +1,42 @@
+//! The table: printed, and written to where the documents are.
+
+use std::fmt::Write as _;
+
+/// One line of the table.
+pub struct Row {
+    pub what: String,
+    pub measured: String,
+    pub target: String,
+    pub is_reached: bool,
+}
+
+impl Row {
+    pub fn new(what: impl Into<String>, measured: impl Into<String>, target: &str, is_reached: bool) -> Self {
+        Self { what: what.into(), measured: measured.into(), target: target.to_owned(), is_reached }
+    }
+}
+
+/// Prints the rows, and writes the document where they are all there are.
+pub fn write(rows: &[Row], is_whole: bool) {
+    let mut table = String::from("| What | Measured | Wanted | |\n|---|---|---|---|\n");
+    for row in rows {
+        let mark = if row.target.is_empty() {
+            ""
+        } else if row.is_reached {
+            "yes"
+        } else {
+            "**no**"
+        };
+        writeln!(table, "| {} | {} | {} | {mark} |", row.what, row.measured, row.target).unwrap();
+    }
+    println!("{table}");
+    if !is_whole {
+        return;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
+    let document = std::fs::read_to_string(path).unwrap_or_default();
+    let (begin, end) = ("<!-- outbound -->\n", "<!-- /outbound -->");
+    let (before, rest) = document.split_once(begin).unwrap_or((&document, ""));
+    let (_, after) = rest.split_once(end).unwrap_or(("", "\n"));
+    std::fs::write(path, format!("{before}{begin}\n{table}\n{end}{after}")).unwrap();
+}
