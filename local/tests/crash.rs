@@ -48,6 +48,10 @@ async fn start(data: &Path) -> (Child, String, String) {
         .args(["--port", "0", "--data-dir"])
         .arg(data)
         .env("RUST_LOG", "error")
+        // Deliveries go to where they are to go, whatever the environment says of proxies.
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env("ALL_PROXY", "http://127.0.0.1:9")
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

@@ -1,6 +1,8 @@
 //! Fans events out: one message to the queue for each subscription that wants one, then a mark.
 //!
-//! Safe to run twice: delivery ids are derived, so a repeated message means the same delivery.
+//! Safe to run twice: delivery ids are derived, so a repeated message means the same delivery. A stream gives
+//! back everything behind an event that failed: what this environment has sent already is not sent again, so
+//! that only what failed is repeated.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use tokio::sync::Mutex;
 
 use super::due::first_attempt;
 use super::lanes::Lanes;
+use super::recent::Recent;
 use super::rows::Rows;
 use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
@@ -32,7 +35,11 @@ pub struct FanOut {
     deliveries: Queue,
     retries: Queue,
     cache: Mutex<HashMap<TenantId, Known>>,
+    sent: Mutex<Recent<DeliveryId>>,
 }
+
+/// How many deliveries are known to be on their lanes: those of the last batches.
+const MOST_SENT: usize = 20_000;
 
 /// A tenant's subscriptions as of a revision.
 #[derive(Default)]
@@ -91,7 +98,15 @@ impl FanOut {
     #[must_use]
     pub fn new(store: Store, deliveries: Queue, retries: Queue) -> Self {
         let (rows, lanes) = (Rows::new(&store), Lanes::new(store.clone()));
-        Self { store, rows, lanes, deliveries, retries, cache: Mutex::default() }
+        Self {
+            store,
+            rows,
+            lanes,
+            deliveries,
+            retries,
+            cache: Mutex::default(),
+            sent: Mutex::new(Recent::new(MOST_SENT)),
+        }
     }
 
     /// Fans a batch of events out. Says of each, in order, whether it is done; one that is not is to be
@@ -163,12 +178,35 @@ impl FanOut {
         for (number, plan) in plans.iter().enumerate() {
             let Ok(plan) = plan else { continue };
             for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.terms.enabled) {
+                if self.sent.lock().await.has(id) {
+                    continue;
+                }
                 let lane = if self.lanes.is_fast(subscription, now).await? { &mut fast } else { &mut slow };
                 lane.push((number, first_attempt(plan.event, subscription, *id)));
             }
         }
-        let (fast, slow) = tokio::join!(send(&self.deliveries, &fast), send(&self.retries, &slow));
+        let (fast, slow) = tokio::join!(self.send(&self.deliveries, &fast), self.send(&self.retries, &slow));
         Ok(fast?.into_iter().chain(slow?).collect())
+    }
+
+    /// Sends messages, each with its plan's number; gives the numbers of those that did not go.
+    async fn send(&self, lane: &Queue, messages: &[(usize, AttemptDue)]) -> Result<BTreeSet<usize>, Error> {
+        let outgoing = messages.iter().map(|(_, message)| Outgoing {
+            body: message,
+            group: message.subscription_id.to_string(),
+            delay_seconds: 0,
+        });
+        let unsent: BTreeSet<usize> = lane.send_all(outgoing.collect()).await?.into_iter().collect();
+        let mut sent = self.sent.lock().await;
+        let mut failed = BTreeSet::new();
+        for (number, (plan, message)) in messages.iter().enumerate() {
+            if unsent.contains(&number) {
+                failed.insert(*plan);
+            } else {
+                sent.note(message.delivery_id);
+            }
+        }
+        Ok(failed)
     }
 
     /// Notes what was skipped, then marks the events as fanned out.
@@ -238,15 +276,4 @@ impl FanOut {
         cache.entry(tenant).or_default().by_type.insert(event, Arc::clone(&found));
         Ok(found)
     }
-}
-
-/// Sends messages, each with its plan's number; gives the numbers of those that did not go.
-async fn send(lane: &Queue, messages: &[(usize, AttemptDue)]) -> Result<Vec<usize>, Error> {
-    let outgoing = messages.iter().map(|(_, message)| Outgoing {
-        body: message,
-        group: message.subscription_id.to_string(),
-        delay_seconds: 0,
-    });
-    let unsent = lane.send_all(outgoing.collect()).await?;
-    Ok(unsent.into_iter().filter_map(|message| messages.get(message)).map(|(plan, _)| *plan).collect())
 }

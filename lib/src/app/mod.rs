@@ -19,6 +19,7 @@ pub mod publish;
 pub mod pulse;
 pub mod receipts;
 pub mod receive;
+pub mod recent;
 pub mod recover;
 pub mod redeliver;
 pub mod rejections;

@@ -55,6 +55,12 @@ pub async fn addresses(host: &Host, port: u16, policy: &EgressPolicy) -> Result<
             .map(|address| address.ip())
             .collect(),
     };
+    checked(found, port, policy)
+}
+
+/// What a name resolved to, if all of it may be called. Who connects takes these addresses, so that what the
+/// name resolves to a moment later is of no interest.
+fn checked(found: Vec<IpAddr>, port: u16, policy: &EgressPolicy) -> Result<Vec<SocketAddr>, Refusal> {
     if found.is_empty() {
         return Err(Refusal::Dns);
     }
@@ -91,4 +97,22 @@ pub async fn connect(uri: Uri, policy: EgressPolicy) -> Result<TokioIo<TcpStream
         }
     }
     Err(Refusal::Connect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_address_among_a_names_addresses_refuses_all() {
+        let of = |ips: &[&str]| {
+            checked(ips.iter().map(|ip| ip.parse().unwrap()).collect(), 443, &EgressPolicy::default())
+        };
+        assert_eq!(of(&["8.8.8.8", "2606:4700::1111"]).unwrap().len(), 2);
+        for bad in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"] {
+            assert_eq!(of(&["8.8.8.8", bad]), Err(Refusal::Blocked), "{bad}");
+            assert_eq!(of(&[bad, "8.8.8.8"]), Err(Refusal::Blocked), "{bad}");
+        }
+        assert_eq!(of(&[]), Err(Refusal::Dns));
+    }
 }

@@ -64,6 +64,10 @@ pub async fn all(only: &str) -> Vec<Row> {
         "",
         true,
     )];
+    // First, while the process has done nothing else.
+    if is_wanted("memory") {
+        rows.extend(memory().await);
+    }
     if is_wanted("cpu") {
         rows.extend(processor(1, 0.8, Some(1.6)).await);
         rows.extend(processor(3, 0.45, None).await);
@@ -79,9 +83,6 @@ pub async fn all(only: &str) -> Vec<Row> {
     }
     if is_wanted("neighbours") {
         rows.extend(neighbours().await);
-    }
-    if is_wanted("memory") {
-        rows.extend(memory().await);
     }
     rows
 }

@@ -1,0 +1,136 @@
+//! When a dependency of deliveries fails, or what was agreed changes meanwhile: what was accepted is delivered,
+//! once, and what cannot be is refused.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chrono::Duration;
+use end_to_end::faults::{Fault, Wire};
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, id};
+use futures_util::future::join_all;
+use http::{Method, StatusCode};
+use serde_json::json;
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::stack::Functions;
+use stella_local::time::Time;
+
+/// A system of which one function reaches one service over a wire that can break.
+macro_rules! world_on_a_wire {
+    ($code:literal, $start:path, $variable:literal) => {{
+        let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
+        let made = Arc::clone(&wire);
+        let functions = Functions::ours().with($code, move |environment| {
+            let made = Arc::clone(&made);
+            async move {
+                let wire = Wire::to(environment.required($variable)?).await;
+                *made.lock().unwrap() = Some(wire.clone());
+                $start(environment.with($variable, &wire.url)).await
+            }
+        });
+        let world = World::with(functions, Time::manual(SystemClock.now())).await;
+        let wire = wire.lock().unwrap().clone().expect("the wire");
+        (world, wire)
+    }};
+}
+
+#[tokio::test]
+async fn an_event_that_is_posted_while_the_queue_is_down_is_delivered_when_it_is_back() {
+    let (world, queues) = world_on_a_wire!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
+    let receiver = Receiver::accepting().await;
+    world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
+    queues.fail(|_| Fault::Refused);
+    for _ in 0..5 {
+        world.publish("release.created").await;
+    }
+    world.time.advance(Duration::minutes(2));
+    assert!(receiver.received().is_empty());
+    queues.mend();
+    let received = world.pass(Duration::seconds(1), &receiver, 5).await;
+    let ids: std::collections::BTreeSet<&str> =
+        received.iter().map(|request| request.header("x-stella-delivery")).collect();
+    assert_eq!((received.len(), ids.len()), (5, 5));
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_stored_is_refused_and_leaves_nothing() {
+    let (world, tables) = world_on_a_wire!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
+    let receiver = Receiver::accepting().await;
+    world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
+    let event = json!({"event": "release.created", "data": world.example("release.created")});
+    tables.fail(|operation| if operation == "PutItem" { Fault::Refused } else { Fault::None });
+    let answer = world.post("/api/v1/events", &event).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+    assert_eq!(answer.body.get("detail"), None);
+    tables.mend();
+    assert_eq!(world.get("/api/v1/events").await["pagination"]["total"], 0);
+    assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
+    let (world, queues) = world_on_a_wire!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
+    let receiver = Receiver::accepting().await;
+    for name in ["one", "two", "three"] {
+        world.subscription(&json!({"name": name, "url": receiver.url, "events": ["release.created"]})).await;
+    }
+    // Of every three requests to the queue one fails, and so does its second try.
+    let calls = AtomicUsize::new(0);
+    queues.fail(move |_| match calls.fetch_add(1, Ordering::SeqCst) % 4 {
+        2 | 3 => Fault::Refused,
+        _ => Fault::None,
+    });
+    join_all((0..40).map(|_| world.publish("release.created"))).await;
+    world.pass(Duration::seconds(1), &receiver, 120).await;
+    // What is under way now would be repetitions.
+    for _ in 0..20 {
+        world.stack.idle().await;
+        world.time.advance(Duration::seconds(30));
+        world.get("/api/v1/events").await;
+    }
+    let received = receiver.received();
+    let ids: std::collections::BTreeSet<&str> =
+        received.iter().map(|request| request.header("x-stella-delivery")).collect();
+    assert_eq!((received.len(), ids.len()), (120, 120));
+}
+
+#[tokio::test]
+async fn what_was_accepted_outlives_a_changed_filter() {
+    let world = World::held().await;
+    let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&body).await;
+    world.publish("release.created").await;
+    receiver.wait_for(1).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}", id(&subscription));
+    let nothing = json!({"filters": [{"field": "data.nothing", "operator": "exists", "value": true}]});
+    let changed = world.admin.json(Method::PATCH, &path, &nothing).await.unwrap();
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
+    world.pass(Duration::seconds(15), &receiver, 2).await;
+    world.deliveries(&subscription, |rows| rows[0]["status"] == "delivered").await;
+    world.publish("release.created").await;
+    world.time.advance(Duration::seconds(30));
+    assert_eq!(world.deliveries(&subscription, |_| true).await.len(), 1, "later events are filtered");
+}
+
+#[tokio::test]
+async fn an_address_that_may_no_longer_be_called_is_a_final_failure() {
+    let functions = Functions::ours().with("deliver", |environment| async move {
+        stella_deliver::start(environment.with("EGRESS_ALLOW_CIDRS", "")).await
+    });
+    let world = World::with(functions, Time::manual(SystemClock.now())).await;
+    let receiver = Receiver::accepting().await;
+    let port = receiver.url.rsplit(':').next().unwrap().to_owned();
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{port}");
+        let body = json!({"name": host, "url": url, "events": ["release.created"]});
+        world.subscription(&body).await;
+    }
+    world.publish("release.created").await;
+    let listed = world.get("/api/v1/webhook-subscriptions").await;
+    for subscription in listed["data"].as_array().unwrap() {
+        let rows = world.deliveries(subscription, |rows| rows.len() == 1).await;
+        assert_eq!((&rows[0]["status"], &rows[0]["attempts"]), (&json!("failed"), &json!(1)), "{rows:?}");
+    }
+    assert!(receiver.received().is_empty());
+}
