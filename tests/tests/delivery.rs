@@ -471,6 +471,56 @@ async fn a_cursor_leads_on_in_its_own_list_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn pages_of_a_log_do_not_shift_while_it_grows() {
+    let world = World::held().await;
+    let receiver = Receiver::accepting().await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&body).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/deliveries", id(&subscription));
+    let publish = async |count: usize| {
+        for _ in 0..count {
+            world.time.advance(Duration::seconds(1));
+            world.publish("release.created").await;
+        }
+    };
+    publish(5).await;
+    world.deliveries(&subscription, |rows| rows.len() == 5).await;
+    let whole: Vec<String> = world.get(&path).await["data"].as_array().unwrap().iter().map(id).collect();
+    let first = world.get(&format!("{path}?pageSize=2")).await;
+    let (as_of, cursor) = (&first["pagination"]["asOf"], &first["pagination"]["nextCursor"]);
+    publish(3).await;
+    world.deliveries(&subscription, |rows| rows.len() == 8).await;
+    let ids = |page: &Value| page["data"].as_array().unwrap().iter().map(id).collect::<Vec<_>>();
+    let by_number = world.get(&format!("{path}?pageSize=2&page=2&asOf={}", as_of.as_str().unwrap())).await;
+    assert_eq!(ids(&by_number), whole[2..4]);
+    let by_cursor = world.get(&format!("{path}?pageSize=2&cursor={}", cursor.as_str().unwrap())).await;
+    assert_eq!(ids(&by_cursor), whole[2..4]);
+    assert_eq!(by_cursor["pagination"]["total"], 5);
+    // By the time that they were made, too.
+    let from = world.time.now() - Duration::seconds(2);
+    let late = world.get(&format!("{path}?from={}", stella::domain::timestamp(from))).await;
+    assert_eq!(late["pagination"]["total"], 3);
+}
+
+#[tokio::test]
+async fn the_log_shows_a_delivery_for_thirty_days() {
+    let world = World::held().await;
+    let receiver = Receiver::accepting().await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&body).await;
+    world.publish("release.created").await;
+    let rows =
+        world.deliveries(&subscription, |rows| rows.len() == 1 && rows[0]["status"] == "delivered").await;
+    let path = format!("/api/v1/deliveries/{}", id(&rows[0]));
+    world.time.advance(Duration::days(29));
+    world.get(&path).await;
+    world.time.advance(Duration::days(1));
+    // It may not be deleted yet.
+    assert_eq!(world.admin.get(&path).await.unwrap().status, StatusCode::NOT_FOUND);
+    assert!(world.deliveries(&subscription, |_| true).await.is_empty());
+}
+
+#[tokio::test]
 async fn another_tenant_sees_none_of_it() {
     let world = World::start().await;
     let receiver = Receiver::accepting().await;

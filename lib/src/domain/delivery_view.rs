@@ -116,6 +116,9 @@ fn headers(delivery: &Delivery, attempt: &Attempt, subscription: &Subscription) 
         }
         AuthType::Signature => {
             add("X-Stella-Signature", REDACTED.to_owned());
+            if subscription.previous_secret.as_ref().is_some_and(|previous| attempt.at < previous.until) {
+                add("X-Stella-Signature-Previous", REDACTED.to_owned());
+            }
             add("webhook-id", delivery.id.to_string());
             add("webhook-timestamp", attempt.at.timestamp().to_string());
             add("webhook-signature", REDACTED.to_owned());

@@ -40,11 +40,17 @@ const OPERATORS: [(&str, Operator); 7] = [
     ("startsWith", Operator::StartsWith),
 ];
 
-/// A filter as said and as compiled. A filter that was accepted once always compiles again.
+/// A filter as said and as compiled. One that is stored and does not compile (another version took it) is
+/// broken: it matches nothing, and what it belongs to is read all the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Said", into = "Said")]
+#[serde(from = "Said", into = "Said")]
 pub struct Filter {
     said: Said,
+    compiled: Result<Compiled, String>,
+}
+
+#[derive(Debug, Clone)]
+struct Compiled {
     path: Path,
     pattern: Option<Regex>,
 }
@@ -70,13 +76,16 @@ impl PartialEq for Filter {
     }
 }
 
-impl TryFrom<Said> for Filter {
-    type Error = String;
-
-    fn try_from(said: Said) -> Result<Self, String> {
-        let path = Path::parse(&said.field).map_err(|(_, message)| message)?;
-        let pattern = pattern(said.operator, &said.value)?;
-        Ok(Self { said, path, pattern })
+impl From<Said> for Filter {
+    fn from(said: Said) -> Self {
+        let compile = || {
+            let path = Path::parse(&said.field).map_err(|(name, message)| format!("{name} {message}"))?;
+            let pattern =
+                pattern(said.operator, &said.value).map_err(|message| format!("value {message}"))?;
+            Ok(Compiled { path, pattern })
+        };
+        let compiled = compile();
+        Self { said, compiled }
     }
 }
 
@@ -152,14 +161,22 @@ impl Filter {
                 return None;
             }
         };
-        Some(Self { said: Said { field, operator: operator?, value }, path: path?, pattern })
+        let said = Said { field, operator: operator?, value };
+        Some(Self { said, compiled: Ok(Compiled { path: path?, pattern }) })
+    }
+
+    /// What is wrong with it, if it is broken.
+    #[must_use]
+    pub fn mistake(&self) -> Option<&str> {
+        self.compiled.as_ref().err().map(String::as_str)
     }
 
     /// Whether the document has what the filter wants. A path that leads nowhere does not match, except
     /// for `exists: false`. Of several places that a JSONPath finds, one is enough.
     #[must_use]
     pub fn matches(&self, document: &Value) -> bool {
-        let found = self.path.find(document);
+        let Ok(compiled) = &self.compiled else { return false };
+        let found = compiled.path.find(document);
         let value = &self.said.value;
         match self.said.operator {
             Operator::Exists => found.is_empty() == (*value == Value::Bool(false)),
@@ -173,7 +190,7 @@ impl Filter {
                 let start = value.as_str().unwrap_or_default();
                 found.iter().any(|found| found.as_str().is_some_and(|text| text.starts_with(start)))
             }
-            Operator::Matches => self.pattern.as_ref().is_some_and(|pattern| {
+            Operator::Matches => compiled.pattern.as_ref().is_some_and(|pattern| {
                 found.iter().any(|found| found.as_str().is_some_and(|text| pattern.is_match(text)))
             }),
         }
@@ -222,6 +239,17 @@ mod tests {
             let filter = filter(field, operator, &value);
             assert_eq!(filter.matches(&document), expected, "{field} {operator} {value}");
         }
+    }
+
+    #[test]
+    fn a_stored_filter_that_does_not_compile_matches_nothing_and_says_why() {
+        for (field, operator, value) in [("$.[", "exists", json!(false)), ("a", "matches", json!("("))] {
+            let broken = filter(field, operator, &value);
+            assert!(broken.mistake().is_some_and(|mistake| mistake.contains("is not a")));
+            assert!(!broken.matches(&json!({})) && !broken.matches(&json!({"a": "("})));
+            assert_eq!(serde_json::to_value(&broken).unwrap()["field"], field, "and is kept as it was said");
+        }
+        assert_eq!(filter("a", "exists", &Value::Null).mistake(), None);
     }
 
     #[test]

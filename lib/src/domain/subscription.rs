@@ -175,6 +175,14 @@ impl Subscription {
             };
             optional("credentialRef", &self.terms.credential_ref);
             optional("disabledReason", &self.disabled_reason);
+            let mistake = |(at, filter): (usize, &Filter)| {
+                let message = filter.mistake()?;
+                Some(json!({"field": format!("filters[{at}]"), "message": message}))
+            };
+            let mistakes: Vec<Value> = self.terms.filters.iter().enumerate().filter_map(mistake).collect();
+            if !mistakes.is_empty() {
+                object.insert("filterErrors".to_owned(), json!(mistakes));
+            }
             if let Some(limit) = self.terms.rate_limit_per_second {
                 object.insert("rateLimitPerSecond".to_owned(), json!(limit));
             }
