@@ -33,6 +33,8 @@ const CACHED_SECONDS: i64 = 10;
 const HELD_SECONDS: i64 = 1;
 /// What a probe may take beside the attempt's timeout, in milliseconds.
 const PROBE_MARGIN_MS: i64 = 5_000;
+/// After how many days without an attempt it is forgotten how a receiver did.
+const FORGOTTEN_DAYS: i64 = 90;
 /// How many subscriptions are remembered.
 const MOST: usize = 10_000;
 
@@ -82,10 +84,12 @@ impl Beat {
     fn note(&mut self, attempt: &Attempt) {
         self.counts.note(attempt.success, attempt.response_time);
         let before = self.news.and_then(|news| news.last_success);
+        let forgotten = attempt.at.checked_add_signed(Duration::days(FORGOTTEN_DAYS)).unwrap_or(attempt.at);
         self.news = Some(News {
             last_delivery: attempt.at,
             last_status: attempt.status_code,
             last_success: if attempt.success { Some(attempt.at) } else { before },
+            expires_at: forgotten.timestamp(),
         });
     }
 }

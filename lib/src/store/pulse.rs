@@ -20,6 +20,8 @@ pub struct News {
     pub last_status: Option<u16>,
     /// When the last success was.
     pub last_success: Option<DateTime<Utc>>,
+    /// When all of it may be forgotten, in seconds since 1970.
+    pub expires_at: i64,
 }
 
 fn number(value: impl Into<i64>) -> AttributeValue {
@@ -42,8 +44,9 @@ impl Table {
             .update_item()
             .table_name(self.name())
             .set_key(Some(attributes(key)))
-            .expression_attribute_values(":last", moment(news.last_delivery));
-        let mut set = vec!["lastDelivery = :last"];
+            .expression_attribute_values(":last", moment(news.last_delivery))
+            .expression_attribute_values(":expires", number(news.expires_at));
+        let mut set = vec!["lastDelivery = :last", "expiresAt = :expires"];
         let mut remove = Vec::new();
         match news.last_status {
             Some(status) => {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::change::Change;
 use crate::error::{Error, FieldError, Kind};
@@ -70,7 +70,8 @@ impl<S: Send + Sync> FromRequest<S> for New {
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let headers = request.headers().clone();
         let Whole(body) = Whole::from_request(request, state).await?;
-        let wanted = json(&headers, &body)?;
+        // Who has nothing to say need not say it in JSON.
+        let wanted = if body.is_empty() { Value::Object(Map::new()) } else { json(&headers, &body)? };
         Ok(Self { headers, body, wanted })
     }
 }
