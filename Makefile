@@ -1,11 +1,15 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench test fuzz check fmt clippy purity docs lint
+.PHONY: help run demo bench build test fuzz check fmt clippy purity docs lint
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
 SAM := aws-sam-cli==1.170.0
 LINTERS := .venv/$(CFN_LINT)_$(SAM).stamp
+CARGO_LAMBDA := cargo-lambda==1.9.2
+BUILDERS := .venv/$(CARGO_LAMBDA).stamp
+# Graviton, unless this toolchain cannot compile for it.
+ARCHITECTURE := $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu),arm64,$(subst aarch64,arm64,$(shell uname -m)))
 
 # Coverage is measured without sanitizers, so that the stable toolchain does.
 CARGO_FUZZ := .tools/bin/cargo-fuzz-0.13.1
@@ -27,6 +31,12 @@ demo: ## A push becomes a release and a subscriber is told, on the running stack
 bench: ## What inbound and outbound cost; writes docs/benchmarks.md. ONLY=cpu|latency|hanging|rate|neighbours|memory
 	cargo bench --profile release --workspace --bench inbound
 	cargo bench --profile release --workspace --bench outbound -- $(ONLY)
+
+build: $(BUILDERS) ## The functions as Lambda wants them, in .aws-sam/build (needs python3)
+	@echo 'building for $(ARCHITECTURE); deploy with the parameter Architecture=$(ARCHITECTURE)'
+	PATH=$(CURDIR)/.venv/bin:$$PATH AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 \
+	  .venv/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	functions/check-artifacts
 
 test: ## Unit, property and end-to-end tests
 	cargo test --release --workspace
@@ -56,6 +66,10 @@ docs: ## Every public item is documented, and every link leads somewhere
 lint: $(LINTERS) ## The template is valid (needs python3; makes .venv)
 	.venv/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --template template.yaml
+
+$(BUILDERS): $(LINTERS)
+	.venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_LAMBDA)
+	touch $@
 
 $(LINTERS):
 	@python3 -c 'import ensurepip, venv' || { echo 'make lint needs python3 with its modules venv and ensurepip' >&2; exit 1; }

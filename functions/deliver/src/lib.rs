@@ -7,6 +7,7 @@ use stella::aws::Aws;
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
+use stella::metrics::Metrics;
 use stella::queue::{Queue, batch};
 use stella::store::Store;
 
@@ -25,14 +26,20 @@ pub async fn start(environment: Environment) -> Result<Delivering, Error> {
     let sqs = aws.sqs();
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
-    Ok(Delivering(Deliver::new(store, sender, retries, commands, environment.clock())))
+    let metrics = Metrics::of(&environment);
+    Ok(Delivering(Deliver::new(store, sender, retries, commands, environment.clock(), metrics)))
 }
 
 impl Function for Delivering {
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
-        Box::pin(batch::each(event, move |message| async move {
-            let due = message.read()?;
-            self.0.deliver(&due, message.receives, deadline).await
-        }))
+        Box::pin(async move {
+            let answer = batch::each(event, move |message| async move {
+                let due = message.read()?;
+                self.0.deliver(&due, message.receives, deadline).await
+            });
+            let answer = answer.await;
+            self.0.tell_metrics();
+            answer
+        })
     }
 }

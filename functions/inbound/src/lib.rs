@@ -22,6 +22,7 @@ use stella::domain::webhook::WebhookType;
 use stella::environment::Environment;
 use stella::error::{Error, Kind};
 use stella::function::{Answer, Function};
+use stella::metrics::Metrics;
 use stella::queue::{Queue, batch};
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
@@ -61,7 +62,8 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let configs = KnownConfigs::new(store.clone(), keyring, client, stage, &integration_key);
     let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
     let per_second = environment.variable("INBOUND_RATE_LIMIT").and_then(|text| text.parse().ok());
-    let receive = Receive::new(store, configs, issuers, later, per_second.unwrap_or(RATE_LIMIT));
+    let metrics = Metrics::of(&environment);
+    let receive = Receive::new(store, configs, issuers, later, per_second.unwrap_or(RATE_LIMIT), metrics);
     let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
 }

@@ -15,6 +15,7 @@ use stella::clock::Clock;
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
+use stella::metrics::Metrics;
 use stella::queue::batch::Received;
 use stella::queue::message::Command;
 use stella::queue::{Queue, batch};
@@ -27,6 +28,7 @@ pub struct Sweeping {
     subscriptions: Subscriptions,
     walker: Walker,
     recoveries: Recoveries,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
 }
 
@@ -49,6 +51,7 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
         subscriptions: Subscriptions::of(&environment, &store, keyring, commands.clone())?,
         recoveries: Recoveries::new(store.clone(), retries.clone(), commands.clone()),
         walker: Walker::new(store, retries, commands),
+        metrics: Metrics::of(&environment),
         clock: environment.clock(),
     })
 }
@@ -82,6 +85,9 @@ impl Sweeping {
             tracing::warn!(events = missed, "events were fanned out that no stream record brought");
         }
         tracing::debug!(deliveries = due, "due deliveries were sent");
+        self.metrics.count("DueSent", u64::try_from(due).unwrap_or(0));
+        self.metrics.count("FanOutMissed", u64::try_from(missed).unwrap_or(0));
+        self.metrics.tell(&[], now);
         Ok("null".to_owned())
     }
 

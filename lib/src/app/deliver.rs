@@ -26,6 +26,7 @@ use crate::domain::pace::{Standing, standing};
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::queue::gathering::Gathering;
 use crate::queue::message::{AttemptDue, Command};
 use crate::queue::{Outgoing, Queue};
@@ -56,6 +57,7 @@ pub struct Deliver {
     retries: Gathering<AttemptDue>,
     commands: Queue,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     known: Fresh<SubscriptionId, Option<Arc<Subscription>>>,
 }
 
@@ -70,10 +72,19 @@ enum Turn {
 impl Deliver {
     /// Sends further attempts to `retries`, and what is to be done with a subscription to `commands`.
     #[must_use]
-    pub fn new(store: Store, sender: Sender, retries: Queue, commands: Queue, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        store: Store,
+        sender: Sender,
+        retries: Queue,
+        commands: Queue,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        let metrics = Arc::new(metrics);
         Self {
             rows: Rows::new(&store),
-            pulse: Pulse::new(&store, commands.clone(), Arc::clone(&clock)),
+            pulse: Pulse::new(&store, commands.clone(), Arc::clone(&clock), Arc::clone(&metrics)),
+            metrics,
             pace: Pace::new(&store),
             store,
             sender,
@@ -120,7 +131,10 @@ impl Deliver {
             let expiry = schedule::expiry(row.created_at);
             return self.pause(row, due, "disabled", expiry).await;
         }
-        let Turn::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else { return Ok(()) };
+        let Turn::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else {
+            self.metrics.count("PutAside", 1);
+            return Ok(());
+        };
         let now = self.clock.now();
         let needed = i64::try_from(subscription.terms.timeout).unwrap_or(0).saturating_add(MARGIN_MS);
         if deadline.signed_duration_since(now) < Duration::milliseconds(needed) {
@@ -238,6 +252,7 @@ impl Deliver {
             }
             match self.rows.save(&row).await? {
                 Saved::Yes => {
+                    self.note(&row, due, &made);
                     self.pulse.note(subscription, row.id, &made.attempt, &made.verdict, was_probe).await;
                     self.tell(&row, subscription).await?;
                     return match next {
@@ -250,6 +265,30 @@ impl Deliver {
             }
         }
         Err(Error::unavailable("a delivery's row is written by too many at once"))
+    }
+
+    fn note(&self, row: &Delivery, due: &AttemptDue, made: &Made) {
+        let outcome = match row.status {
+            Status::Delivered => "Delivered",
+            Status::Failed => "Failed",
+            Status::Pending | Status::Retrying | Status::Paused | Status::Skipped | Status::Cancelled => {
+                "Retried"
+            }
+        };
+        self.metrics.count(outcome, 1);
+        if due.attempt == 1 && due.generation == 0 {
+            self.metrics.count("FirstAttempts", 1);
+            self.metrics.count("FirstAttemptsTaken", u64::from(made.attempt.success));
+        }
+        self.metrics.measure("AttemptTime", made.attempt.response_time);
+        let wanted = due.due.unwrap_or_else(|| due.event_id.time());
+        let lag = made.attempt.at.signed_duration_since(wanted).num_milliseconds();
+        self.metrics.measure("Lag", u64::try_from(lag).unwrap_or(0));
+    }
+
+    /// Tells what was counted since it was last told.
+    pub fn tell_metrics(&self) {
+        self.metrics.tell(&[], self.clock.now());
     }
 
     /// The row has moved on. If it was this very message that moved it and the next attempt's message

@@ -21,6 +21,7 @@ use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::outcome::Verdict;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::queue::message::Command;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{News, Store, Table, keys};
@@ -44,6 +45,7 @@ pub struct Pulse {
     table: Table,
     commands: Queue,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     states: Arc<Fresh<SubscriptionId, State>>,
     beats: Arc<Mutex<HashMap<SubscriptionId, Beat>>>,
 }
@@ -97,8 +99,9 @@ impl Beat {
 impl Pulse {
     /// The pulse as written in this store. What is to be disabled is told to `commands`.
     #[must_use]
-    pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self {
+            metrics,
             table: store.deliveries.clone(),
             commands,
             clock,
@@ -195,6 +198,7 @@ impl Pulse {
         let key = keys::state(subscription.tenant_id, subscription.id);
         let done = if opens {
             tracing::info!(subscription.id = %subscription.id, "a breaker opens");
+            self.metrics.count("BreakersOpened", 1);
             self.table.open(&key, &before, &before.opened(now)).await
         } else if before.open_until.is_some() {
             tracing::info!(subscription.id = %subscription.id, "a breaker closes");

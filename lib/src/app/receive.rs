@@ -28,6 +28,7 @@ use crate::error::{Error, Kind};
 use crate::inbound;
 use crate::inbound::oidc::Token;
 use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify};
+use crate::metrics::Metrics;
 use crate::queue::message::QueuedRequest;
 use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
 use crate::store::Store;
@@ -73,6 +74,7 @@ pub struct Receive {
     intake: Intake,
     later: Queue,
     rejections: Rejections,
+    metrics: Metrics,
     per_second: u32,
     buckets: Mutex<HashMap<ConfigId, Bucket>>,
 }
@@ -81,8 +83,16 @@ impl Receive {
     /// Puts what cannot be processed at once on the queue `later`, and takes of each config at most so
     /// many requests a second, in this environment.
     #[must_use]
-    pub fn new(store: Store, configs: KnownConfigs, issuers: Issuers, later: Queue, per_second: u32) -> Self {
+    pub fn new(
+        store: Store,
+        configs: KnownConfigs,
+        issuers: Issuers,
+        later: Queue,
+        per_second: u32,
+        metrics: Metrics,
+    ) -> Self {
         Self {
+            metrics,
             intake: Intake::new(store.clone()),
             rejections: Rejections::new(store.clone()),
             store,
@@ -101,6 +111,15 @@ impl Receive {
     /// neither processing nor queueing is possible.
     pub async fn receive(&self, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
+        let provider = config.terms.provider.name();
+        let received = self.take(config, incoming, now).await;
+        let action = received.as_ref().map_or_else(|error| error.code, |received| received.answer.name());
+        self.metrics.count("Inbound", 1);
+        self.metrics.tell(&[("Action", action), ("Provider", provider)], now);
+        received
+    }
+
+    async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         if incoming.body.len() > MOST_BODY {
             return Err(Error::new(Kind::TooLarge, "body_too_large", "A body has at most 1 MiB"));
         }

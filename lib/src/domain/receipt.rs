@@ -90,6 +90,18 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// What was done, in a word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Results(results) => summed_up(results).0,
+            Self::Ignored(_) => "ignored",
+            Self::Pong => "pong",
+            Self::Handshake(_) => "handshake",
+            Self::Queued => "queued",
+        }
+    }
+
     /// The answer's body; a preview has no receipt.
     #[must_use]
     pub fn view(&self, receipt: Option<ReceiptId>) -> Value {
@@ -115,9 +127,9 @@ impl Answer {
     }
 }
 
-/// One answer for all results: `processed` if anything was, else `duplicate` if anything was, else
-/// `ignored` for the first reason. Figures are added up; the component is the first one's.
-fn summary(results: &[EventResult]) -> Map<String, Value> {
+/// One word for all results, with their figures: `processed` if anything was, else `duplicate` if anything was,
+/// else `ignored`.
+fn summed_up(results: &[EventResult]) -> (&'static str, Vec<&Figures>) {
     let is = |wanted: fn(&Action) -> Option<&Figures>| {
         results.iter().filter_map(|result| wanted(&result.action)).collect::<Vec<_>>()
     };
@@ -129,20 +141,27 @@ fn summary(results: &[EventResult]) -> Map<String, Value> {
         Action::Duplicate { figures, .. } => Some(figures),
         Action::Processed(_) | Action::Ignored { .. } => None,
     });
-    let mut members = Map::new();
-    let (name, figures) =
-        if processed.is_empty() { ("duplicate", duplicates) } else { ("processed", processed) };
+    match (processed.is_empty(), duplicates.is_empty()) {
+        (false, _) => ("processed", processed),
+        (true, false) => ("duplicate", duplicates),
+        (true, true) => ("ignored", Vec::new()),
+    }
+}
+
+/// One answer for all results. Figures are added up; the component is the first one's, and so is the reason
+/// where everything is ignored.
+fn summary(results: &[EventResult]) -> Map<String, Value> {
+    let (name, figures) = summed_up(results);
+    let mut members = Map::from_iter([("action".to_owned(), json!(name))]);
     if figures.is_empty() {
         let reason = results.iter().find_map(|result| match &result.action {
             Action::Ignored { reason } => Some(reason.as_str()),
             Action::Processed(_) | Action::Duplicate { .. } => None,
         });
-        members.insert("action".to_owned(), json!("ignored"));
         members.insert("reason".to_owned(), json!(reason.unwrap_or("Nothing of interest")));
     } else {
         let sum =
             |count: fn(&Figures) -> u32| figures.iter().map(|figures| u64::from(count(figures))).sum::<u64>();
-        members.insert("action".to_owned(), json!(name));
         members
             .insert("componentId".to_owned(), json!(figures.iter().find_map(|figures| figures.component_id)));
         members.insert("versionsAdded".to_owned(), json!(sum(|figures| figures.versions_added)));

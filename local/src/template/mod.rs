@@ -70,7 +70,7 @@ pub fn read(
             Kind::Secret => wiring.secrets.push(resources::secret(&place, resource)?),
             Kind::Function => wiring.functions.push(functions::function(id, resource, &all)?),
             Kind::HttpApi => resources::http_api(&place, resource)?,
-            Kind::LogGroup | Kind::Alarm => {}
+            Kind::LogGroup | Kind::Alarm | Kind::Dashboard => {}
         }
     }
     wiring.queues.sort_by_key(|queue| queue.attributes.contains_key("RedrivePolicy"));

@@ -26,6 +26,8 @@ pub enum Kind {
     LogGroup,
     /// An alarm; one machine has none.
     Alarm,
+    /// A picture of metrics; one machine has none.
+    Dashboard,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             "AWS::Serverless::HttpApi" => Self::HttpApi,
             "AWS::Logs::LogGroup" => Self::LogGroup,
             "AWS::CloudWatch::Alarm" => Self::Alarm,
+            "AWS::CloudWatch::Dashboard" => Self::Dashboard,
             _ => return None,
         })
     }
@@ -52,6 +55,7 @@ impl Kind {
             Self::Function => "FunctionName",
             Self::LogGroup => "LogGroupName",
             Self::Alarm => "AlarmName",
+            Self::Dashboard => "DashboardName",
         }
     }
 }
@@ -92,9 +96,13 @@ impl Names {
         let (kind, name) = self.by_id.get(id)?;
         Some(match kind {
             Kind::Queue => self.queue_url(name),
-            Kind::Table | Kind::Secret | Kind::Function | Kind::HttpApi | Kind::LogGroup | Kind::Alarm => {
-                name.clone()
-            }
+            Kind::Table
+            | Kind::Secret
+            | Kind::Function
+            | Kind::HttpApi
+            | Kind::LogGroup
+            | Kind::Alarm
+            | Kind::Dashboard => name.clone(),
         })
     }
 

@@ -104,3 +104,31 @@ fn tables_and_permanent_keys_outlive_the_stack() {
         assert_eq!(all[id].update_replace_policy.as_deref(), Some("Retain"), "{id}");
     }
 }
+
+#[test]
+fn the_dashboard_is_json_and_every_metric_in_it_is_the_deployments() {
+    let all = resources(&[]);
+    let [(_, dashboard)] = of_kind(&all, Kind::Dashboard)[..] else { panic!("one dashboard") };
+    let body = dashboard.properties["DashboardBody"].as_str().expect("a text");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    for widget in body["widgets"].as_array().expect("widgets") {
+        for metric in widget["properties"]["metrics"].as_array().expect("metrics") {
+            let text = metric.to_string();
+            assert!(!text.contains("${"), "{text}");
+            assert!(text.contains("dev"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn something_watches_each_queue_and_each_function() {
+    let all = resources(&[]);
+    let alarms: String =
+        of_kind(&all, Kind::Alarm).iter().map(|(_, alarm)| alarm.properties.to_string()).collect();
+    for (id, queue) in of_kind(&all, Kind::Queue) {
+        assert!(alarms.contains(&format!("\"{}\"", queue.name)), "{id}");
+    }
+    for (id, function) in of_kind(&all, Kind::Function) {
+        assert!(alarms.contains(&format!("\"{}\"", function.name)), "{id}");
+    }
+}

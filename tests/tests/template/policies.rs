@@ -121,6 +121,16 @@ fn fan_out_and_deliver_put_only_beside_events_in_core() {
 }
 
 #[test]
+fn inbound_has_receipts_and_what_tells_repetitions_alone_in_deliveries() {
+    let all = resources(&[]);
+    let deliveries = "arn:aws:dynamodb:us-east-1:000000000000:table/dev-deliveries-table";
+    for (action, _, statement) in grants(&all["InboundFunction"]).into_iter().filter(|g| g.1 == deliveries) {
+        let keys = texts(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
+        assert_eq!(keys, ["TENANT#*#RECEIPTS#*", "TENANT#*#SEEN#*", "TENANT#*#REJECTIONS#*"], "{action}");
+    }
+}
+
+#[test]
 fn a_function_takes_from_nothing_but_what_drives_it() {
     let all = resources(&[]);
     let kinds = [

@@ -1,0 +1,152 @@
+//! What a function counts and measures: one line for each batch or request, in `CloudWatch`'s embedded metric
+//! format (docs.aws.amazon.com, "Embedded metric format specification").
+//!
+//! It is printed where Lambda reads it, and nowhere else: one machine has no `CloudWatch`.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::environment::Environment;
+
+/// What all metrics are filed under.
+const NAMESPACE: &str = "Stella";
+/// How many values one line has of a metric: the format takes a hundred.
+const MOST_VALUES: usize = 100;
+
+/// What a metric's values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Count,
+    Milliseconds,
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Milliseconds => "Milliseconds",
+        }
+    }
+}
+
+type Gathered = BTreeMap<&'static str, (Unit, Vec<u64>)>;
+
+/// Gathers metrics until they are told.
+pub struct Metrics {
+    /// Which deployment's they are; none where nobody listens.
+    stage: Option<String>,
+    gathered: Mutex<Gathered>,
+}
+
+impl Metrics {
+    /// The metrics of a function. Lambda tells each function its name; elsewhere nothing is told.
+    #[must_use]
+    pub fn of(environment: &Environment) -> Self {
+        let is_lambda = environment.variable("AWS_LAMBDA_FUNCTION_NAME").is_some();
+        let stage = environment.variable("STAGE").filter(|_| is_lambda).map(str::to_owned);
+        Self { stage, gathered: Mutex::default() }
+    }
+
+    /// Counts something.
+    pub fn count(&self, name: &'static str, count: u64) {
+        if self.stage.is_none() {
+            return;
+        }
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, values) = gathered.entry(name).or_insert((Unit::Count, vec![0]));
+        for sum in values {
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// Notes how many milliseconds something took.
+    pub fn measure(&self, name: &'static str, milliseconds: u64) {
+        if self.stage.is_none() {
+            return;
+        }
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, values) = gathered.entry(name).or_insert((Unit::Milliseconds, Vec::new()));
+        if values.len() < MOST_VALUES {
+            values.push(milliseconds);
+        }
+    }
+
+    /// Tells what was gathered, with these dimensions beside the stage, and begins anew.
+    pub fn tell(&self, dimensions: &[(&str, &str)], now: DateTime<Utc>) {
+        let Some(stage) = &self.stage else { return };
+        let gathered = std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner));
+        if gathered.is_empty() {
+            return;
+        }
+        let line = line(stage, &gathered, dimensions, now);
+        // A line that cannot be printed is one that nobody reads.
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+}
+
+/// One line: every metric by the stage alone, and by the stage with the other dimensions.
+fn line(stage: &str, gathered: &Gathered, dimensions: &[(&str, &str)], now: DateTime<Utc>) -> Value {
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let mut sets = vec![vec!["Stage"]];
+    if !names.is_empty() {
+        sets.push([&["Stage"], names.as_slice()].concat());
+    }
+    let metrics: Vec<Value> =
+        gathered.iter().map(|(name, (unit, _))| json!({"Name": name, "Unit": unit.name()})).collect();
+    let directive = json!({"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": metrics});
+    let mut line = Map::from_iter([
+        ("_aws".to_owned(), json!({"Timestamp": now.timestamp_millis(), "CloudWatchMetrics": [directive]})),
+        ("Stage".to_owned(), json!(stage)),
+    ]);
+    line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    line.extend(gathered.iter().map(|(name, (_, values))| {
+        let value = if let [one] = values.as_slice() { json!(one) } else { json!(values) };
+        ((*name).to_owned(), value)
+    }));
+    Value::Object(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn metrics(variables: &[(&str, &str)]) -> Metrics {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Metrics::of(&Environment::new(variables.collect(), Arc::new(SystemClock)))
+    }
+
+    #[test]
+    fn a_line_is_in_the_embedded_metric_format() {
+        let metrics = metrics(&[("AWS_LAMBDA_FUNCTION_NAME", "deliver"), ("STAGE", "dev")]);
+        metrics.count("Delivered", 2);
+        metrics.count("Delivered", 1);
+        metrics.measure("AttemptTime", 12);
+        metrics.measure("AttemptTime", 30);
+        let gathered = metrics.gathered.lock().unwrap();
+        let told = line("dev", &gathered, &[("Lane", "fast")], DateTime::from_timestamp(1, 0).unwrap());
+        let expected = json!({
+            "_aws": {"Timestamp": 1000, "CloudWatchMetrics": [{
+                "Namespace": "Stella",
+                "Dimensions": [["Stage"], ["Stage", "Lane"]],
+                "Metrics": [{"Name": "AttemptTime", "Unit": "Milliseconds"}, {"Name": "Delivered", "Unit": "Count"}]
+            }]},
+            "Stage": "dev", "Lane": "fast", "Delivered": 3, "AttemptTime": [12, 30]
+        });
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn where_nobody_listens_nothing_is_gathered() {
+        let metrics = metrics(&[("STAGE", "dev")]);
+        metrics.count("Delivered", 1);
+        metrics.measure("AttemptTime", 1);
+        assert!(metrics.gathered.lock().unwrap().is_empty());
+    }
+}
