@@ -57,6 +57,8 @@ impl Drive {
         for (place, function) in wiring.functions.iter().enumerate() {
             let mut own = function.variables.clone();
             own.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            // Whoever it calls knows it by its key, as AWS does by its role.
+            own.insert("AWS_ACCESS_KEY_ID".to_owned(), function.id.clone());
             if let Some(address) = own.get_mut("PUBLIC_URL") {
                 public_url.clone_into(address);
             }

@@ -11,6 +11,8 @@ mod folder;
 mod front;
 mod functions;
 mod invoke;
+mod json;
+mod permissions;
 mod poller;
 mod schedule;
 pub mod secrets_manager;

@@ -18,6 +18,7 @@ use crate::dynamodb::DynamoDb;
 pub use crate::folder::Data;
 pub use crate::functions::Functions;
 use crate::invoke::{Busy, Context};
+use crate::permissions::Permissions;
 use crate::secrets_manager::SecretsManager;
 use crate::signal::{Trigger, signal};
 use crate::sqs::Sqs;
@@ -106,17 +107,24 @@ impl Stack {
 
         let units = Units::default();
         let tables = if metered { units.metering(dynamodb.router()) } else { dynamodb.router() };
+        let permissions = Permissions::default();
         let mut endpoints = JoinSet::new();
-        let queues = serve(&mut endpoints, sqs.router()).await?;
+        let queues = serve(&mut endpoints, permissions.guarding(sqs.router())).await?;
+        let tables = permissions.guarding(calls.counting(tables));
+        let secrets = permissions.guarding(secrets_manager.router());
         let variables = BTreeMap::from([
             ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", serve(&mut endpoints, calls.counting(tables)).await?),
+            ("AWS_ENDPOINT_URL_DYNAMODB", serve(&mut endpoints, tables).await?),
             ("AWS_ENDPOINT_URL_SQS", queues.clone()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", serve(&mut endpoints, secrets_manager.router()).await?),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", serve(&mut endpoints, secrets).await?),
         ]);
         let wiring = template::read(&template, &parameters, &Endpoints { queues })?;
+        for function in &wiring.functions {
+            if let Some(actions) = &function.actions {
+                permissions.limit(&function.id, actions.clone());
+            }
+        }
         let operator_key = creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?;
 
         let (stopping, stop) = signal();

@@ -1,6 +1,6 @@
 //! What the template declares, resolved: everything the stack creates, and what drives which function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -51,6 +51,8 @@ pub struct Function {
     pub variables: BTreeMap<String, String>,
     /// How long one invocation may take.
     pub timeout: Duration,
+    /// The actions that its policy allows; none where the template gives it no policy.
+    pub actions: Option<BTreeSet<String>>,
     /// What drives it.
     pub sources: Vec<Source>,
 }

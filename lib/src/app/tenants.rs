@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::domain::fields::Fields;
 use crate::domain::ids::{ApiKeyId, TenantId};
-use crate::domain::tenant::{ApiKey, Role, Tenant, key_hash, key_text};
+use crate::domain::secret_hash;
+use crate::domain::tenant::{ApiKey, Role, Tenant, key_text};
 use crate::error::{Error, Kind};
 use crate::store::{Commit, Created, Store, keys};
 
@@ -55,7 +56,7 @@ pub async fn create_key(
         tenant_id: tenant,
         name,
         role: role.unwrap_or(Role::Viewer),
-        hash: key_hash(&text),
+        hash: secret_hash(&text),
         created_at: now,
     };
     let mut transaction = store.transaction();

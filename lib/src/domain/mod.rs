@@ -46,11 +46,19 @@ pub mod version_range;
 pub mod webhook;
 
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound as _, Utc};
+use sha2::{Digest as _, Sha256};
 
 /// A time on the wire: RFC 3339, UTC, milliseconds.
 #[must_use]
 pub fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The hash by which a secret that we minted is known: lower-case hex SHA-256. Without salt, which 256 bits of
+/// chance do not need.
+#[must_use]
+pub fn secret_hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// The hour that a moment lies in.

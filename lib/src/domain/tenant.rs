@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::ids::{ApiKeyId, TenantId};
 
@@ -65,12 +64,6 @@ pub fn is_key_text(text: &str) -> bool {
         && is_hex(parts.next(), 32)
         && is_hex(parts.next(), 64)
         && parts.next().is_none()
-}
-
-/// The hash that a key is looked up by.
-#[must_use]
-pub fn key_hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest as _, Sha256};
+
+use super::secret_hash;
 
 /// 256 bits of chance as 43 characters that need no escaping in a path or a query.
 /// It is shown once, and only its hash is stored.
@@ -33,14 +34,8 @@ impl UrlToken {
     /// What is stored.
     #[must_use]
     pub fn hash(&self) -> String {
-        hash(&self.0)
+        secret_hash(&self.0)
     }
-}
-
-/// The hash of a token's text: lower-case hex SHA-256. Without salt, which 256 bits of chance do not need.
-#[must_use]
-pub fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -53,6 +48,6 @@ mod tests {
         assert_eq!(token.expose().len(), 43);
         assert!(token.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
         assert_eq!(format!("{token:?}"), "UrlToken(..)");
-        assert_eq!(token.hash(), hash(token.expose()));
+        assert_eq!(token.hash(), secret_hash(token.expose()));
     }
 }

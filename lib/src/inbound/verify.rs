@@ -16,8 +16,8 @@ use super::signature_header::Written;
 use super::{http_signature, json};
 use crate::domain::authentication::{Algorithm, TOLERANCE_SECONDS};
 use crate::domain::scheme::{Covers, Scheme};
+use crate::domain::secret_hash;
 use crate::domain::signature::SigningSecret;
-use crate::domain::url_token;
 use crate::error::{Error, Kind};
 
 /// How many signatures one header may offer.
@@ -39,7 +39,7 @@ pub struct Request<'a> {
 pub struct Live<'a> {
     /// What the sender signs with, or says.
     pub secrets: &'a [&'a str],
-    /// The hashes of the URL tokens (`domain::url_token::hash`).
+    /// The hashes of the URL tokens (`domain::secret_hash`).
     pub url_token_hashes: &'a [&'a str],
     /// The keys of the scheme's issuer, where it has one.
     pub issuers_keys: Option<&'a Keys>,
@@ -173,7 +173,7 @@ fn any_secret(live: Live<'_>, mut passes: impl FnMut(&str) -> Choice) -> Choice 
 }
 
 fn is_live_url_token(token: &str, live: Live<'_>) -> Choice {
-    let hash = url_token::hash(token);
+    let hash = secret_hash(token);
     let same = |known: &&str| hash.as_bytes().ct_eq(known.as_bytes());
     live.url_token_hashes.iter().fold(Choice::from(0), |proven, known| proven | same(known))
 }

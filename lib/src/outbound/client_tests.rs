@@ -1,6 +1,8 @@
 //! What the client does with receivers that misbehave, over real sockets on this machine.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -82,18 +84,26 @@ async fn retry_after_is_read() {
 
 #[tokio::test]
 async fn of_a_large_body_only_the_beginning_is_read() {
-    let address = receiver(|mut stream| async move {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n").await;
-        for _ in 0..1280 {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let address = receiver(move |mut stream| async move {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 400 * MEBIBYTE);
+        let _ = stream.write_all(head.as_bytes()).await;
+        while counted.load(Ordering::SeqCst) < 400 * MEBIBYTE {
             if stream.write_all(&[b'x'; 8192]).await.is_err() {
                 return;
             }
+            counted.fetch_add(8192, Ordering::SeqCst);
         }
     })
     .await;
     let outcome = post(&format!("http://{address}/"), Duration::from_secs(5)).await;
     let Outcome::Response(response) = outcome else { panic!("{outcome:?}") };
     assert_eq!(response.body.len(), 16 * 1024);
+    // The rest fills the sockets' buffers and goes no further.
+    let sent = sent.load(Ordering::SeqCst);
+    assert!(sent < 32 * MEBIBYTE, "{sent} bytes of 400 MiB were taken");
 }
 
 #[tokio::test]

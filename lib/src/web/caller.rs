@@ -11,7 +11,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
 use crate::domain::ids::TenantId;
-use crate::domain::tenant::{ApiKey, Role, is_key_text, key_hash};
+use crate::domain::secret_hash;
+use crate::domain::tenant::{ApiKey, Role, is_key_text};
 use crate::error::{Error, Kind};
 use crate::store::{Store, keys};
 
@@ -99,7 +100,7 @@ impl Doorkeeper {
         if !is_key_text(text) {
             return Err(unauthenticated());
         }
-        let key = self.key(&key_hash(text), now).await?.ok_or_else(unauthenticated)?;
+        let key = self.key(&secret_hash(text), now).await?.ok_or_else(unauthenticated)?;
         if key.role < role {
             return Err(Error::new(Kind::Forbidden, "forbidden", "The key's role may not do this"));
         }

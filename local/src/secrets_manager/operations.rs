@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::secret::{CURRENT, Secret};
 use super::store::Store;
-use super::wire::{Refusal, content, described, insert, named, seconds, shown, text, texts, token};
+use super::wire::{Refusal, content, described, insert, named, seconds, shown, token};
+use crate::json::{text, texts};
 
 type Answer = Result<Value, Refusal>;
 

@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::secret::{Content, Secret, Version};
+use crate::json::text;
 
 /// The largest secret, in bytes.
 const LARGEST: usize = 65_536;
@@ -142,12 +143,4 @@ pub(super) fn insert(answer: &mut Value, name: &str, value: Option<Value>) {
 /// A time as it is on the wire: seconds since 1970, with a fraction.
 pub(super) fn seconds(millis: i64) -> Value {
     json!(Duration::from_millis(u64::try_from(millis).unwrap_or_default()).as_secs_f64())
-}
-
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(super) fn texts<'a>(value: &'a Value, name: &str) -> Vec<&'a str> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }

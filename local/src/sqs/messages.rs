@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::settings;
 use super::store::{Queue, Sent};
-use super::wire::{self, Refusal, map, md5, md5_of_attributes, number, text, texts};
+use super::wire::{self, Refusal, map, md5, md5_of_attributes, number};
 use super::{Message, Poll, Sqs};
+use crate::json::{text, texts};
 
 type Answer = Result<Value, Refusal>;
 

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::store::Queue;
-use super::wire::{Refusal, map, number, queue_name, text, texts};
+use super::wire::{Refusal, map, number, queue_name};
 use super::{Move, Sqs, settings};
+use crate::json::{text, texts};
 
 type Answer = Result<Value, Refusal>;
 

@@ -8,6 +8,8 @@ use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 use stella::error::{Error, Kind};
 
+use crate::json::text;
+
 /// The largest message, and the largest batch, in bytes.
 pub(super) const LARGEST: usize = 1024 * 1024;
 /// The account that owns everything in the local stack.
@@ -172,11 +174,6 @@ pub(super) fn is_acceptable(body: &str) -> bool {
     })
 }
 
-/// A member that is text, empty where it is absent.
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
 /// A member that is a map, empty where it is absent.
 pub(super) fn map(value: &Value, name: &str) -> Map<String, Value> {
     value.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
@@ -193,11 +190,6 @@ pub(super) fn number(value: &Value, name: &str, most: i64) -> Result<Option<i64>
             ))),
         },
     }
-}
-
-/// The entries of a list of texts, none where it is absent.
-pub(super) fn texts<'a>(value: &'a Value, name: &str) -> Vec<&'a str> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// A receipt handle's message and receipt.
