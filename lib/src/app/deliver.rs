@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 
 use super::attempt::{Made, Sender, Sending};
-use super::due::{hop, next_attempt};
+use super::due::{hop, next_attempt, park};
 use super::fresh::Fresh;
 use super::operational;
 use super::pace::Pace;
@@ -171,10 +171,9 @@ impl Deliver {
         match self.pulse.passage(subscription, now).await? {
             Passage::Wait(until) => {
                 let later = spread(until, u64::from_be_bytes(chance::bytes()));
-                let partition = keys::due(row.id.shard());
                 self.put_aside(row.clone(), due, |row| {
                     row.wait("breaker", later);
-                    row.park(partition.clone(), later);
+                    park(row, later);
                 })
                 .await?;
                 return Ok(Turn::PutAside);
@@ -211,12 +210,11 @@ impl Deliver {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let next = Next::at(before, now);
-        let partition = keys::due(row.id.shard());
         let is_ours = self
             .put_aside(row.clone(), due, |row| {
                 row.wait(RATE_LIMIT, turn);
                 if let Next::Park(at) = next {
-                    row.park(partition.clone(), at);
+                    park(row, at);
                 }
             })
             .await?;
@@ -248,7 +246,7 @@ impl Deliver {
             let policy = &subscription.terms.retry_policy;
             let next = schedule::settle(&mut row, made.attempt.clone(), &made.verdict, policy, chance, now);
             if let Next::Park(at) = next {
-                row.park(keys::due(row.id.shard()), at);
+                park(&mut row, at);
             }
             match self.rows.save(&row).await? {
                 Saved::Yes => {
@@ -342,10 +340,9 @@ impl Deliver {
         reason: &str,
         until: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let partition = keys::due(row.id.shard());
         let paused = self.put_aside(row, due, |row| {
             row.pause(reason);
-            row.park(partition.clone(), until);
+            park(row, until);
         });
         paused.await.map(|_| ())
     }

@@ -1,6 +1,7 @@
-//! The messages that ask for attempts: the first one, the next one, and the one of a delivery that waited.
+//! The messages that ask for attempts (the first, the next, and that of a delivery that waited), and the index
+//! where deliveries wait.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::chance;
 use crate::domain::delivery::{Delivery, DeliveryId};
@@ -8,6 +9,10 @@ use crate::domain::event::Event;
 use crate::domain::subscription::Subscription;
 use crate::queue::LONGEST_DELAY_SECONDS;
 use crate::queue::message::{AttemptDue, MOST_INLINE_BYTES};
+use crate::store::keys;
+
+/// After how many minutes a message that was to be sent is taken as lost.
+const UNSENT_MINUTES: i64 = 2;
 
 /// A new random ticket.
 fn ticket() -> String {
@@ -60,6 +65,16 @@ pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue>
         due,
         data: None,
     })
+}
+
+/// Puts a delivery into the index of due deliveries, where `sweep` finds it.
+pub(super) fn park(row: &mut Delivery, at: DateTime<Utc>) {
+    row.park(keys::due(row.id.shard()), at);
+}
+
+/// Puts a delivery whose message is about to be sent into the index: should it be lost, `sweep` sends it.
+pub(super) fn park_unsent(row: &mut Delivery, now: DateTime<Utc>) {
+    park(row, now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now));
 }
 
 /// The seconds until `due`, rounded up, as far as one message can wait.

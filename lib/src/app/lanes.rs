@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::Mutex;
 
+use super::fresh::Fresh;
 use super::pulse;
 use crate::domain::ids::SubscriptionId;
 use crate::domain::subscription::Subscription;
@@ -25,22 +26,17 @@ const MOST: usize = 10_000;
 /// Chooses lanes.
 pub struct Lanes {
     store: Store,
-    seen: Mutex<HashMap<SubscriptionId, Seen>>,
-}
-
-#[derive(Clone, Copy)]
-struct Seen {
-    minute: i64,
-    first_attempts: u32,
-    /// Whether the receiver takes things, and when that was read.
-    proven: Option<(DateTime<Utc>, bool)>,
+    /// The minute, and how many first attempts a subscription has had in it.
+    counted: Mutex<HashMap<SubscriptionId, (i64, u32)>>,
+    /// Whether receivers take what they get.
+    proven: Fresh<SubscriptionId, bool>,
 }
 
 impl Lanes {
     /// Chooses by what is written in this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store, seen: Mutex::default() }
+        Self { store, counted: Mutex::default(), proven: Fresh::default() }
     }
 
     /// Whether a first attempt goes to the fast lane.
@@ -52,35 +48,31 @@ impl Lanes {
         if subscription.terms.rate_limit_per_second.is_some() {
             return Ok(false);
         }
-        let proven = {
-            let mut all = self.seen.lock().await;
-            if all.len() >= MOST {
-                all.clear();
-            }
-            let minute = now.timestamp().div_euclid(60);
-            let fresh = Seen { minute, first_attempts: 0, proven: None };
-            let seen = all.entry(subscription.id).or_insert(fresh);
-            if seen.minute != minute {
-                *seen = Seen { proven: seen.proven, ..fresh };
-            }
-            seen.first_attempts = seen.first_attempts.saturating_add(1);
-            if seen.first_attempts <= UNPROVEN_A_MINUTE {
-                return Ok(true);
-            }
-            seen.proven
+        if self.count(subscription.id, now).await <= UNPROVEN_A_MINUTE {
+            return Ok(true);
+        }
+        let kept_for =
+            |is_proven: &bool| Duration::seconds(if *is_proven { PROVEN_SECONDS } else { UNPROVEN_SECONDS });
+        let read = async || {
+            let state = pulse::state(&self.store, subscription.tenant_id, subscription.id).await?;
+            // Behind an open breaker deliveries are only put aside, which takes no time of others.
+            Ok(state.is_proven(now) || state.breaker.open_until.is_some())
         };
-        if let Some((read_at, is_proven)) = proven {
-            let kept = Duration::seconds(if is_proven { PROVEN_SECONDS } else { UNPROVEN_SECONDS });
-            if now.signed_duration_since(read_at) < kept {
-                return Ok(is_proven);
-            }
+        self.proven.get(subscription.id, now, kept_for, read).await
+    }
+
+    /// Counts a first attempt; how many there are in this minute.
+    async fn count(&self, subscription: SubscriptionId, now: DateTime<Utc>) -> u32 {
+        let mut all = self.counted.lock().await;
+        if all.len() >= MOST {
+            all.clear();
         }
-        let state = pulse::state(&self.store, subscription.tenant_id, subscription.id).await?;
-        // Behind an open breaker deliveries are only put aside, which takes no time of others.
-        let is_proven = state.is_proven(now) || state.breaker.open_until.is_some();
-        if let Some(seen) = self.seen.lock().await.get_mut(&subscription.id) {
-            seen.proven = Some((now, is_proven));
+        let minute = now.timestamp().div_euclid(60);
+        let counted = all.entry(subscription).or_insert((minute, 0));
+        if counted.0 != minute {
+            *counted = (minute, 0);
         }
-        Ok(is_proven)
+        counted.1 = counted.1.saturating_add(1);
+        counted.1
     }
 }

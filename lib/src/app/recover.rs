@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::due::waiting;
 use super::redeliver::begin_again;
 use super::rows::Rows;
+use super::walk::{STEP, steps};
 use crate::domain::delivery::{Delivery, KEPT, SHARDS};
 use crate::domain::ids::{RecoveryId, TenantId};
 use crate::domain::recovery::{Recovery, Wanted};
@@ -23,10 +24,6 @@ use crate::store::{Created, Store, keys};
 
 /// How many rows are counted at most before a recovery begins.
 const MOST_COUNTED: u64 = 10_000;
-/// How many rows a step looks at.
-const STEP: i32 = 100;
-/// What must be left before the deadline for another step, in seconds.
-const STEP_SECONDS: i64 = 10;
 
 /// Recovers deliveries.
 #[derive(Clone)]
@@ -137,8 +134,7 @@ impl Recoveries {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             found => found?,
         };
-        let most_steps = deadline.signed_duration_since(now).num_seconds().checked_div(STEP_SECONDS);
-        for _ in 0..most_steps.unwrap_or(0).max(1) {
+        for _ in 0..steps(now, deadline) {
             if walk.shard >= SHARDS || recovery.completed_at.is_some() {
                 return Ok(());
             }

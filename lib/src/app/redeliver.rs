@@ -3,9 +3,9 @@
 //! Safe to run twice: the second finds the delivery open. Should the message be lost between the row's
 //! write and the send, `sweep` sends it, because the row is in the index of due deliveries until then.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 
-use super::due::waiting;
+use super::due::{park_unsent, waiting};
 use super::rows::{Rows, Saved};
 use super::subscribe::Subscriptions;
 use crate::domain::delivery::{Delivery, DeliveryId};
@@ -14,9 +14,6 @@ use crate::domain::ids::TenantId;
 use crate::error::{Error, Kind};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
-
-/// After how many minutes `sweep` takes it that the message was not sent.
-const UNSENT_MINUTES: i64 = 2;
 
 /// Finds and repeats deliveries.
 #[derive(Clone)]
@@ -100,8 +97,7 @@ pub(super) async fn begin_again(
     now: DateTime<Utc>,
 ) -> Result<Option<Delivery>, Error> {
     row.begin_again();
-    let unsent = now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now);
-    row.park(keys::due(row.id.shard()), unsent);
+    park_unsent(&mut row, now);
     match rows.save(&row).await? {
         Saved::Yes => Ok(Some(row)),
         Saved::No(_) => Ok(None),

@@ -3,9 +3,9 @@
 //! Safe to run twice: a delivery that has moved on is passed by. A walk that takes longer than there is
 //! time for goes on from where it came to, by a message of its own.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 
-use super::due::waiting;
+use super::due::{park_unsent, waiting};
 use super::rows::{Rows, Saved};
 use crate::domain::delivery::{Delivery, SHARDS, Status};
 use crate::error::Error;
@@ -14,16 +14,13 @@ use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
 /// How many rows a step looks at.
-const STEP: i32 = 100;
+pub(super) const STEP: i32 = 100;
 
 /// What must be left before the deadline for another step, in seconds.
 const STEP_SECONDS: i64 = 10;
 
 /// After how many seconds a walk is repeated: longer than any attempt that began before the first.
 const SECOND_WALK_SECONDS: i32 = 90;
-
-/// After how many minutes a message that was to be sent is taken as lost.
-const UNSENT_MINUTES: i64 = 2;
 
 /// Walks over deliveries.
 pub struct Walker {
@@ -64,8 +61,7 @@ impl Walker {
         command: fn(Walk) -> Command,
         step: Step,
     ) -> Result<(), Error> {
-        let most_steps = deadline.signed_duration_since(now).num_seconds().checked_div(STEP_SECONDS);
-        for _ in 0..most_steps.unwrap_or(0).max(1) {
+        for _ in 0..steps(now, deadline) {
             if walk.shard >= SHARDS {
                 break;
             }
@@ -99,9 +95,7 @@ impl Walker {
             return Ok(());
         }
         row.resume();
-        // Should the message be lost, `sweep` finds the row in the index.
-        let unsent = now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now);
-        row.park(keys::due(row.id.shard()), unsent);
+        park_unsent(&mut row, now);
         if let Saved::No(_) = self.rows.save(&row).await? {
             return Ok(());
         }
@@ -117,6 +111,12 @@ impl Walker {
         row.end(Status::Cancelled, Some("subscription_deleted"), now);
         self.rows.save(&row).await.map(|_| ())
     }
+}
+
+/// How many steps there is time for; one always.
+pub(super) fn steps(now: DateTime<Utc>, deadline: DateTime<Utc>) -> i64 {
+    let left = deadline.signed_duration_since(now).num_seconds();
+    left.checked_div(STEP_SECONDS).unwrap_or(0).max(1)
 }
 
 #[derive(Clone, Copy)]
