@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use end_to_end::receiver::{Receiver, Reply};
@@ -192,7 +193,8 @@ async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
 }
 
-/// A function that begins only when it is let; with what the queue of retries has for it, perhaps later.
+/// A function that begins only when it is let; with what the queue of retries has for it, perhaps later. How
+/// long it waits for that is not taken off its time.
 struct Gated<F> {
     inner: F,
     open: watch::Receiver<bool>,
@@ -204,8 +206,9 @@ impl<F: Function> Function for Gated<F> {
         let is_retry = event.contains("arn:aws:sqs:us-east-1:000000000000:dev-retries-queue");
         let mut open = if is_retry { self.open_for_retries.clone() } else { self.open.clone() };
         Box::pin(async move {
+            let since = Instant::now();
             let _ = open.wait_for(|open| *open).await;
-            self.inner.handle(event, deadline).await
+            self.inner.handle(event, deadline + since.elapsed()).await
         })
     }
 }
