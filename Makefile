@@ -28,18 +28,28 @@ demo: ## A push becomes a release and a subscriber is told, on the running stack
 	cargo build --release --workspace
 	@exec target/release/demo $(ARGS)
 
-bench: ## What inbound and outbound cost; writes docs/benchmarks.md. ONLY=cpu|latency|hanging|rate|neighbours|memory
-	cargo bench --profile release --workspace --bench inbound
+bench: ## What everything costs; writes docs/benchmarks.md. ONLY=inbound|cold_start|prices, or a part of outbound
+	cargo build --release --workspace --bins
+ifneq ($(filter inbound cold_start prices,$(ONLY)),)
+	cargo bench --profile release --workspace --bench $(ONLY)
+else ifneq ($(ONLY),)
 	cargo bench --profile release --workspace --bench outbound -- $(ONLY)
+else
+	cargo bench --profile release --workspace --bench inbound --bench cold_start --bench prices --bench outbound
+endif
 
 build: $(BUILDERS) ## The functions as Lambda wants them, in .aws-sam/build (needs python3)
 	@echo 'building for $(ARCHITECTURE); deploy with the parameter Architecture=$(ARCHITECTURE)'
 	PATH=$(CURDIR)/.venv/bin:$$PATH AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 \
 	  .venv/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
+	for bootstrap in .aws-sam/build/*/bootstrap; do date -u +%FT%TZ > "$${bootstrap%/*}/built-at"; done
 	functions/check-artifacts
 
 test: ## Unit, property and end-to-end tests
+	cargo build --release --workspace --bins
+	@rm -f target/release/permissions-used.txt
 	cargo test --release --workspace
+	target/release/permissions
 
 fuzz: $(CARGO_FUZZ) ## Each sender with hostile bodies, FUZZ_SECONDS=10 each
 	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)

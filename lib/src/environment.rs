@@ -1,7 +1,7 @@
 //! What a function is told from outside: its variables and its clock.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
@@ -11,6 +11,8 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// The names that were asked for; clones share them.
+    asked: Arc<Mutex<BTreeSet<String>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -19,13 +21,13 @@ impl Environment {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where the process's variables are read")]
     pub fn of_process() -> Self {
-        Self { variables: std::env::vars().collect(), clock: Arc::new(SystemClock) }
+        Self::new(std::env::vars().collect(), Arc::new(SystemClock))
     }
 
     /// Variables and a clock given by the caller.
     #[must_use]
     pub fn new(variables: BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Self {
-        Self { variables, clock }
+        Self { variables, asked: Arc::default(), clock }
     }
 
     /// The same with one variable set.
@@ -38,6 +40,7 @@ impl Environment {
     /// The value of `name`; one that is absent or empty is `None`.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
@@ -47,6 +50,27 @@ impl Environment {
     /// A fault that names the variable.
     pub fn required(&self, name: &'static str) -> Result<&str, Error> {
         self.variable(name).ok_or_else(|| Error::fault("a required variable is not set").about(name))
+    }
+
+    /// The value of `name` as a number.
+    ///
+    /// # Errors
+    /// A fault that names the variable.
+    pub fn number(&self, name: &'static str) -> Result<u32, Error> {
+        let not_one = |error| Error::fault("a variable is not a number").about(name).caused_by(error);
+        self.required(name)?.parse().map_err(not_one)
+    }
+
+    /// All variables.
+    #[must_use]
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// The names that were asked for so far, there or not: what the template must give.
+    #[must_use]
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The clock.

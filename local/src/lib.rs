@@ -12,7 +12,7 @@ mod front;
 mod functions;
 mod invoke;
 mod json;
-mod permissions;
+pub mod permissions;
 mod poller;
 mod schedule;
 pub mod secrets_manager;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub functions: Functions,
     /// The template.
     pub template: String,
+    /// A file that gets a line for each permission of the template when a function first uses it.
+    pub permissions_record: Option<PathBuf>,
     /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
     pub metered: bool,
 }
@@ -63,6 +66,7 @@ impl Default for Settings {
             parameters: BTreeMap::new(),
             functions: Functions::ours(),
             template: TEMPLATE.to_owned(),
+            permissions_record: None,
             metered: false,
         }
     }
@@ -94,7 +98,8 @@ impl Stack {
     /// If another process uses the data folder or the port, the template is not understood, or a
     /// function does not start.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
-        let Settings { data, port, time, parameters, functions, template, metered } = settings;
+        let Settings { data, port, time, parameters, functions, template, permissions_record, metered } =
+            settings;
         let lock = data.lock()?;
         let front = listen(port).await?;
         let address = front.local_addr().map_err(|error| no_port(port, error))?;
@@ -107,7 +112,7 @@ impl Stack {
 
         let units = Units::default();
         let tables = if metered { units.metering(dynamodb.router()) } else { dynamodb.router() };
-        let permissions = Permissions::default();
+        let permissions = Permissions::recorded(permissions_record.as_deref());
         let mut endpoints = JoinSet::new();
         let queues = serve(&mut endpoints, permissions.guarding(sqs.router())).await?;
         let tables = permissions.guarding(calls.counting(tables));
@@ -121,8 +126,8 @@ impl Stack {
         ]);
         let wiring = template::read(&template, &parameters, &Endpoints { queues })?;
         for function in &wiring.functions {
-            if let Some(actions) = &function.actions {
-                permissions.limit(&function.id, actions.clone());
+            if let Some(policy) = &function.policy {
+                permissions.limit(&function.id, policy.clone());
             }
         }
         let operator_key = creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?;

@@ -1,9 +1,11 @@
 //! What the template declares, resolved: everything the stack creates, and what drives which function.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::permissions::Policy;
 
 /// All that one template makes.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +53,8 @@ pub struct Function {
     pub variables: BTreeMap<String, String>,
     /// How long one invocation may take.
     pub timeout: Duration,
-    /// The actions that its policy allows; none where the template gives it no policy.
-    pub actions: Option<BTreeSet<String>>,
+    /// What it may do; everything where the template gives it no policy.
+    pub policy: Option<Policy>,
     /// What drives it.
     pub sources: Vec<Source>,
 }

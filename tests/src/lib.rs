@@ -1,9 +1,15 @@
 //! What the end-to-end tests share: the whole system in this process, callers of it, and a subscriber.
 
+pub mod bill;
 pub mod faults;
+pub mod load;
+pub mod permissions;
 pub mod receiver;
+pub mod runtime;
+pub mod tables;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use chrono::Duration;
 use http::{Method, StatusCode};
@@ -64,12 +70,15 @@ impl World {
 
     /// The system as these settings say. Loopback and plain http are allowed.
     pub async fn made_of(settings: Settings) -> Self {
-        let parameters = BTreeMap::from([
+        let mut parameters = BTreeMap::from([
             ("AllowCidrs".to_owned(), "127.0.0.0/8,::1/128".to_owned()),
             ("AllowHttp".to_owned(), "true".to_owned()),
         ]);
+        parameters.extend(settings.parameters);
         let (data, time) = (settings.data.clone(), settings.time.clone());
-        let stack = Stack::start(Settings { parameters, ..settings }).await.expect("a stack");
+        let permissions_record = Some(permissions::record());
+        let stack =
+            Stack::start(Settings { parameters, permissions_record, ..settings }).await.expect("a stack");
         let operator_key = stack.operator_key().expect("an operator key").to_owned();
         let key = default_tenant::key(&stack.url(), &operator_key, &data).await.expect("a tenant key");
         let operator = Client::new(&stack.url(), Some(&operator_key));
@@ -209,6 +218,14 @@ impl World {
         }
         panic!("the rows of {path} never became what they should: {rows:#?}");
     }
+}
+
+/// Cargo's folder for what is built and made with this test's profile.
+#[must_use]
+pub fn profile_folder() -> PathBuf {
+    let binary = std::env::current_exe().expect("a path");
+    let folder = binary.parent().expect("a folder");
+    if folder.ends_with("deps") { folder.parent().expect("a folder").to_owned() } else { folder.to_owned() }
 }
 
 /// The id of what an answer shows.

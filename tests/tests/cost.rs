@@ -1,51 +1,16 @@
 //! What requests cost on AWS, counted at the endpoints: operations, and the units that DynamoDB charges.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::bill::{Bill, as_f64};
+use end_to_end::load::{Load, deliver};
 use end_to_end::{World, digest, harbor_push};
-use futures_util::future::join_all;
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stella::function::{Answer, Function};
 use stella_local::stack::Functions;
-use tokio::sync::watch;
-
-/// What was called and charged between two moments.
-struct Bill {
-    calls: BTreeMap<String, u64>,
-    read: f64,
-    written: f64,
-}
-
-impl Bill {
-    fn now(world: &World) -> Self {
-        let charged = world.stack.units().charged();
-        let calls = world.stack.calls().snapshot().into_iter().map(|((_, name), count)| (name, count));
-        Self { calls: calls.collect(), read: charged.read, written: charged.written }
-    }
-
-    /// What came on top of an earlier bill.
-    fn since(self, earlier: &Self) -> Self {
-        let more = |(name, count): (String, u64)| {
-            let count = count - earlier.calls.get(&name).copied().unwrap_or_default();
-            (count > 0).then_some((name, count))
-        };
-        Self {
-            calls: self.calls.into_iter().filter_map(more).collect(),
-            read: self.read - earlier.read,
-            written: self.written - earlier.written,
-        }
-    }
-
-    fn of(&self, name: &str) -> u64 {
-        self.calls.get(name).copied().unwrap_or_default()
-    }
-}
 
 fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text))[..40].to_owned()
@@ -193,105 +158,15 @@ async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
 }
 
-/// A function that begins only when it is let; with what the queue of retries has for it, perhaps later. How
-/// long it waits for that is not taken off its time.
-struct Gated<F> {
-    inner: F,
-    open: watch::Receiver<bool>,
-    open_for_retries: watch::Receiver<bool>,
-}
-
-impl<F: Function> Function for Gated<F> {
-    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
-        let is_retry = event.contains("arn:aws:sqs:us-east-1:000000000000:dev-retries-queue");
-        let mut open = if is_retry { self.open_for_retries.clone() } else { self.open.clone() };
-        Box::pin(async move {
-            let since = Instant::now();
-            let _ = open.wait_for(|open| *open).await;
-            self.inner.handle(event, deadline + since.elapsed()).await
-        })
-    }
-}
-
-/// How many deliveries are in flight at once, so that batches are full.
-const IN_FLIGHT: usize = 10_000;
-
-/// How many events are published at once.
-const AT_ONCE: usize = 50;
-
 /// What attempts cost with this many subscriptions to each event, one attempt in so many failing.
 async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
-    let (fan, fan_gate) = watch::channel(true);
-    let (deliver, deliver_gate) = watch::channel(true);
-    let (retry, retry_gate) = watch::channel(true);
-    let functions =
-        Functions::ours()
-            .with("fanout", move |environment| {
-                let (open, open_for_retries) = (fan_gate.clone(), fan_gate.clone());
-                async move {
-                    Ok(Gated { inner: stella_fanout::start(environment).await?, open, open_for_retries })
-                }
-            })
-            .with("deliver", move |environment| {
-                let (open, open_for_retries) = (deliver_gate.clone(), retry_gate.clone());
-                async move {
-                    Ok(Gated { inner: stella_deliver::start(environment).await?, open, open_for_retries })
-                }
-            });
-    let world = World::metered(functions).await;
-    let first_attempts = AtomicUsize::new(0);
-    let receiver = Receiver::start(move |_, request| {
-        let is_first = request.header("x-stella-attempt") == "1";
-        let number = first_attempts.fetch_add(usize::from(is_first), Ordering::SeqCst);
-        let fails = is_first && failing.is_some_and(|of| number % of == of - 1);
-        Reply::from(if fails { 503 } else { 200 })
-    })
-    .await;
-    for number in 0..fan_out {
-        let body = json!({"name": format!("s{number}"), "url": receiver.url, "events": ["release.created"],
-            "authType": "signature", "retryPolicy": {"backoffSeconds": 1}});
-        world.subscription(&body).await;
-    }
-    // The receiver is known to take deliveries, which keeps them on the fast lane.
-    world.publish("release.created").await;
-    receiver.wait_for(fan_out).await;
-    while world.get("/api/v1/webhook-subscriptions").await["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .any(|row| row["health"]["attempts"] != 1)
-    {}
-    fan.send_replace(false);
-    deliver.send_replace(false);
-    retry.send_replace(false);
-    let events = (IN_FLIGHT / fan_out).div_ceil(AT_ONCE) * AT_ONCE;
-    for _ in 0..events / AT_ONCE {
-        join_all((0..AT_ONCE).map(|_| world.publish("release.created"))).await;
-    }
-    let deliveries = events * fan_out;
-    let before = Bill::now(&world);
-    // An event is fanned out when its mark is written: an item of its own, which is not on this bill.
-    let items = core_items(&world);
-    fan.send_replace(true);
-    while core_items(&world) < items + events {
-        tokio::task::yield_now().await;
-    }
-    let marks = Bill::now(&world).since(&before).written;
-    deliver.send_replace(true);
-    receiver.wait_for(fan_out + deliveries).await;
-    retry.send_replace(true);
-    let attempts = deliveries + failing.map_or(0, |of| (fan_out + deliveries) / of);
-    receiver.wait_for(fan_out + attempts).await;
-    let bill = until(&world, &before, "DeleteMessageBatch", attempts.div_ceil(10)).await;
-    let per_attempt = |amount: f64| amount / f64::from(u32::try_from(attempts).unwrap());
-    let calls = |names: &[&str]| {
-        let sum: u64 = names.iter().map(|name| bill.of(name)).sum();
-        per_attempt(f64::from(u32::try_from(sum).unwrap()))
-    };
+    let done = deliver(&Load { fan_out, failing, more_bytes: 0 }).await;
+    let per_attempt = |amount: f64| amount / as_f64(done.attempts);
+    let calls = |names: &[&str]| per_attempt(as_f64(done.delivering.sum(names)));
     let sqs = calls(&["SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch"]);
     let lambda = calls(&["FanoutFunction", "DeliverFunction", "RetryFunction"]);
-    let written = per_attempt(bill.written - marks);
-    let read = per_attempt(bill.read);
+    let written = per_attempt(done.delivering.written - done.marks);
+    let read = per_attempt(done.delivering.read);
     let secrets = calls(&["GetSecretValue"]);
     println!(
         "fan-out {fan_out}, failing {failing:?}: SQS {sqs:.3}, Lambda {lambda:.3}, written {written:.3}, read {read:.3}, secrets {secrets:.4}"
@@ -301,24 +176,6 @@ async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
     assert!((1.0..=1.05).contains(&written), "written {written}");
     assert!(read <= 0.1, "read {read}");
     assert!(secrets <= 0.001, "secrets {secrets}");
-}
-
-/// How many items the table `core` has, asked past the wire and so past the bill.
-fn core_items(world: &World) -> usize {
-    let tables = world.stack.dynamodb().database().table_stats().unwrap();
-    let core = tables.into_iter().find(|table| table.table_name == "dev-core-table").unwrap();
-    usize::try_from(core.item_count).unwrap()
-}
-
-/// The bill since an earlier one, once an operation was called so often.
-async fn until(world: &World, before: &Bill, operation: &str, times: usize) -> Bill {
-    loop {
-        let bill = Bill::now(world).since(before);
-        if bill.of(operation) >= u64::try_from(times).unwrap() {
-            return bill;
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

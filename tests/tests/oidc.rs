@@ -1,4 +1,4 @@
-//! Senders whom an issuer vouches for, by tokens that it signed.
+//! Senders and callers whom an issuer vouches for, by tokens that it signed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
-use end_to_end::World;
+use end_to_end::{World, id};
 use http::StatusCode;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::Functions;
+use stella_local::stack::{Functions, Settings};
 use stella_local::time::Time;
 
 /// An issuer on loopback, which counts how often its keys are fetched.
@@ -93,6 +93,65 @@ async fn a_sender_is_let_in_by_a_token_of_its_issuer_and_by_nothing_else() {
         assert_eq!(status(&issuer.token("k9", &claims)).await, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(issuer.fetches.load(Ordering::SeqCst), 2);
+}
+
+/// The system of a deployment that takes tokens of this issuer.
+async fn taking_tokens_of(issuer: &Issuer) -> World {
+    let parameters = [("JwtIssuer", issuer.url.as_str()), ("JwtAudience", "stella")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    World::made_of(Settings { parameters: parameters.into(), ..Settings::default() }).await
+}
+
+#[tokio::test]
+async fn a_caller_with_a_token_of_the_deployments_issuer_needs_no_key() {
+    let issuer = Issuer::start().await;
+    let world = taking_tokens_of(&issuer).await;
+    let tenant = id(world.operator.post("/api/v1/tenants", &json!({"name": "t"})).await.unwrap().data());
+    let claims = json!({"iss": issuer.url, "aud": "stella", "exp": SystemClock.now().timestamp() + 300,
+        "tenantId": tenant, "role": "publisher"});
+    let with = |issuer: &Issuer, claims: &Value| {
+        let token = issuer.token("k1", claims);
+        world.operator.with_key(token.strip_prefix("Bearer ").unwrap())
+    };
+    let caller = with(&issuer, &claims);
+    let event = json!({"event": "release.created", "data": world.example("release.created")});
+    let published = caller.post("/api/v1/events", &event).await.unwrap();
+    assert_eq!(published.status, StatusCode::ACCEPTED);
+    let mine = format!("/api/v1/events/{}", id(published.data()));
+    assert_eq!(caller.get(&mine).await.unwrap().body["data"]["tenantId"], json!(tenant));
+    assert_eq!(world.admin.get(&mine).await.unwrap().status, StatusCode::NOT_FOUND, "another tenant's");
+
+    let key = json!({"name": "k", "role": "admin"});
+    assert_eq!(caller.post("/api/v1/api-keys", &key).await.unwrap().status, StatusCode::FORBIDDEN);
+    assert_eq!(caller.get("/api/v1/tenants").await.unwrap().status, StatusCode::FORBIDDEN);
+    for (name, value) in [
+        ("aud", json!("other")),
+        ("exp", json!(1)),
+        ("role", json!("operator")),
+        ("role", Value::Null),
+        ("tenantId", json!("not an id")),
+        ("tenantId", json!(uuid::Uuid::nil())),
+    ] {
+        let mut wrong = claims.clone();
+        wrong[name] = value.clone();
+        let answer = with(&issuer, &wrong).get("/api/v1/events").await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name} {value}");
+    }
+    let stranger = Issuer::start().await;
+    let answer = with(&stranger, &claims).get("/api/v1/events").await.unwrap();
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn where_the_deployment_names_no_issuer_no_token_is_taken() {
+    let world = World::start().await;
+    let issuer = Issuer::start().await;
+    let claims = json!({"iss": issuer.url, "aud": "stella", "exp": SystemClock.now().timestamp() + 300,
+        "tenantId": uuid::Uuid::nil(), "role": "admin"});
+    let token = issuer.token("k1", &claims);
+    let caller = world.operator.with_key(token.strip_prefix("Bearer ").unwrap());
+    assert_eq!(caller.get("/api/v1/events").await.unwrap().status, StatusCode::UNAUTHORIZED);
+    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ use stella::web::caller::{Door, Doorkeeper};
 use stella::web::gateway::{self, Origin};
 use stella::web::idempotency::Creation;
 use stella::web::request::New;
+use stella::web::tokens::Tokens;
 
 /// The longest body that is read, in bytes.
 const MOST_BODY: usize = 1024 * 1024;
@@ -82,10 +83,11 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let operator = secrets::read(&secrets_manager, environment.required("OPERATOR_SECRET_ID")?).await?;
     let integration_key =
         secrets::read(&secrets_manager, environment.required("INTEGRATION_SECRET_ID")?).await?;
+    let tokens = Tokens::of(&environment, &store, policy.clone())?;
     let addresses = environment.variable("EGRESS_ADDRESSES").unwrap_or_default();
     let api = Api {
         clock: environment.clock(),
-        doorkeeper: Doorkeeper::new(store.clone(), &operator),
+        doorkeeper: Doorkeeper::new(store.clone(), &operator, tokens),
         redeliveries: Redeliveries::new(store.clone(), subscriptions.clone(), retries.clone()),
         recoveries: Recoveries::new(store.clone(), retries, commands),
         dead_letters: DeadLetters::of(&environment, &sqs)?,

@@ -32,7 +32,8 @@ pub async fn start(environment: Environment) -> Result<Fanout, Error> {
     let sqs = aws.sqs();
     let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
-    Ok(Fanout { fan_out: FanOut::new(store, deliveries, retries), clock: environment.clock() })
+    let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
+    Ok(Fanout { fan_out: FanOut::new(store, deliveries, retries, unproven), clock: environment.clock() })
 }
 
 impl Function for Fanout {

@@ -10,7 +10,6 @@ use axum::routing::post;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use stella::app::issuers::Issuers;
 use stella::app::known_configs::KnownConfigs;
 use stella::app::receive::{Incoming, Receive};
 use stella::aws::Aws;
@@ -23,6 +22,7 @@ use stella::environment::Environment;
 use stella::error::{Error, Kind};
 use stella::function::{Answer, Function};
 use stella::metrics::Metrics;
+use stella::outbound::issuers::Issuers;
 use stella::queue::{Queue, batch};
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
@@ -31,9 +31,6 @@ use stella::web::request::{self, Whole};
 
 /// How long SQS may take, in milliseconds: the sender is waiting.
 const QUEUE_MS: u64 = 300;
-
-/// How many requests a second one config may make, where the deployment does not say.
-const RATE_LIMIT: u32 = 500;
 
 /// The function.
 pub struct Inbound {
@@ -61,9 +58,9 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let stage = environment.required("STAGE")?;
     let configs = KnownConfigs::new(store.clone(), keyring, client, stage, &integration_key);
     let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
-    let per_second = environment.variable("INBOUND_RATE_LIMIT").and_then(|text| text.parse().ok());
+    let per_second = environment.number("INBOUND_RATE_LIMIT")?;
     let metrics = Metrics::of(&environment);
-    let receive = Receive::new(store, configs, issuers, later, per_second.unwrap_or(RATE_LIMIT), metrics);
+    let receive = Receive::new(store, configs, issuers, later, per_second, metrics);
     let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
 }

@@ -45,7 +45,8 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
     let keyring = Keyring::of(&environment, &aws, &store)?;
-    let fan_out = FanOut::new(store.clone(), deliveries, retries.clone());
+    let fan_out =
+        FanOut::new(store.clone(), deliveries, retries.clone(), environment.number("UNPROVEN_PER_MINUTE")?);
     Ok(Sweeping {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out),
         subscriptions: Subscriptions::of(&environment, &store, keyring, commands.clone())?,

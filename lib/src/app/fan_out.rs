@@ -94,10 +94,11 @@ impl Plan<'_> {
 }
 
 impl FanOut {
-    /// Fans out to `deliveries`, the fast lane, and to `retries`, the slow one.
+    /// Fans out to `deliveries`, the fast lane, and to `retries`, the slow one: there goes what a receiver
+    /// that has taken nothing lately gets beyond `unproven_per_minute` first attempts.
     #[must_use]
-    pub fn new(store: Store, deliveries: Queue, retries: Queue) -> Self {
-        let (rows, lanes) = (Rows::new(&store), Lanes::new(store.clone()));
+    pub fn new(store: Store, deliveries: Queue, retries: Queue, unproven_per_minute: u32) -> Self {
+        let (rows, lanes) = (Rows::new(&store), Lanes::new(store.clone(), unproven_per_minute));
         Self {
             store,
             rows,

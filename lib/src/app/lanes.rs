@@ -14,9 +14,6 @@ use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::store::Store;
 
-/// First attempts a minute, in this environment, that a receiver may have on the fast lane before it has to
-/// have taken something within the last hour.
-const UNPROVEN_A_MINUTE: u32 = 50;
 /// How long it is believed that a receiver does well, and that it does not, in seconds.
 const PROVEN_SECONDS: i64 = 60;
 const UNPROVEN_SECONDS: i64 = 5;
@@ -26,6 +23,9 @@ const MOST: usize = 10_000;
 /// Chooses lanes.
 pub struct Lanes {
     store: Store,
+    /// First attempts a minute, in this environment, that a receiver may have on the fast lane before it has
+    /// to have taken something within the last hour.
+    unproven_per_minute: u32,
     /// The minute, and how many first attempts a subscription has had in it.
     counted: Mutex<HashMap<SubscriptionId, (i64, u32)>>,
     /// Whether receivers take what they get.
@@ -35,8 +35,8 @@ pub struct Lanes {
 impl Lanes {
     /// Chooses by what is written in this store.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store, counted: Mutex::default(), proven: Fresh::default() }
+    pub fn new(store: Store, unproven_per_minute: u32) -> Self {
+        Self { store, unproven_per_minute, counted: Mutex::default(), proven: Fresh::default() }
     }
 
     /// Whether a first attempt goes to the fast lane.
@@ -48,7 +48,7 @@ impl Lanes {
         if subscription.terms.rate_limit_per_second.is_some() {
             return Ok(false);
         }
-        if self.count(subscription.id, now).await <= UNPROVEN_A_MINUTE {
+        if self.count(subscription.id, now).await <= self.unproven_per_minute {
             return Ok(true);
         }
         let kept_for =

@@ -9,7 +9,6 @@ pub mod events;
 pub mod fan_out;
 pub mod fresh;
 pub mod intake;
-pub mod issuers;
 pub mod known_configs;
 pub mod lanes;
 pub mod operational;

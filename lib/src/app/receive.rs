@@ -13,7 +13,7 @@ use http::HeaderMap;
 use tokio::sync::Mutex;
 
 use super::intake::Intake;
-use super::issuers::Issuers;
+
 use super::known_configs::KnownConfigs;
 use super::receipts;
 use super::rejections::Rejections;
@@ -29,6 +29,7 @@ use crate::inbound;
 use crate::inbound::oidc::Token;
 use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify};
 use crate::metrics::Metrics;
+use crate::outbound::issuers::Issuers;
 use crate::queue::message::QueuedRequest;
 use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
 use crate::store::Store;

@@ -127,21 +127,25 @@ impl<'a> Token<'a> {
         self.header.kid.as_deref()
     }
 
-    /// Whether one of the issuer's keys signed it, it is valid now, and says what is wanted.
+    /// What it says, if one of the issuer's keys signed it for the audience, and it is valid now.
     #[must_use]
-    pub fn proves(&self, wanted: Wanted<'_>, keys: &Keys, now: DateTime<Utc>) -> bool {
+    pub fn claims(&self, issuer: &str, audience: &str, keys: &Keys, now: DateTime<Utc>) -> Option<&Value> {
         let is_signed = keys
             .keys
             .iter()
             .filter(|key| key.is(self.kid()))
             .any(|key| key.verifies(&self.header.alg, self.signed.as_bytes(), &self.signature));
-        let says = |name: &str, value: &Value| is_or_has(self.claims.get(name), value);
-        is_signed
-            && self.is_timely(now)
-            && says("iss", &Value::from(wanted.issuer))
-            && says("aud", &Value::from(wanted.audience))
-            && !wanted.claims.is_empty()
-            && wanted.claims.iter().all(|(name, value)| says(name, value))
+        let says = |name: &str, value: &str| is_or_has(self.claims.get(name), &Value::from(value));
+        (is_signed && self.is_timely(now) && says("iss", issuer) && says("aud", audience))
+            .then_some(&self.claims)
+    }
+
+    /// Whether one of the issuer's keys signed it, it is valid now, and says what is wanted.
+    #[must_use]
+    pub fn proves(&self, wanted: Wanted<'_>, keys: &Keys, now: DateTime<Utc>) -> bool {
+        let says =
+            |claims: &Value| wanted.claims.iter().all(|(name, value)| is_or_has(claims.get(name), value));
+        !wanted.claims.is_empty() && self.claims(wanted.issuer, wanted.audience, keys, now).is_some_and(says)
     }
 
     fn is_timely(&self, now: DateTime<Utc>) -> bool {

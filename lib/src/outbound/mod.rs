@@ -4,3 +4,4 @@ pub mod client;
 #[cfg(test)]
 mod client_tests;
 pub mod guard;
+pub mod issuers;

@@ -1,4 +1,4 @@
-//! Who calls: the API key of a request, and what its role may do.
+//! Who calls: the API key of a request, or an issuer's token, and what its role may do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
+use super::tokens::Tokens;
 use crate::domain::ids::TenantId;
 use crate::domain::secret_hash;
 use crate::domain::tenant::{ApiKey, Role, is_key_text};
@@ -19,10 +20,10 @@ use crate::store::{Store, keys};
 /// How long a key is taken as read, in seconds: a revoked one works no longer than this.
 const CACHED_SECONDS: i64 = 30;
 
-/// A tenant's caller, whose key was checked.
+/// A tenant's caller, whose key or token was checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// Whose key it is.
+    /// For whom it calls.
     pub tenant: TenantId,
     /// What it may do.
     pub role: Role,
@@ -75,20 +76,20 @@ pub struct Operator(());
 
 type Known = HashMap<String, (DateTime<Utc>, Option<ApiKey>)>;
 
-/// Knows callers by their keys.
-#[derive(Clone)]
+/// Knows callers by their keys and tokens.
 pub struct Doorkeeper {
     store: Store,
-    operator_key: Arc<str>,
-    known: Arc<Mutex<Known>>,
+    operator_key: String,
+    tokens: Option<Tokens>,
+    known: Mutex<Known>,
 }
 
 impl Doorkeeper {
-    /// A doorkeeper whose operator key is `stk_operator_` and the secret.
+    /// A doorkeeper whose operator key is `stk_operator_` and the secret, and who takes tokens or none.
     #[must_use]
-    pub fn new(store: Store, operator_secret: &str) -> Self {
-        let operator_key = format!("stk_operator_{operator_secret}").into();
-        Self { store, operator_key, known: Arc::default() }
+    pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>) -> Self {
+        let operator_key = format!("stk_operator_{operator_secret}");
+        Self { store, operator_key, tokens, known: Mutex::default() }
     }
 
     /// The caller of a request that a role of at least `role` may make.
@@ -96,15 +97,22 @@ impl Doorkeeper {
     /// # Errors
     /// Unauthenticated without a good key; forbidden when its role may not do this.
     pub async fn caller(&self, headers: &HeaderMap, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
-        let text = bearer(headers)?;
-        if !is_key_text(text) {
-            return Err(unauthenticated());
+        let caller = self.known(bearer(headers)?, now).await?.ok_or_else(unauthenticated)?;
+        if caller.role < role {
+            return Err(Error::new(Kind::Forbidden, "forbidden", "The caller's role may not do this"));
         }
-        let key = self.key(&secret_hash(text), now).await?.ok_or_else(unauthenticated)?;
-        if key.role < role {
-            return Err(Error::new(Kind::Forbidden, "forbidden", "The key's role may not do this"));
+        Ok(caller)
+    }
+
+    async fn known(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
+        if is_key_text(text) {
+            let key = self.key(&secret_hash(text), now).await?;
+            return Ok(key.map(|key| Caller { tenant: key.tenant_id, role: key.role }));
         }
-        Ok(Caller { tenant: key.tenant_id, role: key.role })
+        match &self.tokens {
+            Some(tokens) => tokens.caller(text, now).await,
+            None => Ok(None),
+        }
     }
 
     /// The operator.

@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod problem;
 pub mod request;
+pub mod tokens;
 
 use axum::Json;
 use axum::http::StatusCode;

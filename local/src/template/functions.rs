@@ -1,6 +1,6 @@
 //! Functions: their code, their variables, and what drives them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,6 +10,7 @@ use super::members::{Members, scalar};
 use super::names::stream_arn;
 use super::resources::queue_of_arn;
 use super::{Kind, Resource, wrong};
+use crate::permissions::Policy;
 use crate::wiring::{Function, Source};
 
 /// What an event source answers with to name what failed.
@@ -41,11 +42,13 @@ pub(super) fn function(
     for (name, event) in members.map("Events")? {
         sources.push(source(&members.place(&format!("Events.{name}")), event, all)?);
     }
-    let actions = members.take("Policies").map(actions);
+    let policy = members.take("Policies").map(Policy::read);
     members.only("Handler", "bootstrap")?;
     members.only("Runtime", "provided.al2023")?;
     members.pass_over(&[
         "Architectures",
+        "AutoPublishAlias",
+        "DeploymentPreference",
         "Description",
         "EventInvokeConfig",
         "FunctionName",
@@ -54,6 +57,8 @@ pub(super) fn function(
         "RecursiveLoop",
         "ReservedConcurrentExecutions",
         "Tags",
+        "Tracing",
+        "VpcConfig",
     ]);
     members.finish()?;
     Ok(Function {
@@ -61,20 +66,9 @@ pub(super) fn function(
         code: code.to_owned(),
         variables,
         timeout: Duration::from_secs(timeout),
-        actions,
+        policy,
         sources,
     })
-}
-
-/// The actions that policies allow, of whatever resource.
-fn actions(policies: &Value) -> BTreeSet<String> {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
-    let statements = list(policies).into_iter().filter_map(|policy| policy.get("Statement").cloned());
-    let allowing = statements
-        .flat_map(|statement| list(&statement))
-        .filter(|it| it.get("Effect").is_some_and(|effect| effect == "Allow"));
-    let named = allowing.filter_map(|statement| statement.get("Action").cloned());
-    named.flat_map(|action| list(&action)).filter_map(|action| action.as_str().map(str::to_owned)).collect()
 }
 
 fn source(place: &str, event: &Value, all: &BTreeMap<String, Resource>) -> Result<Source, Error> {

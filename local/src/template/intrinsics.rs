@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use ipnet::Ipv4Net;
+use serde_json::{Map, Value, json};
 use stella::error::Error;
 
 use super::members::scalar;
@@ -84,6 +85,8 @@ impl<'a> Scope<'a> {
                 return self.value(place, if holds { then } else { otherwise });
             }
             "Fn::Select" => return self.select(place, argument).map(Some),
+            "Fn::GetAZs" => return Ok(Some(json!(["us-east-1a", "us-east-1b"]))),
+            "Fn::Cidr" => return self.cidr(place, argument).map(Some),
             "Fn::FindInMap" => return self.find_in_map(place, argument).map(Some),
             _ => return Err(wrong(place, format!("The local stack does not know {name} here"))),
         };
@@ -162,6 +165,18 @@ impl<'a> Scope<'a> {
         index
             .and_then(|index| self.list(place, list).map(|list| list.get(index).cloned()).transpose())
             .unwrap_or_else(|| Err(wrong(place, "The list has no such entry")))
+    }
+
+    /// The first few parts of a range of addresses, each with so many bits of its own.
+    fn cidr(&self, place: &str, argument: &Value) -> Result<Value, Error> {
+        let [range, count, bits] = arguments(place, argument)?;
+        let range: Option<Ipv4Net> = self.text(place, range)?.parse().ok();
+        let number = |value| self.text(place, value).map(|text| text.parse::<u8>().ok());
+        let (count, bits) = (number(count)?, number(bits)?);
+        let prefix = bits.and_then(|bits| 32_u8.checked_sub(bits));
+        let parts = range.zip(prefix).and_then(|(range, prefix)| range.subnets(prefix).ok());
+        let (parts, count) = parts.zip(count).ok_or_else(|| wrong(place, "This comes to no addresses"))?;
+        Ok(parts.take(usize::from(count)).map(|part| Value::from(part.to_string())).collect())
     }
 
     fn list(&self, place: &str, value: &Value) -> Result<Vec<Value>, Error> {

@@ -6,7 +6,7 @@
 mod functions;
 mod intrinsics;
 mod members;
-mod names;
+pub(crate) mod names;
 mod parameters;
 mod resources;
 mod yaml;
@@ -70,7 +70,7 @@ pub fn read(
             Kind::Secret => wiring.secrets.push(resources::secret(&place, resource)?),
             Kind::Function => wiring.functions.push(functions::function(id, resource, &all)?),
             Kind::HttpApi => resources::http_api(&place, resource)?,
-            Kind::LogGroup | Kind::Alarm | Kind::Dashboard => {}
+            Kind::LogGroup | Kind::Alarm | Kind::Dashboard | Kind::Network => {}
         }
     }
     wiring.queues.sort_by_key(|queue| queue.attributes.contains_key("RedrivePolicy"));
@@ -88,7 +88,7 @@ pub fn resolve(
 ) -> Result<BTreeMap<String, Resource>, Error> {
     let template = yaml::parse(text)?;
     let mut sections = Members::of("", &template)?;
-    sections.pass_over(&["AWSTemplateFormatVersion", "Description", "Metadata"]);
+    sections.pass_over(&["AWSTemplateFormatVersion", "Description", "Metadata", "Rules"]);
     if let Some(transform) = sections.text("Transform")?
         && transform != "AWS::Serverless-2016-10-31"
     {
@@ -123,6 +123,12 @@ pub fn resolve(
         resources.insert(id.clone(), declaration.resolve(id, &scope, &globals)?);
     }
     for (name, output) in outputs {
+        let condition = output.get("Condition").and_then(Value::as_str);
+        if let Some(condition) = condition
+            && !scope.condition(&format!("Outputs.{name}.Condition"), condition)?
+        {
+            continue;
+        }
         scope.value(&format!("Outputs.{name}"), output)?;
     }
     Ok(resources)

@@ -28,6 +28,8 @@ pub enum Kind {
     Alarm,
     /// A picture of metrics; one machine has none.
     Dashboard,
+    /// A part of a network, or of a domain; one machine has its own.
+    Network,
 }
 
 impl Kind {
@@ -42,6 +44,10 @@ impl Kind {
             "AWS::Logs::LogGroup" => Self::LogGroup,
             "AWS::CloudWatch::Alarm" => Self::Alarm,
             "AWS::CloudWatch::Dashboard" => Self::Dashboard,
+            "AWS::ApiGatewayV2::ApiMapping" | "AWS::ApiGatewayV2::DomainName" | "AWS::Route53::RecordSet" => {
+                Self::Network
+            }
+            network if network.starts_with("AWS::EC2::") => Self::Network,
             _ => return None,
         })
     }
@@ -56,6 +62,7 @@ impl Kind {
             Self::LogGroup => "LogGroupName",
             Self::Alarm => "AlarmName",
             Self::Dashboard => "DashboardName",
+            Self::Network => "Name",
         }
     }
 }
@@ -93,6 +100,10 @@ impl Names {
 
     /// What `Ref` gives: of a queue its URL, of anything else its name.
     pub(super) fn reference(&self, id: &str) -> Option<String> {
+        // What SAM makes for an HTTP API.
+        if let Some(api) = id.strip_suffix(".Stage") {
+            return self.by_id.contains_key(api).then(|| "$default".to_owned());
+        }
         let (kind, name) = self.by_id.get(id)?;
         Some(match kind {
             Kind::Queue => self.queue_url(name),
@@ -102,7 +113,8 @@ impl Names {
             | Kind::HttpApi
             | Kind::LogGroup
             | Kind::Alarm
-            | Kind::Dashboard => name.clone(),
+            | Kind::Dashboard
+            | Kind::Network => name.clone(),
         })
     }
 
@@ -116,6 +128,7 @@ impl Names {
             (Kind::Queue, "QueueName") => name.clone(),
             (Kind::Queue, "QueueUrl") => self.queue_url(name),
             (Kind::Function, "Arn") => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"),
+            (Kind::Network, attribute) => format!("{name}.{attribute}"),
             (Kind::LogGroup, "Arn") => format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"),
             _ => return None,
         })
@@ -139,7 +152,7 @@ impl Names {
 }
 
 /// The ARN of a queue.
-pub(super) fn queue_arn(name: &str) -> String {
+pub(crate) fn queue_arn(name: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
 }
 
@@ -148,7 +161,8 @@ pub(super) fn stream_arn(name: &str) -> String {
     format!("{}/stream/local", table_arn(name))
 }
 
-fn table_arn(name: &str) -> String {
+/// The ARN of a table.
+pub(crate) fn table_arn(name: &str) -> String {
     format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}")
 }
 

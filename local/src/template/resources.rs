@@ -117,6 +117,6 @@ pub(super) fn secret(place: &str, resource: &Resource) -> Result<Secret, Error> 
 /// Reads the HTTP API, of which nothing but its routes means anything on one machine.
 pub(super) fn http_api(place: &str, resource: &Resource) -> Result<(), Error> {
     let mut members = Members::of(place, &resource.properties)?;
-    members.pass_over(&["DefaultRouteSettings", "Description", "Name", "Tags"]);
+    members.pass_over(&["DefaultRouteSettings", "Description", "Name", "RouteSettings", "Tags"]);
     members.finish()
 }

@@ -122,7 +122,7 @@ fn a_secret_and_an_expiring_table_are_read() {
 
 #[test]
 fn what_is_not_understood_is_named() {
-    assert_eq!(place("Rules: {}"), "Rules");
+    assert_eq!(place("Hooks: {}"), "Hooks");
     assert_eq!(place("Transform: Other"), "Transform");
     assert_eq!(place("Globals: {Api: {}}"), "Globals.Api");
     assert_eq!(place("Resources: {T: {Type: AWS::SNS::Topic}}"), "Resources.T.Type");

@@ -1,4 +1,4 @@
-//! The table: printed, and written to where the documents are.
+//! The table of what outbound costs.
 
 use std::fmt::Write as _;
 
@@ -33,10 +33,5 @@ pub fn write(rows: &[Row], is_whole: bool) {
     if !is_whole {
         return;
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
-    let document = std::fs::read_to_string(path).unwrap_or_default();
-    let (begin, end) = ("<!-- outbound -->\n", "<!-- /outbound -->");
-    let (before, rest) = document.split_once(begin).unwrap_or((&document, ""));
-    let (_, after) = rest.split_once(end).unwrap_or(("", "\n"));
-    std::fs::write(path, format!("{before}{begin}\n{table}\n{end}{after}")).unwrap();
+    end_to_end::tables::write("benchmarks.md", "outbound", &table);
 }

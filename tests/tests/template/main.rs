@@ -132,3 +132,53 @@ fn something_watches_each_queue_and_each_function() {
         assert!(alarms.contains(&format!("\"{}\"", function.name)), "{id}");
     }
 }
+
+#[test]
+fn with_fixed_addresses_what_calls_subscribers_leaves_through_them_and_meta_tells_them() {
+    let all = resources(&[("StaticEgress", "true")]);
+    let addresses = &all["ApiFunction"].properties["Environment"]["Variables"]["EGRESS_ADDRESSES"];
+    assert_eq!(addresses, "dev-egress-address-a,dev-egress-address-b");
+    for (id, function) in of_kind(&all, Kind::Function) {
+        let calls_subscribers = ["ApiFunction", "DeliverFunction", "RetryFunction"].contains(&id);
+        assert_eq!(function.properties.get("VpcConfig").is_some(), calls_subscribers, "{id}");
+    }
+    let subnets: Vec<&str> = ["PublicSubnetA", "PublicSubnetB", "PrivateSubnetA", "PrivateSubnetB"]
+        .map(|id| all[id].properties["CidrBlock"].as_str().expect("a range"))
+        .into();
+    assert_eq!(subnets, ["10.90.0.0/26", "10.90.0.64/26", "10.90.0.128/26", "10.90.0.192/26"]);
+    let usual = resources(&[]);
+    assert_eq!(usual["ApiFunction"].properties["Environment"]["Variables"]["EGRESS_ADDRESSES"], "");
+    assert!(!usual.values().any(|resource| resource.kind == Kind::Network), "none by default");
+}
+
+#[test]
+fn with_a_domain_the_api_is_reached_by_it() {
+    let parameters = [
+        ("DomainName", "hooks.example.com"),
+        ("CertificateArn", "arn:aws:acm:us-east-1:000000000000:certificate/x"),
+        ("HostedZoneId", "Z1"),
+    ];
+    let all = resources(&parameters);
+    let url = &all["ApiFunction"].properties["Environment"]["Variables"]["PUBLIC_URL"];
+    assert_eq!(url, "https://hooks.example.com");
+    assert!(all.contains_key("DomainRecord"));
+    assert!(
+        !resources(&parameters[..2]).contains_key("DomainRecord"),
+        "without a zone the record is one's own"
+    );
+}
+
+#[test]
+fn a_new_version_that_fails_gives_way_to_the_old_one_where_it_takes_over_gradually() {
+    let alarms = |parameters: &[(&str, &str)]| {
+        let all = resources(parameters);
+        let functions = of_kind(&all, Kind::Function).into_iter();
+        functions.map(|(_, it)| it.properties["DeploymentPreference"]["Alarms"].clone()).collect::<Vec<_>>()
+    };
+    assert!(
+        alarms(&[("Deployment", "Canary10Percent5Minutes")])
+            .iter()
+            .all(|alarms| *alarms == serde_json::json!(["dev-new-version-alarm"]))
+    );
+    assert!(alarms(&[]).iter().all(|alarms| *alarms == serde_json::json!([])), "what mends goes out at once");
+}

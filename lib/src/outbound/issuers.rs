@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
+use super::client::{Client, Request};
 use crate::domain::target::{EgressPolicy, Target};
 use crate::error::Error;
 use crate::inbound::oidc::Keys;
-use crate::outbound::client::{Client, Request};
 
 /// How long keys are taken as read, in seconds.
 const KEPT_SECONDS: i64 = 3_600;

@@ -1,0 +1,154 @@
+//! What each function may call: its policy in the template, so that what is missing there is missed on this
+//! machine and not first on AWS.
+
+mod demand;
+mod policy;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+
+use self::demand::{Demand, demands};
+pub use self::policy::Policy;
+use self::policy::Use;
+use crate::calls::target;
+
+/// The policies of functions, by the access key that a function signs with: its logical id. Whoever signs with
+/// another key may call everything. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Permissions {
+    policies: Arc<Mutex<BTreeMap<String, Policy>>>,
+    /// Where it is noted what functions do, if anywhere.
+    record: Option<Arc<Path>>,
+}
+
+impl Permissions {
+    /// Permissions whose first uses are appended to this file, as `Function Statement action resource`.
+    pub(crate) fn recorded(record: Option<&Path>) -> Self {
+        Self { policies: Arc::default(), record: record.map(Arc::from) }
+    }
+
+    /// From now on this function may do what the policy says, and nothing else.
+    pub(crate) fn limit(&self, function: &str, policy: Policy) {
+        self.lock().insert(function.to_owned(), policy);
+    }
+
+    /// A router that does what the one given does, for those who may call it.
+    pub(crate) fn guarding(&self, router: Router) -> Router {
+        router.layer(middleware::from_fn_with_state(self.clone(), guard))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Policy>> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn limits(&self, function: &str) -> bool {
+        self.lock().contains_key(function)
+    }
+
+    /// What of this the function's policy does not allow.
+    fn missing(&self, function: &str, demands: Vec<Demand>) -> Option<Demand> {
+        let mut policies = self.lock();
+        let policy = policies.get_mut(function)?;
+        demands.into_iter().find(|demand| match policy.allows(demand) {
+            None => true,
+            Some(Use::Repeated) => false,
+            Some(Use::First(grant)) => {
+                self.note(&format!("{function} {grant}\n"));
+                false
+            }
+        })
+    }
+
+    fn note(&self, line: &str) {
+        let Some(path) = &self.record else { return };
+        let file = File::options().create(true).append(true).open(path);
+        if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+            tracing::warn!(error = %error, "what functions do is not noted");
+        }
+    }
+}
+
+/// The access key that a request is signed with.
+fn caller(headers: &HeaderMap) -> Option<&str> {
+    let signature = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    signature.split_once("Credential=")?.1.split('/').next()
+}
+
+async fn guard(State(permissions): State<Permissions>, request: Request, next: Next) -> Response {
+    let function = caller(request.headers()).filter(|function| permissions.limits(function));
+    let Some(function) = function.map(str::to_owned) else { return next.run(request).await };
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else { return StatusCode::BAD_REQUEST.into_response() };
+    let body = body.to_bytes();
+    let demands = target(&head.headers).map(|(service, operation)| demands(service, operation, &body));
+    match permissions.missing(&function, demands.unwrap_or_default()) {
+        None => next.run(Request::from_parts(head, Body::from(body))).await,
+        Some(demand) => {
+            tracing::error!(
+                function.name = function,
+                action = demand.action,
+                resource = demand.resource,
+                leading_key = demand.leading_key,
+                "the function's policy in the template does not allow this"
+            );
+            refusal()
+        }
+    }
+}
+
+fn refusal() -> Response {
+    let body = r#"{"__type":"AccessDeniedException","message":"The function's policy does not allow this"}"#;
+    (StatusCode::BAD_REQUEST, [("x-amzn-errortype", "AccessDeniedException")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn status(permissions: &Permissions, key: &str, target: &str, body: &str) -> StatusCode {
+        let router = permissions.guarding(Router::new().fallback(|body: String| async { body }));
+        let signature =
+            format!("AWS4-HMAC-SHA256 Credential={key}/20260301/us-east-1/sqs/aws4_request, Signature=0");
+        let request = Request::post("/").header("x-amz-target", target).header("authorization", signature);
+        router.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_function_calls_what_its_policy_says_and_others_call_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = folder.path().join("record");
+        let permissions = Permissions::recorded(Some(&record));
+        let policies = json!([{"Statement": [{"Sid": "Q", "Effect": "Allow", "Action": "sqs:SendMessage",
+            "Resource": "arn:aws:sqs:us-east-1:000000000000:work"}]}]);
+        permissions.limit("Api", Policy::read(&policies));
+        let (work, other) = (r#"{"QueueUrl":"http://x/0/work"}"#, r#"{"QueueUrl":"http://x/0/other"}"#);
+        assert_eq!(status(&permissions, "Api", "AmazonSQS.SendMessageBatch", work).await, StatusCode::OK);
+        assert_eq!(status(&permissions, "Api", "AmazonSQS.SendMessage", work).await, StatusCode::OK);
+        let noted = std::fs::read_to_string(&record).unwrap();
+        assert_eq!(noted, "Api Q sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:work\n");
+        for (target, body) in [
+            ("AmazonSQS.SendMessage", other),
+            ("AmazonSQS.PurgeQueue", work),
+            ("secretsmanager.GetSecretValue", r#"{"SecretId":"x"}"#),
+        ] {
+            let refused = status(&permissions, "Api", target, body).await;
+            assert_eq!(refused, StatusCode::BAD_REQUEST, "{target}");
+            assert_eq!(status(&permissions, "somebody", target, body).await, StatusCode::OK, "{target}");
+        }
+    }
+}

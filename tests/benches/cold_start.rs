@@ -1,0 +1,66 @@
+//! How long each function takes from the start of its process until it asks for its first event, on a runtime API
+//! and AWS endpoints on loopback; beside the least that a function can be. Prints a table and writes it to
+//! `docs/benchmarks.md`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use end_to_end::World;
+use end_to_end::runtime::{Runtime, observed};
+use end_to_end::tables;
+use stella_local::time::Time;
+
+/// How often each is started.
+const ROUNDS: usize = 41;
+
+/// The most that a function may take beyond the least.
+const MOST: Duration = Duration::from_millis(5);
+
+const FUNCTIONS: [(&str, &str); 6] = [
+    ("InboundFunction", "stella-inbound"),
+    ("ApiFunction", "stella-api"),
+    ("FanoutFunction", "stella-fanout"),
+    ("DeliverFunction", "stella-deliver"),
+    ("RetryFunction", "stella-deliver"),
+    ("SweepFunction", "stella-sweep"),
+];
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let given = given.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut all = vec![("hello", "hello", BTreeMap::new())];
+    all.extend(FUNCTIONS.map(|(id, binary)| (id, binary, given[id].variables().clone())));
+    let mut taken = vec![Vec::new(); all.len()];
+    // In turn, so that whatever else the machine does falls on all alike.
+    for _ in 0..ROUNDS {
+        for ((_, binary, variables), taken) in all.iter().zip(&mut taken) {
+            taken.push(Runtime::start(binary, variables).await.init().await);
+        }
+    }
+    let medians: Vec<Duration> = taken.into_iter().map(median).collect();
+    let hello = medians[0];
+    let mut table = String::from(
+        "| Function | Until it asks for its first event | Beyond the least | At most 5 ms |\n|---|---|---|---|\n",
+    );
+    for ((id, ..), median) in all.iter().zip(medians) {
+        let beyond = median.saturating_sub(hello);
+        let mark = if beyond <= MOST { "yes" } else { "**no**" };
+        let (median, beyond) = (1e3 * median.as_secs_f64(), 1e3 * beyond.as_secs_f64());
+        writeln!(table, "| {id} | {median:.1} ms | {beyond:.1} ms | {mark} |").unwrap();
+    }
+    println!("{table}");
+    tables::write("benchmarks.md", "cold start", &table);
+}
+
+fn median(mut taken: Vec<Duration>) -> Duration {
+    taken.sort_unstable();
+    taken[taken.len() / 2]
+}

@@ -1,0 +1,100 @@
+//! The binaries that go to Lambda, under its runtime API, with the events of `events/lambda`.
+
+use std::sync::PoisonError;
+
+use end_to_end::World;
+use end_to_end::runtime::{Runtime, observed};
+use serde_json::{Value, json};
+use stella_local::time::Time;
+
+/// A function's binary, and its variables in a running stack.
+macro_rules! start {
+    ($given:ident, $function:literal, $binary:literal) => {{
+        let variables = $given.lock().unwrap_or_else(PoisonError::into_inner)[$function].variables().clone();
+        Runtime::start($binary, &variables).await
+    }};
+}
+
+/// An event of `events/lambda`.
+macro_rules! event {
+    ($name:literal) => {
+        include_str!(concat!("../../events/lambda/", $name, ".json"))
+    };
+}
+
+/// The lines of metrics among what a function printed.
+fn metrics(printed: &str) -> Vec<Value> {
+    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line.get("_aws").is_some()).collect()
+}
+
+#[tokio::test]
+async fn inbound_answers_a_sender_and_takes_what_was_queued() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut function = start!(given, "InboundFunction", "stella-inbound");
+    let answer = function.invoke(event!("inbound")).await.unwrap();
+    assert_eq!(answer["statusCode"], 404, "{answer}");
+    assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+    let answer = function.invoke(event!("inbound-retry")).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}), "its config is no more");
+    let error = function.invoke("{}").await.unwrap_err();
+    assert!(error["errorMessage"].is_string(), "{error}");
+}
+
+#[tokio::test]
+async fn api_answers_a_caller() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut function = start!(given, "ApiFunction", "stella-api");
+    let answer = function.invoke(event!("api")).await.unwrap();
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["data"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn fanout_marks_an_event_that_nobody_wants_as_done() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut function = start!(given, "FanoutFunction", "stella-fanout");
+    let answer = function.invoke(event!("fanout")).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+}
+
+#[tokio::test]
+async fn both_lanes_pass_over_a_delivery_of_a_subscription_that_is_no_more() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut fast = start!(given, "DeliverFunction", "stella-deliver");
+    let mut slow = start!(given, "RetryFunction", "stella-deliver");
+    for lane in [&mut fast, &mut slow] {
+        let answer = lane.invoke(event!("deliver")).await.unwrap();
+        assert_eq!(answer, json!({"batchItemFailures": []}));
+    }
+}
+
+#[tokio::test]
+async fn sweep_does_the_minutes_work_tells_its_metrics_and_obeys() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut function = start!(given, "SweepFunction", "stella-sweep");
+    assert_eq!(function.invoke(event!("sweep")).await.unwrap(), Value::Null);
+    let answer = function.invoke(event!("sweep-command")).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let told = metrics(&function.end().await);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["Stage"], &told[0]["DueSent"]), (&json!("dev"), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_function_without_a_variable_says_which_and_does_not_start() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut variables =
+        given.lock().unwrap_or_else(PoisonError::into_inner)["FanoutFunction"].variables().clone();
+    variables.remove("DELIVERIES_QUEUE_URL");
+    let ended = Runtime::start("stella-fanout", &variables).await.ended().await;
+    assert!(!ended.status.success());
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("DELIVERIES_QUEUE_URL"));
+}

@@ -1,0 +1,33 @@
+//! What the template gives functions is what they need, no less and no more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use end_to_end::World;
+use end_to_end::runtime::observed;
+use stella_local::stack::Settings;
+use stella_local::template::{Endpoints, read};
+
+/// What Lambda's own runtime reads.
+const OF_THE_RUNTIME: [&str; 1] = ["RUST_LOG"];
+
+#[tokio::test]
+async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
+    let (functions, given) = observed();
+    // With an issuer, as otherwise nobody asks what its tokens are to say.
+    let parameters = BTreeMap::from([("JwtIssuer".to_owned(), "https://login.example.com".to_owned())]);
+    let _world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
+    let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
+    let template = include_str!("../../template.yaml");
+    let wiring = read(template, &BTreeMap::new(), &endpoints).unwrap();
+    assert_eq!(wiring.functions.len(), 6);
+    for function in wiring.functions {
+        let given = given.lock().unwrap_or_else(PoisonError::into_inner);
+        // The rest is what AWS gives to every function.
+        let asked: BTreeSet<String> =
+            given[&function.id].asked().into_iter().filter(|name| !name.starts_with("AWS_")).collect();
+        let told: BTreeSet<String> = function.variables.into_keys().collect();
+        let told = told.into_iter().filter(|name| !OF_THE_RUNTIME.contains(&name.as_str())).collect();
+        assert_eq!(asked, told, "{}", function.id);
+    }
+}
