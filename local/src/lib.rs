@@ -6,6 +6,7 @@ pub mod client;
 mod creation;
 pub mod default_tenant;
 mod driving;
+pub mod dying;
 pub mod dynamodb;
 mod folder;
 mod front;

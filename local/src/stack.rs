@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use crate::calls::Calls;
 use crate::creation;
 use crate::driving::Drive;
+use crate::dying::Dying;
 use crate::dynamodb::DynamoDb;
 pub use crate::folder::Data;
 pub use crate::functions::Functions;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub template: String,
     /// A file that gets a line for each permission of the template when a function first uses it.
     pub permissions_record: Option<PathBuf>,
+    /// Where it ends, in tests of what is left then.
+    pub dying: Dying,
     /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
     pub metered: bool,
 }
@@ -67,6 +70,7 @@ impl Default for Settings {
             functions: Functions::ours(),
             template: TEMPLATE.to_owned(),
             permissions_record: None,
+            dying: Dying::default(),
             metered: false,
         }
     }
@@ -98,8 +102,17 @@ impl Stack {
     /// If another process uses the data folder or the port, the template is not understood, or a
     /// function does not start.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
-        let Settings { data, port, time, parameters, functions, template, permissions_record, metered } =
-            settings;
+        let Settings {
+            data,
+            port,
+            time,
+            parameters,
+            functions,
+            template,
+            permissions_record,
+            dying,
+            metered,
+        } = settings;
         let lock = data.lock()?;
         let front = listen(port).await?;
         let address = front.local_addr().map_err(|error| no_port(port, error))?;
@@ -114,8 +127,9 @@ impl Stack {
         let tables = if metered { units.metering(dynamodb.router()) } else { dynamodb.router() };
         let permissions = Permissions::recorded(permissions_record.as_deref());
         let mut endpoints = JoinSet::new();
-        let queues = serve(&mut endpoints, permissions.guarding(sqs.router())).await?;
-        let tables = permissions.guarding(calls.counting(tables));
+        let queues = permissions.guarding(dying.ending(sqs.router()));
+        let queues = serve(&mut endpoints, queues).await?;
+        let tables = permissions.guarding(dying.ending(calls.counting(tables)));
         let secrets = permissions.guarding(secrets_manager.router());
         let variables = BTreeMap::from([
             ("AWS_REGION", "us-east-1".to_owned()),

@@ -21,7 +21,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as Turn, Notify, mpsc, watch};
 
 /// How long a process may take for anything, before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the process said: the answer to an event, or why there is none.
 type Said = Result<Value, Value>;
@@ -86,6 +86,9 @@ impl Runtime {
     }
 
     /// Its answer to one event.
+    ///
+    /// # Errors
+    /// What it says of an error.
     pub async fn invoke(&mut self, event: &str) -> Said {
         self.events.send(event.to_owned()).await.expect("the endpoint runs");
         tokio::time::timeout(PATIENCE, self.said.recv()).await.expect("an answer").expect("the endpoint runs")

@@ -162,7 +162,7 @@ async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
 async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
     let done = deliver(&Load { fan_out, failing, more_bytes: 0 }).await;
     let per_attempt = |amount: f64| amount / as_f64(done.attempts);
-    let calls = |names: &[&str]| per_attempt(as_f64(done.delivering.sum(names)));
+    let calls = |names: &[&str]| per_attempt(done.delivering.sum(names));
     let sqs = calls(&["SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch"]);
     let lambda = calls(&["FanoutFunction", "DeliverFunction", "RetryFunction"]);
     let written = per_attempt(done.delivering.written - done.marks);

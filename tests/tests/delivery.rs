@@ -175,6 +175,31 @@ async fn whoever_names_them_is_told_of_exhausted_deliveries_and_disabled_subscri
 }
 
 #[tokio::test]
+async fn so_they_are_where_it_is_a_later_attempt_that_ends_it() {
+    let world = World::held().await;
+    let watching = Receiver::accepting().await;
+    let events = json!(["delivery.exhausted", "subscription.disabled"]);
+    world.subscription(&json!({"name": "watch", "url": watching.url, "events": events})).await;
+    let failing = Receiver::start(|_, _| Reply::from(500)).await;
+    let leaving = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 410 })).await;
+    let mut subscriptions = Vec::new();
+    for receiver in [&failing, &leaving] {
+        let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
+            "retryPolicy": {"maxRetries": 1, "backoffSeconds": 1}});
+        subscriptions.push(world.subscription(&body).await);
+    }
+    world.publish("release.created").await;
+    failing.wait_for(1).await;
+    leaving.wait_for(1).await;
+    let told = world.pass(Duration::seconds(2), &watching, 2).await;
+    let mut names: Vec<&str> = told.iter().map(|request| request.header("x-stella-event")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["delivery.exhausted", "subscription.disabled"]);
+    let shown = world.get(&format!("/api/v1/webhook-subscriptions/{}", id(&subscriptions[1]))).await;
+    assert_eq!(shown["data"]["enabled"], false);
+}
+
+#[tokio::test]
 async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
     let world = World::held().await;
     let receiver = Receiver::start(|number, _| {

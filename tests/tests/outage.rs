@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use end_to_end::faults::{Fault, Wire};
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
+use stella::function::{Answer, Function};
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
@@ -133,4 +134,30 @@ async fn an_address_that_may_no_longer_be_called_is_a_final_failure() {
         assert_eq!((&rows[0]["status"], &rows[0]["attempts"]), (&json!("failed"), &json!(1)), "{rows:?}");
     }
     assert!(receiver.received().is_empty());
+}
+
+/// A function that takes a batch for done without a look at it.
+struct Careless;
+
+impl Function for Careless {
+    fn handle<'a>(&'a self, _event: &'a str, _deadline: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(async { Ok(r#"{"batchItemFailures":[]}"#.to_owned()) })
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_no_stream_record_brings_is_fanned_out_within_minutes() {
+    let functions = Functions::ours().with("fanout", |_| async { Ok(Careless) });
+    let world = World::with(functions, Time::manual(SystemClock.now())).await;
+    let receiver = Receiver::accepting().await;
+    world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
+    world.publish("release.created").await;
+    world.time.advance(Duration::minutes(3));
+    assert!(!receiver.has(1).await, "the stream may yet bring it");
+    let received = world.pass(Duration::minutes(3), &receiver, 1).await;
+    for _ in 0..30 {
+        world.time.advance(Duration::minutes(1));
+    }
+    assert!(!receiver.has(2).await, "it is marked as done");
+    assert_eq!(received[0].header("x-stella-attempt"), "1");
 }

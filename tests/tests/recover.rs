@@ -1,17 +1,21 @@
 //! What failed is brought back: many deliveries at once, and our own dead letters.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::runtime::observed;
 use end_to_end::{World, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use stella::aws::Aws;
 use stella::clock::{Clock as _, SystemClock};
 use stella::domain::timestamp;
 use stella::error::Error;
 use stella::function::{Answer, Function};
+use stella::queue::{Outgoing, Queue};
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
@@ -148,4 +152,37 @@ async fn what_our_own_mistake_set_aside_is_shown_to_the_operator_and_moved_back(
     assert_eq!(moved.status, StatusCode::ACCEPTED, "{}", moved.body);
     receiver.wait_for(1).await;
     assert_eq!(dead().await["approximateMessages"], 0);
+}
+
+#[tokio::test]
+async fn the_dead_letters_of_every_queue_are_shown_and_may_be_moved_back() {
+    let (functions, given) = observed();
+    let world = World::with(functions, Time::system()).await;
+    // Nobody's key, so that nobody's policy says what it may do.
+    let environment = given.lock().unwrap()["ApiFunction"].clone().with("AWS_ACCESS_KEY_ID", "somebody");
+    let sqs = Aws::new(&environment).unwrap().sqs();
+    for variable in [
+        "DELIVERIES_DEAD_LETTERS_URL",
+        "RETRIES_DEAD_LETTERS_URL",
+        "COMMANDS_DEAD_LETTERS_URL",
+        "INBOUND_RETRY_DEAD_LETTERS_URL",
+    ] {
+        let queue = Queue::of(&environment, &sqs, variable).unwrap();
+        queue
+            .send(Outgoing { body: &"not one of ours", group: "g".to_owned(), delay_seconds: 0 })
+            .await
+            .unwrap();
+    }
+    let dead = async || world.operator.get("/api/v1/dead-letters").await.unwrap().data().clone();
+    let found = dead().await;
+    assert_eq!(found["approximateMessages"], 4);
+    let shown: BTreeSet<&str> = found["sample"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["queue"].as_str().unwrap())
+        .collect();
+    assert_eq!(shown.len(), 4, "{found}");
+    let moved = world.operator.post("/api/v1/dead-letters/redrive", &json!({})).await.unwrap();
+    assert_eq!(moved.data()["queues"].as_array().unwrap().len(), 4, "{}", moved.body);
 }

@@ -38,7 +38,7 @@ async fn list(
     Path(id): Path<String>,
     query: ListQuery,
 ) -> Result<Response, Error> {
-    let subscription = api.subscriptions.find(caller.tenant, request::id(&id)?).await?;
+    let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let status: Option<Status> = ListQuery::choice("status", query.status.as_deref())?;
     let event: Option<EventType> = ListQuery::choice("event", query.event.as_deref())?;
     let span = query.span()?;
@@ -96,7 +96,7 @@ async fn show(
         None => None,
     };
     let subscription: Option<Subscription> =
-        match api.subscriptions.find(caller.tenant, row.subscription_id).await {
+        match api.store.subscription(caller.tenant, row.subscription_id).await {
             Err(error) if error.kind == Kind::NotFound => None,
             found => Some(found?),
         };

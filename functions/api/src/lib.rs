@@ -88,7 +88,7 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let api = Api {
         clock: environment.clock(),
         doorkeeper: Doorkeeper::new(store.clone(), &operator, tokens),
-        redeliveries: Redeliveries::new(store.clone(), subscriptions.clone(), retries.clone()),
+        redeliveries: Redeliveries::new(store.clone(), retries.clone()),
         recoveries: Recoveries::new(store.clone(), retries, commands),
         dead_letters: DeadLetters::of(&environment, &sqs)?,
         subscriptions,

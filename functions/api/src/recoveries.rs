@@ -29,7 +29,7 @@ async fn recover(
     Path(id): Path<String>,
     new: New,
 ) -> Result<Response, Error> {
-    let subscription = api.subscriptions.find(caller.tenant, request::id(&id)?).await?;
+    let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let act = async |id| {
         let asked = api.recoveries.ask(&subscription, id, &new.wanted, api.clock.now()).await?;
         let (status, data) = match asked {

@@ -78,7 +78,7 @@ async fn show(
     Viewer(caller): Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let found = api.subscriptions.find(caller.tenant, request::id(&id)?).await?;
+    let found = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     Ok(data(StatusCode::OK, &view(&api, &found, None).await?))
 }
 
@@ -129,7 +129,7 @@ async fn test(
     Path(id): Path<String>,
     new: New,
 ) -> Result<Response, Error> {
-    let subscription = api.subscriptions.find(caller.tenant, request::id(&id)?).await?;
+    let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let mut fields = Fields::of(&new.wanted);
     fields.require("event");
     let event = fields.read("event", |value| value.as_str().ok_or("must be a string")?.parse::<EventType>());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use stella::app::disable;
 use stella::app::fan_out::FanOut;
 use stella::app::recover::Recoveries;
-use stella::app::subscribe::Subscriptions;
 use stella::app::sweep::Sweep;
 use stella::app::walk::Walker;
 use stella::aws::Aws;
@@ -19,13 +19,12 @@ use stella::metrics::Metrics;
 use stella::queue::batch::Received;
 use stella::queue::message::Command;
 use stella::queue::{Queue, batch};
-use stella::secrets::keyring::Keyring;
 use stella::store::Store;
 
 /// The function.
 pub struct Sweeping {
     sweep: Sweep,
-    subscriptions: Subscriptions,
+    store: Store,
     walker: Walker,
     recoveries: Recoveries,
     metrics: Metrics,
@@ -44,12 +43,11 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
-    let keyring = Keyring::of(&environment, &aws, &store)?;
     let fan_out =
         FanOut::new(store.clone(), deliveries, retries.clone(), environment.number("UNPROVEN_PER_MINUTE")?);
     Ok(Sweeping {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out),
-        subscriptions: Subscriptions::of(&environment, &store, keyring, commands.clone())?,
+        store: store.clone(),
         recoveries: Recoveries::new(store.clone(), retries.clone(), commands.clone()),
         walker: Walker::new(store, retries, commands),
         metrics: Metrics::of(&environment),
@@ -96,10 +94,10 @@ impl Sweeping {
         let now = self.clock.now();
         match message.read()? {
             Command::Disable { tenant_id, subscription_id, reason, revision } => {
-                self.subscriptions.disable(tenant_id, subscription_id, &reason, revision, now).await
+                disable::disable(&self.store, tenant_id, subscription_id, &reason, revision, now).await
             }
             Command::GiveUp { tenant_id, subscription_id } => {
-                self.subscriptions.give_up(tenant_id, subscription_id, now).await
+                disable::give_up(&self.store, tenant_id, subscription_id, now).await
             }
             Command::Recover { recovery_id, walk } => {
                 self.recoveries.run(recovery_id, walk, now, deadline).await

@@ -1,7 +1,7 @@
 //! What an authenticated request does: each of its events, at each component, is one transaction.
 //!
-//! Safe to run twice, and by several at once: the transaction has the record by which a repetition is
-//! known, the tag as it was read, and a guard for each release. Whoever comes second finds one of them.
+//! Safe to run twice, and by several at once: the transaction has the record by which a repetition is known, the
+//! tag as it was read, and, where no tag changes, a guard for each release. Whoever comes second finds one of them.
 
 use std::collections::BTreeSet;
 use std::time::Duration as Pause;
@@ -233,10 +233,13 @@ impl Intake {
         let mut guards = Vec::new();
         for planned in &decision.releases {
             let core = &self.store.core;
-            guards.push((transaction.len(), planned.identity.clone()));
-            let guard = Guard { release_id: planned.release.id };
-            let place = keys::release_guard(tenant, case.component.id, &planned.identity);
-            transaction.create(core, &place, &guard)?;
+            // A new version is written once, and with it what it releases; a pipeline has nothing but its guard.
+            if !decision.adds_version() {
+                guards.push((transaction.len(), planned.identity.clone()));
+                let guard = Guard { release_id: planned.release.id };
+                let place = keys::release_guard(tenant, case.component.id, &planned.identity);
+                transaction.create(core, &place, &guard)?;
+            }
             transaction.create(core, &keys::release(tenant, planned.release.id), &planned.release)?;
             transaction.create(core, &keys::event(tenant, planned.event.id), &planned.event)?;
         }

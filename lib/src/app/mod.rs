@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod components;
 pub mod configs;
 pub mod deliver;
+pub mod disable;
 pub mod due;
 pub mod events;
 pub mod fan_out;

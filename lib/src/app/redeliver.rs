@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 
 use super::due::{park_unsent, waiting};
 use super::rows::{Rows, Saved};
-use super::subscribe::Subscriptions;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::Event;
 use crate::domain::ids::TenantId;
@@ -20,15 +19,14 @@ use crate::store::{Store, keys};
 pub struct Redeliveries {
     store: Store,
     rows: Rows,
-    subscriptions: Subscriptions,
     retries: Queue,
 }
 
 impl Redeliveries {
     /// Sends what is repeated to `retries`.
     #[must_use]
-    pub fn new(store: Store, subscriptions: Subscriptions, retries: Queue) -> Self {
-        Self { rows: Rows::new(&store), store, subscriptions, retries }
+    pub fn new(store: Store, retries: Queue) -> Self {
+        Self { rows: Rows::new(&store), store, retries }
     }
 
     /// The tenant's delivery of that id.
@@ -41,7 +39,7 @@ impl Redeliveries {
         id: DeliveryId,
         now: DateTime<Utc>,
     ) -> Result<Delivery, Error> {
-        let subscription = self.subscriptions.by_handle(tenant, id.handle()).await?;
+        let subscription = self.store.subscription_of(tenant, id.handle()).await?;
         let row = self.rows.find(tenant, subscription, id).await?;
         row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)
     }
@@ -61,7 +59,7 @@ impl Redeliveries {
         if row.status.is_open() {
             return Err(conflict("delivery_open", "Attempts of this delivery are still to come"));
         }
-        let subscription = match self.subscriptions.find(tenant, row.subscription_id).await {
+        let subscription = match self.store.subscription(tenant, row.subscription_id).await {
             Err(error) if error.kind == Kind::NotFound => {
                 return Err(conflict("subscription_deleted", "The subscription is deleted"));
             }

@@ -7,7 +7,6 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{operational, pulse};
 use crate::chance;
 use crate::domain::change::Change;
 use crate::domain::ids::{SubscriptionId, TenantId};
@@ -20,13 +19,13 @@ use crate::outbound::guard;
 use crate::queue::message::{Command, Walk};
 use crate::queue::{Outgoing, Queue};
 use crate::secrets::keyring::Keyring;
+use crate::store::subscriptions::Handle;
 use crate::store::{Commit, Store, keys};
 
-/// Why a subscription was given up.
-const HOPELESS: &str = "Every attempt has failed for five days";
+/// After how many seconds it is made sure that a deleted subscription's deliveries are cancelled.
+const CANCEL_SECONDS: i32 = 60;
 
 /// Changes subscriptions.
-#[derive(Clone)]
 pub struct Subscriptions {
     store: Store,
     keyring: Keyring,
@@ -101,30 +100,13 @@ impl Subscriptions {
             match transaction.commit().await? {
                 Commit::Done => return Ok((subscription, minted)),
                 Commit::Refused(refused) if refused.iter().any(|(number, _)| *number == 0) => {
-                    let stored = self.find(tenant, id).await?;
+                    let stored = self.store.subscription(tenant, id).await?;
                     return Ok((stored, None));
                 }
                 Commit::Refused(_) => {}
             }
         }
         Err(Error::unavailable("no free handle was found for a subscription"))
-    }
-
-    /// The tenant's subscription of that id.
-    ///
-    /// # Errors
-    /// Not found.
-    pub async fn find(&self, tenant: TenantId, id: SubscriptionId) -> Result<Subscription, Error> {
-        self.store.core.get(&keys::subscription(tenant, id)).await?.ok_or_else(Error::not_found)
-    }
-
-    /// The subscription that a delivery id's handle means.
-    ///
-    /// # Errors
-    /// Not found.
-    pub async fn by_handle(&self, tenant: TenantId, handle: u32) -> Result<SubscriptionId, Error> {
-        let handle: Option<Handle> = self.store.core.get(&keys::handle(tenant, handle)).await?;
-        handle.map(|handle| handle.subscription_id).ok_or_else(Error::not_found)
     }
 
     /// Changes a subscription.
@@ -138,7 +120,7 @@ impl Subscriptions {
         change: &Change,
         now: DateTime<Utc>,
     ) -> Result<(Subscription, Option<String>), Error> {
-        let before = self.find(tenant, id).await?;
+        let before = self.store.subscription(tenant, id).await?;
         let wanted = change.over(before.said());
         let (terms, secrets) = subscription::parse(&wanted, before.sealed_credential.is_some())?;
         if terms.url != before.terms.url {
@@ -150,73 +132,16 @@ impl Subscriptions {
             after.disabled_reason = None;
         }
         let minted = self.seal(&mut after, secrets).await?;
-        self.replace(&before, &after).await?;
+        self.store.replace_subscription(&before, &after).await?;
         // Another address, and another chance, are not held to what was before.
         if after.terms.url != before.terms.url || (after.terms.enabled && !before.terms.enabled) {
             self.store.deliveries.forgive(&keys::state(tenant, id)).await?;
         }
         // Said again it resumes again: should this send fail, a repetition of the request mends it.
         if after.terms.enabled {
-            self.command(&after, Command::Resume(Walk::new(tenant, id))).await?;
+            self.command(&after, Command::Resume(Walk::new(tenant, id)), 0).await?;
         }
         Ok((after, minted))
-    }
-
-    /// Disables a subscription because of what its receiver did, unless it was changed since.
-    ///
-    /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn disable(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        reason: &str,
-        revision: u64,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let before = match self.find(tenant, id).await {
-            Err(error) if error.kind == Kind::NotFound => return Ok(()),
-            found => found?,
-        };
-        // This very command disabled it, and may not have said so.
-        let is_ours = before.revision == revision.saturating_add(1)
-            && before.disabled_reason.as_deref() == Some(reason);
-        if is_ours && !before.terms.enabled {
-            return operational::disabled(&self.store, &before).await;
-        }
-        if before.revision != revision || !before.terms.enabled {
-            return Ok(());
-        }
-        let mut after = before.clone();
-        after.terms.enabled = false;
-        after.disabled_reason = Some(reason.to_owned());
-        after.updated_at = now;
-        after.revision = before.revision.saturating_add(1);
-        match self.replace(&before, &after).await {
-            Err(error) if error.kind == Kind::Conflict => return Ok(()),
-            done => done?,
-        }
-        operational::disabled(&self.store, &after).await
-    }
-
-    /// Disables a subscription that has had nothing but failures for days.
-    ///
-    /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn give_up(
-        &self,
-        tenant: TenantId,
-        id: SubscriptionId,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        if !pulse::state(&self.store, tenant, id).await?.is_hopeless(now) {
-            return Ok(());
-        }
-        let revision = match self.find(tenant, id).await {
-            Err(error) if error.kind == Kind::NotFound => return Ok(()),
-            found => found?.revision,
-        };
-        self.disable(tenant, id, HOPELESS, revision, now).await
     }
 
     /// Replaces the signing secret; the old one signs too for a while. Gives the new one.
@@ -230,7 +155,7 @@ impl Subscriptions {
         grace: Duration,
         now: DateTime<Utc>,
     ) -> Result<(Subscription, String), Error> {
-        let before = self.find(tenant, id).await?;
+        let before = self.store.subscription(tenant, id).await?;
         if before.terms.auth_type != AuthType::Signature {
             let detail = "Only a subscription with authType signature has a signing secret";
             return Err(Error::new(Kind::Conflict, "no_signing_secret", detail));
@@ -245,7 +170,7 @@ impl Subscriptions {
         after.sealed_signature_secret = Some(sealed);
         after.updated_at = now;
         after.revision = before.revision.saturating_add(1);
-        self.replace(&before, &after).await?;
+        self.store.replace_subscription(&before, &after).await?;
         Ok((after, secret.expose().to_owned()))
     }
 
@@ -254,7 +179,10 @@ impl Subscriptions {
     /// # Errors
     /// Not found.
     pub async fn delete(&self, tenant: TenantId, id: SubscriptionId) -> Result<(), Error> {
-        let before = self.find(tenant, id).await?;
+        let before = self.store.subscription(tenant, id).await?;
+        // Twice: should we end before the second time, nobody can ask for it again.
+        let cancel = || Command::Cancel(Walk::new(tenant, id));
+        self.command(&before, cancel(), CANCEL_SECONDS).await?;
         let core = &self.store.core;
         let mut transaction = self.store.transaction();
         transaction.delete(core, &keys::subscription(tenant, id))?;
@@ -263,30 +191,7 @@ impl Subscriptions {
         }
         transaction.increment(core, &keys::revision(tenant), "number")?;
         transaction.commit().await?;
-        self.command(&before, Command::Cancel(Walk::new(tenant, id))).await
-    }
-
-    async fn replace(&self, before: &Subscription, after: &Subscription) -> Result<(), Error> {
-        let (core, tenant, id) = (&self.store.core, after.tenant_id, after.id);
-        let mut transaction = self.store.transaction();
-        transaction.replace(core, &keys::subscription(tenant, id), after, before.revision)?;
-        for pattern in before.terms.events.iter().filter(|pattern| !after.terms.events.contains(pattern)) {
-            transaction.delete(core, &keys::pattern_subscription(tenant, &pattern.to_string(), id))?;
-        }
-        for pattern in &after.terms.events {
-            transaction.overwrite(
-                core,
-                &keys::pattern_subscription(tenant, &pattern.to_string(), id),
-                after,
-            )?;
-        }
-        transaction.increment(core, &keys::revision(tenant), "number")?;
-        match transaction.commit().await? {
-            Commit::Done => Ok(()),
-            Commit::Refused(_) => {
-                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The subscription was changed meanwhile"))
-            }
-        }
+        self.command(&before, cancel(), 0).await
     }
 
     async fn check_url(&self, url: &str) -> Result<(), Error> {
@@ -315,14 +220,13 @@ impl Subscriptions {
         Ok(minted.then(|| secret.expose().to_owned()))
     }
 
-    async fn command(&self, subscription: &Subscription, command: Command) -> Result<(), Error> {
+    async fn command(
+        &self,
+        subscription: &Subscription,
+        command: Command,
+        delay_seconds: i32,
+    ) -> Result<(), Error> {
         let group = subscription.id.to_string();
-        self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
+        self.commands.send(Outgoing { body: &command, group, delay_seconds }).await
     }
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Handle {
-    subscription_id: SubscriptionId,
 }

@@ -14,7 +14,8 @@ use super::release::{Facts, Release, ReleasedComponent, ReleasingTrigger, Status
 use super::trigger::Trigger;
 use super::version::{self, Change, Source, TagState, version_tag};
 
-/// A release that is to be made unless one of its identity was made before.
+/// A release that is to be made, with the version that it is of; where there is none, unless one of its identity
+/// was made before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedRelease {
     /// The release.
@@ -26,9 +27,6 @@ pub struct PlannedRelease {
 }
 
 /// What is to be done for one event and one component, in one transaction.
-///
-/// Where more triggers want an event than fit into one, the releases that do not fit are written before the
-/// version: a repetition then decides the same again, and finds by their identity those that it had made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// What becomes of the tag; none where the event makes no version.

@@ -6,6 +6,7 @@ pub mod listing;
 mod pace;
 mod pulse;
 mod query;
+pub(crate) mod subscriptions;
 pub mod table;
 pub mod transaction;
 

@@ -81,7 +81,7 @@ impl Permissions {
 }
 
 /// The access key that a request is signed with.
-fn caller(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn caller(headers: &HeaderMap) -> Option<&str> {
     let signature = headers.get(AUTHORIZATION)?.to_str().ok()?;
     signature.split_once("Credential=")?.1.split('/').next()
 }

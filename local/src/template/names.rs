@@ -57,12 +57,11 @@ impl Kind {
         match self {
             Self::Table => "TableName",
             Self::Queue => "QueueName",
-            Self::Secret | Self::HttpApi => "Name",
+            Self::Secret | Self::HttpApi | Self::Network => "Name",
             Self::Function => "FunctionName",
             Self::LogGroup => "LogGroupName",
             Self::Alarm => "AlarmName",
             Self::Dashboard => "DashboardName",
-            Self::Network => "Name",
         }
     }
 }

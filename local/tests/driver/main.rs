@@ -69,8 +69,7 @@ fn settings(functions: Functions) -> Settings {
         parameters: std::collections::BTreeMap::new(),
         functions,
         template: include_str!("template.yaml").to_owned(),
-        permissions_record: None,
-        metered: false,
+        ..Settings::default()
     }
 }
 

@@ -68,7 +68,7 @@ impl Items {
         self.per_million(what, "invocations", invocations, per_million);
     }
 
-    /// What CloudWatch takes in.
+    /// What `CloudWatch` takes in.
     pub fn logs(&mut self, gigabytes: f64) {
         let gigabytes = gigabytes * self.scale;
         let (what, amount) = ("CloudWatch: a line of metrics each".to_owned(), format!("{gigabytes:.3} GB"));

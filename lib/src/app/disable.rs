@@ -1,0 +1,70 @@
+//! Disables subscriptions because of how their receivers do.
+//!
+//! Safe to run twice: the change names the revision it replaces, and what it raises has an id of its own.
+
+use chrono::{DateTime, Utc};
+
+use super::{operational, pulse};
+use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::error::{Error, Kind};
+use crate::store::Store;
+
+/// Why a subscription was given up.
+const HOPELESS: &str = "Every attempt has failed for five days";
+
+/// Disables a subscription because of what its receiver did, unless it was changed since.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn disable(
+    store: &Store,
+    tenant: TenantId,
+    id: SubscriptionId,
+    reason: &str,
+    revision: u64,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let before = match store.subscription(tenant, id).await {
+        Err(error) if error.kind == Kind::NotFound => return Ok(()),
+        found => found?,
+    };
+    // This very command disabled it, and may not have said so.
+    let is_ours =
+        before.revision == revision.saturating_add(1) && before.disabled_reason.as_deref() == Some(reason);
+    if is_ours && !before.terms.enabled {
+        return operational::disabled(store, &before).await;
+    }
+    if before.revision != revision || !before.terms.enabled {
+        return Ok(());
+    }
+    let mut after = before.clone();
+    after.terms.enabled = false;
+    after.disabled_reason = Some(reason.to_owned());
+    after.updated_at = now;
+    after.revision = before.revision.saturating_add(1);
+    match store.replace_subscription(&before, &after).await {
+        Err(error) if error.kind == Kind::Conflict => return Ok(()),
+        done => done?,
+    }
+    operational::disabled(store, &after).await
+}
+
+/// Disables a subscription that has had nothing but failures for days.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn give_up(
+    store: &Store,
+    tenant: TenantId,
+    id: SubscriptionId,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    if !pulse::state(store, tenant, id).await?.is_hopeless(now) {
+        return Ok(());
+    }
+    let revision = match store.subscription(tenant, id).await {
+        Err(error) if error.kind == Kind::NotFound => return Ok(()),
+        found => found?.revision,
+    };
+    disable(store, tenant, id, HOPELESS, revision, now).await
+}

@@ -1,0 +1,102 @@
+//! Secrets that stay in Secrets Manager: configs and subscriptions name them, below their tenant's own prefix.
+
+use chrono::Duration;
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, digest, harbor_push, id};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// The tenant of a world's admin.
+async fn tenant(world: &World) -> String {
+    let key = &world.get("/api/v1/api-keys").await["data"][0];
+    key["tenantId"].as_str().unwrap().to_owned()
+}
+
+/// Puts a secret where a tenant's configs and subscriptions find it by its name.
+async fn put(world: &World, name: &str, text: &str) {
+    let name = format!("/dev/tenants/{}/{name}", tenant(world).await);
+    world.stack.secrets_manager().create_if_absent(&name, text).unwrap();
+}
+
+#[tokio::test]
+async fn a_sender_is_authenticated_by_a_secret_that_its_config_names() {
+    let world = World::start().await;
+    put(&world, "harbor", "what harbor says").await;
+    let config = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secretRef": "harbor"});
+    let config = world.config(&config).await;
+    let push = harbor_push("v1.0.0", &digest('a'), 1_704_067_200);
+    let status = async |said: &str| world.push(&config, &[("authorization", said)], &push).await.status;
+    assert_eq!(status("what harbor says").await, StatusCode::OK);
+    assert_eq!(status("something else").await, StatusCode::UNAUTHORIZED);
+}
+
+/// A subscription whose receiver takes the named bearer token, and fails the first request.
+async fn bearer(world: &World, receiver: &Receiver, name: &str) -> Value {
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"], "authType": "bearer",
+        "credentialRef": name, "retryPolicy": {"maxRetries": 1, "backoffSeconds": 1}});
+    world.subscription(&body).await
+}
+
+#[tokio::test]
+async fn first_attempts_later_ones_and_tests_have_the_credential_that_a_subscription_names() {
+    let world = World::held().await;
+    put(&world, "receiver", "t0ken").await;
+    let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
+    let subscription = bearer(&world, &receiver, "receiver").await;
+    world.publish("release.created").await;
+    receiver.wait_for(1).await;
+    world.pass(Duration::seconds(2), &receiver, 2).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/test", id(&subscription));
+    let tested = world.post(&path, &json!({"event": "release.created"})).await;
+    assert_eq!(tested.body["success"], true, "{}", tested.body);
+    for request in receiver.wait_for(3).await {
+        assert_eq!(request.header("authorization"), "Bearer t0ken");
+    }
+}
+
+#[tokio::test]
+async fn deliveries_wait_visibly_for_a_credential_that_is_not_there_and_use_no_attempts() {
+    let world = World::held().await;
+    let receiver = Receiver::accepting().await;
+    let subscription = bearer(&world, &receiver, "later").await;
+    world.publish("release.created").await;
+    let rows = world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "paused")).await;
+    assert_eq!((&rows[0]["reason"], &rows[0]["attempt"]), (&json!("credential"), &json!(0)), "{rows:?}");
+    assert!(receiver.received().is_empty());
+    put(&world, "later", "t0ken").await;
+    world.pass(Duration::minutes(5), &receiver, 1).await;
+    let rows = world.deliveries(&subscription, |rows| rows[0]["status"] == "delivered").await;
+    assert_eq!(rows[0]["attempt"], 1);
+}
+
+#[tokio::test]
+async fn no_name_leads_to_another_tenants_secret() {
+    let world = World::start().await;
+    put(&world, "receiver", "t0ken").await;
+    let (owner, mut tried) = (tenant(&world).await, 0);
+    let other = json!({"name": "other"});
+    let other = id(world.operator.post("/api/v1/tenants", &other).await.unwrap().data());
+    let key = json!({"name": "k", "role": "admin"});
+    let key = world.operator.post(&format!("/api/v1/tenants/{other}/api-keys"), &key).await.unwrap();
+    let stranger = world.admin.with_key(key.data()["key"].as_str().unwrap());
+    let receiver = Receiver::accepting().await;
+    for name in [
+        format!("/dev/tenants/{owner}/receiver"),
+        format!("../{owner}/receiver"),
+        format!("/{owner}/receiver"),
+        "receiver".to_owned(),
+    ] {
+        let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
+            "authType": "bearer", "credentialRef": name});
+        let made = stranger.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
+        if made.status == StatusCode::UNPROCESSABLE_ENTITY {
+            continue;
+        }
+        let path = format!("/api/v1/webhook-subscriptions/{}/test", id(made.data()));
+        let tested = stranger.post(&path, &json!({"event": "release.created"})).await.unwrap();
+        assert_ne!(tested.body["success"], true, "{name}: {}", tested.body);
+        tried += 1;
+    }
+    assert!(tried > 0, "some names were tried");
+    assert!(receiver.received().is_empty());
+}
