@@ -1,5 +1,7 @@
 //! What every sender's fuzz target does: verify and read whatever comes, and hold the laws of what is read.
 
+pub mod rules;
+
 pub use libfuzzer_sys;
 pub use stella::domain::provider::Provider;
 

@@ -73,6 +73,8 @@ impl World {
         let mut parameters = BTreeMap::from([
             ("AllowCidrs".to_owned(), "127.0.0.0/8,::1/128".to_owned()),
             ("AllowHttp".to_owned(), "true".to_owned()),
+            // Tests ask until something is so, by a clock that may stand still.
+            ("KeyRateLimit".to_owned(), "10000".to_owned()),
         ]);
         parameters.extend(settings.parameters);
         let (data, time) = (settings.data.clone(), settings.time.clone());

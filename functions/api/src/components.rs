@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use stella::domain::change::Change;
 use stella::domain::component::Component;
 use stella::domain::ids::{ComponentId, TriggerId};
@@ -20,17 +18,23 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/components", get(list).post(create))
-        .route("/components/{id}", get(show).put(change).patch(change).delete(remove))
-        .route("/components/{id}/versions", get(versions))
-        .route("/components/{id}/triggers", get(triggers).post(add_trigger))
-        .route(
-            "/components/{id}/triggers/{trigger}",
-            get(show_trigger).put(change_trigger).patch(change_trigger).delete(remove_trigger),
-        )
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/components", list)
+        .post("/components", create)
+        .get("/components/{id}", show)
+        .put("/components/{id}", change)
+        .patch("/components/{id}", change)
+        .delete("/components/{id}", remove)
+        .get("/components/{id}/versions", versions)
+        .get("/components/{id}/triggers", triggers)
+        .post("/components/{id}/triggers", add_trigger)
+        .get("/components/{id}/triggers/{trigger}", show_trigger)
+        .put("/components/{id}/triggers/{trigger}", change_trigger)
+        .patch("/components/{id}/triggers/{trigger}", change_trigger)
+        .delete("/components/{id}/triggers/{trigger}", remove_trigger)
 }
 
 async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {

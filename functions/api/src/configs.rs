@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use serde_json::{Value, json};
 use stella::app::rejections;
 use stella::domain::change::Change;
@@ -22,16 +20,21 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
 /// How long an old token stays valid by default, and at most, in seconds.
 const GRACE_SECONDS: u64 = 86_400;
 const MOST_GRACE_SECONDS: u64 = 604_800;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/webhook-configs", get(list).post(create))
-        .route("/webhook-configs/{id}", get(show).put(change).patch(change).delete(remove))
-        .route("/webhook-configs/{id}/rotate-token", post(rotate_token))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/webhook-configs", list)
+        .post("/webhook-configs", create)
+        .get("/webhook-configs/{id}", show)
+        .put("/webhook-configs/{id}", change)
+        .patch("/webhook-configs/{id}", change)
+        .delete("/webhook-configs/{id}", remove)
+        .post("/webhook-configs/{id}/rotate-token", rotate_token)
 }
 
 /// The config; with a token that was minted just now, its address carries it this once.

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 use stella::domain::fields::Fields;
 use stella::error::Error;
 use stella::queue::dead_letters::DeadLetters;
@@ -15,9 +13,10 @@ use stella::web::data;
 use stella::web::request::New;
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/dead-letters", get(look)).route("/dead-letters/redrive", post(redrive))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/dead-letters", look).post("/dead-letters/redrive", redrive)
 }
 
 async fn look(State(api): State<Arc<Api>>, _: Operator) -> Result<Response, Error> {

@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 use stella::domain::delivery::{Delivery, SHARDS, Status};
 use stella::domain::delivery_view::{self, Context};
 use stella::domain::event::Event;
@@ -21,15 +19,16 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
 /// How many rows a page with bodies has at most.
 const MOST_WITH_BODY: u64 = 20;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/webhook-subscriptions/{id}/deliveries", get(list))
-        .route("/deliveries/{id}", get(show))
-        .route("/deliveries/{id}/redeliver", post(redeliver))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/webhook-subscriptions/{id}/deliveries", list)
+        .get("/deliveries/{id}", show)
+        .post("/deliveries/{id}/redeliver", redeliver)
 }
 
 async fn list(

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
 use serde_json::json;
 use stella::app::{events, publish};
 use stella::domain::event::Event;
@@ -20,9 +18,10 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/events", get(list).post(create)).route("/events/{id}", get(show))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/events", list).post("/events", create).get("/events/{id}", show)
 }
 
 async fn create(

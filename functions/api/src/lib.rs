@@ -9,11 +9,14 @@ mod meta;
 mod receipts;
 mod recoveries;
 mod releases;
+mod routes;
 mod subscriptions;
 mod tenants;
 
 use std::sync::Arc;
 
+pub use self::routes::Route;
+use self::routes::Routes;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use chrono::{DateTime, Utc};
@@ -87,7 +90,7 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let addresses = environment.variable("EGRESS_ADDRESSES").unwrap_or_default();
     let api = Api {
         clock: environment.clock(),
-        doorkeeper: Doorkeeper::new(store.clone(), &operator, tokens),
+        doorkeeper: Doorkeeper::new(store.clone(), &operator, tokens, environment.number("KEY_RATE_LIMIT")?),
         redeliveries: Redeliveries::new(store.clone(), retries.clone()),
         recoveries: Recoveries::new(store.clone(), retries, commands),
         dead_letters: DeadLetters::of(&environment, &sqs)?,
@@ -109,8 +112,14 @@ impl Function for ApiFunction {
     }
 }
 
-fn router(api: Arc<Api>) -> Router {
-    let routes = Router::new()
+/// All routes.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    all().list()
+}
+
+fn all() -> Routes {
+    Routes::new()
         .merge(meta::routes())
         .merge(tenants::routes())
         .merge(configs::routes())
@@ -121,9 +130,12 @@ fn router(api: Arc<Api>) -> Router {
         .merge(subscriptions::routes())
         .merge(deliveries::routes())
         .merge(recoveries::routes())
-        .merge(dead_letters::routes());
+        .merge(dead_letters::routes())
+}
+
+fn router(api: Arc<Api>) -> Router {
     Router::new()
-        .nest("/api/v1", routes)
+        .nest("/api/v1", all().router())
         .fallback(|| async { Error::not_found() })
         .method_not_allowed_fallback(|| async {
             Error::new(Kind::MethodNotAllowed, "method_not_allowed", "This method is not for this resource")

@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
 use serde_json::{Value, json};
 use stella::domain::event_type::EventType;
 use stella::web::caller::Viewer;
 use stella::web::data;
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/health", get(health))
-        .route("/meta", get(meta))
-        .route("/event-types", get(event_types))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/health", health).get("/meta", meta).get("/event-types", event_types)
 }
 
 async fn health() -> Response {

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 use stella::app::preview::{Sample, preview};
 use stella::app::receipts;
 use stella::domain::receipt::Receipt;
@@ -18,13 +16,14 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/webhook-configs/{id}/receipts", get(list))
-        .route("/webhook-configs/{id}/receipts/{receipt}", get(show))
-        .route("/webhook-configs/{id}/receipts/{receipt}/replay", post(replay))
-        .route("/webhook-configs/{id}/preview", post(see_through))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/webhook-configs/{id}/receipts", list)
+        .get("/webhook-configs/{id}/receipts/{receipt}", show)
+        .post("/webhook-configs/{id}/receipts/{receipt}/replay", replay)
+        .post("/webhook-configs/{id}/preview", see_through)
 }
 
 async fn list(

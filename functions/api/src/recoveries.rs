@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
 use serde_json::json;
 use stella::app::recover::Asked;
 use stella::error::Error;
@@ -16,11 +14,10 @@ use stella::web::idempotency::Made;
 use stella::web::request::{self, New};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/webhook-subscriptions/{id}/recover", post(recover))
-        .route("/recoveries/{id}", get(show))
+pub(crate) fn routes() -> Routes {
+    Routes::new().post("/webhook-subscriptions/{id}/recover", recover).get("/recoveries/{id}", show)
 }
 
 async fn recover(

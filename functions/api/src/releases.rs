@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
 use stella::domain::ids::ReleaseId;
 use stella::domain::release::Release;
 use stella::error::Error;
@@ -16,9 +14,10 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new().route("/releases", get(list)).route("/releases/{id}", get(show))
+pub(crate) fn routes() -> Routes {
+    Routes::new().get("/releases", list).get("/releases/{id}", show)
 }
 
 async fn list(

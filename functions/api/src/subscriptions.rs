@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
 use chrono::Duration;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -26,13 +24,18 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/webhook-subscriptions", get(list).post(create))
-        .route("/webhook-subscriptions/{id}", get(show).put(change).patch(change).delete(remove))
-        .route("/webhook-subscriptions/{id}/rotate-secret", post(rotate_secret))
-        .route("/webhook-subscriptions/{id}/test", post(test))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/webhook-subscriptions", list)
+        .post("/webhook-subscriptions", create)
+        .get("/webhook-subscriptions/{id}", show)
+        .put("/webhook-subscriptions/{id}", change)
+        .patch("/webhook-subscriptions/{id}", change)
+        .delete("/webhook-subscriptions/{id}", remove)
+        .post("/webhook-subscriptions/{id}/rotate-secret", rotate_secret)
+        .post("/webhook-subscriptions/{id}/test", test)
 }
 
 /// The most seconds that a replaced secret signs beside the new one.

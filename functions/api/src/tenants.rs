@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 use stella::app::tenants;
 use stella::chance;
@@ -20,13 +18,16 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::routes::Routes;
 
-pub(crate) fn routes() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/tenants", get(list).post(create))
-        .route("/tenants/{id}/api-keys", post(create_key_of))
-        .route("/api-keys", get(list_keys).post(create_key))
-        .route("/api-keys/{id}", delete(revoke_key))
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/tenants", list)
+        .post("/tenants", create)
+        .post("/tenants/{id}/api-keys", create_key_of)
+        .get("/api-keys", list_keys)
+        .post("/api-keys", create_key)
+        .delete("/api-keys/{id}", revoke_key)
 }
 
 /// Tenants belong to nobody: their idempotency keys are kept under the nil id.

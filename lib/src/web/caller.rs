@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::tokens::Tokens;
 use crate::domain::ids::TenantId;
+use crate::domain::rate::Bucket;
 use crate::domain::secret_hash;
 use crate::domain::tenant::{ApiKey, Role, is_key_text};
 use crate::error::{Error, Kind};
@@ -19,6 +20,9 @@ use crate::store::{Store, keys};
 
 /// How long a key is taken as read, in seconds: a revoked one works no longer than this.
 const CACHED_SECONDS: i64 = 30;
+
+/// How many keys are remembered.
+const MOST: usize = 10_000;
 
 /// A tenant's caller, whose key or token was checked.
 #[derive(Debug, Clone, Copy)]
@@ -82,26 +86,45 @@ pub struct Doorkeeper {
     operator_key: String,
     tokens: Option<Tokens>,
     known: Mutex<Known>,
+    buckets: Mutex<HashMap<String, Bucket>>,
+    /// How many requests a second one key or token may make, in this environment.
+    per_second: u32,
 }
 
 impl Doorkeeper {
-    /// A doorkeeper whose operator key is `stk_operator_` and the secret, and who takes tokens or none.
+    /// A doorkeeper whose operator key is `stk_operator_` and the secret, who takes tokens or none, and lets each
+    /// caller ask so often a second.
     #[must_use]
-    pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>) -> Self {
+    pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>, per_second: u32) -> Self {
         let operator_key = format!("stk_operator_{operator_secret}");
-        Self { store, operator_key, tokens, known: Mutex::default() }
+        Self { store, operator_key, tokens, known: Mutex::default(), buckets: Mutex::default(), per_second }
     }
 
     /// The caller of a request that a role of at least `role` may make.
     ///
     /// # Errors
-    /// Unauthenticated without a good key; forbidden when its role may not do this.
+    /// Unauthenticated without a good key; limited when it is used too often; forbidden when its role may not do this.
     pub async fn caller(&self, headers: &HeaderMap, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
-        let caller = self.known(bearer(headers)?, now).await?.ok_or_else(unauthenticated)?;
+        let text = bearer(headers)?;
+        let caller = self.known(text, now).await?.ok_or_else(unauthenticated)?;
+        self.take_turn(text, now).await?;
         if caller.role < role {
             return Err(Error::new(Kind::Forbidden, "forbidden", "The caller's role may not do this"));
         }
         Ok(caller)
+    }
+
+    async fn take_turn(&self, text: &str, now: DateTime<Utc>) -> Result<(), Error> {
+        let mut buckets = self.buckets.lock().await;
+        if buckets.len() > MOST {
+            buckets.clear();
+        }
+        let bucket = buckets.entry(secret_hash(text)).or_insert_with(|| Bucket::full(self.per_second, now));
+        bucket.take(self.per_second, now).map_err(|seconds| {
+            let mut error = Error::new(Kind::Limited, "rate_limited", "Too many requests with this key");
+            error.retry_after_seconds = Some(seconds);
+            error
+        })
     }
 
     async fn known(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
@@ -138,7 +161,7 @@ impl Doorkeeper {
         // The row was found by the hash; comparing it again in constant time costs nothing.
         let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
         let mut known = self.known.lock().await;
-        if known.len() > 10_000 {
+        if known.len() > MOST {
             known.clear();
         }
         known.insert(hash.to_owned(), (now, key.clone()));

@@ -1,0 +1,119 @@
+//! What the targets of the rules do: whatever comes, nothing panics, and what is accepted keeps the laws.
+
+use chrono::{DateTime, Duration};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use stella::domain::address::{self, Host};
+use stella::domain::component::{self, Component};
+use stella::domain::delivery::Delivery;
+use stella::domain::event::Event;
+use stella::domain::fields::Fields;
+use stella::domain::filter::Filter;
+use stella::domain::headers::CustomHeaders;
+use stella::domain::outcome::RetryAfter;
+use stella::domain::release::Release;
+use stella::domain::retry::{MAX_DELAY_SECONDS, RetryPolicy};
+use stella::domain::subscription::{self, Subscription};
+use stella::domain::target::{EgressPolicy, Target};
+use stella::domain::version::TagState;
+use stella::domain::webhook::{self, Config};
+use stella::domain::{recovery, trigger};
+
+/// A filter, a line break, and the document that it looks at.
+pub fn filters(input: &str) {
+    let (filter, document) = input.split_once('\n').unwrap_or((input, "null"));
+    let Ok(filter) = serde_json::from_str::<Value>(filter) else { return };
+    let document: Value = serde_json::from_str(document).unwrap_or(Value::Null);
+    let mut fields = Fields::of(&filter);
+    let Some(read) = Filter::parse(&mut fields) else { return };
+    let first = read.matches(&document);
+    let again: Filter = serde_json::from_value(serde_json::to_value(&read).expect("a filter")).expect("a filter");
+    assert_eq!(again.matches(&document), first, "a filter means the same when it is read again");
+}
+
+/// A retry policy, a line break, and what a receiver says of when to come again.
+pub fn retries(input: &str) {
+    let (policy, said) = input.split_once('\n').unwrap_or((input, ""));
+    let Ok(body) = serde_json::from_str::<Value>(policy) else { return };
+    let policy = RetryPolicy::parse(&mut Fields::of(&body)).expect("every member has a default");
+    let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
+    let asked = RetryAfter::parse(said).map(|after| after.from(now));
+    let most = Duration::seconds(i64::from(MAX_DELAY_SECONDS) * 6 / 5);
+    let mut before = Duration::zero();
+    for next in 2..=25 {
+        let least = policy.delay_before(next, 0, None);
+        assert!(least >= before, "delays do not shrink");
+        for chance in [0, u64::MAX / 2, u64::MAX] {
+            let delay = policy.delay_before(next, chance, asked);
+            assert!(delay >= least && delay <= most, "{delay}");
+        }
+        before = least;
+    }
+}
+
+/// A URL.
+pub fn urls(input: &str) {
+    let Ok(target) = Target::vet(input, &EgressPolicy::default()) else { return };
+    assert_eq!(target.uri().scheme_str(), Some("https"));
+    assert!([443, 8443].contains(&target.port()), "{target:?}");
+    if let Host::Address(ip) = target.host() {
+        assert_eq!(address::blocked(*ip), None, "{target:?}");
+    }
+}
+
+/// The headers of a subscription.
+pub fn headers(input: &str) {
+    let Ok(value) = serde_json::from_str::<Value>(input) else { return };
+    let body = json!({"headers": value});
+    let mut fields = Fields::of(&body);
+    let Some(headers) = CustomHeaders::parse(&mut fields) else { return };
+    if fields.finish().is_err() {
+        return;
+    }
+    for (name, value) in headers.iter() {
+        name.parse::<http::HeaderName>().expect("a header's name");
+        http::HeaderValue::from_str(value).expect("a header's value");
+        let name = name.to_ascii_lowercase();
+        assert!(!name.starts_with("x-stella-") && !name.starts_with("webhook-"), "{name}");
+        assert!(!["host", "content-length", "connection", "transfer-encoding"].contains(&name.as_str()), "{name}");
+    }
+}
+
+/// The body of a request.
+pub fn bodies(input: &str) {
+    let Ok(body) = serde_json::from_str::<Value>(input) else { return };
+    let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
+    let _ = component::parse(&body);
+    let _ = recovery::Wanted::parse(&body, now);
+    let _ = subscription::parse(&body, false);
+    let _ = trigger::parse(&body);
+    let _ = webhook::parse(&body, false);
+}
+
+/// A stored item, perhaps of another version: what can be read is written as it was read.
+pub fn items(input: &str) {
+    fn holds<T: DeserializeOwned + Serialize>(input: &str) {
+        let Ok(item) = serde_json::from_str::<T>(input) else { return };
+        let written = serde_json::to_value(&item).expect("what is read can be written");
+        let again: T = serde_json::from_value(written.clone()).expect("what is written can be read");
+        assert_eq!(serde_json::to_value(&again).expect("an item"), written);
+    }
+    holds::<Component>(input);
+    holds::<Config>(input);
+    holds::<Delivery>(input);
+    holds::<Event>(input);
+    holds::<Release>(input);
+    holds::<Subscription>(input);
+    holds::<TagState>(input);
+}
+
+/// The fuzz target of one rule.
+#[macro_export]
+macro_rules! rule {
+    ($rule:ident) => {
+        $crate::libfuzzer_sys::fuzz_target!(|input: &str| {
+            $crate::rules::$rule(input);
+        });
+    };
+}
