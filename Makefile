@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test fuzz check fmt clippy purity docs lint
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity docs lint
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -51,7 +51,11 @@ test: ## Unit, property and end-to-end tests
 	cargo test --release --workspace
 	target/release/permissions
 
-fuzz: $(CARGO_FUZZ) ## Each sender with hostile bodies, FUZZ_SECONDS=10 each
+torture: ## Crash points, kill -9 under load, and failing wires: 10 seeds of 10 000 operations (SEED=n for one)
+	cargo build --release --workspace --bins
+	cargo test --release --workspace --test crash_points --test crash --test torture -- --include-ignored --nocapture
+
+fuzz: $(CARGO_FUZZ) ## Each sender and rule with hostile input, FUZZ_SECONDS=10 each
 	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)
 
 $(CARGO_FUZZ):

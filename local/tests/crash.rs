@@ -23,7 +23,6 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
-const ROUNDS: usize = 20;
 const EVENTS: usize = 200;
 /// How many requests are under way at once.
 const PUBLISHERS: usize = 8;
@@ -109,6 +108,16 @@ async fn round(number: usize, data: &Path, after: usize, more: Duration) -> Vec<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_twenty_times_with_events_in_flight_it_loses_none_of_them() {
+    killed(20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make torture"]
+async fn killed_a_hundred_times_it_does_not_either() {
+    killed(100).await;
+}
+
+async fn killed(rounds: usize) {
     let got = Got::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -123,14 +132,14 @@ async fn killed_twenty_times_with_events_in_flight_it_loses_none_of_them() {
     process.kill().await.unwrap();
 
     let mut accepted = Vec::new();
-    for number in 0..ROUNDS {
+    for number in 0..rounds {
         let chance: [u8; 2] = stella::chance::bytes();
         let after = 1 + usize::from(chance[0]) * (EVENTS - 1) / 255;
         accepted.extend(
             round(number, data.path(), after, Duration::from_micros(20 * u64::from(chance[1]))).await,
         );
     }
-    assert!(accepted.len() >= ROUNDS, "{} events were accepted", accepted.len());
+    assert!(accepted.len() >= rounds, "{} events were accepted", accepted.len());
 
     let (_process, _, _) = start(data.path()).await;
     let missing = || {
@@ -146,4 +155,5 @@ async fn killed_twenty_times_with_events_in_flight_it_loses_none_of_them() {
     assert!(arrived.is_ok(), "lost {} of {}: {:?}", missing().len(), accepted.len(), missing());
     let ids = got.0.lock().unwrap().clone();
     assert!(ids.values().all(|ids| ids.len() == 1), "an event has one delivery, and it has one id");
+    println!("{rounds} rounds, {} events accepted, none lost", accepted.len());
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{Request, StatusCode, Uri};
@@ -19,8 +19,14 @@ pub enum Fault {
     None,
     /// It is answered with a fault and has no effect.
     Refused,
+    /// It is answered that there were too many, and has no effect.
+    Throttled,
     /// It has its effect, and its answer is lost.
     AnswerLost,
+    /// It has its effect, and its answer breaks off with the connection.
+    BrokenOff,
+    /// It has its effect twice.
+    Twice,
 }
 
 type Rule = Box<dyn Fn(&str) -> Fault + Send + Sync>;
@@ -69,17 +75,40 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
     let operation = target.and_then(|target| target.split_once('.')).map_or("", |(_, name)| name).to_owned();
     let fault = (shared.rule.lock().unwrap_or_else(PoisonError::into_inner))(&operation);
-    if fault == Fault::Refused {
-        return broken();
+    match fault {
+        Fault::Refused => return broken(),
+        Fault::Throttled => return throttled(),
+        Fault::None | Fault::AnswerLost | Fault::BrokenOff | Fault::Twice => {}
     }
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(format!("{}{path}", shared.target)).expect("an address");
-    let answer = shared.client.request(Request::from_parts(parts, body)).await.expect("an answer");
-    if fault == Fault::AnswerLost {
+    let Ok(body) = to_bytes(body, usize::MAX).await else { return broken() };
+    let ask = async || {
+        let mut request = Request::new(Body::from(body.clone()));
+        *request.method_mut() = parts.method.clone();
+        *request.uri_mut() = parts.uri.clone();
+        *request.headers_mut() = parts.headers.clone();
+        shared.client.request(request).await
+    };
+    if fault == Fault::Twice && ask().await.is_err() {
         return broken();
     }
-    answer.map(Body::new)
+    // Where the endpoint itself has ended, so has the answer.
+    let Ok(answer) = ask().await else { return broken() };
+    match fault {
+        Fault::AnswerLost => broken(),
+        Fault::BrokenOff => {
+            let end = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("as asked"))]);
+            answer.map(|_| Body::from_stream(end))
+        }
+        Fault::None | Fault::Refused | Fault::Throttled | Fault::Twice => answer.map(Body::new),
+    }
+}
+
+fn throttled() -> Response {
+    let body = Bytes::from_static(br#"{"__type":"com.amazonaws#ThrottlingException","message":"as asked"}"#);
+    (StatusCode::BAD_REQUEST, [("x-amzn-errortype", "ThrottlingException")], body).into_response()
 }
 
 fn broken() -> Response {

@@ -78,8 +78,11 @@ const RIGHTS: [(&str, May); 51] = [
 ];
 
 /// The operator's, which have nothing of a tenant's in them.
-const OF_THE_OPERATOR: [(&str, May); 2] =
-    [("GET /dead-letters", Operator), ("POST /dead-letters/redrive", Operator)];
+const OF_THE_OPERATOR: [(&str, May); 3] = [
+    ("GET /dead-letters", Operator),
+    ("POST /dead-letters/redrive", Operator),
+    ("POST /master-key/rewrap", Operator),
+];
 
 fn rights() -> BTreeMap<&'static str, May> {
     RIGHTS.into_iter().chain(OF_THE_OPERATOR).collect()

@@ -1,10 +1,16 @@
-//! Secrets that stay in Secrets Manager: configs and subscriptions name them, below their tenant's own prefix.
+//! Secrets in Secrets Manager: those that configs and subscriptions name, below their tenant's own prefix, and the
+//! master key.
 
 use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::runtime::{Given, observed};
 use end_to_end::{World, digest, harbor_push, id};
+use hmac::{Hmac, Mac as _};
 use http::StatusCode;
 use serde_json::{Value, json};
+use sha2::Sha256;
+use stella::aws::Aws;
+use stella_local::stack::{Data, Settings};
 
 /// The tenant of a world's admin.
 async fn tenant(world: &World) -> String {
@@ -99,4 +105,47 @@ async fn no_name_leads_to_another_tenants_secret() {
     }
     assert!(tried > 0, "some names were tried");
     assert!(receiver.received().is_empty());
+}
+
+/// Puts a new text of a secret in place of the one that there is.
+async fn rotate(world: &World, given: &Given, name: &str, text: &str) {
+    let environment = given.lock().unwrap()["ApiFunction"].clone().with("AWS_ACCESS_KEY_ID", "somebody");
+    let secrets = Aws::new(&environment).unwrap().secrets_manager();
+    secrets.put_secret_value().secret_id(name).secret_string(text).send().await.unwrap();
+    assert_eq!(world.stack.secrets_manager().read(name).unwrap().as_deref(), Some(text));
+}
+
+#[tokio::test]
+async fn the_master_key_is_rotated_and_what_it_wraps_goes_on_to_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::accepting().await;
+    let master = "/dev/system/master-key";
+    // In each life the functions remember nothing of the one before.
+    for life in 1..=4_usize {
+        let (functions, given) = observed();
+        let data = Data::Folder(folder.path().to_owned());
+        let world = World::made_of(Settings { data, functions, ..Settings::default() }).await;
+        if life == 1 {
+            let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
+                "authType": "signature", "signatureSecret": "my-secret-key"});
+            world.subscription(&body).await;
+        }
+        world.publish("release.created").await;
+        let request = receiver.wait_for(life).await.pop().unwrap();
+        let mac = Hmac::<Sha256>::new_from_slice(b"my-secret-key").unwrap().chain_update(&request.body);
+        let signature = hex::encode(mac.finalize().into_bytes());
+        assert_eq!(request.header("x-stella-signature"), signature, "life {life}");
+        // Twice in all, and each time everything is wrapped anew, so that the oldest is needed by nothing.
+        match life {
+            1 | 3 => rotate(&world, &given, master, &"m".repeat(32 + life)).await,
+            _ => {
+                let rewrap =
+                    async || world.operator.post("/api/v1/master-key/rewrap", &json!({})).await.unwrap();
+                let done = rewrap().await;
+                assert_eq!(done.data(), &json!({"tenants": 1, "rewrapped": 1}), "{}", done.body);
+                assert_eq!(rewrap().await.data()["rewrapped"], 0);
+            }
+        }
+        world.stack.stop().await;
+    }
 }

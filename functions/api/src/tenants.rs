@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Routes {
         .get("/api-keys", list_keys)
         .post("/api-keys", create_key)
         .delete("/api-keys/{id}", revoke_key)
+        .post("/master-key/rewrap", rewrap)
 }
 
 /// Tenants belong to nobody: their idempotency keys are kept under the nil id.
@@ -93,4 +94,16 @@ async fn revoke_key(
 ) -> Result<Response, Error> {
     tenants::revoke_key(&api.store, caller.tenant, request::id(&id)?).await?;
     Ok(data(StatusCode::OK, &json!({"id": id, "revoked": true})).into_response())
+}
+
+/// Wraps every tenant's data key with the master secret as it is now.
+async fn rewrap(State(api): State<Arc<Api>>, _: Operator) -> Result<Response, Error> {
+    let masters = api.keyring.masters().await?;
+    let tenants: Vec<Tenant> = api.store.core.all(keys::TENANTS, "TENANT#").await?;
+    let mut rewrapped = 0_u64;
+    for tenant in &tenants {
+        let is_new = api.keyring.rewrap(tenant.id, &masters).await?;
+        rewrapped = rewrapped.saturating_add(u64::from(is_new));
+    }
+    Ok(data(StatusCode::OK, &json!({"tenants": tenants.len(), "rewrapped": rewrapped})))
 }

@@ -32,6 +32,22 @@ struct Wrapped {
     wrapped_key: String,
 }
 
+/// The key that wraps data keys, and the one that did before.
+pub struct Masters {
+    current: SealKey,
+    previous: Option<SealKey>,
+}
+
+impl Masters {
+    fn open(&self, wrapped: &Wrapped, at: &Key) -> Result<Vec<u8>, Error> {
+        let opened = self.current.open(&wrapped.wrapped_key, &place(at));
+        match (&self.previous, opened) {
+            (Some(previous), Err(_)) => previous.open(&wrapped.wrapped_key, &place(at)),
+            (_, opened) => opened,
+        }
+    }
+}
+
 impl Keyring {
     /// The keyring of a function.
     ///
@@ -85,12 +101,46 @@ impl Keyring {
             }
             None => return Err(Error::fault("A tenant has no data key")),
         };
-        let bytes = master.open(&wrapped.wrapped_key, &place(&at))?;
+        let bytes = match master.open(&wrapped.wrapped_key, &place(&at)) {
+            Ok(bytes) => bytes,
+            // The master secret was rotated since we read it, or this key was not wrapped anew yet.
+            Err(_) => self.masters().await?.open(&wrapped, &at)?,
+        };
         let bytes: [u8; 32] =
             bytes.try_into().map_err(|_| Error::fault("A data key has the wrong length"))?;
         let key = SealKey::of_bytes(&bytes);
         self.open.lock().await.insert(tenant, key.clone());
         Ok(key)
+    }
+
+    /// Wraps a tenant's data key with the master secret as it is now; says whether it was not already.
+    ///
+    /// Safe to run twice, and by several at once: the data key itself stays the same.
+    ///
+    /// # Errors
+    /// Unavailable when a key cannot be read; a fault when the data key opens with neither secret.
+    pub async fn rewrap(&self, tenant: TenantId, masters: &Masters) -> Result<bool, Error> {
+        let at = keys::keyring(tenant);
+        let Some(wrapped) = self.store.core.get::<Wrapped>(&at).await? else { return Ok(false) };
+        if masters.current.open(&wrapped.wrapped_key, &place(&at)).is_ok() {
+            return Ok(false);
+        }
+        let bytes = masters.open(&wrapped, &at)?;
+        let anew = Wrapped { wrapped_key: masters.current.seal(&bytes, &place(&at), chance::bytes())? };
+        self.store.core.put(&at, &anew).await?;
+        Ok(true)
+    }
+
+    /// The master secret as it is now, and as it was before its rotation.
+    ///
+    /// # Errors
+    /// Unavailable when it cannot be read.
+    pub async fn masters(&self) -> Result<Masters, Error> {
+        let texts = super::read_both(&self.client, &self.master_id).await?;
+        let mut keys = texts.iter().map(|text| SealKey::of_master_secret(text));
+        let current = keys.next().ok_or_else(|| Error::fault("The master secret has no text"))?;
+        *self.master.lock().await = Some(current.clone());
+        Ok(Masters { current, previous: keys.next() })
     }
 
     async fn master(&self) -> Result<SealKey, Error> {

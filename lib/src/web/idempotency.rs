@@ -96,6 +96,8 @@ impl Creation<'_> {
         };
         let mut record = match self.store.core.create::<_, Record>(&place, &begun).await? {
             Created::Now => begun,
+            // We wrote it ourselves, and the answer was lost.
+            Created::Before(before) if before.minted == fresh => before,
             Created::Before(before) if before.expires_at <= self.now.timestamp() => {
                 let renewed = Record { revision: before.revision.saturating_add(1), ..begun };
                 if !self.store.core.replace(&place, &renewed, before.revision).await? {
