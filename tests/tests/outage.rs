@@ -69,6 +69,21 @@ async fn an_event_that_cannot_be_stored_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_request_whose_own_record_was_written_unseen_is_no_repetition_of_itself() {
+    let (world, tables) = world_on_a_wire!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
+    let lost = AtomicUsize::new(0);
+    tables.fail(move |operation| match operation {
+        "PutItem" if lost.fetch_add(1, Ordering::SeqCst) == 0 => Fault::AnswerLost,
+        _ => Fault::None,
+    });
+    let event = json!({"event": "release.created", "data": world.example("release.created")}).to_string();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "k")];
+    let answer = world.admin.send(Method::POST, "/api/v1/events", &headers, event.into()).await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    assert_eq!(world.get("/api/v1/events").await["pagination"]["total"], 1);
+}
+
+#[tokio::test]
 async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
     let (world, queues) = world_on_a_wire!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
     let receiver = Receiver::accepting().await;
