@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity docs lint
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -14,6 +14,8 @@ ARCHITECTURE := $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/aarch
 # Coverage is measured without sanitizers, so that the stable toolchain does.
 CARGO_FUZZ := .tools/bin/cargo-fuzz-0.13.1
 FUZZ_SECONDS := 10
+
+TREE := cargo tree --workspace --no-dedupe --prefix none --format '{p} {f}'
 
 PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 
@@ -62,7 +64,7 @@ $(CARGO_FUZZ):
 	cargo install --quiet --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity docs lint ## Everything that must hold before a change lands
+check: fmt clippy test purity features docs lint ## Everything that must hold before a change lands
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -73,6 +75,12 @@ clippy: ## The lints hold
 purity: ## The rules build and pass without AWS, a runtime or HTTP
 	cargo test --package stella --no-default-features --target-dir target/purity
 	@if $(PURE) | grep -E '^(aws|tokio|axum|hyper)'; then echo 'the pure part depends on these'; exit 1; fi
+
+features: ## What is built to be run is built as it is to be tested, and so is not built twice
+	@$(TREE) --edges normal,build | sort -u > target/features.run
+	@$(TREE) --edges normal,build,dev | sort -u > target/features.test
+	@if comm -23 target/features.run target/features.test | grep .; then \
+	  echo 'these have other features in tests: tests/Cargo.toml says them for all'; exit 1; fi
 
 docs: ## Every public item is documented, and every link leads somewhere
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps

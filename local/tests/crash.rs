@@ -9,6 +9,9 @@
     reason = "in what only tests call, they are how a test fails"
 )]
 
+#[path = "process/start.rs"]
+mod process;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
@@ -20,8 +23,7 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use stella_local::client::Client;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::Notify;
 
 const EVENTS: usize = 200;
@@ -44,26 +46,8 @@ async fn receive(State(got): State<Got>, headers: HeaderMap, body: String) {
 
 /// Starts the binary; gives it with its address and the tenant's key.
 async fn start(data: &Path) -> (Child, String, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_local"))
-        .args(["--port", "0", "--data-dir"])
-        .arg(data)
-        .env("RUST_LOG", "error")
-        // Deliveries go to where they are to go, whatever the environment says of proxies.
-        .env("HTTP_PROXY", "http://127.0.0.1:9")
-        .env("HTTPS_PROXY", "http://127.0.0.1:9")
-        .env("ALL_PROXY", "http://127.0.0.1:9")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let (mut url, mut key) = (None, None);
-    while url.is_none() || key.is_none() {
-        let line = lines.next_line().await.unwrap().expect("the lines that a start prints");
-        url = url.or(line.strip_prefix("listening on ").map(str::to_owned));
-        key = key.or(line.strip_prefix("tenant key: ").map(str::to_owned));
-    }
-    (process, url.unwrap(), key.unwrap())
+    let (process, printed) = process::start(data, Stdio::inherit(), "error").await;
+    (process, process::after(&printed, "listening on "), process::after(&printed, "tenant key: "))
 }
 
 /// Publishes one event; whether it was accepted.

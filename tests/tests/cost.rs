@@ -138,6 +138,23 @@ async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_
 }
 
 #[tokio::test]
+async fn a_flood_of_made_up_addresses_reads_nothing() {
+    let world = World::metered(Functions::ours()).await;
+    let before = Bill::now(&world);
+    for kind in ["registry", "ci", "github", "gitlab", "generic"] {
+        for _ in 0..40 {
+            let url = format!("{}/api/v1/webhooks/{kind}/{}", world.stack.url(), uuid::Uuid::new_v4());
+            assert_eq!(world.push_to(&url, &[], "{}").await.status, http::StatusCode::NOT_FOUND);
+        }
+    }
+    let bill = Bill::now(&world).since(&before);
+    assert_eq!(bill.of("InboundFunction"), 200);
+    // What else is called is the minute's work of others.
+    assert_eq!(bill.of("GetItem") + bill.of("BatchGetItem"), 0, "{:?}", bill.calls);
+    assert!(bill.of("Query") < 20, "{:?}", bill.calls);
+}
+
+#[tokio::test]
 async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     // What follows a release is on another bill.
     let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(Nothing) })).await;

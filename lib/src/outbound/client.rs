@@ -135,13 +135,7 @@ fn kind_of(error: &hyper_util::client::legacy::Error) -> FailureKind {
                 Refusal::Connect => FailureKind::Connect,
             };
         }
-        if current.downcast_ref::<rustls::Error>().is_some() {
-            return FailureKind::Tls;
-        }
-        if let Some(io) = current.downcast_ref::<std::io::Error>()
-            && let Some(inner) = io.get_ref()
-            && inner.downcast_ref::<rustls::Error>().is_some()
-        {
+        if is_of_tls(current) {
             return FailureKind::Tls;
         }
         if current.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
@@ -150,6 +144,13 @@ fn kind_of(error: &hyper_util::client::legacy::Error) -> FailureKind {
         cause = current.source();
     }
     if error.is_connect() { FailureKind::Connect } else { FailureKind::Interrupted }
+}
+
+/// Whether it is an error of TLS, perhaps wrapped into errors of input and output, which do not name what they
+/// wrap as their source.
+fn is_of_tls(error: &(dyn StdError + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_of_tls(wrapped))
 }
 
 /// Connects through the guard.

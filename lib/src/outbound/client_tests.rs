@@ -144,6 +144,83 @@ async fn what_is_not_http_is_a_protocol_failure() {
     );
 }
 
+/// What becomes of a receiver that writes one thing over and over, and how much of it was taken.
+async fn repeating(first: &'static str, again: &'static str, timeout: Duration) -> (FailureKind, usize) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let address = receiver(move |mut stream| async move {
+        let _ = stream.write_all(first.as_bytes()).await;
+        while stream.write_all(again.as_bytes()).await.is_ok() {
+            counted.fetch_add(again.len(), Ordering::SeqCst);
+        }
+    })
+    .await;
+    let kind = failure_of(&format!("http://{address}/"), timeout).await;
+    (kind, sent.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_not_gathered() {
+    let (kind, sent) = repeating("HTTP/1.1 200 OK\r\n", "X-More: of it\r\n", Duration::from_secs(5)).await;
+    assert_eq!(kind, FailureKind::Protocol);
+    assert!(sent < 16 * 1024 * 1024, "{sent} bytes were taken");
+}
+
+#[tokio::test]
+async fn a_flood_of_interim_answers_ends_with_the_timeout() {
+    let (kind, _) = repeating("", "HTTP/1.1 100 Continue\r\n\r\n", Duration::from_millis(200)).await;
+    assert_eq!(kind, FailureKind::Timeout);
+}
+
+#[tokio::test]
+async fn headers_that_drip_end_with_the_timeout() {
+    let address = receiver(|mut stream| async move {
+        for byte in "HTTP/1.1 200 OK\r\nX-Slow: ".bytes().chain(std::iter::repeat_n(b'x', 10_000)) {
+            if stream.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let kind = failure_of(&format!("http://{address}/"), Duration::from_millis(200)).await;
+    assert_eq!(kind, FailureKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_without_an_answer_is_interrupted() {
+    let address = receiver(|stream| async move { drop(stream) }).await;
+    let kind = failure_of(&format!("http://{address}/"), Duration::from_secs(5)).await;
+    assert_eq!(kind, FailureKind::Interrupted);
+}
+
+#[tokio::test]
+async fn a_compressed_body_stays_as_it_is() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nbomb";
+    assert_eq!(response_of(answer).await.body.as_slice(), b"bomb");
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a server");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let _ = acceptor.accept(stream).await;
+    });
+    let kind = failure_of(&format!("https://{address}/"), Duration::from_secs(5)).await;
+    assert_eq!(kind, FailureKind::Tls);
+}
+
 #[tokio::test]
 async fn a_closed_port_is_a_connect_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

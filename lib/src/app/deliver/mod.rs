@@ -5,10 +5,13 @@
 //! that send); one that finds another's ticket only goes away, else every duplicate would double the
 //! chain.
 
+mod waiting;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
+use self::waiting::Turn;
 use super::attempt::{Made, Sender, Sending};
 use super::due::{hop, next_attempt, park};
 use super::fresh::Fresh;
@@ -18,11 +21,9 @@ use super::pulse::Pulse;
 use super::rows::{Rows, Saved};
 use crate::chance;
 use crate::clock::Clock;
-use crate::domain::breaker::{Passage, spread};
 use crate::domain::delivery::{Delivery, OPEN_DAYS, Status};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::pace::{Standing, standing};
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
@@ -44,9 +45,6 @@ const CREDENTIAL_MINUTES: i64 = 5;
 /// How often a row that others write too is written again.
 const MOST_WRITES: usize = 5;
 
-/// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
-const RATE_LIMIT: &str = "rate_limit";
-
 /// Makes attempts.
 pub struct Deliver {
     store: Store,
@@ -59,14 +57,6 @@ pub struct Deliver {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     known: Fresh<SubscriptionId, Option<Arc<Subscription>>>,
-}
-
-/// Whether an attempt is made now.
-enum Turn {
-    /// Yes; `is_probe`: to find out whether the receiver is back.
-    Now { is_probe: bool },
-    /// No: the delivery was put aside.
-    PutAside,
 }
 
 impl Deliver {
@@ -156,73 +146,6 @@ impl Deliver {
                 self.pause(row, due, "credential", later).await
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// Waits for the delivery's turn, or puts it aside until then: while the breaker is open, and while a
-    /// rate limit has others before it. Neither uses an attempt.
-    async fn turn(
-        &self,
-        row: &Delivery,
-        due: &AttemptDue,
-        subscription: &Subscription,
-        now: DateTime<Utc>,
-    ) -> Result<Turn, Error> {
-        match self.pulse.passage(subscription, now).await? {
-            Passage::Wait(until) => {
-                let later = spread(until, u64::from_be_bytes(chance::bytes()));
-                self.put_aside(row.clone(), due, |row| {
-                    row.wait("breaker", later);
-                    park(row, later);
-                })
-                .await?;
-                return Ok(Turn::PutAside);
-            }
-            Passage::Probe => return Ok(Turn::Now { is_probe: true }),
-            Passage::Free => {}
-        }
-        let Some(per_second) = subscription.terms.rate_limit_per_second else {
-            return Ok(Turn::Now { is_probe: false });
-        };
-        let had = row.waits_for(RATE_LIMIT).filter(|turn| standing(*turn, now) != Standing::Missed);
-        let turn = match had {
-            Some(turn) => turn,
-            None => self.pace.turn(subscription, per_second, now).await?,
-        };
-        match standing(turn, now) {
-            Standing::Now | Standing::Missed => {}
-            Standing::Soon => self.clock.sleep_until(turn).await,
-            Standing::Later(before) => {
-                self.wait_for_turn(row, due, turn, before, now).await?;
-                return Ok(Turn::PutAside);
-            }
-        }
-        Ok(Turn::Now { is_probe: false })
-    }
-
-    /// Lets a delivery come up again somewhat before its turn.
-    async fn wait_for_turn(
-        &self,
-        row: &Delivery,
-        due: &AttemptDue,
-        turn: DateTime<Utc>,
-        before: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let next = Next::at(before, now);
-        let is_ours = self
-            .put_aside(row.clone(), due, |row| {
-                row.wait(RATE_LIMIT, turn);
-                if let Next::Park(at) = next {
-                    park(row, at);
-                }
-            })
-            .await?;
-        match next {
-            Next::Send(at) if is_ours => {
-                self.send(&AttemptDue { due: Some(at), fresh: false, ..due.clone() }).await
-            }
-            Next::Send(_) | Next::Park(_) | Next::Nothing => Ok(()),
         }
     }
 
@@ -329,41 +252,6 @@ impl Deliver {
         };
         let group = row.subscription_id.to_string();
         self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
-    }
-
-    /// Pauses a delivery, visibly and without using an attempt, until it is resumed, or until the index of
-    /// due deliveries brings it up again.
-    async fn pause(
-        &self,
-        row: Delivery,
-        due: &AttemptDue,
-        reason: &str,
-        until: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let paused = self.put_aside(row, due, |row| {
-            row.pause(reason);
-            park(row, until);
-        });
-        paused.await.map(|_| ())
-    }
-
-    /// Writes that a delivery waits; whether it still was this message's to say.
-    async fn put_aside(
-        &self,
-        mut row: Delivery,
-        due: &AttemptDue,
-        change: impl Fn(&mut Delivery),
-    ) -> Result<bool, Error> {
-        for _ in 0..MOST_WRITES {
-            change(&mut row);
-            match self.rows.save(&row).await? {
-                Saved::No(other) if other.awaits(due.generation, due.attempt) => row = *other,
-                Saved::Yes => return Ok(true),
-                // Another writer was first: what it wrote stands, and this message has no more to do.
-                Saved::No(_) => return Ok(false),
-            }
-        }
-        Err(Error::unavailable("a delivery's row is written by too many at once"))
     }
 
     async fn cancel(&self, row: Option<Delivery>, reason: &str, now: DateTime<Utc>) -> Result<(), Error> {

@@ -1,0 +1,131 @@
+//! Deliveries that wait: for a receiver that is back, for their turn, for a credential, for a subscription that is
+//! enabled again. None of it uses an attempt.
+
+use chrono::{DateTime, Utc};
+
+use super::{Deliver, MOST_WRITES};
+use crate::app::due::park;
+use crate::app::rows::Saved;
+use crate::chance;
+use crate::domain::breaker::{Passage, spread};
+use crate::domain::delivery::Delivery;
+use crate::domain::pace::{Standing, standing};
+use crate::domain::schedule::Next;
+use crate::domain::subscription::Subscription;
+use crate::error::Error;
+use crate::queue::message::AttemptDue;
+
+/// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
+const RATE_LIMIT: &str = "rate_limit";
+
+/// Whether an attempt is made now.
+pub(super) enum Turn {
+    /// Yes; `is_probe`: to find out whether the receiver is back.
+    Now { is_probe: bool },
+    /// No: the delivery was put aside.
+    PutAside,
+}
+
+impl Deliver {
+    /// Waits for the delivery's turn, or puts it aside until then: while the breaker is open, and while a
+    /// rate limit has others before it. Neither uses an attempt.
+    pub(super) async fn turn(
+        &self,
+        row: &Delivery,
+        due: &AttemptDue,
+        subscription: &Subscription,
+        now: DateTime<Utc>,
+    ) -> Result<Turn, Error> {
+        match self.pulse.passage(subscription, now).await? {
+            Passage::Wait(until) => {
+                let later = spread(until, u64::from_be_bytes(chance::bytes()));
+                self.put_aside(row.clone(), due, |row| {
+                    row.wait("breaker", later);
+                    park(row, later);
+                })
+                .await?;
+                return Ok(Turn::PutAside);
+            }
+            Passage::Probe => return Ok(Turn::Now { is_probe: true }),
+            Passage::Free => {}
+        }
+        let Some(per_second) = subscription.terms.rate_limit_per_second else {
+            return Ok(Turn::Now { is_probe: false });
+        };
+        let had = row.waits_for(RATE_LIMIT).filter(|turn| standing(*turn, now) != Standing::Missed);
+        let turn = match had {
+            Some(turn) => turn,
+            None => self.pace.turn(subscription, per_second, now).await?,
+        };
+        match standing(turn, now) {
+            Standing::Now | Standing::Missed => {}
+            Standing::Soon => self.clock.sleep_until(turn).await,
+            Standing::Later(before) => {
+                self.wait_for_turn(row, due, turn, before, now).await?;
+                return Ok(Turn::PutAside);
+            }
+        }
+        Ok(Turn::Now { is_probe: false })
+    }
+
+    /// Lets a delivery come up again somewhat before its turn.
+    async fn wait_for_turn(
+        &self,
+        row: &Delivery,
+        due: &AttemptDue,
+        turn: DateTime<Utc>,
+        before: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let next = Next::at(before, now);
+        let is_ours = self
+            .put_aside(row.clone(), due, |row| {
+                row.wait(RATE_LIMIT, turn);
+                if let Next::Park(at) = next {
+                    park(row, at);
+                }
+            })
+            .await?;
+        match next {
+            Next::Send(at) if is_ours => {
+                self.send(&AttemptDue { due: Some(at), fresh: false, ..due.clone() }).await
+            }
+            Next::Send(_) | Next::Park(_) | Next::Nothing => Ok(()),
+        }
+    }
+
+    /// Pauses a delivery, visibly and without using an attempt, until it is resumed, or until the index of
+    /// due deliveries brings it up again.
+    pub(super) async fn pause(
+        &self,
+        row: Delivery,
+        due: &AttemptDue,
+        reason: &str,
+        until: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let paused = self.put_aside(row, due, |row| {
+            row.pause(reason);
+            park(row, until);
+        });
+        paused.await.map(|_| ())
+    }
+
+    /// Writes that a delivery waits; whether it still was this message's to say.
+    async fn put_aside(
+        &self,
+        mut row: Delivery,
+        due: &AttemptDue,
+        change: impl Fn(&mut Delivery),
+    ) -> Result<bool, Error> {
+        for _ in 0..MOST_WRITES {
+            change(&mut row);
+            match self.rows.save(&row).await? {
+                Saved::No(other) if other.awaits(due.generation, due.attempt) => row = *other,
+                Saved::Yes => return Ok(true),
+                // Another writer was first: what it wrote stands, and this message has no more to do.
+                Saved::No(_) => return Ok(false),
+            }
+        }
+        Err(Error::unavailable("a delivery's row is written by too many at once"))
+    }
+}

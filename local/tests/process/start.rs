@@ -1,0 +1,35 @@
+//! Starts the local stack and reads what it says when it is ready.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// Starts the binary on a folder, logging what the filter lets through; gives it with what it prints once it is ready.
+pub(crate) async fn start(data: &Path, stderr: Stdio, log: &str) -> (Child, Vec<String>) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--port", "0", "--data-dir"])
+        .arg(data)
+        .env("RUST_LOG", log)
+        // Deliveries go to where they are to go, whatever the environment says of proxies.
+        .env("HTTP_PROXY", "http://127.0.0.1:9")
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env("ALL_PROXY", "http://127.0.0.1:9")
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut printed: Vec<String> = Vec::new();
+    while printed.last().is_none_or(|line| !line.starts_with("tenant key: ")) {
+        printed.push(lines.next_line().await.unwrap().expect("the lines that a start prints"));
+    }
+    (process, printed)
+}
+
+/// What is printed after a label.
+pub(crate) fn after(printed: &[String], label: &str) -> String {
+    printed.iter().find_map(|line| line.strip_prefix(label)).expect("a line with this label").to_owned()
+}
