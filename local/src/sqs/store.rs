@@ -269,9 +269,11 @@ impl Store {
             .query_row(params![queue, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
-    /// Makes everything in flight visible.
+    /// Makes everything in flight visible. That it was received counts only the first time: whoever had it has
+    /// ended with the whole process, and did not fail at it.
     pub(super) fn release(&self, now: i64) -> rusqlite::Result<usize> {
-        let sql = "UPDATE messages SET visible_at = ?1 WHERE receipt IS NOT NULL AND visible_at > ?1";
+        let sql = "UPDATE messages SET visible_at = ?1, receives = max(1, receives - 1)
+                   WHERE receipt IS NOT NULL AND visible_at > ?1";
         self.connection.execute(sql, [now])
     }
 

@@ -76,6 +76,22 @@ async fn messages_delays_and_receive_counts_survive_reopening_and_what_was_in_fl
 }
 
 #[tokio::test]
+async fn however_often_the_process_dies_a_message_is_received_the_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queues.db");
+    let open = || Sqs::open(Some(&file), Time::manual(noon()), Calls::default()).unwrap();
+    let sqs = open();
+    sqs.create_queue("work", &BTreeMap::new()).unwrap();
+    send(&sqs, "in flight", json!({})).await;
+    sqs.receive("work", 1, NOW).await.unwrap();
+    drop(sqs);
+    for _ in 0..12 {
+        let received = open().receive("work", 1, NOW).await.unwrap();
+        assert_eq!(received[0].attributes["ApproximateReceiveCount"], "2");
+    }
+}
+
+#[tokio::test]
 async fn a_file_has_one_owner_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queues.db");
