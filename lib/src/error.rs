@@ -90,6 +90,14 @@ impl Error {
         error
     }
 
+    /// Too many requests; one may come again after so many seconds.
+    #[must_use]
+    pub fn limited(detail: impl Into<String>, seconds: u32) -> Self {
+        let mut error = Self::new(Kind::Limited, "rate_limited", detail);
+        error.retry_after_seconds = Some(seconds);
+        error
+    }
+
     /// An unknown id, or another tenant's: the two look the same.
     #[must_use]
     pub fn not_found() -> Self {

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the whole system in this process, callers of it, and a subscriber.
 
 pub mod bill;
+pub mod careless;
 pub mod faults;
 pub mod load;
 pub mod permissions;
@@ -107,6 +108,15 @@ impl World {
     /// A subscription as its creation shows it.
     pub async fn subscription(&self, body: &Value) -> Value {
         self.made("/api/v1/webhook-subscriptions", body).await
+    }
+
+    /// An admin of another tenant, which has nothing.
+    pub async fn stranger(&self) -> Client {
+        let made = self.operator.post("/api/v1/tenants", &json!({"name": "other"})).await.expect("an answer");
+        let path = format!("/api/v1/tenants/{}/api-keys", id(made.data()));
+        let key = json!({"name": "k", "role": "admin"});
+        let key = self.operator.post(&path, &key).await.expect("an answer");
+        self.admin.with_key(key.data()["key"].as_str().expect("a key"))
     }
 
     /// Publishes an event of a type, with its example as data; its id.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use end_to_end::bill::{Bill, as_f64};
+use end_to_end::careless::Careless;
 use end_to_end::load::{Load, deliver};
 use end_to_end::{World, digest, harbor_push};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use stella::function::{Answer, Function};
 use stella_local::stack::Functions;
 
 fn hash(text: &str) -> String {
@@ -99,15 +98,6 @@ fn github_headers(body: &str, secret: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A function that takes everything and does nothing.
-struct Nothing;
-
-impl Function for Nothing {
-    fn handle<'a>(&'a self, _event: &'a str, _deadline: DateTime<Utc>) -> Answer<'a> {
-        Box::pin(async { Ok(r#"{"batchItemFailures":[]}"#.to_owned()) })
-    }
-}
-
 #[tokio::test]
 async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_and_queues_nothing() {
     let world = World::metered(Functions::ours()).await;
@@ -157,7 +147,7 @@ async fn a_flood_of_made_up_addresses_reads_nothing() {
 #[tokio::test]
 async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     // What follows a release is on another bill.
-    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(Nothing) })).await;
+    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(Careless) })).await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
     let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "s"});

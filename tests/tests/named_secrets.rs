@@ -80,11 +80,7 @@ async fn no_name_leads_to_another_tenants_secret() {
     let world = World::start().await;
     put(&world, "receiver", "t0ken").await;
     let (owner, mut tried) = (tenant(&world).await, 0);
-    let other = json!({"name": "other"});
-    let other = id(world.operator.post("/api/v1/tenants", &other).await.unwrap().data());
-    let key = json!({"name": "k", "role": "admin"});
-    let key = world.operator.post(&format!("/api/v1/tenants/{other}/api-keys"), &key).await.unwrap();
-    let stranger = world.admin.with_key(key.data()["key"].as_str().unwrap());
+    let stranger = world.stranger().await;
     let receiver = Receiver::accepting().await;
     for name in [
         format!("/dev/tenants/{owner}/receiver"),

@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::Duration;
+use end_to_end::careless::Careless;
 use end_to_end::faults::{Fault, Wire};
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
@@ -12,7 +13,6 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
-use stella::function::{Answer, Function};
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
@@ -149,15 +149,6 @@ async fn an_address_that_may_no_longer_be_called_is_a_final_failure() {
         assert_eq!((&rows[0]["status"], &rows[0]["attempts"]), (&json!("failed"), &json!(1)), "{rows:?}");
     }
     assert!(receiver.received().is_empty());
-}
-
-/// A function that takes a batch for done without a look at it.
-struct Careless;
-
-impl Function for Careless {
-    fn handle<'a>(&'a self, _event: &'a str, _deadline: DateTime<Utc>) -> Answer<'a> {
-        Box::pin(async { Ok(r#"{"batchItemFailures":[]}"#.to_owned()) })
-    }
 }
 
 #[tokio::test]

@@ -11,8 +11,7 @@ use stella::domain::delivery_view::{self, Context};
 use stella::domain::event::Event;
 use stella::domain::event_type::EventType;
 use stella::domain::ids::{EventId, SubscriptionId, TenantId};
-use stella::domain::subscription::Subscription;
-use stella::error::{Error, Kind};
+use stella::error::Error;
 use stella::store::{Listing, keys, listing, table};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::request::{self, ListQuery};
@@ -94,11 +93,7 @@ async fn show(
         Some(id) => api.store.core.get(&keys::event(caller.tenant, id)).await?,
         None => None,
     };
-    let subscription: Option<Subscription> =
-        match api.store.subscription(caller.tenant, row.subscription_id).await {
-            Err(error) if error.kind == Kind::NotFound => None,
-            found => Some(found?),
-        };
+    let subscription = api.store.find_subscription(caller.tenant, row.subscription_id).await?;
     let context = Context { event: event.as_ref(), subscription: subscription.as_ref() };
     Ok(data(StatusCode::OK, &delivery_view::whole(&row, context)))
 }

@@ -24,10 +24,7 @@ pub async fn disable(
     revision: u64,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let before = match store.subscription(tenant, id).await {
-        Err(error) if error.kind == Kind::NotFound => return Ok(()),
-        found => found?,
-    };
+    let Some(before) = store.find_subscription(tenant, id).await? else { return Ok(()) };
     // This very command disabled it, and may not have said so.
     let is_ours =
         before.revision == revision.saturating_add(1) && before.disabled_reason.as_deref() == Some(reason);
@@ -62,9 +59,6 @@ pub async fn give_up(
     if !pulse::state(store, tenant, id).await?.is_hopeless(now) {
         return Ok(());
     }
-    let revision = match store.subscription(tenant, id).await {
-        Err(error) if error.kind == Kind::NotFound => return Ok(()),
-        found => found?.revision,
-    };
-    disable(store, tenant, id, HOPELESS, revision, now).await
+    let Some(found) = store.find_subscription(tenant, id).await? else { return Ok(()) };
+    disable(store, tenant, id, HOPELESS, found.revision, now).await
 }

@@ -3,8 +3,6 @@
 //! Safe to run twice: whatever an event decides at a component is written in one transaction together with
 //! the record by which a repetition is known, and every write in it is conditional.
 
-use std::collections::HashMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -20,7 +18,7 @@ use super::rejections::Rejections;
 use crate::chance;
 use crate::domain::ids::{ConfigId, ReceiptId};
 use crate::domain::integration::IntegrationId;
-use crate::domain::rate::Bucket;
+use crate::domain::rate::Buckets;
 use crate::domain::receipt::Answer;
 use crate::domain::scheme::Scheme;
 use crate::domain::webhook::{Config, WebhookType};
@@ -39,9 +37,6 @@ pub const MOST_BODY: usize = 1024 * 1024;
 
 /// What a request that is queued may weigh: SQS takes 1 MiB.
 const MOST_QUEUED: usize = 1000 * 1024;
-
-/// How many configs' rates are remembered.
-const MOST_BUCKETS: usize = 10_000;
 
 /// A request as it came in.
 pub struct Incoming {
@@ -76,8 +71,7 @@ pub struct Receive {
     later: Queue,
     rejections: Rejections,
     metrics: Metrics,
-    per_second: u32,
-    buckets: Mutex<HashMap<ConfigId, Bucket>>,
+    buckets: Mutex<Buckets<ConfigId>>,
 }
 
 impl Receive {
@@ -100,8 +94,7 @@ impl Receive {
             configs,
             issuers,
             later,
-            per_second,
-            buckets: Mutex::default(),
+            buckets: Mutex::new(Buckets::new(per_second)),
         }
     }
 
@@ -236,17 +229,7 @@ impl Receive {
 
     /// Limits a config's requests, those alone that proved themselves: nobody else can use its share up.
     async fn limit(&self, config: ConfigId, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut buckets = self.buckets.lock().await;
-        if buckets.len() >= MOST_BUCKETS {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(config).or_insert_with(|| Bucket::full(self.per_second, now));
-        bucket.take(self.per_second, now).map_err(|seconds| {
-            let mut error =
-                Error::new(Kind::Limited, "rate_limited", "Too many requests for this webhook config");
-            error.retry_after_seconds = Some(seconds);
-            error
-        })
+        self.buckets.lock().await.take(config, "Too many requests for this webhook config", now)
     }
 
     /// Checks a request's proof; where that fails, once more against the config as it is now, because what

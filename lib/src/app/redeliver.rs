@@ -59,12 +59,9 @@ impl Redeliveries {
         if row.status.is_open() {
             return Err(conflict("delivery_open", "Attempts of this delivery are still to come"));
         }
-        let subscription = match self.store.subscription(tenant, row.subscription_id).await {
-            Err(error) if error.kind == Kind::NotFound => {
-                return Err(conflict("subscription_deleted", "The subscription is deleted"));
-            }
-            found => found?,
-        };
+        let subscription = self.store.find_subscription(tenant, row.subscription_id).await?;
+        let subscription =
+            subscription.ok_or_else(|| conflict("subscription_deleted", "The subscription is deleted"))?;
         if !subscription.terms.enabled {
             return Err(conflict("subscription_disabled", "The subscription is disabled; enable it first"));
         }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::due::{park_unsent, waiting};
 use super::rows::{Rows, Saved};
 use crate::domain::delivery::{Delivery, SHARDS, Status};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::queue::message::{Command, Walk};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
@@ -50,14 +50,11 @@ impl Walker {
     /// # Errors
     /// As `resume`.
     pub async fn cancel(&self, walk: Walk, now: DateTime<Utc>, deadline: DateTime<Utc>) -> Result<(), Error> {
-        match self.store.subscription(walk.tenant_id, walk.subscription_id).await {
-            // What was to delete it has failed.
-            Ok(_) => Ok(()),
-            Err(error) if error.kind == Kind::NotFound => {
-                self.walk(walk, now, deadline, Command::Cancel, Step::Cancel).await
-            }
-            Err(error) => Err(error),
+        // If it is there, what was to delete it has failed.
+        if self.store.find_subscription(walk.tenant_id, walk.subscription_id).await?.is_some() {
+            return Ok(());
         }
+        self.walk(walk, now, deadline, Command::Cancel, Step::Cancel).await
     }
 
     async fn walk(

@@ -1,6 +1,41 @@
 //! A limit on how often something may happen: a bucket of tokens that fills at a steady rate.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use chrono::{DateTime, Duration, Utc};
+
+use crate::error::Error;
+
+/// How many of those that are limited are remembered.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// A bucket for each of those that are limited alike.
+#[derive(Debug)]
+pub struct Buckets<K> {
+    per_second: u32,
+    all: HashMap<K, Bucket>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    /// Full ones, with so many tokens a second.
+    #[must_use]
+    pub fn new(per_second: u32) -> Self {
+        Self { per_second, all: HashMap::new() }
+    }
+
+    /// Takes one token of somebody's.
+    ///
+    /// # Errors
+    /// Limited, with `detail`, and with when to come again.
+    pub fn take(&mut self, of: K, detail: &'static str, now: DateTime<Utc>) -> Result<(), Error> {
+        if self.all.len() >= MOST_REMEMBERED {
+            self.all.clear();
+        }
+        let bucket = self.all.entry(of).or_insert_with(|| Bucket::full(self.per_second, now));
+        bucket.take(self.per_second, now).map_err(|seconds| Error::limited(detail, seconds))
+    }
+}
 
 /// A bucket as it was when somebody last took from it.
 #[derive(Debug, Clone, Copy, PartialEq)]

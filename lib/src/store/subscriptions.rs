@@ -21,7 +21,19 @@ impl Store {
     /// # Errors
     /// Not found.
     pub async fn subscription(&self, tenant: TenantId, id: SubscriptionId) -> Result<Subscription, Error> {
-        self.core.get(&keys::subscription(tenant, id)).await?.ok_or_else(Error::not_found)
+        self.find_subscription(tenant, id).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The tenant's subscription of that id, if it has not been deleted.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn find_subscription(
+        &self,
+        tenant: TenantId,
+        id: SubscriptionId,
+    ) -> Result<Option<Subscription>, Error> {
+        self.core.get(&keys::subscription(tenant, id)).await
     }
 
     /// The subscription that a delivery id's handle means.

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::tokens::Tokens;
 use crate::domain::ids::TenantId;
-use crate::domain::rate::Bucket;
+use crate::domain::rate::Buckets;
 use crate::domain::secret_hash;
 use crate::domain::tenant::{ApiKey, Role, is_key_text};
 use crate::error::{Error, Kind};
@@ -86,9 +86,8 @@ pub struct Doorkeeper {
     operator_key: String,
     tokens: Option<Tokens>,
     known: Mutex<Known>,
-    buckets: Mutex<HashMap<String, Bucket>>,
-    /// How many requests a second one key or token may make, in this environment.
-    per_second: u32,
+    /// How often each key or token may be used in this environment, by its hash.
+    buckets: Mutex<Buckets<String>>,
 }
 
 impl Doorkeeper {
@@ -97,7 +96,13 @@ impl Doorkeeper {
     #[must_use]
     pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>, per_second: u32) -> Self {
         let operator_key = format!("stk_operator_{operator_secret}");
-        Self { store, operator_key, tokens, known: Mutex::default(), buckets: Mutex::default(), per_second }
+        Self {
+            store,
+            operator_key,
+            tokens,
+            known: Mutex::default(),
+            buckets: Mutex::new(Buckets::new(per_second)),
+        }
     }
 
     /// The caller of a request that a role of at least `role` may make.
@@ -106,30 +111,18 @@ impl Doorkeeper {
     /// Unauthenticated without a good key; limited when it is used too often; forbidden when its role may not do this.
     pub async fn caller(&self, headers: &HeaderMap, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
         let text = bearer(headers)?;
-        let caller = self.known(text, now).await?.ok_or_else(unauthenticated)?;
-        self.take_turn(text, now).await?;
+        let hash = secret_hash(text);
+        let caller = self.known(text, &hash, now).await?.ok_or_else(unauthenticated)?;
+        self.buckets.lock().await.take(hash, "Too many requests with this key", now)?;
         if caller.role < role {
             return Err(Error::new(Kind::Forbidden, "forbidden", "The caller's role may not do this"));
         }
         Ok(caller)
     }
 
-    async fn take_turn(&self, text: &str, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut buckets = self.buckets.lock().await;
-        if buckets.len() > MOST {
-            buckets.clear();
-        }
-        let bucket = buckets.entry(secret_hash(text)).or_insert_with(|| Bucket::full(self.per_second, now));
-        bucket.take(self.per_second, now).map_err(|seconds| {
-            let mut error = Error::new(Kind::Limited, "rate_limited", "Too many requests with this key");
-            error.retry_after_seconds = Some(seconds);
-            error
-        })
-    }
-
-    async fn known(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
+    async fn known(&self, text: &str, hash: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
         if is_key_text(text) {
-            let key = self.key(&secret_hash(text), now).await?;
+            let key = self.key(hash, now).await?;
             return Ok(key.map(|key| Caller { tenant: key.tenant_id, role: key.role }));
         }
         match &self.tokens {

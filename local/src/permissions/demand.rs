@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::template::names::{queue_arn, table_arn};
+use crate::sqs;
+use crate::template::names::{secret_arn, table_arn};
 
 /// One action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,10 +106,7 @@ pub(super) fn demands(service: &str, operation: &str, body: &[u8]) -> Vec<Demand
         "sqs" => vec![of_queue(operation, body)],
         _ => vec![Demand {
             action: operation.to_owned(),
-            resource: format!(
-                "arn:aws:secretsmanager:us-east-1:000000000000:secret:{}",
-                body.secret_id.unwrap_or_default()
-            ),
+            resource: secret_arn(&body.secret_id.unwrap_or_default()),
             leading_key: None,
         }],
     };
@@ -150,7 +148,7 @@ fn of_queue(operation: &str, body: Body) -> Demand {
     // Batches are allowed by the action of one.
     let action = operation.strip_suffix("Batch").unwrap_or(operation).to_owned();
     let url = body.queue_url.unwrap_or_default();
-    let of_url = || queue_arn(url.rsplit('/').next().unwrap_or_default());
+    let of_url = || sqs::arn(url.rsplit('/').next().unwrap_or_default());
     Demand { action, resource: body.source_arn.unwrap_or_else(of_url), leading_key: None }
 }
 

@@ -5,9 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::demand::Demand;
-
-/// Before the name of a secret, where a policy names one as the template's `Ref` does.
-const SECRETS: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:";
+use crate::template::names::secret_arn;
 
 /// What a function may do.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -89,11 +87,7 @@ fn grants(statement: &Value) -> Vec<Grant> {
     let grant = |action: &str, resource: &str| Grant {
         statement: name.to_owned(),
         action: action.to_owned(),
-        resource: if resource.starts_with('/') {
-            format!("{SECRETS}{resource}")
-        } else {
-            resource.to_owned()
-        },
+        resource: if resource.starts_with('/') { secret_arn(resource) } else { resource.to_owned() },
         leading_keys: leading_keys.clone(),
         is_used: false,
     };
@@ -147,7 +141,7 @@ mod tests {
             {"Sid": "C", "Effect": "Deny", "Action": "d:Drop", "NotResource": "t"},
         ]}]);
         let mut policy = Policy::read(&policies);
-        let secret = |name: &str| format!("{SECRETS}{name}");
+        let secret = secret_arn;
         for allowed in [
             demand("d:Get", "t", Some("X#1")),
             demand("d:Put", "t", Some("Y#1#Z")),

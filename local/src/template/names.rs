@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Endpoints;
+use crate::sqs;
 
 /// The region that the local stack plays.
 const REGION: &str = "us-east-1";
@@ -123,7 +124,7 @@ impl Names {
         Some(match (kind, attribute) {
             (Kind::Table, "Arn") => table_arn(name),
             (Kind::Table, "StreamArn") => stream_arn(name),
-            (Kind::Queue, "Arn") => queue_arn(name),
+            (Kind::Queue, "Arn") => sqs::arn(name),
             (Kind::Queue, "QueueName") => name.clone(),
             (Kind::Queue, "QueueUrl") => self.queue_url(name),
             (Kind::Function, "Arn") => format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"),
@@ -150,9 +151,9 @@ impl Names {
     }
 }
 
-/// The ARN of a queue.
-pub(crate) fn queue_arn(name: &str) -> String {
-    format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{name}")
+/// The ARN of a secret, without the letters that AWS adds to it.
+pub(crate) fn secret_arn(name: &str) -> String {
+    format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}")
 }
 
 /// The ARN that stands for a table's stream until the engine has made the real one.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use stella::error::Error;
 
 use super::members::Members;
-use super::names::queue_arn;
 use super::{Kind, Resource, wrong};
+use crate::sqs;
 use crate::wiring::{Queue, Secret};
 
 /// A table to be made.
@@ -94,7 +94,7 @@ pub(super) fn queue_of_arn(
     all: &BTreeMap<String, Resource>,
 ) -> Result<String, Error> {
     let mut queues = all.values().filter(|resource| resource.kind == Kind::Queue);
-    let found = queues.find(|queue| queue_arn(&queue.name) == arn);
+    let found = queues.find(|queue| sqs::arn(&queue.name) == arn);
     found
         .map(|queue| queue.name.clone())
         .ok_or_else(|| wrong(place, format!("The template has no queue {arn}")))
