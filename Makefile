@@ -1,11 +1,13 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
 SAM := aws-sam-cli==1.170.0
 LINTERS := .venv/$(CFN_LINT)_$(SAM).stamp
+SCHEMATHESIS := schemathesis==4.32.5
+CALLERS := .venv/$(SCHEMATHESIS).stamp
 CARGO_LAMBDA := cargo-lambda==1.9.2
 BUILDERS := .venv/$(CARGO_LAMBDA).stamp
 # Graviton, unless this toolchain cannot compile for it.
@@ -64,7 +66,7 @@ $(CARGO_FUZZ):
 	cargo install --quiet --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity features docs lint ## Everything that must hold before a change lands
+check: fmt clippy test purity features docs lint conformity ## Everything that must hold before a change lands
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -88,6 +90,14 @@ docs: ## Every public item is documented, and every link leads somewhere
 lint: $(LINTERS) ## The template is valid (needs python3; makes .venv)
 	.venv/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --template template.yaml
+
+conformity: $(CALLERS) ## The running stack answers as its OpenAPI document says; EXAMPLES=20 per operation, SEED=1
+	cargo build --release --workspace --bins
+	tests/schemathesis .venv/bin/schemathesis $(or $(EXAMPLES),20)
+
+$(CALLERS): $(LINTERS)
+	.venv/bin/pip install --quiet --disable-pip-version-check $(SCHEMATHESIS)
+	touch $@
 
 $(BUILDERS): $(LINTERS)
 	.venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_LAMBDA)

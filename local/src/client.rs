@@ -1,5 +1,7 @@
 //! A caller of the API: JSON in, JSON out. For the stack's own first tenant, the demo, and the tests.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
@@ -15,6 +17,22 @@ pub struct Client {
     http: HyperClient<HttpConnector, Full<Bytes>>,
     base: String,
     key: Option<String>,
+    witness: Option<Witness>,
+}
+
+/// Sees every request of a client with its answer.
+pub type Witness = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;
+
+/// A request and its answer.
+pub struct Exchange<'a> {
+    /// The request's method.
+    pub method: &'a Method,
+    /// Its path with its query.
+    pub path: &'a str,
+    /// Its body.
+    pub body: &'a Bytes,
+    /// The answer.
+    pub answer: &'a Answer,
 }
 
 /// What a server answered.
@@ -46,7 +64,14 @@ impl Client {
             http: HyperClient::builder(TokioExecutor::new()).build(connector),
             base: base.to_owned(),
             key: key.map(str::to_owned),
+            witness: None,
         }
+    }
+
+    /// The same connections, with a witness.
+    #[must_use]
+    pub fn witnessed(&self, witness: Witness) -> Self {
+        Self { witness: Some(witness), ..self.clone() }
     }
 
     /// The same connections with another key.
@@ -92,9 +117,9 @@ impl Client {
         body: Bytes,
     ) -> Result<Answer, Error> {
         let mut request = Request::builder()
-            .method(method)
+            .method(method.clone())
             .uri(format!("{}{path}", self.base))
-            .body(Full::new(body))
+            .body(Full::new(body.clone()))
             .map_err(|error| Error::fault("a request cannot be built").caused_by(error))?;
         if let Some(key) = &self.key {
             let value = HeaderValue::try_from(format!("Bearer {key}"))
@@ -110,9 +135,13 @@ impl Client {
         }
         let unreachable = |error| Error::unavailable("the server did not answer").caused_by(error);
         let response = self.http.request(request).await.map_err(|error| unreachable(error.to_string()))?;
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| unreachable(error.to_string()))?.to_bytes();
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        let (parts, answer) = response.into_parts();
+        let answer = answer.collect().await.map_err(|error| unreachable(error.to_string()))?.to_bytes();
+        let answer = serde_json::from_slice(&answer).unwrap_or(Value::Null);
+        let answer = Answer { status: parts.status, headers: parts.headers, body: answer };
+        if let Some(witness) = &self.witness {
+            witness(&Exchange { method: &method, path, body: &body, answer: &answer });
+        }
+        Ok(answer)
     }
 }

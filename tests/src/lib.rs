@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod careless;
+pub mod conformity;
 pub mod faults;
 pub mod load;
 pub mod permissions;
@@ -84,7 +85,7 @@ impl World {
             Stack::start(Settings { parameters, permissions_record, ..settings }).await.expect("a stack");
         let operator_key = stack.operator_key().expect("an operator key").to_owned();
         let key = default_tenant::key(&stack.url(), &operator_key, &data).await.expect("a tenant key");
-        let operator = Client::new(&stack.url(), Some(&operator_key));
+        let operator = Client::new(&stack.url(), Some(&operator_key)).witnessed(conformity::witness());
         let admin = operator.with_key(&key);
         Self { stack, time, operator, admin, key }
     }
@@ -108,6 +109,12 @@ impl World {
     /// A subscription as its creation shows it.
     pub async fn subscription(&self, body: &Value) -> Value {
         self.made("/api/v1/webhook-subscriptions", body).await
+    }
+
+    /// Somebody without a key.
+    #[must_use]
+    pub fn nobody(&self) -> Client {
+        Client::new(&self.stack.url(), None).witnessed(conformity::witness())
     }
 
     /// An admin of another tenant, which has nothing.
@@ -169,8 +176,7 @@ impl World {
         let path = url.strip_prefix(&base).expect("an address of this stack");
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
-        let sender = Client::new(&base, None);
-        sender.send(Method::POST, path, &all, body.to_owned().into()).await.expect("an answer")
+        self.nobody().send(Method::POST, path, &all, body.to_owned().into()).await.expect("an answer")
     }
 
     /// Lets a held time go by, at least `wait`, until a receiver has got this many requests in all. What was

@@ -570,6 +570,38 @@ async fn another_tenant_sees_none_of_it() {
     for path in ["/api/v1/events", "/api/v1/webhook-subscriptions", "/api/v1/components"] {
         assert_eq!(stranger.get(path).await.unwrap().body["pagination"]["total"], 0, "{path}");
     }
-    let nobody = stella_local::client::Client::new(&world.stack.url(), None);
+    let nobody = world.nobody();
     assert_eq!(nobody.get("/api/v1/events").await.unwrap().status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_or_endless_idempotency_key_is_a_mistake_and_not_everybodys_key() {
+    let world = World::start().await;
+    for key in [String::new(), "k".repeat(256)] {
+        let (path, headers) =
+            ("/api/v1/components", [("content-type", "application/json"), ("idempotency-key", key.as_str())]);
+        let body = json!({"name": "app"}).to_string();
+        let answer = world.admin.send(Method::POST, path, &headers, body.into()).await.unwrap();
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+        assert_eq!(answer.body["code"], "invalid_idempotency_key");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_not_asked_for_what_there_cannot_be() {
+    let world = World::start().await;
+    let config = id(&world.docker_hub().await);
+    let subscription = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["*"]});
+    let subscription = id(&world.subscription(&subscription).await);
+    for path in [
+        format!("webhook-configs/{config}/receipts?action=thrown-away"),
+        format!("webhook-subscriptions/{subscription}/deliveries?status=lost"),
+        format!("webhook-subscriptions/{subscription}/deliveries?include=everything"),
+        "events?event=release.forgotten".to_owned(),
+    ] {
+        let answer = world.admin.get(&format!("/api/v1/{path}")).await.unwrap();
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {}", answer.body);
+        let field = path.split(['?', '=']).nth(1).unwrap();
+        assert_eq!(answer.body["errors"][0]["field"], field);
+    }
 }

@@ -170,7 +170,7 @@ async fn every_route_is_closed_to_whoever_may_not_use_it() {
     assert_eq!(gone.status, StatusCode::OK);
     // A key that was revoked may be remembered for this long.
     world.time.advance(Duration::seconds(60));
-    let nobody = Client::new(&world.stack.url(), None);
+    let nobody = world.nobody();
     let malformed = ["x", "stk_", "stk_operator_", "stk_0_0", "eyJhbGciOiJub25lIn0.e30."];
     let malformed = malformed.map(|text| world.admin.with_key(text));
 

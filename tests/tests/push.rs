@@ -261,7 +261,7 @@ async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
         (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_large"))
     );
     let url = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap().to_owned();
-    let sender = stella_local::client::Client::new(&world.stack.url(), None);
+    let sender = world.nobody();
     let xml = [("content-type", "application/xml")];
     let answer = sender.send(Method::POST, &url, &xml, "<push/>".into()).await.unwrap();
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);

@@ -130,11 +130,23 @@ async fn operate(world: &World, chance: &Chance, number: u32, hook: &str, flaky:
     }
 }
 
+/// What is at a path, asked for until a machine that has much to do has the time to say it.
+async fn read(world: &World, path: &str) -> Value {
+    for _ in 0..20 {
+        let answer = world.admin.get(path).await.unwrap();
+        if answer.status == StatusCode::OK {
+            return answer.body;
+        }
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+    }
+    panic!("{path} cannot be read");
+}
+
 /// All rows of a list.
 async fn all(world: &World, path: &str) -> Vec<Value> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = world.get(&format!("{path}?pageSize=100{cursor}")).await;
+        let page = read(world, &format!("{path}?pageSize=100{cursor}")).await;
         rows.extend(page["data"].as_array().unwrap().clone());
         match page["pagination"]["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),

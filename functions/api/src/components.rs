@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
 use stella::domain::change::Change;
-use stella::domain::component::Component;
+use stella::domain::component::{self, Component};
 use stella::domain::ids::{ComponentId, TriggerId};
-use stella::domain::trigger::Trigger;
+use stella::domain::trigger::{self, Trigger};
 use stella::domain::version::TagState;
 use stella::error::Error;
 use stella::store::{Listing, keys, listing};
@@ -18,23 +19,79 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::openapi::operation::{Operation, says};
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/components", list)
-        .post("/components", create)
-        .get("/components/{id}", show)
-        .put("/components/{id}", change)
-        .patch("/components/{id}", change)
-        .delete("/components/{id}", remove)
-        .get("/components/{id}/versions", versions)
-        .get("/components/{id}/triggers", triggers)
-        .post("/components/{id}/triggers", add_trigger)
-        .get("/components/{id}/triggers/{trigger}", show_trigger)
-        .put("/components/{id}/triggers/{trigger}", change_trigger)
-        .patch("/components/{id}/triggers/{trigger}", change_trigger)
-        .delete("/components/{id}/triggers/{trigger}", remove_trigger)
+    let changed = |id, summary| says(id, summary).takes(component::read).gives(200, "Component");
+    let changed_trigger = |id, summary| says(id, summary).takes(trigger::read).gives(200, "Trigger");
+    let by_channel = |operation: Operation| {
+        operation.filtered_by("channel", &json!({"type": "string"}), "Of this channel.")
+    };
+    Routes::about("Components")
+        .get("/components", list, says("listComponents", "Components, newest first").lists("Component"))
+        .post(
+            "/components",
+            create,
+            says("createComponent", "Makes a component")
+                .takes(component::read)
+                .for_example(json!({"name": "myapp", "repositories": ["ghcr.io/myorg/myapp"],
+                    "sourceRepositories": ["github.com/myorg/myapp"]}))
+                .gives(201, "Component"),
+        )
+        .get("/components/{id}", show, says("getComponent", "A component").gives(200, "Component"))
+        .put("/components/{id}", change, changed("replaceComponent", "Says anew what a component is"))
+        .patch("/components/{id}", change, changed("changeComponent", "Changes some of what a component is"))
+        .delete(
+            "/components/{id}",
+            remove,
+            says("deleteComponent", "Deletes a component with its triggers; its releases stay")
+                .gives_nothing(204),
+        )
+        .get(
+            "/components/{id}/versions",
+            versions,
+            by_channel(says("listVersions", "The version map, last changed first").lists("Version")),
+        )
+        .get(
+            "/components/{id}/triggers",
+            triggers,
+            says("listTriggers", "The triggers of a component, newest first").lists("Trigger"),
+        )
+        .post(
+            "/components/{id}/triggers",
+            add_trigger,
+            says("createTrigger", "Makes a trigger")
+                .takes(trigger::read)
+                .for_example(json!({"name": "stable versions", "on": "artifact.pushed", "versionRange": "*",
+                    "channels": ["stable"]}))
+                .gives(201, "Trigger")
+                .conflicts(
+                    "`too_many_triggers`: a component has at most 30. `changed_meanwhile`: try again.",
+                ),
+        )
+        .get(
+            "/components/{id}/triggers/{trigger}",
+            show_trigger,
+            says("getTrigger", "A trigger").gives(200, "Trigger"),
+        )
+        .put(
+            "/components/{id}/triggers/{trigger}",
+            change_trigger,
+            changed_trigger("replaceTrigger", "Says anew what a trigger is"),
+        )
+        .patch(
+            "/components/{id}/triggers/{trigger}",
+            change_trigger,
+            changed_trigger("changeTrigger", "Changes some of what a trigger is"),
+        )
+        .delete(
+            "/components/{id}/triggers/{trigger}",
+            remove_trigger,
+            says("deleteTrigger", "Deletes a trigger; its releases stay")
+                .gives_nothing(204)
+                .conflicts("`changed_meanwhile`: by another request. Try again."),
+        )
 }
 
 async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {

@@ -10,31 +10,58 @@ use stella::app::rejections;
 use stella::domain::change::Change;
 use stella::domain::fields::Fields;
 use stella::domain::url_token::UrlToken;
-use stella::domain::webhook::Config;
+use stella::domain::webhook::{self, Config};
 use stella::error::Error;
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::gateway::Origin;
 use stella::web::idempotency::Made;
-use stella::web::request::{self, ListQuery, New};
+use stella::web::request::{self, Body, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::grace::grace;
+use crate::openapi::operation::says;
 use crate::routes::Routes;
 
-/// How long an old token stays valid by default, and at most, in seconds.
-const GRACE_SECONDS: u64 = 86_400;
-const MOST_GRACE_SECONDS: u64 = 604_800;
-
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/webhook-configs", list)
-        .post("/webhook-configs", create)
-        .get("/webhook-configs/{id}", show)
-        .put("/webhook-configs/{id}", change)
-        .patch("/webhook-configs/{id}", change)
-        .delete("/webhook-configs/{id}", remove)
-        .post("/webhook-configs/{id}/rotate-token", rotate_token)
+    let takes = |id, summary| says(id, summary).takes(|fields| webhook::read(fields, true));
+    let changed = |id, summary| takes(id, summary).gives(200, "WebhookConfig");
+    Routes::about("Webhook configs")
+        .get(
+            "/webhook-configs",
+            list,
+            says("listWebhookConfigs", "Configs, newest first").lists("WebhookConfig"),
+        )
+        .post(
+            "/webhook-configs",
+            create,
+            takes("createWebhookConfig", "Makes a config, and the address to paste into the sender")
+                .for_example(json!({"name": "GitHub", "type": "github-app", "secret": "a long random text",
+                    "repositories": ["myorg/*"]}))
+                .gives(201, "WebhookConfig"),
+        )
+        .get("/webhook-configs/{id}", show, says("getWebhookConfig", "A config").gives(200, "WebhookConfig"))
+        .put("/webhook-configs/{id}", change, changed("replaceWebhookConfig", "Says anew what a config is"))
+        .patch(
+            "/webhook-configs/{id}",
+            change,
+            changed("changeWebhookConfig", "Changes some of what a config is"),
+        )
+        .delete(
+            "/webhook-configs/{id}",
+            remove,
+            says("deleteWebhookConfig", "Deletes a config: its address answers 404 within a minute")
+                .gives_nothing(204),
+        )
+        .post(
+            "/webhook-configs/{id}/rotate-token",
+            rotate_token,
+            says("rotateToken", "Mints another token for the address")
+                .takes(grace)
+                .gives(200, "WebhookConfig")
+                .conflicts("`no_url_token`: its address carries none. `changed_meanwhile`: try again."),
+        )
 }
 
 /// The config; with a token that was minted just now, its address carries it this once.
@@ -106,11 +133,9 @@ async fn rotate_token(
     Admin(caller): Admin,
     Extension(origin): Extension<Origin>,
     Path(id): Path<String>,
-    new: New,
+    Body(wanted): Body,
 ) -> Result<Response, Error> {
-    let mut fields = Fields::of(&new.wanted);
-    let grace = fields.integer("gracePeriodSeconds", 0, MOST_GRACE_SECONDS).unwrap_or(GRACE_SECONDS);
-    fields.finish()?;
+    let grace = Fields::whole(&wanted, grace)?;
     let (id, now) = (request::id(&id)?, api.clock.now());
     let (config, token) = api.configs.rotate_token(caller.tenant, id, grace, now).await?;
     Ok(data(StatusCode::OK, &view(&config, Some(&token), &api.base_url(&origin))))

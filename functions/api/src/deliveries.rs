@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::json;
 use stella::domain::delivery::{Delivery, SHARDS, Status};
 use stella::domain::delivery_view::{self, Context};
 use stella::domain::event::Event;
@@ -18,16 +19,41 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::openapi::operation::says;
+use crate::openapi::shapes;
 use crate::routes::Routes;
 
 /// How many rows a page with bodies has at most.
 const MOST_WITH_BODY: u64 = 20;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/webhook-subscriptions/{id}/deliveries", list)
-        .get("/deliveries/{id}", show)
-        .post("/deliveries/{id}/redeliver", redeliver)
+    let listed = says("listDeliveries", "What went to a subscription, newest event first")
+        .lists("Delivery")
+        .filtered_by("status", &shapes::named("DeliveryStatus"), "In this state.")
+        .filtered_by("event", &json!({"type": "string"}), "Of this type of event.")
+        .within_a_span()
+        .filtered_by(
+            "include",
+            &json!({"const": "body"}),
+            "With bodies and headers, at most 20 rows a page.",
+        );
+    Routes::about("Deliveries")
+        .get("/webhook-subscriptions/{id}/deliveries", list, listed)
+        .get(
+            "/deliveries/{id}",
+            show,
+            says("getDelivery", "A delivery, with every attempt that is kept").gives(200, "Delivery"),
+        )
+        .post(
+            "/deliveries/{id}/redeliver",
+            redeliver,
+            says("redeliver", "Sends a final delivery again: the same id, the schedule from its start")
+                .gives(202, "Delivery")
+                .conflicts(
+                    "`delivery_open`: attempts are still to come. `subscription_disabled`: enable it first. \
+                     `subscription_deleted`, `event_expired`, `test_delivery`: there is nothing to send, or nobody.",
+                ),
+        )
 }
 
 async fn list(
@@ -48,7 +74,7 @@ async fn list(
             && span.contains(row.created_at)
     };
     let mut wanted = query.page()?;
-    let with_body = query.include.as_deref() == Some("body");
+    let with_body = ListQuery::one_of("include", query.include.as_deref(), &["body"])?.is_some();
     if with_body {
         wanted.page_size = wanted.page_size.min(MOST_WITH_BODY);
     }

@@ -18,10 +18,29 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::openapi::operation::says;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/events", list).post("/events", create).get("/events/{id}", show)
+    let example = EventType::DeploymentCompleted;
+    Routes::about("Events")
+        .get(
+            "/events",
+            list,
+            says("listEvents", "Events, newest first")
+                .lists("Event")
+                .filtered_by("event", &json!({"type": "string"}), "Of this type.")
+                .within_a_span(),
+        )
+        .post(
+            "/events",
+            create,
+            says("publishEvent", "Publishes an event; every subscription that wants it gets a delivery")
+                .takes(publish::read)
+                .for_example(json!({"event": example.name(), "data": example.example()}))
+                .gives(202, "PublishedEvent"),
+        )
+        .get("/events/{id}", show, says("getEvent", "An event, with its deliveries").gives(200, "Event"))
 }
 
 async fn create(

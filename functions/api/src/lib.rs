@@ -5,7 +5,9 @@ mod configs;
 mod dead_letters;
 mod deliveries;
 mod events;
+mod grace;
 mod meta;
+mod openapi;
 mod receipts;
 mod recoveries;
 mod releases;
@@ -15,11 +17,15 @@ mod tenants;
 
 use std::sync::Arc;
 
-pub use self::routes::Route;
 use self::routes::Routes;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::http::header::ALLOW;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::any;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use stella::app::attempt::Sender;
 use stella::app::components::Components;
 use stella::app::configs::Configs;
@@ -114,15 +120,20 @@ impl Function for ApiFunction {
     }
 }
 
-/// All routes.
+/// Every method, and its path below `/api/v1`.
 #[must_use]
-pub fn routes() -> Vec<Route> {
-    all().list()
+pub fn routes() -> Vec<(Method, &'static str)> {
+    all().list().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+/// The API's OpenAPI document.
+#[must_use]
+pub fn openapi() -> Value {
+    openapi::document(&all().list())
 }
 
 fn all() -> Routes {
-    Routes::new()
-        .merge(meta::routes())
+    meta::routes()
         .merge(tenants::routes())
         .merge(configs::routes())
         .merge(receipts::routes())
@@ -136,14 +147,22 @@ fn all() -> Routes {
 }
 
 fn router(api: Arc<Api>) -> Router {
-    Router::new()
+    openapi::router()
         .nest("/api/v1", all().router())
+        .route("/api/v1/webhooks/{type}/{integration}", any(only_posted))
+        .route("/api/v1/webhooks/{type}/{integration}/{token}", any(only_posted))
         .fallback(|| async { Error::not_found() })
         .method_not_allowed_fallback(|| async {
             Error::new(Kind::MethodNotAllowed, "method_not_allowed", "This method is not for this resource")
         })
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .with_state(api)
+}
+
+/// What is posted to these addresses goes to `inbound`: what comes here is somebody who looks at one in a browser.
+async fn only_posted() -> Response {
+    let error = Error::new(Kind::MethodNotAllowed, "method_not_allowed", "Webhooks are posted");
+    ([(ALLOW, "POST, OPTIONS")], error).into_response()
 }
 
 impl Door for Api {

@@ -11,10 +11,28 @@ use stella::web::caller::Viewer;
 use stella::web::data;
 
 use crate::Api;
+use crate::openapi::operation::says;
+use crate::openapi::shapes;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/health", health).get("/meta", meta).get("/event-types", event_types)
+    let types = json!({"type": "object", "required": ["success", "data"], "properties": {
+        "success": {"const": true}, "data": {"type": "array", "items": shapes::named("EventType")}}});
+    Routes::about("Operation")
+        .get("/health", health, says("getHealth", "Whether the service is there").gives(200, "Health"))
+        .get(
+            "/meta",
+            meta,
+            says("getMeta", "Which version it is, and where deliveries come from").gives(200, "Meta"),
+        )
+        .merge(
+            Routes::about("Events").get(
+                "/event-types",
+                event_types,
+                says("listEventTypes", "Every type of event, with its schema and an example")
+                    .gives_as_it_is(200, &types),
+            ),
+        )
 }
 
 async fn health() -> Response {

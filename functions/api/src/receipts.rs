@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::json;
 use stella::app::preview::{Sample, preview};
 use stella::app::receipts;
 use stella::domain::receipt::Receipt;
@@ -12,18 +13,49 @@ use stella::error::Error;
 use stella::inbound;
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
-use stella::web::request::{self, ListQuery, New};
+use stella::web::request::{self, Body, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::openapi::operation::says;
+use crate::openapi::shapes;
 use crate::routes::Routes;
 
+/// What requests are answered with, in a word.
+const ACTIONS: [&str; 6] = ["processed", "ignored", "duplicate", "pong", "handshake", "queued"];
+
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/webhook-configs/{id}/receipts", list)
-        .get("/webhook-configs/{id}/receipts/{receipt}", show)
-        .post("/webhook-configs/{id}/receipts/{receipt}/replay", replay)
-        .post("/webhook-configs/{id}/preview", see_through)
+    let answers = json!({"type": "object", "required": ["success", "data"], "properties": {"success": {"const": true},
+        "data": {"anyOf": [shapes::named("Answer"), shapes::named("Handshake")]}}});
+    Routes::about("Webhook configs")
+        .get(
+            "/webhook-configs/{id}/receipts",
+            list,
+            says("listReceipts", "What a sender posted in the last 30 days, newest first")
+                .lists("Receipt")
+                .filtered_by("action", &json!({"enum": ACTIONS}), "Answered so.")
+                .within_a_span(),
+        )
+        .get(
+            "/webhook-configs/{id}/receipts/{receipt}",
+            show,
+            says("getReceipt", "A receipt: the request, what happened, and the answer").gives(200, "Receipt"),
+        )
+        .post(
+            "/webhook-configs/{id}/receipts/{receipt}/replay",
+            replay,
+            says("replay", "Runs a request again; what it did before is a duplicate")
+                .gives_as_it_is(200, &answers)
+                .conflicts("`not_replayable`: the whole body is not kept."),
+        )
+        .post(
+            "/webhook-configs/{id}/preview",
+            see_through,
+            says("preview", "What a body would do; nothing is stored")
+                .takes(Sample::read)
+                .for_example(json!({"headers": {"X-GitHub-Event": "ping"}, "body": {"zen": "Keep it logically awesome."}}))
+                .gives(200, "Preview"),
+        )
 }
 
 async fn list(
@@ -35,14 +67,11 @@ async fn list(
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let listing = Listing::of(keys::receipts(caller.tenant, config.id), "");
     let (now, span) = (api.clock.now(), query.span()?);
+    let action = ListQuery::one_of("action", query.action.as_deref(), &ACTIONS)?;
     let keep = |receipt: &Receipt| {
-        let action = || receipt.row().get("action").cloned();
         receipt.expires_at > now.timestamp()
             && span.contains(receipt.received_at)
-            && query
-                .action
-                .as_ref()
-                .is_none_or(|wanted| action().is_some_and(|action| action == wanted.as_str()))
+            && action.is_none_or(|action| receipt.answer.name() == action)
     };
     let found = api.store.deliveries.list(&listing, &query.page()?, now, keep).await?;
     Ok(page(&found, Receipt::row))
@@ -74,10 +103,10 @@ async fn see_through(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
     Path(id): Path<String>,
-    new: New,
+    Body(wanted): Body,
 ) -> Result<Response, Error> {
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
-    let sample = Sample::parse(&new.wanted)?;
+    let sample = Sample::parse(&wanted)?;
     let now = api.clock.now();
     let parsed = inbound::read(&config, &sample.vouched_for(), now)?;
     Ok(data(StatusCode::OK, &preview(&api.intake, &config, &parsed, now).await?))

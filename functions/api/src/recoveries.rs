@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::DateTime;
 use serde_json::json;
 use stella::app::recover::Asked;
+use stella::domain::recovery::Wanted;
 use stella::error::Error;
 use stella::web::caller::{Admin, Viewer};
 use stella::web::data;
@@ -14,10 +16,24 @@ use stella::web::idempotency::Made;
 use stella::web::request::{self, New};
 
 use crate::Api;
+use crate::openapi::operation::says;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().post("/webhook-subscriptions/{id}/recover", recover).get("/recoveries/{id}", show)
+    Routes::about("Deliveries")
+        .post(
+            "/webhook-subscriptions/{id}/recover",
+            recover,
+            says("recover", "Sends many final deliveries again, or only counts them")
+                .takes(|fields| Wanted::read(fields, DateTime::default()))
+                .for_example(
+                    json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
+                )
+                .gives(202, "Recovery")
+                .gives(200, "Counted")
+                .conflicts("`subscription_disabled`."),
+        )
+        .get("/recoveries/{id}", show, says("getRecovery", "How far a recovery is").gives(200, "Recovery"))
 }
 
 async fn recover(

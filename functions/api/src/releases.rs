@@ -14,10 +14,13 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::openapi::operation::says;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new().get("/releases", list).get("/releases/{id}", show)
+    Routes::about("Releases")
+        .get("/releases", list, says("listReleases", "Releases, newest first").lists("Release"))
+        .get("/releases/{id}", show, says("getRelease", "A release").gives(200, "Release"))
 }
 
 async fn list(

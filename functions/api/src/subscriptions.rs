@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use chrono::Duration;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use stella::app::pulse;
@@ -15,33 +14,88 @@ use stella::domain::change::{Change, merge};
 use stella::domain::event_type::EventType;
 use stella::domain::fields::Fields;
 use stella::domain::ids::SubscriptionId;
-use stella::domain::subscription::Subscription;
+use stella::domain::subscription::{self, Subscription};
 use stella::error::Error;
 use stella::store::{Listing, Page, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::idempotency::Made;
-use stella::web::request::{self, ListQuery, New};
+use stella::web::request::{self, Body, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::grace::grace;
+use crate::openapi::operation::says;
+use crate::openapi::shapes;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/webhook-subscriptions", list)
-        .post("/webhook-subscriptions", create)
-        .get("/webhook-subscriptions/{id}", show)
-        .put("/webhook-subscriptions/{id}", change)
-        .patch("/webhook-subscriptions/{id}", change)
-        .delete("/webhook-subscriptions/{id}", remove)
-        .post("/webhook-subscriptions/{id}/rotate-secret", rotate_secret)
-        .post("/webhook-subscriptions/{id}/test", test)
+    let takes = |id, summary| says(id, summary).takes(|fields| subscription::read(fields, true));
+    let changed = |id, summary| takes(id, summary).gives(200, "Subscription");
+    let tested = json!({"type": "object", "required": ["success", "data"], "properties": {
+        "success": {"type": "boolean", "description": "Whether the receiver took it."},
+        "data": {"anyOf": [shapes::named("TestAttempt"), {"type": "null"}]},
+        "error": {"type": "string", "description": "What went wrong."}}});
+    Routes::about("Subscriptions")
+        .get(
+            "/webhook-subscriptions",
+            list,
+            says("listSubscriptions", "Subscriptions, newest first").lists("Subscription"),
+        )
+        .post(
+            "/webhook-subscriptions",
+            create,
+            takes("createSubscription", "Makes a subscription")
+                .for_example(json!({"name": "deployments", "url": "https://hooks.example.com/stella",
+                    "authType": "signature", "events": ["deployment.*"],
+                    "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}]}))
+                .gives(201, "Subscription"),
+        )
+        .get(
+            "/webhook-subscriptions/{id}",
+            show,
+            says("getSubscription", "A subscription").gives(200, "Subscription"),
+        )
+        .put(
+            "/webhook-subscriptions/{id}",
+            change,
+            changed("replaceSubscription", "Says anew what a subscription is"),
+        )
+        .patch(
+            "/webhook-subscriptions/{id}",
+            change,
+            changed("changeSubscription", "Changes some of what a subscription is"),
+        )
+        .delete(
+            "/webhook-subscriptions/{id}",
+            remove,
+            says("deleteSubscription", "Deletes a subscription; what is open is cancelled")
+                .gives_nothing(204),
+        )
+        .post(
+            "/webhook-subscriptions/{id}/rotate-secret",
+            rotate_secret,
+            says("rotateSecret", "Mints another signing secret and shows it once")
+                .takes(grace)
+                .gives(200, "Subscription")
+                .conflicts("`no_signing_secret`: its `authType` is another. `changed_meanwhile`: try again."),
+        )
+        .post(
+            "/webhook-subscriptions/{id}/test",
+            test,
+            says(
+                "testSubscription",
+                "One attempt at once, with an event type's example; 200 whatever the receiver did",
+            )
+            .takes(read_test)
+            .for_example(json!({"event": "deployment.completed"}))
+            .gives_as_it_is(200, &tested),
+        )
 }
 
-/// The most seconds that a replaced secret signs beside the new one.
-const MOST_GRACE_SECONDS: u64 = 604_800;
-/// How many it does where nothing is said.
-const GRACE_SECONDS: u64 = 86_400;
+fn read_test(fields: &mut Fields<'_>) -> Option<EventType> {
+    fields.require("event");
+    fields.parsed("event", str::parse)
+}
 
 /// The subscription with how its receiver does, and with the signing secret this once when we minted it.
 async fn view(api: &Api, subscription: &Subscription, minted: Option<String>) -> Result<Value, Error> {
@@ -102,10 +156,7 @@ async fn rotate_secret(
     Path(id): Path<String>,
     new: New,
 ) -> Result<Response, Error> {
-    let mut fields = Fields::of(&new.wanted);
-    let grace = fields.integer("gracePeriodSeconds", 0, MOST_GRACE_SECONDS).unwrap_or(GRACE_SECONDS);
-    fields.finish()?;
-    let grace = Duration::seconds(i64::try_from(grace).unwrap_or(0));
+    let grace = Fields::whole(&new.wanted, grace)?;
     let id: SubscriptionId = request::id(&id)?;
     let act = async |_| {
         let (after, secret) =
@@ -130,14 +181,10 @@ async fn test(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
     Path(id): Path<String>,
-    new: New,
+    Body(wanted): Body,
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
-    let mut fields = Fields::of(&new.wanted);
-    fields.require("event");
-    let event = fields.read("event", |value| value.as_str().ok_or("must be a string")?.parse::<EventType>());
-    fields.finish()?;
-    let event = event.ok_or_else(|| Error::fault("a test without a type was accepted"))?;
+    let event = Fields::whole(&wanted, read_test)?;
     match try_out(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
         Ok(tried) => Ok(told(&tried)),
         // Whoever wrote the reference can mend it, and nobody else.

@@ -18,17 +18,32 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
+use crate::openapi::operation::says;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    Routes::new()
-        .get("/tenants", list)
-        .post("/tenants", create)
-        .post("/tenants/{id}/api-keys", create_key_of)
-        .get("/api-keys", list_keys)
-        .post("/api-keys", create_key)
-        .delete("/api-keys/{id}", revoke_key)
-        .post("/master-key/rewrap", rewrap)
+    let key = |id, summary| says(id, summary).takes(tenants::read_key).gives(201, "ApiKey");
+    Routes::about("Tenants and keys")
+        .get("/tenants", list, says("listTenants", "Tenants, newest first").lists("Tenant"))
+        .post(
+            "/tenants",
+            create,
+            says("createTenant", "Makes a tenant").takes(tenants::read).gives(201, "Tenant"),
+        )
+        .post(
+            "/tenants/{id}/api-keys",
+            create_key_of,
+            key("createApiKeyOfTenant", "Makes a key of any tenant"),
+        )
+        .get("/api-keys", list_keys, says("listApiKeys", "The tenant's keys, newest first").lists("ApiKey"))
+        .post("/api-keys", create_key, key("createApiKey", "Makes a key of the caller's tenant"))
+        .delete("/api-keys/{id}", revoke_key, says("revokeApiKey", "Revokes a key").gives(200, "RevokedKey"))
+        .post(
+            "/master-key/rewrap",
+            rewrap,
+            says("rewrap", "Wraps every tenant's data key anew, after the master key was rotated")
+                .gives(200, "Rewrapped"),
+        )
 }
 
 /// Tenants belong to nobody: their idempotency keys are kept under the nil id.

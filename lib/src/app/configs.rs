@@ -139,7 +139,7 @@ impl Configs {
         &self,
         tenant: TenantId,
         id: ConfigId,
-        grace_seconds: u64,
+        grace: Duration,
         now: DateTime<Utc>,
     ) -> Result<(Config, UrlToken), Error> {
         let before = self.find(tenant, id).await?;
@@ -147,7 +147,6 @@ impl Configs {
             let text = "The sender of this config proves itself otherwise";
             return Err(Error::new(Kind::Conflict, "no_url_token", text));
         };
-        let grace = Duration::seconds(i64::try_from(grace_seconds).unwrap_or(0));
         let until = now.checked_add_signed(grace).unwrap_or(now);
         let token = UrlToken::mint(chance::bytes());
         let after = Config {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::intake::{Intake, admit};
 use crate::domain::fields::Fields;
@@ -25,16 +25,26 @@ impl Sample {
     /// # Errors
     /// Every mistake at once.
     pub fn parse(said: &Value) -> Result<Self, Error> {
-        let mut fields = Fields::of(said);
-        let headers = fields.read("headers", read_headers).unwrap_or_default();
+        Fields::whole(said, Self::read)
+    }
+
+    /// Reads the members of a sample.
+    pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let headers = match fields.members("headers").map(read_headers) {
+            Some(Ok(headers)) => headers,
+            Some(Err(message)) => {
+                fields.wrong("headers", message);
+                HeaderMap::new()
+            }
+            None => HeaderMap::new(),
+        };
         fields.require("body");
         let body = match fields.value("body") {
             Some(Value::String(text)) => text.clone().into_bytes(),
             Some(json) => json.to_string().into_bytes(),
             None => Vec::new(),
         };
-        fields.finish()?;
-        Ok(Self { headers, body })
+        Some(Self { headers, body })
     }
 
     /// The request, for which the caller's API key stands.
@@ -44,9 +54,9 @@ impl Sample {
     }
 }
 
-fn read_headers(value: &Value) -> Result<HeaderMap, String> {
+fn read_headers(said: &Map<String, Value>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    for (name, value) in value.as_object().ok_or("must be an object of strings")? {
+    for (name, value) in said {
         let text = value.as_str().ok_or_else(|| format!("{name} must be a string"))?;
         let name: HeaderName = name.parse().map_err(|_| format!("{name} is not a header's name"))?;
         let value: HeaderValue =

@@ -25,18 +25,18 @@ pub struct Publication {
 /// # Errors
 /// Every mistake at once; too large when the data is.
 pub fn parse(body: &Value) -> Result<Publication, Error> {
-    let mut fields = Fields::of(body);
+    let publication = Fields::whole(body, read)?;
+    if publication.data.to_string().len() > crate::domain::event::MOST_DATA {
+        return Err(Error::new(Kind::TooLarge, "data_too_large", "data has at most 256 KiB"));
+    }
+    Ok(publication)
+}
+
+/// Reads the members of a publication.
+pub fn read(fields: &mut Fields<'_>) -> Option<Publication> {
     fields.require("event");
-    let event = fields.read("event", |value| {
-        let event: EventType = value.as_str().ok_or("must be a string")?.parse()?;
-        if event.is_operational() { Err("is raised by this service itself".to_owned()) } else { Ok(event) }
-    });
-    let timestamp = fields.read("timestamp", |value| {
-        let text = value.as_str().ok_or("must be a string")?;
-        DateTime::parse_from_rfc3339(text)
-            .map(|time| time.with_timezone(&Utc))
-            .map_err(|_| "must be an RFC 3339 time".to_owned())
-    });
+    let event = fields.one_of("event", &EventType::published());
+    let timestamp = fields.time("timestamp");
     fields.require("data");
     let data = fields.value("data").cloned().unwrap_or(Value::Null);
     if let Some(event) = event
@@ -46,12 +46,7 @@ pub fn parse(body: &Value) -> Result<Publication, Error> {
             fields.wrong(&mistake.field, mistake.message);
         }
     }
-    fields.finish()?;
-    if data.to_string().len() > crate::domain::event::MOST_DATA {
-        return Err(Error::new(Kind::TooLarge, "data_too_large", "data has at most 256 KiB"));
-    }
-    let event = event.ok_or_else(|| Error::fault("an event without a type was accepted"))?;
-    Ok(Publication { event, timestamp, data })
+    Some(Publication { event: event?, timestamp, data })
 }
 
 /// Stores the event and says whether it was there before.

@@ -13,14 +13,25 @@ use crate::domain::tenant::{ApiKey, Role, Tenant, key_text};
 use crate::error::{Error, Kind};
 use crate::store::{Commit, Created, Store, keys};
 
+/// Reads the members of a tenant: its name.
+pub fn read(fields: &mut Fields<'_>) -> Option<String> {
+    Some(fields.required_text("name", 200))
+}
+
+/// Reads the members of an API key: its name and its role.
+pub fn read_key(fields: &mut Fields<'_>) -> Option<(String, Role)> {
+    let name = fields.required_text("name", 200);
+    fields.require("role");
+    let roles = [("viewer", Role::Viewer), ("publisher", Role::Publisher), ("admin", Role::Admin)];
+    Some((name, fields.one_of("role", &roles)?))
+}
+
 /// Makes a tenant.
 ///
 /// # Errors
 /// Every mistake of the request at once; unavailable when DynamoDB is.
 pub async fn create(store: &Store, id: Uuid, body: &Value, now: DateTime<Utc>) -> Result<Tenant, Error> {
-    let mut fields = Fields::of(body);
-    let name = fields.required_text("name", 200);
-    fields.finish()?;
+    let name = Fields::whole(body, read)?;
     let tenant = Tenant { id: TenantId::from(id), name, created_at: now };
     match store.core.create(&keys::tenant_entry(tenant.id), &tenant).await? {
         Created::Now => Ok(tenant),
@@ -40,25 +51,13 @@ pub async fn create_key(
     body: &Value,
     now: DateTime<Utc>,
 ) -> Result<(ApiKey, String), Error> {
-    let mut fields = Fields::of(body);
-    let name = fields.required_text("name", 200);
-    fields.require("role");
-    let roles = [("viewer", Role::Viewer), ("publisher", Role::Publisher), ("admin", Role::Admin)];
-    let role = fields.one_of("role", &roles);
-    fields.finish()?;
+    let (name, role) = Fields::whole(body, read_key)?;
     if store.core.get::<Tenant>(&keys::tenant_entry(tenant)).await?.is_none() {
         return Err(Error::not_found());
     }
     let id = ApiKeyId::from(id);
     let text = key_text(id, secret);
-    let key = ApiKey {
-        id,
-        tenant_id: tenant,
-        name,
-        role: role.unwrap_or(Role::Viewer),
-        hash: secret_hash(&text),
-        created_at: now,
-    };
+    let key = ApiKey { id, tenant_id: tenant, name, role, hash: secret_hash(&text), created_at: now };
     let mut transaction = store.transaction();
     transaction.create(&store.core, &keys::api_key_entry(tenant, id), &key)?;
     transaction.create(&store.core, &keys::api_key(&key.hash), &key)?;

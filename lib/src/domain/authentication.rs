@@ -6,7 +6,7 @@ use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::fields::Fields;
+use super::fields::{Fields, Kind};
 
 /// Seconds that a signed time may differ from ours, unless a config says otherwise.
 pub const TOLERANCE_SECONDS: u32 = 300;
@@ -115,25 +115,16 @@ pub enum Authentication {
     },
 }
 
-#[derive(Clone, Copy)]
-enum Name {
-    None,
-    Token,
-    Basic,
-    Hmac,
-    StandardWebhooks,
-    HttpSignature,
-    Oidc,
-}
-
-const NAMES: [(&str, Name); 7] = [
-    ("none", Name::None),
-    ("token", Name::Token),
-    ("basic", Name::Basic),
-    ("hmac", Name::Hmac),
-    ("standardWebhooks", Name::StandardWebhooks),
-    ("httpSignature", Name::HttpSignature),
-    ("oidc", Name::Oidc),
+const KINDS: [Kind<Authentication>; 7] = [
+    ("none", |_| Some(Authentication::None)),
+    ("token", token),
+    ("basic", |_| Some(Authentication::Basic)),
+    ("hmac", |fields| hmac(fields).map(Authentication::Hmac)),
+    ("standardWebhooks", |_| Some(Authentication::StandardWebhooks)),
+    ("httpSignature", |fields| {
+        Some(Authentication::HttpSignature { tolerance_seconds: tolerance_seconds(fields) })
+    }),
+    ("oidc", oidc),
 ];
 
 impl Authentication {
@@ -141,7 +132,7 @@ impl Authentication {
     /// needs no more.
     pub fn parse(fields: &mut Fields<'_>) -> Option<Self> {
         match fields.value("authentication").and_then(Value::as_str) {
-            None => fields.object("authentication", Self::read),
+            None => fields.object("authentication", |fields| fields.kind("type", &KINDS)),
             Some("none") => Some(Self::None),
             Some("basic") => Some(Self::Basic),
             Some("standardWebhooks") => Some(Self::StandardWebhooks),
@@ -152,36 +143,24 @@ impl Authentication {
             }
         }
     }
+}
 
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        fields.require("type");
-        match fields.one_of("type", &NAMES)? {
-            Name::None => Some(Self::None),
-            Name::Basic => Some(Self::Basic),
-            Name::StandardWebhooks => Some(Self::StandardWebhooks),
-            Name::HttpSignature => Some(Self::HttpSignature { tolerance_seconds: tolerance_seconds(fields) }),
-            Name::Token => {
-                let header = header(fields);
-                let prefix = prefix(fields);
-                Some(Self::Token { header: header?, prefix })
-            }
-            Name::Hmac => hmac(fields).map(Self::Hmac),
-            Name::Oidc => oidc(fields),
-        }
-    }
+fn token(fields: &mut Fields<'_>) -> Option<Authentication> {
+    let header = header(fields);
+    let prefix = prefix(fields);
+    Some(Authentication::Token { header: header?, prefix })
 }
 
 fn header(fields: &mut Fields<'_>) -> Option<String> {
     fields.require("header");
-    fields.read("header", header_name)
+    fields.parsed("header", header_name)
 }
 
 /// Reads a header's name.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn header_name(value: &Value) -> Result<String, String> {
-    let name = value.as_str().ok_or("must be a string")?;
+pub fn header_name(name: &str) -> Result<String, String> {
     if name.len() > MOST_HEADER_BYTES || name.parse::<HeaderName>().is_err() {
         return Err("is not a header name".to_owned());
     }
@@ -224,12 +203,12 @@ fn oidc(fields: &mut Fields<'_>) -> Option<Authentication> {
     let issuer = fields.required_text("issuer", 2048);
     let audience = fields.required_text("audience", 2048);
     fields.require("claims");
-    let claims = fields.read("claims", |value| {
-        let claims = value.as_object().filter(|claims| !claims.is_empty());
-        let claims = claims.ok_or("must be an object with at least one claim")?;
-        Ok(claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
-    });
-    Some(Authentication::Oidc { issuer, audience, claims: claims? })
+    let claims = fields.members("claims")?;
+    if claims.is_empty() {
+        fields.wrong("claims", "must have at least one claim");
+    }
+    let claims = claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Some(Authentication::Oidc { issuer, audience, claims })
 }
 
 #[cfg(test)]

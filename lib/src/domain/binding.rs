@@ -103,9 +103,7 @@ impl Entry {
 impl RepositoryBinding {
     /// Reads the member `repositories` of a webhook config: exact names or `prefix/*`, with or without host.
     pub fn parse(fields: &mut Fields<'_>) -> Option<Self> {
-        let entries = fields.list("repositories", MOST_ENTRIES, |value| {
-            Entry::try_from(value.as_str().ok_or("must be a string")?.to_owned())
-        });
+        let entries = fields.texts("repositories", MOST_ENTRIES, |text| Entry::try_from(text.to_owned()));
         entries.map(Self)
     }
 

@@ -28,10 +28,9 @@ impl ChannelRule {
     /// Reads the members of one rule.
     pub fn parse(fields: &mut Fields<'_>) -> Option<Self> {
         fields.require("pattern");
-        let pattern =
-            fields.read("pattern", |value| Pattern::parse(value.as_str().ok_or("must be a string")?));
+        let pattern = fields.parsed("pattern", Pattern::parse);
         fields.require("channel");
-        let channel = fields.read("channel", |value| channel_name(value.as_str().ok_or("must be a string")?));
+        let channel = fields.parsed("channel", channel_name);
         Some(Self { pattern: pattern?, channel: channel? })
     }
 }

@@ -64,19 +64,23 @@ pub struct Component {
     pub revision: u64,
 }
 
+/// Reads the members of a component.
+pub fn read(fields: &mut Fields<'_>) -> Option<Terms> {
+    let name = fields.required_text("name", 200);
+    let mut repositories =
+        |name| fields.texts(name, MOST_REPOSITORIES, Repository::parse).unwrap_or_default();
+    let (repositories, source_repositories) =
+        (repositories("repositories"), repositories("sourceRepositories"));
+    let channel_rules = fields.objects("channelRules", 50, ChannelRule::parse).unwrap_or_default();
+    Some(Terms { name, repositories, source_repositories, channel_rules })
+}
+
 /// Reads a component from a request.
 ///
 /// # Errors
 /// Every mistake at once.
 pub fn parse(body: &Value) -> Result<Terms, Error> {
-    let mut fields = Fields::of(body);
-    let name = fields.required_text("name", 200);
-    let read = |value: &Value| Repository::parse(value.as_str().ok_or("must be a string")?);
-    let repositories = fields.list("repositories", MOST_REPOSITORIES, read).unwrap_or_default();
-    let source_repositories = fields.list("sourceRepositories", MOST_REPOSITORIES, read).unwrap_or_default();
-    let channel_rules = fields.objects("channelRules", 50, ChannelRule::parse).unwrap_or_default();
-    fields.finish()?;
-    Ok(Terms { name, repositories, source_repositories, channel_rules })
+    Fields::whole(body, read)
 }
 
 impl Component {

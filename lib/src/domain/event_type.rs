@@ -126,6 +126,13 @@ impl EventType {
         }
     }
 
+    /// Those that callers publish, by their names.
+    #[must_use]
+    pub fn published() -> Vec<(&'static str, Self)> {
+        let published = Self::ALL.iter().filter(|kind| !kind.is_operational());
+        published.map(|kind| (kind.name(), *kind)).collect()
+    }
+
     /// The noun before the dot.
     #[must_use]
     pub fn group(self) -> &'static str {

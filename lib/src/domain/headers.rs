@@ -66,11 +66,7 @@ pub struct CustomHeaders(BTreeMap<String, String>);
 impl CustomHeaders {
     /// Reads the member `headers` of a subscription; each mistake is noted as `headers.<name>`.
     pub fn parse(fields: &mut Fields<'_>) -> Option<Self> {
-        let value = fields.value("headers")?;
-        let Some(object) = value.as_object() else {
-            fields.wrong("headers", "must be an object of strings");
-            return None;
-        };
+        let object = fields.members("headers")?;
         if object.len() > MAX_COUNT {
             fields.wrong("headers", format!("must have at most {MAX_COUNT} entries"));
             return None;

@@ -35,6 +35,7 @@ pub mod retry;
 pub mod schedule;
 pub mod schema;
 pub mod scheme;
+pub mod shape;
 pub mod signature;
 pub mod subscription;
 pub mod target;

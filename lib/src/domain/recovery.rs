@@ -10,6 +10,14 @@ use super::ids::{RecoveryId, SubscriptionId, TenantId};
 use super::timestamp;
 use crate::error::Error;
 
+/// The states that deliveries can be recovered from, by their names on the wire.
+const FINAL: [(&str, Status); 4] = [
+    ("delivered", Status::Delivered),
+    ("failed", Status::Failed),
+    ("skipped", Status::Skipped),
+    ("cancelled", Status::Cancelled),
+];
+
 /// What is recovered where nothing is said.
 const USUAL: [Status; 2] = [Status::Failed, Status::Skipped];
 
@@ -31,22 +39,21 @@ impl Wanted {
     /// # Errors
     /// Every mistake at once.
     pub fn parse(body: &Value, now: DateTime<Utc>) -> Result<(Self, bool), Error> {
-        let mut fields = Fields::of(body);
+        Fields::whole(body, |fields| Self::read(fields, now))
+    }
+
+    /// Reads the members of a request.
+    pub fn read(fields: &mut Fields<'_>, now: DateTime<Utc>) -> Option<(Self, bool)> {
         fields.require("from");
-        let from = fields.read("from", moment);
-        let to = fields.read("to", moment).unwrap_or(now);
-        let status = fields.read("status", |value| {
-            let status: Status = value.as_str().ok_or("must be a string")?.parse()?;
-            if status.is_open() { Err("must be a final state".to_owned()) } else { Ok(status) }
-        });
+        let from = fields.time("from");
+        let to = fields.time("to").unwrap_or(now);
+        let status = fields.one_of("status", &FINAL);
         let is_dry = fields.boolean("dryRun").unwrap_or(false);
         if from.is_some_and(|from| from > to) {
             fields.wrong("from", "must not be after to");
         }
-        fields.finish()?;
-        let from = from.ok_or_else(|| Error::fault("a recovery without a beginning was accepted"))?;
         let statuses = status.map_or_else(|| USUAL.to_vec(), |status| vec![status]);
-        Ok((Self { from, to, statuses }, is_dry))
+        Some((Self { from: from?, to, statuses }, is_dry))
     }
 
     /// Whether a delivery is meant. A test is none: it has no event.
@@ -54,11 +61,6 @@ impl Wanted {
     pub fn takes(&self, row: &Delivery, now: DateTime<Utc>) -> bool {
         row.event_id.is_some() && self.statuses.contains(&row.status) && !row.has_expired(now)
     }
-}
-
-fn moment(value: &Value) -> Result<DateTime<Utc>, String> {
-    let read = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    read.map(|time| time.to_utc()).ok_or_else(|| "must be a time as in 2026-01-09T10:30:00Z".to_owned())
 }
 
 /// A recovery as stored.

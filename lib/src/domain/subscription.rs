@@ -13,6 +13,7 @@ use super::headers::CustomHeaders;
 use super::ids::{SubscriptionId, TenantId};
 use super::retry::RetryPolicy;
 use super::signature::SigningSecret;
+use crate::error::Error;
 
 /// Milliseconds an attempt may take at most, and by default.
 pub const TIMEOUT_MS: u64 = 30_000;
@@ -201,13 +202,17 @@ impl Subscription {
 ///
 /// # Errors
 /// Every mistake at once.
-pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), crate::error::Error> {
-    let mut fields = Fields::of(body);
+pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), Error> {
+    Fields::whole(body, |fields| read(fields, has_credential))
+}
+
+/// Reads the members of a subscription.
+pub fn read(fields: &mut Fields<'_>, has_credential: bool) -> Option<(Terms, Secrets)> {
     let name = fields.required_text("name", 200);
     let url = fields.required_text("url", 2048);
     let method =
         fields.one_of("method", &[("POST", Method::Post), ("PUT", Method::Put)]).unwrap_or(Method::Post);
-    let headers = CustomHeaders::parse(&mut fields).unwrap_or_default();
+    let headers = CustomHeaders::parse(fields).unwrap_or_default();
     let auth_type = fields
         .one_of(
             "authType",
@@ -221,18 +226,16 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), cra
         .unwrap_or(AuthType::None);
     let credential_ref = fields.text("credentialRef", 512);
     let credential = fields.text("credential", 4096);
-    let signature_secret = fields
-        .read("signatureSecret", |value| SigningSecret::parse(value.as_str().ok_or("must be a string")?));
+    let signature_secret = fields.parsed("signatureSecret", SigningSecret::parse);
     fields.require("events");
-    let mut events = fields
-        .list("events", 50, |value| value.as_str().ok_or("must be a string")?.parse::<EventPattern>())
-        .unwrap_or_default();
+    let events = fields.texts("events", 50, str::parse::<EventPattern>);
+    if events.as_ref().is_some_and(Vec::is_empty) {
+        fields.wrong("events", "must name at least one event type");
+    }
+    let mut events = events.unwrap_or_default();
     // Said twice is said once.
     let mut seen = std::collections::BTreeSet::new();
     events.retain(|pattern| seen.insert(pattern.to_string()));
-    if events.is_empty() && body.get("events").is_some_and(Value::is_array) {
-        fields.wrong("events", "must name at least one event type");
-    }
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
     let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
     let timeout = fields.integer("timeout", 100, TIMEOUT_MS).unwrap_or(TIMEOUT_MS);
@@ -240,14 +243,7 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), cra
         .integer("rateLimitPerSecond", 1, MOST_PER_SECOND)
         .and_then(|per_second| u32::try_from(per_second).ok());
     let enabled = fields.boolean("enabled").unwrap_or(true);
-    check_credentials(
-        &mut fields,
-        auth_type,
-        credential.as_deref(),
-        credential_ref.is_some(),
-        has_credential,
-    );
-    fields.finish()?;
+    check_credentials(fields, auth_type, credential.as_deref(), credential_ref.is_some(), has_credential);
     let terms = Terms {
         name,
         url,
@@ -262,7 +258,7 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Terms, Secrets), cra
         rate_limit_per_second,
         enabled,
     };
-    Ok((terms, Secrets { signature_secret, credential }))
+    Some((terms, Secrets { signature_secret, credential }))
 }
 
 fn check_credentials(

@@ -165,32 +165,27 @@ fn is_failure(result: &str) -> bool {
 /// # Errors
 /// Every mistake at once.
 pub fn parse(body: &Value) -> Result<Terms, Error> {
-    let mut fields = Fields::of(body);
+    Fields::whole(body, read)
+}
+
+/// Reads the members of a trigger.
+pub fn read(fields: &mut Fields<'_>) -> Option<Terms> {
     let name = fields.required_text("name", 200);
     fields.require("on");
     let on = fields.one_of("on", &ON);
-    let tag_pattern =
-        fields.read("tagPattern", |value| Pattern::parse(value.as_str().ok_or("must be a string")?));
-    let version_range =
-        fields.read("versionRange", |value| VersionRange::parse(value.as_str().ok_or("must be a string")?));
-    let is_given = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
-    if is_given("tagPattern") && is_given("versionRange") {
+    let tag_pattern = fields.parsed("tagPattern", Pattern::parse);
+    let version_range = fields.parsed("versionRange", VersionRange::parse);
+    if fields.is_given("tagPattern") && fields.is_given("versionRange") {
         fields.wrong("versionRange", "cannot be given together with tagPattern");
     }
-    let channels = fields
-        .list("channels", 20, |value| channel_name(value.as_str().ok_or("must be a string")?))
-        .unwrap_or_default();
+    let channels = fields.texts("channels", 20, channel_name).unwrap_or_default();
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
     let require_digest = fields.boolean("requireDigest").unwrap_or(false);
-    let release_name = fields
-        .read("releaseName", |value| ReleaseName::parse(value.as_str().ok_or("must be a string")?))
-        .unwrap_or_default();
+    let release_name = fields.parsed("releaseName", ReleaseName::parse).unwrap_or_default();
     let enabled = fields.boolean("enabled").unwrap_or(true);
-    fields.finish()?;
-    let on = on.ok_or_else(|| Error::fault("a trigger on nothing was accepted"))?;
-    Ok(Terms {
+    Some(Terms {
         name,
-        on,
+        on: on?,
         tag_pattern,
         version_range,
         channels,

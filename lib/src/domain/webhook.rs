@@ -188,19 +188,23 @@ fn live<'a>(current: Option<&'a str>, previous: Option<&'a Previous>, now: DateT
 /// # Errors
 /// Every mistake at once.
 pub fn parse(body: &Value, has_secret: bool) -> Result<(Terms, Secrets), Error> {
-    let mut fields = Fields::of(body);
+    Fields::whole(body, |fields| read(fields, has_secret))
+}
+
+/// Reads the members of a webhook config.
+pub fn read(fields: &mut Fields<'_>, has_secret: bool) -> Option<(Terms, Secrets)> {
     let name = fields.required_text("name", 200);
     fields.require("type");
     let webhook_type = fields.one_of("type", &WebhookType::ALL);
     let provider = fields.one_of("provider", &Provider::ALL).unwrap_or(Provider::Auto);
     let secret_ref = fields.text("secretRef", 512);
     let secret = fields.text("secret", 4096);
-    let signature_header = fields.read("signatureHeader", header_name);
+    let signature_header = fields.parsed("signatureHeader", header_name);
     let signature_algorithm = fields.one_of("signatureAlgorithm", &Algorithm::ALL);
-    let authentication = Authentication::parse(&mut fields);
+    let authentication = Authentication::parse(fields);
     let enabled = fields.boolean("enabled").unwrap_or(true);
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
-    let repositories = RepositoryBinding::parse(&mut fields).unwrap_or_default();
+    let repositories = RepositoryBinding::parse(fields).unwrap_or_default();
     let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
     let mapping = fields.object("mapping", Mapping::parse);
     let terms = Terms {
@@ -218,14 +222,13 @@ pub fn parse(body: &Value, has_secret: bool) -> Result<(Terms, Secrets), Error> 
         mapping,
     };
     if let Some(webhook_type) = webhook_type {
-        check_provider(&mut fields, webhook_type, &terms);
+        check_provider(fields, webhook_type, &terms);
     }
     // A broken authentication has its own mistakes, and what it needs is not known.
-    if body.get("authentication").is_none_or(Value::is_null) || terms.authentication.is_some() {
-        check_secret(&mut fields, &terms, secret.as_deref(), has_secret);
+    if !fields.is_given("authentication") || terms.authentication.is_some() {
+        check_secret(fields, &terms, secret.as_deref(), has_secret);
     }
-    fields.finish()?;
-    Ok((terms, Secrets { secret }))
+    Some((terms, Secrets { secret }))
 }
 
 fn check_provider(fields: &mut Fields<'_>, webhook_type: WebhookType, terms: &Terms) {

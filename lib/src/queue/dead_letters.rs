@@ -118,10 +118,10 @@ impl DeadLetters {
         Ok(json!({"queues": moved}))
     }
 
-    /// Whether a dead-letter queue is called so.
+    /// What the queues are called that dead letters come from.
     #[must_use]
-    pub fn is_one(name: &str) -> bool {
-        QUEUES.iter().any(|(known, _)| *known == name)
+    pub fn names() -> [(&'static str, &'static str); 4] {
+        QUEUES.map(|(name, _)| (name, name))
     }
 
     async fn attribute(&self, url: &str, name: QueueAttributeName) -> Result<String, Error> {

@@ -21,6 +21,9 @@ use crate::store::{Created, Store, keys};
 /// How long a key is honoured, in hours.
 const HONOURED_HOURS: i64 = 24;
 
+/// How long a key may be, in bytes.
+const MOST_KEY: usize = 255;
+
 /// How long a request counts as still running, in seconds: longer than any function runs.
 const RUNNING_SECONDS: i64 = 60;
 
@@ -81,6 +84,11 @@ impl Creation<'_> {
             let made = act(fresh).await?;
             return Ok(data(made.status, &made.data));
         };
+        // An empty one is a caller's mistake, which would make every request the repetition of another.
+        if key.is_empty() || key.len() > MOST_KEY {
+            let text = format!("An Idempotency-Key has 1 to {MOST_KEY} characters");
+            return Err(Error::new(Kind::Invalid, "invalid_idempotency_key", text));
+        }
         let place = keys::idempotency(self.tenant, &self.hash(key.as_bytes()));
         let begun = Record {
             request: hex::encode(Sha256::digest(&self.request.body)),

@@ -76,6 +76,18 @@ impl<S: Send + Sync> FromRequest<S> for New {
     }
 }
 
+/// The body of a request that makes nothing, as JSON.
+#[derive(Debug, Clone)]
+pub struct Body(pub Value);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        New::from_request(request, state).await.map(|New { wanted, .. }| Self(wanted))
+    }
+}
+
 impl<S: Send + Sync> FromRequest<S> for Change {
     type Rejection = Error;
 
@@ -162,6 +174,20 @@ impl ListQuery {
     pub fn choice<T: FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, Error> {
         let Some(text) = text else { return Ok(None) };
         text.parse().map(Some).map_err(|_| invalid(field, "is not one that there is"))
+    }
+
+    /// One of a few words, or nothing.
+    ///
+    /// # Errors
+    /// Invalid when it is another.
+    pub fn one_of(
+        field: &str,
+        text: Option<&str>,
+        words: &[&'static str],
+    ) -> Result<Option<&'static str>, Error> {
+        let Some(text) = text else { return Ok(None) };
+        let word = words.iter().find(|word| **word == text).copied();
+        word.map(Some).ok_or_else(|| invalid(field, &format!("must be one of {}", words.join(", "))))
     }
 
     /// Which page is asked for.

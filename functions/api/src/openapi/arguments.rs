@@ -1,0 +1,122 @@
+//! What a handler's arguments say of its operation: who may call it, what it reads, and how that can fail.
+
+use axum::extract::{Extension, Path, State};
+use serde_json::json;
+use stella::domain::change::Change;
+use stella::web::caller::{Admin, Operator, Publisher, Viewer};
+use stella::web::request::{Body, ListQuery, New};
+
+use super::operation::{Failure, Operation};
+
+/// The arguments of a handler, as axum names them.
+pub(crate) trait Arguments {
+    /// Adds what they say.
+    fn tell(operation: &mut Operation);
+}
+
+/// One of them.
+pub(crate) trait Argument {
+    /// Adds what it says.
+    fn tell(operation: &mut Operation);
+}
+
+impl Arguments for ((),) {
+    fn tell(_: &mut Operation) {}
+}
+
+macro_rules! handlers {
+    ($(($($argument:ident),*),)*) => {$(
+        // The first of the tuple is axum's own mark.
+        impl<M, $($argument: Argument),*> Arguments for (M, $($argument,)*) {
+            fn tell(operation: &mut Operation) {
+                $($argument::tell(operation);)*
+            }
+        }
+    )*};
+}
+
+handlers! {
+    (A),
+    (A, B),
+    (A, B, C),
+    (A, B, C, D),
+    (A, B, C, D, E),
+}
+
+impl<T> Argument for State<T> {
+    fn tell(_: &mut Operation) {}
+}
+
+impl<T> Argument for Extension<T> {
+    fn tell(_: &mut Operation) {}
+}
+
+impl<T> Argument for Path<T> {
+    fn tell(operation: &mut Operation) {
+        operation.fails(&[Failure::NotFound]);
+    }
+}
+
+macro_rules! callers {
+    ($($name:ident = $role:literal $(, $forbidden:expr)?;)*) => {$(
+        impl Argument for $name {
+            fn tell(operation: &mut Operation) {
+                operation.is_for($role);
+                operation.fails(&[Failure::Unauthenticated, Failure::Limited, Failure::Ours]);
+                $(operation.fails(&[$forbidden]);)?
+            }
+        }
+    )*};
+}
+
+callers! {
+    Viewer = "viewer";
+    Publisher = "publisher", Failure::Forbidden;
+    Admin = "admin", Failure::Forbidden;
+    Operator = "operator", Failure::Forbidden;
+}
+
+impl Argument for ListQuery {
+    fn tell(operation: &mut Operation) {
+        operation.fails(&[Failure::Invalid]);
+        operation.asks(
+            "page",
+            &json!({"type": "integer", "minimum": 1, "default": 1}),
+            "Which page, from 1.",
+        );
+        let size = json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20});
+        operation.asks("pageSize", &size, "Rows a page has at most.");
+        operation.asks(
+            "cursor",
+            &json!({"type": "string"}),
+            "What `nextCursor` was of the page before, instead of `page`.",
+        );
+        let time = json!({"type": "string", "format": "date-time"});
+        operation.asks("asOf", &time, "What `asOf` was of the first page, so that pages do not shift.");
+    }
+}
+
+fn reads_a_body(operation: &mut Operation) {
+    operation.fails(&[Failure::Invalid, Failure::TooLarge, Failure::MediaType, Failure::Unprocessable]);
+}
+
+impl Argument for Body {
+    fn tell(operation: &mut Operation) {
+        reads_a_body(operation);
+    }
+}
+
+impl Argument for New {
+    fn tell(operation: &mut Operation) {
+        reads_a_body(operation);
+        operation.may_be_repeated();
+    }
+}
+
+impl Argument for Change {
+    fn tell(operation: &mut Operation) {
+        reads_a_body(operation);
+        operation
+            .fails(&[Failure::Conflict("`changed_meanwhile`: by another request. Read it and try again.")]);
+    }
+}

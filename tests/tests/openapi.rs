@@ -1,0 +1,66 @@
+//! The OpenAPI document and its page, as anybody gets them.
+
+use std::collections::BTreeSet;
+
+use end_to_end::{World, id};
+use http::{Method, StatusCode};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_has_every_route_and_nobody_needs_a_key_for_it() {
+    let world = World::start().await;
+    let answer = world.nobody().get("/openapi.json").await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.body, stella_api::openapi());
+    let mut ids = BTreeSet::new();
+    for (method, path) in stella_api::routes() {
+        let operation = &answer.body["paths"][format!("/api/v1{path}")][method.as_str().to_ascii_lowercase()];
+        assert!(operation["summary"].is_string(), "{method} {path}");
+        assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_page_is_for_people_and_asks_nothing_of_other_hosts() {
+    let world = World::start().await;
+    let answer = world.nobody().send(Method::GET, "/docs", &[], Vec::new().into()).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8");
+    let policy = answer.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_of_a_body_is_accepted() {
+    let world = World::start().await;
+    let component = world.component(&["myorg/other"]).await;
+    let config = id(&world.docker_hub().await);
+    let subscription =
+        json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["*"], "retryPolicy": {"maxRetries": 0}});
+    let subscription = id(&world.subscription(&subscription).await);
+    let document = stella_api::openapi();
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let Some(body) = operation.pointer("/requestBody/content/application~1json/example") else {
+                continue;
+            };
+            let id = match path.split('/').nth(3) {
+                Some("components") => &component,
+                Some("webhook-configs") => &config,
+                _ => &subscription,
+            };
+            let method = method.to_uppercase().parse().unwrap();
+            let mut body = body.clone();
+            if let Some(url) = body.get_mut("url") {
+                // A name must resolve, and none of other hosts does everywhere.
+                *url = json!("http://127.0.0.1:9/");
+            }
+            let answer = world.admin.json(method, &path.replace("{id}", id), &body).await.unwrap();
+            assert!(answer.status.is_success(), "{path}: {}", answer.body);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 7, "{tried} examples");
+}
