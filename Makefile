@@ -55,9 +55,10 @@ test: ## Unit, property and end-to-end tests
 	cargo test --release --workspace
 	target/release/permissions
 
-torture: ## Crash points, kill -9 under load, and failing wires: 10 seeds of 10 000 operations (SEED=n for one)
+torture: ## Crash points, kill -9 under load, failing wires (10 seeds of 10 000 operations, SEED=n for one), fuzz
 	cargo build --release --workspace --bins
 	cargo test --release --workspace --test crash_points --test crash --test torture -- --include-ignored --nocapture
+	$(MAKE) fuzz
 
 fuzz: $(CARGO_FUZZ) ## Each sender and rule with hostile input, FUZZ_SECONDS=10 each
 	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)

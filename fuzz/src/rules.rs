@@ -11,6 +11,7 @@ use stella::domain::event::Event;
 use stella::domain::fields::Fields;
 use stella::domain::filter::Filter;
 use stella::domain::headers::CustomHeaders;
+use stella::domain::message::{AttemptDue, Command, QueuedRequest};
 use stella::domain::outcome::RetryAfter;
 use stella::domain::release::Release;
 use stella::domain::retry::{MAX_DELAY_SECONDS, RetryPolicy};
@@ -91,14 +92,26 @@ pub fn bodies(input: &str) {
     let _ = webhook::parse(&body, false);
 }
 
-/// A stored item, perhaps of another version: what can be read is written as it was read.
-pub fn items(input: &str) {
-    fn holds<T: DeserializeOwned + Serialize>(input: &str) {
-        let Ok(item) = serde_json::from_str::<T>(input) else { return };
-        let written = serde_json::to_value(&item).expect("what is read can be written");
-        let again: T = serde_json::from_value(written.clone()).expect("what is written can be read");
-        assert_eq!(serde_json::to_value(&again).expect("an item"), written);
+/// What can be read is written as it was read.
+fn holds<T: DeserializeOwned + Serialize>(input: &str) {
+    let Ok(item) = serde_json::from_str::<T>(input) else { return };
+    let written = serde_json::to_value(&item).expect("what is read can be written");
+    let again: T = serde_json::from_value(written.clone()).expect("what is written can be read");
+    assert_eq!(serde_json::to_value(&again).expect("an item"), written);
+}
+
+/// A message on a queue, perhaps of another version.
+pub fn messages(input: &str) {
+    holds::<AttemptDue>(input);
+    holds::<Command>(input);
+    holds::<QueuedRequest>(input);
+    if let Ok(request) = serde_json::from_str::<QueuedRequest>(input) {
+        let _ = request.packed_body();
     }
+}
+
+/// A stored item, perhaps of another version.
+pub fn items(input: &str) {
     holds::<Component>(input);
     holds::<Config>(input);
     holds::<Delivery>(input);

@@ -1,6 +1,7 @@
 //! A death between two effects, for tests of what is left then: at one of the writes and sends that functions
 //! ask for, nothing is answered any more, as if the process had ended there.
 
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -21,6 +22,49 @@ pub enum Side {
     After,
 }
 
+/// One of the effects that functions ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// By its number among all, from 1.
+    Number(u64),
+    /// By its name, `Function Operation`, and its number among those of that name.
+    Named(String, u64),
+}
+
+/// A point between two effects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    /// On which side of the effect.
+    pub side: Side,
+    /// Of which effect.
+    pub effect: Effect,
+}
+
+impl FromStr for Point {
+    type Err = String;
+
+    /// Reads `after DeliverFunction UpdateItem`, or `before ApiFunction PutItem 3` for the third.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (side, function, operation, number) = match *words.as_slice() {
+            [side, function, operation] => (side, function, operation, "1"),
+            [side, function, operation, number] => (side, function, operation, number),
+            _ => {
+                return Err(
+                    "must be as `after DeliverFunction UpdateItem 2`: the number may be left out".to_owned()
+                );
+            }
+        };
+        let side = match side {
+            "before" => Side::Before,
+            "after" => Side::After,
+            _ => return Err("must begin with before or after".to_owned()),
+        };
+        let number = number.parse().ok().filter(|number| *number > 0).ok_or("ends with a number from 1")?;
+        Ok(Self { side, effect: Effect::Named(format!("{function} {operation}"), number) })
+    }
+}
+
 /// Where the process ends, if anywhere. Clones are of one process.
 #[derive(Debug, Clone)]
 pub struct Dying(Arc<Shared>);
@@ -28,8 +72,7 @@ pub struct Dying(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     effects: Mutex<Vec<String>>,
-    /// The number of an effect, from 1 since it was armed.
-    at: Mutex<Option<(u64, Side)>>,
+    at: Mutex<Option<Point>>,
     is_dead: watch::Sender<bool>,
 }
 
@@ -42,10 +85,10 @@ impl Default for Dying {
 }
 
 impl Dying {
-    /// Ends the process at an effect, the first from now on being number 1.
-    pub fn arm(&self, at: u64, side: Side) {
+    /// Ends the process at a point, the first effect from now on being number 1.
+    pub fn arm(&self, at: Point) {
         self.0.effects.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        *self.0.at.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, side));
+        *self.0.at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// Returns when the process has ended.
@@ -75,9 +118,15 @@ impl Dying {
     fn note(&self, effect: String) -> Option<Side> {
         let mut effects = self.0.effects.lock().unwrap_or_else(PoisonError::into_inner);
         effects.push(effect);
-        let at = *self.0.at.lock().unwrap_or_else(PoisonError::into_inner);
-        at.filter(|(at, _)| u64::try_from(effects.len()).is_ok_and(|number| number == *at))
-            .map(|(_, side)| side)
+        let at = self.0.at.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (number, count) = match &at.effect {
+            Effect::Number(number) => (*number, effects.len()),
+            Effect::Named(name, number) => {
+                let is_last = effects.last() == Some(name);
+                (*number, if is_last { effects.iter().filter(|effect| *effect == name).count() } else { 0 })
+            }
+        };
+        u64::try_from(count).is_ok_and(|count| count == number).then_some(at.side)
     }
 
     async fn end(&self) -> Response {
@@ -136,7 +185,9 @@ mod tests {
                     .header("authorization", "Credential=Api/2026");
                 router.clone().oneshot(request.body(Body::empty()).unwrap())
             };
-            dying.arm(2, side);
+            let by_number = Point { side, effect: Effect::Number(2) };
+            let by_name = Point { side, effect: Effect::Named("Api SendMessageBatch".to_owned(), 1) };
+            dying.arm(if happened == 1 { by_number } else { by_name });
             call("SendMessage").await.unwrap();
             for operation in ["SendMessageBatch", "SendMessage"] {
                 tokio::select! {
@@ -148,6 +199,23 @@ mod tests {
             }
             assert_eq!(count.load(Ordering::SeqCst), happened, "{side:?}");
             assert_eq!(dying.effects(), ["Api SendMessage", "Api SendMessageBatch"]);
+        }
+    }
+
+    #[test]
+    fn a_point_is_said_in_words() {
+        let named =
+            |side, number| Point { side, effect: Effect::Named("Deliver UpdateItem".to_owned(), number) };
+        assert_eq!("after Deliver UpdateItem".parse(), Ok(named(Side::After, 1)));
+        assert_eq!("before Deliver UpdateItem 3".parse(), Ok(named(Side::Before, 3)));
+        for text in [
+            "",
+            "Deliver UpdateItem",
+            "during Deliver UpdateItem",
+            "after Deliver UpdateItem 0",
+            "after a b c d",
+        ] {
+            assert!(text.parse::<Point>().is_err(), "{text}");
         }
     }
 }

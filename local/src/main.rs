@@ -44,7 +44,14 @@ async fn run(options: &Options) -> Result<(), Error> {
     if options.fresh {
         data.clear()?;
     }
-    let stack = Stack::start(options.settings()).await?;
+    let settings = options.settings();
+    let dying = settings.dying.clone();
+    tokio::spawn(async move {
+        dying.died().await;
+        // As the kernel would end it: nothing is finished, nothing is flushed.
+        std::process::abort();
+    });
+    let stack = Stack::start(settings).await?;
     let ready = async {
         let operator_key =
             stack.operator_key().ok_or_else(|| Error::fault("The template declares no operator key"))?;

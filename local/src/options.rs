@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 use ipnet::IpNet;
+use stella_local::dying::{Dying, Point};
 use stella_local::stack::{Data, Settings};
 
 /// Runs Stella Webhooks on this machine: the API, its functions, and what they need of AWS.
@@ -50,6 +51,10 @@ pub(crate) struct Options {
         action = ArgAction::Set,
     )]
     pub(crate) allow_http: bool,
+
+    /// End, as by kill -9, between two effects: `after DeliverFunction UpdateItem 2`, for tests of what is left
+    #[arg(long, env = "STELLA_DIE", value_name = "POINT", hide_short_help = true)]
+    pub(crate) die: Option<Point>,
 }
 
 impl Options {
@@ -61,9 +66,14 @@ impl Options {
     /// The stack that was asked for.
     pub(crate) fn settings(&self) -> Settings {
         let ranges: Vec<String> = self.allow_cidr.iter().map(ToString::to_string).collect();
+        let dying = Dying::default();
+        if let Some(point) = &self.die {
+            dying.arm(point.clone());
+        }
         Settings {
             data: self.data(),
             port: self.port,
+            dying,
             parameters: BTreeMap::from([
                 ("AllowCidrs".to_owned(), ranges.join(",")),
                 ("AllowHttp".to_owned(), self.allow_http.to_string()),

@@ -46,7 +46,7 @@ async fn receive(State(got): State<Got>, headers: HeaderMap, body: String) {
 
 /// Starts the binary; gives it with its address and the tenant's key.
 async fn start(data: &Path) -> (Child, String, String) {
-    let (process, printed) = process::start(data, Stdio::inherit(), "error").await;
+    let (process, printed) = process::start(data, &[], Stdio::inherit(), "error").await;
     (process, process::after(&printed, "listening on "), process::after(&printed, "tenant key: "))
 }
 

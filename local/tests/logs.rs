@@ -52,7 +52,7 @@ async fn made(client: &Client, path: &str, body: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_planted_secret_is_in_the_log_of_everything() {
     let data = tempfile::tempdir().unwrap();
-    let (mut process, printed) = start(data.path(), Stdio::piped(), EVERYTHING).await;
+    let (mut process, printed) = start(data.path(), &[], Stdio::piped(), EVERYTHING).await;
     let [url, operator_key, key] =
         ["listening on ", "operator key: ", "tenant key: "].map(|label| after(&printed, label));
     let mut log = process.stderr.take().unwrap();

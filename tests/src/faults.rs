@@ -1,6 +1,7 @@
 //! A wire that can break: it stands before an AWS endpoint and fails calls as it is told.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -27,7 +28,12 @@ pub enum Fault {
     BrokenOff,
     /// It has its effect twice.
     Twice,
+    /// It has its effect late: what was asked for after it comes before it.
+    Late,
 }
+
+/// How late.
+const LATE: Duration = Duration::from_millis(50);
 
 type Rule = Box<dyn Fn(&str) -> Fault + Send + Sync>;
 
@@ -78,6 +84,7 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     match fault {
         Fault::Refused => return broken(),
         Fault::Throttled => return throttled(),
+        Fault::Late => tokio::time::sleep(LATE).await,
         Fault::None | Fault::AnswerLost | Fault::BrokenOff | Fault::Twice => {}
     }
     let (mut parts, body) = request.into_parts();
@@ -102,7 +109,7 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
             let end = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("as asked"))]);
             answer.map(|_| Body::from_stream(end))
         }
-        Fault::None | Fault::Refused | Fault::Throttled | Fault::Twice => answer.map(Body::new),
+        Fault::None | Fault::Refused | Fault::Throttled | Fault::Twice | Fault::Late => answer.map(Body::new),
     }
 }
 

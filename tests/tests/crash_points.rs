@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella::domain::timestamp;
-use stella_local::dying::{Dying, Side};
+use stella_local::dying::{Dying, Effect, Point, Side};
 use stella_local::stack::{Data, Settings};
 use stella_local::time::Time;
 use tokio::runtime::{Handle, Runtime};
@@ -208,7 +208,7 @@ fn live(at: u64, side: Side) -> (Vec<String>, bool) {
     let cast = process().block_on(async {
         let world = start(folder.path(), &time, dying.clone()).await;
         let cast = Cast::new(&world, outside.handle()).await;
-        dying.arm(at, side);
+        dying.arm(Point { side, effect: Effect::Number(at) });
         tokio::select! {
             () = story(&world, &cast, &began) => {}
             () = dying.died() => {}

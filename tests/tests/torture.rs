@@ -43,7 +43,7 @@ impl Wires {
         environment
     }
 
-    /// From now on one call in fifteen fails in one way or another.
+    /// From now on one call in thirteen fails in one way or another.
     fn fail(&self, chance: &Chance) {
         for wire in self.0.lock().unwrap().iter() {
             let chance = chance.clone();
@@ -53,6 +53,7 @@ impl Wires {
                 2 => Fault::AnswerLost,
                 3 => Fault::BrokenOff,
                 4 if operation.starts_with("Send") => Fault::Twice,
+                5 => Fault::Late,
                 _ => Fault::None,
             });
         }

@@ -12,12 +12,12 @@ use stella::app::sweep::Sweep;
 use stella::app::walk::Walker;
 use stella::aws::Aws;
 use stella::clock::Clock;
+use stella::domain::message::Command;
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
 use stella::metrics::Metrics;
 use stella::queue::batch::Received;
-use stella::queue::message::Command;
 use stella::queue::{Queue, batch};
 use stella::store::Store;
 

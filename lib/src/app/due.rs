@@ -6,9 +6,9 @@ use chrono::{DateTime, Duration, Utc};
 use crate::chance;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::Event;
+use crate::domain::message::{AttemptDue, MOST_INLINE_BYTES};
 use crate::domain::subscription::Subscription;
 use crate::queue::LONGEST_DELAY_SECONDS;
-use crate::queue::message::{AttemptDue, MOST_INLINE_BYTES};
 use crate::store::keys;
 
 /// After how many minutes a message that was to be sent is taken as lost.

@@ -21,9 +21,9 @@ use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::message::AttemptDue;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
-use crate::queue::message::AttemptDue;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Key, Store, keys};
 

@@ -18,11 +18,11 @@ use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::health::{Counts, KEPT_DAYS, State, TOLD_HOURS};
 use crate::domain::hour;
 use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::message::Command;
 use crate::domain::outcome::Verdict;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::queue::message::Command;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{News, Store, Table, keys};
 

@@ -15,12 +15,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::intake::Intake;
 use crate::chance;
 use crate::domain::ids::ReceiptId;
+use crate::domain::message::QueuedRequest;
 use crate::domain::receipt::{Answer, KEPT_DAYS, Receipt};
 use crate::domain::webhook::Config;
 use crate::error::{Error, Kind};
 use crate::inbound;
 use crate::inbound::verify::Verified;
-use crate::queue::message::QueuedRequest;
 use crate::store::{Store, keys};
 
 /// How much of a body the log keeps, in bytes before compression.

@@ -18,6 +18,7 @@ use super::rejections::Rejections;
 use crate::chance;
 use crate::domain::ids::{ConfigId, ReceiptId};
 use crate::domain::integration::IntegrationId;
+use crate::domain::message::QueuedRequest;
 use crate::domain::rate::Buckets;
 use crate::domain::receipt::Answer;
 use crate::domain::scheme::Scheme;
@@ -28,7 +29,6 @@ use crate::inbound::oidc::Token;
 use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify};
 use crate::metrics::Metrics;
 use crate::outbound::issuers::Issuers;
-use crate::queue::message::QueuedRequest;
 use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
 use crate::store::Store;
 

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use super::due::{park_unsent, waiting};
 use super::rows::{Rows, Saved};
 use crate::domain::delivery::{Delivery, SHARDS, Status};
+use crate::domain::message::{Command, Walk};
 use crate::error::Error;
-use crate::queue::message::{Command, Walk};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod integration;
 pub mod lookup;
 pub mod mapping;
+pub mod message;
 pub mod normalised;
 pub mod outcome;
 pub mod pace;

@@ -12,6 +12,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -48,11 +49,11 @@ impl Client {
     /// A client that calls what the policy allows.
     #[must_use]
     pub fn new(policy: EgressPolicy) -> Self {
-        let connector = HttpsConnectorBuilder::new()
-            .with_webpki_roots()
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(Guarded { policy });
+        Self::with_tls(policy, HttpsConnectorBuilder::new().with_webpki_roots())
+    }
+
+    pub(super) fn with_tls(policy: EgressPolicy, tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
+        let connector = tls.https_or_http().enable_all_versions().wrap_connector(Guarded { policy });
         let http = HyperClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper_rustls::HttpsConnectorBuilder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -200,25 +201,63 @@ async fn a_compressed_body_stays_as_it_is() {
     assert_eq!(response_of(answer).await.body.as_slice(), b"bomb");
 }
 
-#[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused() {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+/// What became of a call to a receiver whose certificate is for a name and until a day, by an authority that the
+/// client trusts or not.
+async fn with_certificate(name: &str, until: i32, is_trusted: bool) -> Outcome {
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).expect("a certificate");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let issuer = rcgen::Issuer::from_params(&authority, &authority_key);
+    let certificate = params.signed_by(&key, &issuer).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![certificate.der().clone()], key)
         .expect("a server");
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
+    let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a connection");
-        let _ = acceptor.accept(stream).await;
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
     });
-    let kind = failure_of(&format!("https://{address}/"), Duration::from_secs(5)).await;
-    assert_eq!(kind, FailureKind::Tls);
+    let mut roots = rustls::RootCertStore::empty();
+    if is_trusted {
+        roots.add(root.der().clone()).expect("a root");
+    }
+    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let target = Target::vet(&format!("https://localhost:{port}/"), &loopback_allowed()).expect("a target");
+    let (method, headers, body) = ("POST", vec![], Bytes::new());
+    let timeout = Duration::from_secs(5);
+    let request = Request { target: &target, method, headers, body, timeout };
+    Client::with_tls(loopback_allowed(), HttpsConnectorBuilder::new().with_tls_config(tls))
+        .send(request)
+        .await
+}
+
+#[tokio::test]
+async fn only_a_certificate_that_is_vouched_for_and_valid_and_for_the_name_is_taken() {
+    let taken = with_certificate("localhost", 4_000, true).await;
+    assert!(matches!(&taken, Outcome::Response(response) if response.status == 204), "{taken:?}");
+    for (name, until, is_trusted) in
+        [("localhost", 4_000, false), ("localhost", 2_001, true), ("hooks.example.com", 4_000, true)]
+    {
+        let outcome = with_certificate(name, until, is_trusted).await;
+        let is_refused = matches!(&outcome, Outcome::Failure(failure) if failure.kind == FailureKind::Tls);
+        assert!(is_refused, "{name} until {until}: {outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,8 @@
-//! SQS: the messages and how they are sent.
+//! SQS: how messages are sent.
 
 pub mod batch;
 pub mod dead_letters;
 pub mod gathering;
-pub mod message;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;

@@ -7,10 +7,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 /// Starts the binary on a folder, logging what the filter lets through; gives it with what it prints once it is ready.
-pub(crate) async fn start(data: &Path, stderr: Stdio, log: &str) -> (Child, Vec<String>) {
+pub(crate) async fn start(data: &Path, options: &[&str], stderr: Stdio, log: &str) -> (Child, Vec<String>) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["--port", "0", "--data-dir"])
         .arg(data)
+        .args(options)
         .env("RUST_LOG", log)
         // Deliveries go to where they are to go, whatever the environment says of proxies.
         .env("HTTP_PROXY", "http://127.0.0.1:9")

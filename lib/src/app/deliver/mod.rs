@@ -24,12 +24,12 @@ use crate::clock::Clock;
 use crate::domain::delivery::{Delivery, OPEN_DAYS, Status};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
+use crate::domain::message::{AttemptDue, Command};
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::queue::gathering::Gathering;
-use crate::queue::message::{AttemptDue, Command};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 

@@ -9,11 +9,11 @@ use crate::app::rows::Saved;
 use crate::chance;
 use crate::domain::breaker::{Passage, spread};
 use crate::domain::delivery::Delivery;
+use crate::domain::message::AttemptDue;
 use crate::domain::pace::{Standing, standing};
 use crate::domain::schedule::Next;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
-use crate::queue::message::AttemptDue;
 
 /// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
 const RATE_LIMIT: &str = "rate_limit";

@@ -1,4 +1,4 @@
-//! What the messages say. A newer version is read by an older one and the other way round: members are
+//! What the messages on our queues say. A newer version is read by an older one and the other way round: members are
 //! only added, and unknown ones are passed over.
 
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::delivery::DeliveryId;
-use crate::domain::event_type::EventType;
-use crate::domain::ids::{ConfigId, EventId, ReceiptId, RecoveryId, SubscriptionId, TenantId};
+use super::delivery::DeliveryId;
+use super::event_type::EventType;
+use super::ids::{ConfigId, EventId, ReceiptId, RecoveryId, SubscriptionId, TenantId};
 use crate::error::Error;
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.

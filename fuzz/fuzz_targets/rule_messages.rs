@@ -1,0 +1,2 @@
+#![no_main]
+stella_fuzz::rule!(messages);
