@@ -7,11 +7,14 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use http::header::CONTENT_LENGTH;
 use http::{Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
+
+mod partial;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub enum Fault {
     BrokenOff,
     /// It has its effect twice.
     Twice,
+    /// Of a batch, only the beginning has its effect, and the answer says so.
+    InPart,
     /// It has its effect late: what was asked for after it comes before it.
     Late,
 }
@@ -85,12 +90,20 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
         Fault::Refused => return broken(),
         Fault::Throttled => return throttled(),
         Fault::Late => tokio::time::sleep(LATE).await,
-        Fault::None | Fault::AnswerLost | Fault::BrokenOff | Fault::Twice => {}
+        Fault::None | Fault::AnswerLost | Fault::BrokenOff | Fault::Twice | Fault::InPart => {}
     }
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(format!("{}{path}", shared.target)).expect("an address");
-    let Ok(body) = to_bytes(body, usize::MAX).await else { return broken() };
+    let Ok(mut body) = to_bytes(body, usize::MAX).await else { return broken() };
+    let mut left_out = None;
+    if fault == Fault::InPart
+        && let Some((part, rest)) = partial::split(&operation, &body)
+    {
+        parts.headers.remove(CONTENT_LENGTH);
+        body = part;
+        left_out = Some(rest);
+    }
     let ask = async || {
         let mut request = Request::new(Body::from(body.clone()));
         *request.method_mut() = parts.method.clone();
@@ -109,7 +122,17 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
             let end = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("as asked"))]);
             answer.map(|_| Body::from_stream(end))
         }
-        Fault::None | Fault::Refused | Fault::Throttled | Fault::Twice | Fault::Late => answer.map(Body::new),
+        Fault::InPart if left_out.is_some() => {
+            let (mut parts, answer) = answer.into_parts();
+            let Ok(answer) = to_bytes(Body::new(answer), usize::MAX).await else { return broken() };
+            parts.headers.remove(CONTENT_LENGTH);
+            // Its checksum is of what it was before.
+            parts.headers.remove("x-amz-crc32");
+            Response::from_parts(parts, Body::from(partial::joined(&answer, left_out)))
+        }
+        Fault::None | Fault::Refused | Fault::Throttled | Fault::Twice | Fault::Late | Fault::InPart => {
+            answer.map(Body::new)
+        }
     }
 }
 

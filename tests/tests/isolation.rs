@@ -23,7 +23,7 @@ enum May {
 use May::{Admin, Anybody, Operator, Publisher, Viewer};
 
 /// What each route is for; a route that is not here fails the test.
-const RIGHTS: [(&str, May); 51] = [
+const RIGHTS: [(&str, May); 53] = [
     ("GET /health", Anybody),
     ("GET /meta", Anybody),
     ("GET /event-types", Viewer),
@@ -75,6 +75,8 @@ const RIGHTS: [(&str, May); 51] = [
     ("POST /deliveries/{id}/redeliver", Admin),
     ("POST /webhook-subscriptions/{id}/recover", Admin),
     ("GET /recoveries/{id}", Viewer),
+    ("GET /webhook-subscriptions/{id}/pull", Admin),
+    ("POST /webhook-subscriptions/{id}/pull/{delivery}", Admin),
 ];
 
 /// The operator's, which have nothing of a tenant's in them.
@@ -126,7 +128,7 @@ impl Things {
             ("/components", vec![component, trigger]),
             ("/releases", vec![first("/api/v1/releases").await]),
             ("/events", vec![first("/api/v1/events").await]),
-            ("/webhook-subscriptions", vec![subscription]),
+            ("/webhook-subscriptions", vec![subscription, delivery.clone()]),
             ("/deliveries", vec![delivery]),
             ("/recoveries", vec![id(recovery.data())]),
         ]))

@@ -43,7 +43,7 @@ impl Wires {
         environment
     }
 
-    /// From now on one call in thirteen fails in one way or another.
+    /// From now on one call in eleven fails in one way or another.
     fn fail(&self, chance: &Chance) {
         for wire in self.0.lock().unwrap().iter() {
             let chance = chance.clone();
@@ -54,6 +54,7 @@ impl Wires {
                 3 => Fault::BrokenOff,
                 4 if operation.starts_with("Send") => Fault::Twice,
                 5 => Fault::Late,
+                6 => Fault::InPart,
                 _ => Fault::None,
             });
         }

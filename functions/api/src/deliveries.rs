@@ -69,7 +69,7 @@ async fn list(
     let now = api.clock.now();
     let keep = |row: &Delivery| {
         !row.has_expired(now)
-            && status.is_none_or(|status| status == row.status)
+            && status.is_none_or(|status| status == row.seen_at(now).status)
             && event.is_none_or(|event| event.name() == row.event)
             && span.contains(row.created_at)
     };
@@ -80,12 +80,12 @@ async fn list(
     }
     let found = api.store.deliveries.list(&log(caller.tenant, subscription.id), &wanted, now, keep).await?;
     if !with_body {
-        return Ok(page(&found, delivery_view::row));
+        return Ok(page(&found, |row| delivery_view::row(&row.seen_at(now))));
     }
     let events = events(&api, caller.tenant, &found.items).await?;
     Ok(page(&found, |row| {
         let event = row.event_id.and_then(|id| events.get(&id));
-        delivery_view::with_request(row, Context { event, subscription: Some(&subscription) })
+        delivery_view::with_request(&row.seen_at(now), Context { event, subscription: Some(&subscription) })
     }))
 }
 
@@ -114,7 +114,8 @@ async fn show(
     Viewer(caller): Viewer,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let row = api.redeliveries.find(caller.tenant, request::id(&id)?, api.clock.now()).await?;
+    let now = api.clock.now();
+    let row = api.redeliveries.find(caller.tenant, request::id(&id)?, now).await?.seen_at(now);
     let event: Option<Event> = match row.event_id {
         Some(id) => api.store.core.get(&keys::event(caller.tenant, id)).await?,
         None => None,

@@ -8,6 +8,7 @@ mod events;
 mod grace;
 mod meta;
 mod openapi;
+mod pull;
 mod receipts;
 mod recoveries;
 mod releases;
@@ -30,6 +31,7 @@ use stella::app::attempt::Sender;
 use stella::app::components::Components;
 use stella::app::configs::Configs;
 use stella::app::intake::Intake;
+use stella::app::pull::Pulls;
 use stella::app::recover::Recoveries;
 use stella::app::redeliver::Redeliveries;
 use stella::app::subscribe::Subscriptions;
@@ -40,6 +42,7 @@ use stella::domain::target::EgressPolicy;
 use stella::environment::Environment;
 use stella::error::{Error, Kind};
 use stella::function::{Answer, Function};
+use stella::metrics::Metrics;
 use stella::queue::Queue;
 use stella::queue::dead_letters::DeadLetters;
 use stella::secrets::{self, keyring::Keyring};
@@ -72,6 +75,7 @@ struct Api {
     components: Components,
     intake: Intake,
     sender: Sender,
+    pulls: Pulls,
     public_url: Option<String>,
     egress_addresses: Vec<String>,
 }
@@ -95,11 +99,12 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
         secrets::read(&secrets_manager, environment.required("INTEGRATION_SECRET_ID")?).await?;
     let tokens = Tokens::of(&environment, &store, policy.clone())?;
     let addresses = environment.variable("EGRESS_ADDRESSES").unwrap_or_default();
+    let sender = Sender::of(&environment, &aws, &store)?;
     let api = Api {
         clock: environment.clock(),
         doorkeeper: Doorkeeper::new(store.clone(), &operator, tokens, environment.number("KEY_RATE_LIMIT")?),
         redeliveries: Redeliveries::new(store.clone(), retries.clone()),
-        recoveries: Recoveries::new(store.clone(), retries, commands),
+        recoveries: Recoveries::new(store.clone(), retries, commands.clone()),
         dead_letters: DeadLetters::of(&environment, &sqs)?,
         subscriptions,
         configs: Configs::new(store.clone(), keyring.clone(), policy, &integration_key),
@@ -107,7 +112,14 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
         components: Components::new(store.clone()),
         intake: Intake::new(store.clone()),
         public_url: environment.variable("PUBLIC_URL").map(str::to_owned),
-        sender: Sender::of(&environment, &aws, &store)?,
+        pulls: Pulls::new(
+            store.clone(),
+            sender.clone(),
+            commands.clone(),
+            environment.clock(),
+            Metrics::of(&environment),
+        ),
+        sender,
         egress_addresses: addresses.split(',').filter(|ip| !ip.is_empty()).map(str::to_owned).collect(),
         store,
     };
@@ -142,6 +154,7 @@ fn all() -> Routes {
         .merge(events::routes())
         .merge(subscriptions::routes())
         .merge(deliveries::routes())
+        .merge(pull::routes())
         .merge(recoveries::routes())
         .merge(dead_letters::routes())
 }

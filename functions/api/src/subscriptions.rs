@@ -15,7 +15,7 @@ use stella::domain::event_type::EventType;
 use stella::domain::fields::Fields;
 use stella::domain::ids::SubscriptionId;
 use stella::domain::subscription::{self, Subscription};
-use stella::error::Error;
+use stella::error::{Error, Kind};
 use stella::store::{Listing, Page, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::idempotency::Made;
@@ -88,7 +88,7 @@ pub(crate) fn routes() -> Routes {
             )
             .takes(read_test)
             .for_example(json!({"event": "deployment.completed"}))
-            .gives_as_it_is(200, &tested),
+            .gives_as_it_is(200, &tested).conflicts("`pull_subscription`: nobody is called."),
         )
 }
 
@@ -185,6 +185,10 @@ async fn test(
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let event = Fields::whole(&wanted, read_test)?;
+    if subscription.terms.is_pull() {
+        let detail = "Nobody is called for this subscription: publish an event and fetch its delivery";
+        return Err(Error::new(Kind::Conflict, "pull_subscription", detail));
+    }
     match try_out(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
         Ok(tried) => Ok(told(&tried)),
         // Whoever wrote the reference can mend it, and nobody else.

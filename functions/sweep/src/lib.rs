@@ -12,7 +12,7 @@ use stella::app::sweep::Sweep;
 use stella::app::walk::Walker;
 use stella::aws::Aws;
 use stella::clock::Clock;
-use stella::domain::message::Command;
+use stella::domain::message::{Command, Walk};
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
@@ -94,14 +94,17 @@ impl Sweeping {
         let now = self.clock.now();
         match message.read()? {
             Command::Disable { tenant_id, subscription_id, reason, revision } => {
-                disable::disable(&self.store, tenant_id, subscription_id, &reason, revision, now).await
+                disable::disable(&self.store, tenant_id, subscription_id, &reason, revision, now).await?;
+                self.walker.pause(Walk::new(tenant_id, subscription_id), now, deadline).await
             }
             Command::GiveUp { tenant_id, subscription_id } => {
-                disable::give_up(&self.store, tenant_id, subscription_id, now).await
+                disable::give_up(&self.store, tenant_id, subscription_id, now).await?;
+                self.walker.pause(Walk::new(tenant_id, subscription_id), now, deadline).await
             }
             Command::Recover { recovery_id, walk } => {
                 self.recoveries.run(recovery_id, walk, now, deadline).await
             }
+            Command::Pause(walk) => self.walker.pause(walk, now, deadline).await,
             Command::Resume(walk) => self.walker.resume(walk, now, deadline).await,
             Command::Cancel(walk) => self.walker.cancel(walk, now, deadline).await,
         }

@@ -50,6 +50,14 @@ pub struct Sender {
     stage: String,
 }
 
+/// A request as it is made.
+pub struct Composed {
+    /// All headers but `Host` and `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
 /// An attempt that was made.
 pub struct Made {
     /// As it is logged.
@@ -93,8 +101,7 @@ impl Sender {
         at: DateTime<Utc>,
         most_ms: u64,
     ) -> Result<Made, Error> {
-        let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
-        let headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
+        let Composed { headers, body } = self.compose(subscription, sending, at).await?;
         let secrets = secrets_in(&headers);
         let made = |attempt, verdict, response| Made { attempt, verdict, response };
         let mut attempt = Attempt {
@@ -133,6 +140,21 @@ impl Sender {
         let response = outcome.body_text(MOST_SHOWN).map(|text| scrub(text, &secrets));
         attempt.response_body = response.as_ref().map(|text| cut(text, kept)).filter(|text| !text.is_empty());
         Ok(made(attempt, outcome.verdict(at), response))
+    }
+
+    /// The request of one attempt, signed.
+    ///
+    /// # Errors
+    /// Only our own: a secret that cannot be read.
+    pub async fn compose(
+        &self,
+        subscription: &Subscription,
+        sending: &Sending<'_>,
+        at: DateTime<Utc>,
+    ) -> Result<Composed, Error> {
+        let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
+        let headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
+        Ok(Composed { headers, body })
     }
 
     async fn headers(

@@ -15,7 +15,7 @@ use crate::store::keys;
 const UNSENT_MINUTES: i64 = 2;
 
 /// A new random ticket.
-fn ticket() -> String {
+pub(super) fn ticket() -> String {
     hex::encode(chance::bytes::<8>())
 }
 

@@ -150,14 +150,10 @@ impl Pulse {
         was_probe: bool,
     ) {
         let now = self.clock.now();
-        let (opens, writes) = {
+        let opens = {
             let mut beats = self.beats.lock().await;
-            if beats.len() >= MOST {
-                beats.retain(|_, beat| beat.news.is_some());
-            }
             let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
-            beat.note(attempt);
-            let opens = match verdict {
+            match verdict {
                 Verdict::Delivered => {
                     beat.streak.succeed();
                     false
@@ -165,17 +161,30 @@ impl Pulse {
                 Verdict::Retry { .. } => beat.streak.fail(delivery) || was_probe,
                 // It answers: that it does not want this delivery says nothing of the next.
                 Verdict::Final { .. } | Verdict::Gone => false,
-            };
-            // That it takes deliveries again is written at once: it must never be disabled by mistake.
-            let recovers = attempt.success && beat.written_failing;
-            let writes = recovers || beat.due().is_none_or(|due| due <= now);
-            (opens, writes)
+            }
         };
         // Whoever answers a probe is back, whatever it thinks of this delivery.
         let closes = attempt.success || (was_probe && !matches!(verdict, Verdict::Retry { .. }));
         if let Err(error) = self.switch(subscription, opens, closes, now).await {
             tracing::warn!(error = %error, subscription.id = %subscription.id, "a breaker was not written");
         }
+        self.count(subscription, attempt).await;
+    }
+
+    /// Notes what came of an attempt for nothing but health: a reader that fetches needs no breaker.
+    pub async fn count(&self, subscription: &Subscription, attempt: &Attempt) {
+        let now = self.clock.now();
+        let writes = {
+            let mut beats = self.beats.lock().await;
+            if beats.len() >= MOST {
+                beats.retain(|_, beat| beat.news.is_some());
+            }
+            let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
+            beat.note(attempt);
+            // That it takes deliveries again is written at once: it must never be disabled by mistake.
+            let recovers = attempt.success && beat.written_failing;
+            recovers || beat.due().is_none_or(|due| due <= now)
+        };
         if writes {
             self.write(subscription.id, now).await;
         } else {

@@ -12,7 +12,7 @@ use crate::domain::change::Change;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::message::{Command, Walk};
 use crate::domain::signature::SigningSecret;
-use crate::domain::subscription::{self, AuthType, PreviousSecret, Secrets, Subscription};
+use crate::domain::subscription::{self, AuthType, PreviousSecret, Secrets, Subscription, Terms};
 use crate::domain::target::{EgressPolicy, Target};
 use crate::environment::Environment;
 use crate::error::{Error, FieldError, Kind};
@@ -65,7 +65,7 @@ impl Subscriptions {
         now: DateTime<Utc>,
     ) -> Result<(Subscription, Option<String>), Error> {
         let (terms, secrets) = subscription::parse(body, false)?;
-        self.check_url(&terms.url).await?;
+        self.check_url(&terms).await?;
         let id = SubscriptionId::from(id);
         let mut subscription = Subscription {
             id,
@@ -123,8 +123,11 @@ impl Subscriptions {
         let before = self.store.subscription(tenant, id).await?;
         let wanted = change.over(before.said());
         let (terms, secrets) = subscription::parse(&wanted, before.sealed_credential.is_some())?;
+        if terms.is_pull() != before.terms.is_pull() {
+            return Err(wrong_url("cannot be changed to or from pull: make another subscription".to_owned()));
+        }
         if terms.url != before.terms.url {
-            self.check_url(&terms.url).await?;
+            self.check_url(&terms).await?;
         }
         let mut after = Subscription { terms, updated_at: now, ..before.clone() };
         after.revision = before.revision.saturating_add(1);
@@ -138,8 +141,11 @@ impl Subscriptions {
             self.store.deliveries.forgive(&keys::state(tenant, id)).await?;
         }
         // Said again it resumes again: should this send fail, a repetition of the request mends it.
+        let walk = Walk::new(tenant, id);
         if after.terms.enabled {
-            self.command(&after, Command::Resume(Walk::new(tenant, id)), 0).await?;
+            self.command(&after, Command::Resume(walk), 0).await?;
+        } else if after.terms.is_pull() {
+            self.command(&after, Command::Pause(walk), 0).await?;
         }
         Ok((after, minted))
     }
@@ -194,11 +200,12 @@ impl Subscriptions {
         self.command(&before, cancel(), 0).await
     }
 
-    async fn check_url(&self, url: &str) -> Result<(), Error> {
-        let wrong =
-            |message: String| Error::unprocessable(vec![FieldError { field: "url".to_owned(), message }]);
-        let target = Target::vet(url, &self.policy).map_err(wrong)?;
-        guard::check(&target, &self.policy).await.map_err(wrong)
+    async fn check_url(&self, terms: &Terms) -> Result<(), Error> {
+        if terms.is_pull() {
+            return Ok(());
+        }
+        let target = Target::vet(&terms.url, &self.policy).map_err(wrong_url)?;
+        guard::check(&target, &self.policy).await.map_err(wrong_url)
     }
 
     /// Seals what the caller handed in; mints and shows a signing secret where there is none.
@@ -229,4 +236,8 @@ impl Subscriptions {
         let group = subscription.id.to_string();
         self.commands.send(Outgoing { body: &command, group, delay_seconds }).await
     }
+}
+
+fn wrong_url(message: String) -> Error {
+    Error::unprocessable(vec![FieldError { field: "url".to_owned(), message }])
 }

@@ -1,14 +1,15 @@
-//! Walks over all deliveries of a subscription that was enabled again, or deleted.
+//! Walks over all deliveries of a subscription that was enabled again, disabled, or deleted.
 //!
 //! Safe to run twice: a delivery that has moved on is passed by. A walk that takes longer than there is
 //! time for goes on from where it came to, by a message of its own.
 
 use chrono::{DateTime, Utc};
 
-use super::due::{park_unsent, waiting};
+use super::due::{park, park_unsent, waiting};
 use super::rows::{Rows, Saved};
 use crate::domain::delivery::{Delivery, SHARDS, Status};
 use crate::domain::message::{Command, Walk};
+use crate::domain::schedule::expiry;
 use crate::error::Error;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
@@ -45,6 +46,19 @@ impl Walker {
         self.walk(walk, now, deadline, Command::Resume, Step::Resume).await
     }
 
+    /// Pauses what waits to be fetched, where the subscription is disabled. What is sent pauses by itself when it is
+    /// due.
+    ///
+    /// # Errors
+    /// As `resume`.
+    pub async fn pause(&self, walk: Walk, now: DateTime<Utc>, deadline: DateTime<Utc>) -> Result<(), Error> {
+        let found = self.store.find_subscription(walk.tenant_id, walk.subscription_id).await?;
+        if found.is_none_or(|found| found.terms.enabled || !found.terms.is_pull()) {
+            return Ok(());
+        }
+        self.walk(walk, now, deadline, Command::Pause, Step::Pause).await
+    }
+
     /// Cancels the open deliveries of a subscription.
     ///
     /// # Errors
@@ -74,6 +88,7 @@ impl Walker {
             for row in rows {
                 match step {
                     Step::Resume => self.resume_one(row, now).await?,
+                    Step::Pause => self.pause_one(row).await?,
                     Step::Cancel => self.cancel_one(row, now).await?,
                 }
             }
@@ -108,6 +123,16 @@ impl Walker {
         self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await
     }
 
+    async fn pause_one(&self, mut row: Delivery) -> Result<(), Error> {
+        if !row.awaits_reader() {
+            return Ok(());
+        }
+        let expiry = expiry(row.created_at);
+        row.pause("disabled");
+        park(&mut row, expiry);
+        self.rows.save(&row).await.map(|_| ())
+    }
+
     async fn cancel_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
         if !row.status.is_open() {
             return Ok(());
@@ -126,5 +151,6 @@ pub(super) fn steps(now: DateTime<Utc>, deadline: DateTime<Utc>) -> i64 {
 #[derive(Clone, Copy)]
 enum Step {
     Resume,
+    Pause,
     Cancel,
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::event::Event;
 use super::ids::{EventId, SubscriptionId, TenantId};
+use super::schedule::expiry;
 use super::subscription::Subscription;
 
 /// How many partitions a subscription's deliveries are spread over.
@@ -168,6 +169,9 @@ pub struct Delivery {
     /// The ticket of the message that made the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
+    /// When a reader last fetched it, until that reader reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<DateTime<Utc>>,
     /// When the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<DateTime<Utc>>,
@@ -187,6 +191,9 @@ pub struct Delivery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
 }
+
+/// Why a delivery waits that is fetched, as its row says.
+const FETCHED: &str = "pull";
 
 /// How many attempts a row keeps: a whole schedule and some of the one before.
 const LOGGED: usize = 30;
@@ -208,6 +215,7 @@ impl Delivery {
             generation: 0,
             attempts: 0,
             ticket: None,
+            fetched_at: None,
             next_attempt_at: None,
             log: Vec::new(),
             created_at: now,
@@ -229,7 +237,34 @@ impl Delivery {
         self.status = Status::Paused;
         self.reason = Some(reason.to_owned());
         self.next_attempt_at = None;
+        self.expires_at = None;
         self.leave_the_index();
+    }
+
+    /// Lets the delivery wait for a reader to fetch it, from a moment on. Nobody else looks at it again, so the row
+    /// says when it may go: as long after it is given up as any other.
+    pub fn await_reader(&mut self, partition: String, from: DateTime<Utc>) {
+        self.wait(FETCHED, from);
+        self.park(partition, from);
+        let given_up = expiry(self.created_at);
+        self.expires_at = Some(given_up.checked_add_signed(KEPT).unwrap_or(given_up).timestamp());
+    }
+
+    /// Whether it waits for a reader.
+    #[must_use]
+    pub fn awaits_reader(&self) -> bool {
+        self.status.is_open() && self.reason.as_deref() == Some(FETCHED)
+    }
+
+    /// The delivery as it stands at a moment: one that no reader has fetched in time is given up.
+    #[must_use]
+    pub fn seen_at(&self, now: DateTime<Utc>) -> Self {
+        let mut seen = self.clone();
+        if self.awaits_reader() && expiry(self.created_at) <= now {
+            seen.end(Status::Cancelled, Some("expired"), now);
+            seen.expires_at = self.expires_at;
+        }
+        seen
     }
 
     /// Lets the delivery wait for a moment, for the reason given, as what it is: its next attempt is to come.
@@ -259,6 +294,7 @@ impl Delivery {
         self.status = Status::Pending;
         self.reason = None;
         self.ticket = None;
+        self.fetched_at = None;
         self.next_attempt_at = None;
         self.expires_at = None;
     }

@@ -82,6 +82,9 @@ pub enum Command {
         /// How far it has come.
         walk: Walk,
     },
+    /// Pause what waits to be fetched, because it was disabled.
+    #[serde(rename_all = "camelCase")]
+    Pause(Walk),
     /// Cancel its open deliveries, because it was deleted.
     #[serde(rename_all = "camelCase")]
     Cancel(Walk),

@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod pace;
 pub mod pattern;
 pub mod provider;
+pub mod pull;
 pub mod rate;
 pub mod receipt;
 pub mod recovery;

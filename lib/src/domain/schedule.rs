@@ -93,6 +93,7 @@ mod tests {
             generation: 0,
             attempts: 0,
             ticket: None,
+            fetched_at: None,
             next_attempt_at: None,
             log: Vec::new(),
             created_at: noon(),

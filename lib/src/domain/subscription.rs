@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::filter::Filter;
 use super::headers::CustomHeaders;
 use super::ids::{SubscriptionId, TenantId};
+use super::pull;
 use super::retry::RetryPolicy;
 use super::signature::SigningSecret;
 use crate::error::Error;
@@ -88,6 +89,14 @@ pub struct Terms {
     pub rate_limit_per_second: Option<u32>,
     /// Whether anything is sent.
     pub enabled: bool,
+}
+
+impl Terms {
+    /// Whether its deliveries are fetched, instead of being sent.
+    #[must_use]
+    pub fn is_pull(&self) -> bool {
+        self.url == pull::URL
+    }
 }
 
 /// The secrets that a caller hands in, which are sealed before they are stored.
@@ -242,6 +251,9 @@ pub fn read(fields: &mut Fields<'_>, has_credential: bool) -> Option<(Terms, Sec
     let rate_limit_per_second = fields
         .integer("rateLimitPerSecond", 1, MOST_PER_SECOND)
         .and_then(|per_second| u32::try_from(per_second).ok());
+    if rate_limit_per_second.is_some() && url == pull::URL {
+        fields.wrong("rateLimitPerSecond", "is not for pull: readers fetch as fast as they like");
+    }
     let enabled = fields.boolean("enabled").unwrap_or(true);
     check_credentials(fields, auth_type, credential.as_deref(), credential_ref.is_some(), has_credential);
     let terms = Terms {

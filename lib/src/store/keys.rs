@@ -265,6 +265,12 @@ pub fn duplicate(tenant: TenantId, config: ConfigId, identity: &str) -> Key {
 /// How many partitions the index of due deliveries is spread over.
 pub const DUE_SHARDS: u8 = 4;
 
+/// Where in the index of due deliveries those of a subscription are that wait to be fetched.
+#[must_use]
+pub fn pull(tenant: TenantId, subscription: SubscriptionId) -> String {
+    format!("PULL#{tenant}#{subscription}")
+}
+
 /// One of the partitions of the index of due deliveries.
 #[must_use]
 pub fn due(shard: u8) -> String {

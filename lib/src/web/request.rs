@@ -148,13 +148,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let query = Query::try_from_uri(&parts.uri);
-        query.map(|Query(query)| query).map_err(|_| {
-            Error::new(
-                Kind::Invalid,
-                "malformed_query",
-                "The query cannot be read: is a parameter there twice?",
-            )
-        })
+        query.map(|Query(query)| query).map_err(|_| unreadable_query())
     }
 }
 
@@ -228,6 +222,12 @@ impl ListQuery {
             as_of: as_of.and_then(Result::ok).map(|time| time.with_timezone(&Utc)),
         })
     }
+}
+
+/// A query that is none.
+#[must_use]
+pub fn unreadable_query() -> Error {
+    Error::new(Kind::Invalid, "malformed_query", "The query cannot be read: is a parameter there twice?")
 }
 
 fn moment(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Error> {

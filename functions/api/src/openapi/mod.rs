@@ -111,6 +111,8 @@ mod tests {
         for link in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(page.contains(&format!("id=\"{link}\"")), "{link}");
         }
-        assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
+        for asks_for_more in ["href=\"http", "src=", "url(", "@import", "<script", "<link"] {
+            assert!(!page.contains(asks_for_more), "{asks_for_more}");
+        }
     }
 }

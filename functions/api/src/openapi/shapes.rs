@@ -16,7 +16,7 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// What is only handed in and so has no shape of its own.
-const HANDED_IN: [(&str, &str); 14] = [
+const HANDED_IN: [(&str, &str); 17] = [
     ("body", "What the sender would post: a text, or JSON."),
     ("credential", "`user:password` for `basic`, the token for `bearer`; sealed, and never shown."),
     ("data", "As the type's JSON Schema has it, which `GET /event-types` tells; at most 256 KiB."),
@@ -29,6 +29,9 @@ const HANDED_IN: [(&str, &str); 14] = [
     ),
     ("headers", "The headers that it would come with."),
     ("queue", "One of `deliveries`, `retries`, `commands` and `inbound-retry`; all where nothing is said."),
+    ("response", "The beginning of what was answered."),
+    ("responseTime", "How long it took, in milliseconds."),
+    ("retryAfterSeconds", "What `Retry-After` said."),
     (
         "secret",
         "What the sender signs with or says; sealed, and never shown. An old one stays valid for 24 hours.",

@@ -64,7 +64,13 @@ fn handshake(id: &'static str) -> Operation {
     let mut operation = says(id, "CloudEvents' way to ask for consent").gives_nothing(200);
     operation.needs_header("WebHook-Request-Origin", "Who is going to post.");
     operation.asks("token", &json!({"type": "string"}), "The token, where the path has no room for it.");
-    operation.fails(&[Failure::Invalid, Failure::NotFound, Failure::Limited, Failure::Ours]);
+    operation.fails(&[
+        Failure::Invalid,
+        Failure::Unauthenticated,
+        Failure::NotFound,
+        Failure::Limited,
+        Failure::Ours,
+    ]);
     operation
 }
 

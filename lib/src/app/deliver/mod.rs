@@ -15,7 +15,7 @@ use self::waiting::Turn;
 use super::attempt::{Made, Sender, Sending};
 use super::due::{hop, next_attempt, park};
 use super::fresh::Fresh;
-use super::operational;
+use super::outcome;
 use super::pace::Pace;
 use super::pulse::Pulse;
 use super::rows::{Rows, Saved};
@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::{Delivery, OPEN_DAYS, Status};
 use crate::domain::event::Event;
 use crate::domain::ids::SubscriptionId;
-use crate::domain::message::{AttemptDue, Command};
+use crate::domain::message::AttemptDue;
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
@@ -175,7 +175,7 @@ impl Deliver {
                 Saved::Yes => {
                     self.note(&row, due, &made);
                     self.pulse.note(subscription, row.id, &made.attempt, &made.verdict, was_probe).await;
-                    self.tell(&row, subscription).await?;
+                    outcome::tell(&self.store, &self.commands, &row, subscription).await?;
                     return match next {
                         Next::Send(at) => self.send(&next_attempt(due, at)).await,
                         Next::Park(_) | Next::Nothing => Ok(()),
@@ -223,7 +223,7 @@ impl Deliver {
         if row.status == Status::Failed
             && let Some(subscription) = self.subscription(due, self.clock.now()).await?
         {
-            self.tell(row, &subscription).await?;
+            outcome::tell(&self.store, &self.commands, row, &subscription).await?;
         }
         match row.next_attempt_at {
             Some(at) if row.status == Status::Retrying && row.due_pk.is_none() => {
@@ -231,27 +231,6 @@ impl Deliver {
             }
             _ => Ok(()),
         }
-    }
-
-    /// What others are to know of a delivery that failed: that it is exhausted; or that its receiver is gone,
-    /// and its subscription, unless it was changed since, to be disabled.
-    async fn tell(&self, row: &Delivery, subscription: &Subscription) -> Result<(), Error> {
-        let last = row.log.last().filter(|_| row.status == Status::Failed);
-        let Some(last) = last else { return Ok(()) };
-        if row.reason.as_deref() == Some("exhausted") {
-            return operational::exhausted(&self.store, row, subscription).await;
-        }
-        if last.status_code != Some(410) {
-            return Ok(());
-        }
-        let command = Command::Disable {
-            tenant_id: row.tenant_id,
-            subscription_id: row.subscription_id,
-            reason: "The receiver answered 410 Gone".to_owned(),
-            revision: last.revision,
-        };
-        let group = row.subscription_id.to_string();
-        self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
     }
 
     async fn cancel(&self, row: Option<Delivery>, reason: &str, now: DateTime<Utc>) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use crate::domain::pace::{Standing, standing};
 use crate::domain::schedule::Next;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
+use crate::store::keys;
 
 /// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
 const RATE_LIMIT: &str = "rate_limit";
@@ -27,8 +28,8 @@ pub(super) enum Turn {
 }
 
 impl Deliver {
-    /// Waits for the delivery's turn, or puts it aside until then: while the breaker is open, and while a
-    /// rate limit has others before it. Neither uses an attempt.
+    /// Waits for the delivery's turn, or puts it aside until then: while the breaker is open, while a rate limit has
+    /// others before it, and until a reader fetches it. None of it uses an attempt.
     pub(super) async fn turn(
         &self,
         row: &Delivery,
@@ -36,6 +37,11 @@ impl Deliver {
         subscription: &Subscription,
         now: DateTime<Utc>,
     ) -> Result<Turn, Error> {
+        if subscription.terms.is_pull() {
+            let partition = keys::pull(row.tenant_id, row.subscription_id);
+            self.put_aside(row.clone(), due, |row| row.await_reader(partition.clone(), now)).await?;
+            return Ok(Turn::PutAside);
+        }
         match self.pulse.passage(subscription, now).await? {
             Passage::Wait(until) => {
                 let later = spread(until, u64::from_be_bytes(chance::bytes()));

@@ -1,0 +1,64 @@
+//! The commands.
+
+mod deliveries;
+mod doctor;
+mod init;
+mod listen;
+pub(crate) mod login;
+mod recover;
+mod resources;
+mod send;
+mod trigger;
+pub(crate) mod verify;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::options::{Command, Options};
+use crate::screen;
+
+/// Does what a command asks for.
+pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure> {
+    match command {
+        Command::Init(wanted) => init::run(&wanted, context),
+        Command::Listen(wanted) => listen::run(&wanted, context),
+        Command::Trigger(wanted) => trigger::run(&wanted, context),
+        Command::Send(wanted) => send::run(&wanted, context),
+        Command::Deliveries(wanted) => deliveries::run(&wanted, context),
+        Command::Recover(wanted) => recover::run(&wanted, context),
+        Command::Subscriptions(wanted) => resources::subscriptions(&wanted, context),
+        Command::Configs(wanted) => resources::configs(&wanted, context),
+        Command::Components(wanted) => resources::components(&wanted, context),
+        Command::Releases(wanted) => resources::releases(&wanted, context),
+        Command::DeadLetters(wanted) => resources::dead_letters(&wanted, context),
+        Command::Keys(wanted) => resources::keys(&wanted, context),
+        Command::Tenants(wanted) => resources::tenants(&wanted, context),
+        Command::Doctor(wanted) => doctor::run(&wanted, context),
+        // These need no server, and were done before one was looked for.
+        Command::Verify(_) | Command::Login { .. } | Command::Completions { .. } => Ok(()),
+    }
+}
+
+/// Completions for a shell.
+pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Options::command(), "stella", &mut text);
+    screen::write(String::from_utf8_lossy(&text).trim_end())
+}
+
+/// What is asked of whoever sits at the terminal; `usual` where nothing is said.
+fn ask(question: &str, usual: &str) -> Result<String, Failure> {
+    use std::io::Write as _;
+    let mut out = anstream::stderr();
+    let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
+    write!(out, "{question}{hint}: ")?;
+    out.flush()?;
+    let mut line = String::new();
+    if std::io::stdin().read_line(&mut line)? == 0 {
+        return Err(Failure::Usage(format!("nobody answered: {question}")));
+    }
+    let said = line.trim();
+    Ok(if said.is_empty() { usual.to_owned() } else { said.to_owned() })
+}

@@ -1,0 +1,83 @@
+//! Signs a request as a sender would, by what its config says that it must prove.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac as _};
+use sha1::Sha1;
+use sha2::Sha256;
+use stella::clock::{Clock as _, SystemClock};
+use stella::domain::authentication::{Algorithm, Encoding};
+use stella::domain::scheme::{Covers, Prefix, Scheme};
+use stella::domain::signature::SigningSecret;
+
+use crate::failure::Failure;
+
+/// The headers that prove a request with a secret.
+pub(crate) fn headers(
+    scheme: &Scheme,
+    secret: Option<&str>,
+    body: &str,
+) -> Result<Vec<(String, String)>, Failure> {
+    let secret = || {
+        secret.ok_or_else(|| {
+            Failure::Usage("this config's sender proves itself with a secret: --secret".to_owned())
+        })
+    };
+    match scheme {
+        Scheme::UrlToken => Ok(Vec::new()),
+        Scheme::Token { header, prefix } => {
+            Ok(vec![(header.clone(), format!("{}{}", prefix.as_deref().unwrap_or_default(), secret()?))])
+        }
+        Scheme::Basic => Ok(vec![("Authorization".to_owned(), format!("Basic {}", STANDARD.encode(secret()?)))]),
+        Scheme::Hmac { header, algorithm, prefix, encoding, covers } => {
+            let prefix = match prefix {
+                Prefix::Absent => "",
+                Prefix::Required(prefix) => prefix.as_str(),
+                Prefix::Optional(prefix) => prefix,
+            };
+            let seconds = SystemClock.now().timestamp();
+            let (signed, before) = match covers {
+                Covers::Body | Covers::JsonText => (body.to_owned(), String::new()),
+                Covers::TimeAndBody { .. } => (format!("{seconds}.{body}"), format!("timestamp={seconds},")),
+            };
+            let mac = mac(*algorithm, secret()?.as_bytes(), signed.as_bytes());
+            let signature = match encoding {
+                Encoding::Hex => hex::encode(mac),
+                Encoding::Base64 => STANDARD.encode(mac),
+            };
+            Ok(vec![(header.clone(), format!("{before}{prefix}{signature}"))])
+        }
+        Scheme::StandardWebhooks => {
+            let key = SigningSecret::parse(secret()?).map_err(|wrong| Failure::Usage(format!("the secret {wrong}")))?;
+            let (id, seconds) = (format!("stella-send-{}", SystemClock.now().timestamp_micros()), SystemClock.now().timestamp());
+            let signature = key.sign_standard(&id, seconds, body.as_bytes());
+            let header = |name: &str, value| (name.to_owned(), value);
+            Ok(vec![
+                header("webhook-id", id),
+                header("webhook-timestamp", seconds.to_string()),
+                header("webhook-signature", signature),
+            ])
+        }
+        Scheme::Either(first, second) => {
+            let simpler = if matches!(**second, Scheme::Token { .. }) { second } else { first };
+            headers(simpler, Some(secret()?), body)
+        }
+        Scheme::HttpSignature { .. } | Scheme::Oidc { .. } => Err(Failure::Usage(
+            "this config's sender proves itself in a way that cannot be made up here (HTTP signature, or an issuer's token)".to_owned(),
+        )),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "an HMAC takes a key of any length, so this cannot fail")]
+fn mac(algorithm: Algorithm, key: &[u8], text: &[u8]) -> Vec<u8> {
+    match algorithm {
+        Algorithm::HmacSha256 => {
+            let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+            mac.chain_update(text).finalize().into_bytes().to_vec()
+        }
+        Algorithm::HmacSha1 => {
+            let mac = Hmac::<Sha1>::new_from_slice(key).expect("a key of any length");
+            mac.chain_update(text).finalize().into_bytes().to_vec()
+        }
+    }
+}

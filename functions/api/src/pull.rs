@@ -1,0 +1,126 @@
+//! Pull subscriptions: deliveries that a reader fetches and reports of, for subscribers who cannot be called.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use chrono::Duration;
+use serde::Deserialize;
+use serde_json::json;
+use stella::domain::delivery_view;
+use stella::domain::fields::Fields;
+use stella::domain::pull::Report;
+use stella::error::Error;
+use stella::web::caller::Admin;
+use stella::web::data;
+use stella::web::request::{self, Body};
+
+use crate::Api;
+use crate::openapi::arguments::Argument;
+use crate::openapi::operation::{Failure, Operation, says};
+use crate::openapi::shapes;
+use crate::routes::Routes;
+
+/// How many requests are fetched at once, at most and by default.
+const MOST: u64 = 100;
+const USUAL: u64 = 10;
+
+/// How long it is waited for the first of them, in seconds, at most and by default: an HTTP API answers within 30.
+const MOST_SECONDS: u64 = 20;
+const USUAL_SECONDS: u64 = 10;
+
+pub(crate) fn routes() -> Routes {
+    let fetched = json!({"type": "object", "required": ["success", "data"], "properties": {"success": {"const": true},
+        "data": {"type": "array", "items": shapes::named("FetchedDelivery")}}});
+    let fetch = says("fetchDeliveries", "Requests that are ready to be made, as soon as there is one. Each is the caller's until `reportBefore`")
+        .gives_as_it_is(200, &fetched)
+        .conflicts("`not_a_pull_subscription`: its `url` is not `pull:`. `subscription_disabled`: enable it first.");
+    let report = says("reportAttempt", "What came of a request that was fetched")
+        .takes(Report::read)
+        .for_example(json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
+        .gives(200, "Delivery")
+        .conflicts(
+            "`already_reported`: this attempt was, or the delivery has ended. `not_fetched`: nobody has it. \
+             `not_a_pull_subscription`.",
+        );
+    Routes::about("Deliveries").get("/webhook-subscriptions/{id}/pull", fetch_ready, fetch).post(
+        "/webhook-subscriptions/{id}/pull/{delivery}",
+        take_report,
+        report,
+    )
+}
+
+/// How many, and how long to wait for them.
+struct Wanted {
+    most: i32,
+    wait: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    max: Option<String>,
+    wait_seconds: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let asked = Query::<Asked>::try_from_uri(&parts.uri).map_err(|_| request::unreadable_query())?;
+        // Numbers are read as those of a body are, so that every mistake is named.
+        let number = |text: &Option<String>| {
+            text.as_ref().map_or(json!(null), |text| {
+                text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
+            })
+        };
+        let said = json!({"max": number(&asked.0.max), "waitSeconds": number(&asked.0.wait_seconds)});
+        let read = Fields::whole(&said, |fields| {
+            let most = fields.integer("max", 1, MOST).unwrap_or(USUAL);
+            let seconds = fields.integer("waitSeconds", 0, MOST_SECONDS).unwrap_or(USUAL_SECONDS);
+            Some((i32::try_from(most).ok()?, Duration::try_seconds(i64::try_from(seconds).ok()?)?))
+        });
+        let (most, wait) = read.map_err(|error| Error::invalid(error.errors))?;
+        Ok(Self { most, wait })
+    }
+}
+
+impl Argument for Wanted {
+    fn tell(operation: &mut Operation) {
+        operation.fails(&[Failure::Invalid]);
+        let most = json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL});
+        operation.asks("max", &most, "How many at most.");
+        let wait =
+            json!({"type": "integer", "minimum": 0, "maximum": MOST_SECONDS, "default": USUAL_SECONDS});
+        operation.asks("waitSeconds", &wait, "How long to wait for the first.");
+    }
+}
+
+async fn fetch_ready(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path(id): Path<String>,
+    wanted: Wanted,
+) -> Result<Response, Error> {
+    let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
+    let now = api.clock.now();
+    let until = now.checked_add_signed(wanted.wait).unwrap_or(now);
+    let fetched = api.pulls.fetch(&subscription, wanted.most, until).await?;
+    Ok(Json(json!({"success": true, "data": fetched})).into_response())
+}
+
+async fn take_report(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Path((id, delivery)): Path<(String, String)>,
+    Body(said): Body,
+) -> Result<Response, Error> {
+    let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
+    let delivery = request::id(&delivery)?;
+    let report = Fields::whole(&said, Report::read)?;
+    let row = api.pulls.report(&subscription, delivery, &report).await?;
+    Ok(data(StatusCode::OK, &delivery_view::row(&row)))
+}

@@ -1,0 +1,191 @@
+//! Fetches deliveries for readers, and takes their reports: policy, log and states are as of any other delivery.
+//!
+//! Safe to run twice: whoever fetches a delivery has it for a while, and a reader that dies loses it to another
+//! without an attempt being used. A report is taken once.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::attempt::{Sender, Sending};
+use super::due::ticket;
+use super::outcome;
+use super::pulse::Pulse;
+use super::rows::{Rows, Saved};
+use crate::chance;
+use crate::clock::Clock;
+use crate::domain::delivery::{Delivery, DeliveryId, Status};
+use crate::domain::event::Event;
+use crate::domain::pull::{self, Report};
+use crate::domain::schedule::{Next, expiry, settle};
+use crate::domain::subscription::Subscription;
+use crate::domain::timestamp;
+use crate::error::{Error, Kind};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::store::{Store, keys, table};
+
+/// How often it is looked whether there is something to fetch, in milliseconds.
+const LOOK_MS: i64 = 200;
+
+/// Hands deliveries to readers.
+#[derive(Clone)]
+pub struct Pulls {
+    store: Store,
+    rows: Rows,
+    sender: Sender,
+    pulse: Pulse,
+    commands: Queue,
+    clock: Arc<dyn Clock>,
+}
+
+impl Pulls {
+    /// Signs with `sender`, and tells `commands` what is to be done with a subscription.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        sender: Sender,
+        commands: Queue,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        let pulse = Pulse::new(&store, commands.clone(), Arc::clone(&clock), Arc::new(metrics));
+        Self { rows: Rows::new(&store), store, sender, pulse, commands, clock }
+    }
+
+    /// At most `most` requests that are ready to be made, as soon as there is one, or none after `until`.
+    ///
+    /// # Errors
+    /// Conflict when the subscription is called, or disabled; unavailable when a dependency is.
+    pub async fn fetch(
+        &self,
+        subscription: &Subscription,
+        most: i32,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Value>, Error> {
+        is_fetched(subscription)?;
+        if !subscription.terms.enabled {
+            let detail = "The subscription is disabled; enable it first";
+            return Err(Error::new(Kind::Conflict, "subscription_disabled", detail));
+        }
+        loop {
+            let now = self.clock.now();
+            let fetched = self.ready(subscription, most, now).await?;
+            let next = now.checked_add_signed(chrono::Duration::milliseconds(LOOK_MS)).unwrap_or(until);
+            if !fetched.is_empty() || next > until {
+                return Ok(fetched);
+            }
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    async fn ready(
+        &self,
+        subscription: &Subscription,
+        most: i32,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Value>, Error> {
+        let partition = keys::pull(subscription.tenant_id, subscription.id);
+        let found = self.store.deliveries.due(&partition, &keys::time(now), most).await?;
+        let rows = self.store.deliveries.get_many(&found).await?;
+        let rows: Result<Vec<Delivery>, Error> = rows.into_iter().map(table::read).collect();
+        // The index may show what has moved on meanwhile.
+        let waits = |row: &Delivery| {
+            row.due_pk.as_ref() == Some(&partition) && row.due().is_some_and(|due| due <= now)
+        };
+        let rows = rows?.into_iter().filter(waits);
+        let fetched = try_join_all(rows.map(|row| self.take(subscription, row, now))).await?;
+        Ok(fetched.into_iter().flatten().collect())
+    }
+
+    /// Takes a delivery for a reader; none when another was first, or when it is too late for it.
+    async fn take(
+        &self,
+        subscription: &Subscription,
+        mut row: Delivery,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Value>, Error> {
+        let event: Option<Event> = match row.event_id.filter(|_| now < expiry(row.created_at)) {
+            Some(id) => self.store.core.get(&keys::event(row.tenant_id, id)).await?,
+            None => None,
+        };
+        let Some(event) = event else {
+            let reason = if now < expiry(row.created_at) { "event_expired" } else { "expired" };
+            row.end(Status::Cancelled, Some(reason), now);
+            self.rows.save(&row).await?;
+            return Ok(None);
+        };
+        let number = row.attempts.saturating_add(1);
+        let sending =
+            Sending { id: row.id, event: event.event, data: &event.data, number, generation: row.generation };
+        let request = self.sender.compose(subscription, &sending, now).await?;
+        let until = pull::fetched_until(subscription.terms.timeout, now);
+        row.await_reader(keys::pull(row.tenant_id, row.subscription_id), until);
+        row.fetched_at = Some(now);
+        // Two readers at one moment write the same but for this.
+        row.ticket = Some(ticket());
+        let Saved::Yes = self.rows.save(&row).await? else { return Ok(None) };
+        let headers: serde_json::Map<String, Value> =
+            request.headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        Ok(Some(json!({
+            "deliveryId": row.id,
+            "event": event.event,
+            "attempt": number,
+            "method": subscription.terms.method,
+            "headers": headers,
+            "body": request.body,
+            "reportBefore": timestamp(until),
+        })))
+    }
+
+    /// Takes a reader's report; the delivery as it stands then.
+    ///
+    /// # Errors
+    /// Conflict when the delivery waits for no report, or for that of another attempt; not found.
+    pub async fn report(
+        &self,
+        subscription: &Subscription,
+        id: DeliveryId,
+        report: &Report,
+    ) -> Result<Delivery, Error> {
+        is_fetched(subscription)?;
+        let now = self.clock.now();
+        let row = self.rows.find(subscription.tenant_id, subscription.id, id).await?;
+        let mut row = row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)?;
+        let attempt = match report.attempt(&row, subscription.revision) {
+            Ok(attempt) => attempt,
+            Err(error) => {
+                // Whoever took the report may have ended before it told the others.
+                outcome::tell(&self.store, &self.commands, &row, subscription).await?;
+                return Err(error);
+            }
+        };
+        let verdict = report.outcome().verdict(now);
+        let chance = u64::from_be_bytes(chance::bytes());
+        let policy = &subscription.terms.retry_policy;
+        match settle(&mut row, attempt.clone(), &verdict, policy, chance, now) {
+            Next::Send(at) | Next::Park(at) => {
+                row.await_reader(keys::pull(row.tenant_id, row.subscription_id), at);
+            }
+            Next::Nothing => {}
+        }
+        row.fetched_at = None;
+        let Saved::Yes = self.rows.save(&row).await? else {
+            let detail = "Another reader reported meanwhile, or the delivery was cancelled";
+            return Err(Error::new(Kind::Conflict, "already_reported", detail));
+        };
+        self.pulse.count(subscription, &attempt).await;
+        outcome::tell(&self.store, &self.commands, &row, subscription).await?;
+        Ok(row)
+    }
+}
+
+fn is_fetched(subscription: &Subscription) -> Result<(), Error> {
+    if subscription.terms.is_pull() {
+        return Ok(());
+    }
+    let detail = "Deliveries of this subscription are sent; one whose url is pull: has them fetched";
+    Err(Error::new(Kind::Conflict, "not_a_pull_subscription", detail))
+}

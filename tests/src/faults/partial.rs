@@ -1,0 +1,49 @@
+//! Batches of which a part fails: the rest is done, and the answer names what was not, as the services do.
+
+use axum::body::Bytes;
+use serde_json::{Map, Value, json};
+
+/// What was left out of a batch: the member of the answer that says so, and its value.
+pub(super) type LeftOut = (&'static str, Value);
+
+/// The beginning of a batch, and how its answer says what was left out; none where it is no batch, or too small.
+pub(super) fn split(operation: &str, body: &Bytes) -> Option<(Bytes, LeftOut)> {
+    let mut body: Value = serde_json::from_slice(body).ok()?;
+    let left_out = match operation {
+        "SendMessageBatch" => {
+            let rest = second_half(body.get_mut("Entries")?.as_array_mut()?)?;
+            let failed = |entry: &Value| json!({"Id": entry["Id"], "SenderFault": false, "Code": "InternalError", "Message": "as asked"});
+            ("Failed", rest.iter().map(failed).collect())
+        }
+        "BatchWriteItem" => {
+            let tables = body.get_mut("RequestItems")?.as_object_mut()?;
+            let (table, entries) = tables.iter_mut().next()?;
+            let rest = second_half(entries.as_array_mut()?)?;
+            ("UnprocessedItems", json!({table: rest}))
+        }
+        "BatchGetItem" => {
+            let tables = body.get_mut("RequestItems")?.as_object_mut()?;
+            let (table, wanted) = tables.iter_mut().next()?;
+            let rest = second_half(wanted.get_mut("Keys")?.as_array_mut()?)?;
+            let mut unread: Map<String, Value> = wanted.as_object()?.clone();
+            unread.insert("Keys".to_owned(), Value::Array(rest));
+            ("UnprocessedKeys", json!({table: unread}))
+        }
+        _ => return None,
+    };
+    Some((Bytes::from(body.to_string()), left_out))
+}
+
+/// Takes the second half of a list of at least two.
+fn second_half(list: &mut Vec<Value>) -> Option<Vec<Value>> {
+    (list.len() > 1).then(|| list.split_off(list.len() / 2))
+}
+
+/// The answer to the part that was done, with what was left out.
+pub(super) fn joined(answer: &Bytes, left_out: Option<LeftOut>) -> Bytes {
+    let Ok(mut answer) = serde_json::from_slice::<Value>(answer) else { return answer.clone() };
+    if let (Some(members), Some((name, value))) = (answer.as_object_mut(), left_out) {
+        members.insert(name.to_owned(), value);
+    }
+    Bytes::from(answer.to_string())
+}

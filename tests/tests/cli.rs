@@ -1,0 +1,284 @@
+//! The command line, as somebody types it, against the whole system.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, docker_hub_push, id, profile_folder};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// What a command did.
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Done {
+    /// What it printed, as JSON.
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("JSON, and not {} {}", self.out, self.err))
+    }
+}
+
+fn command(world: &World, key: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(profile_folder().join("stella"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("STELLA_URL", world.stack.url())
+        .env("STELLA_KEY", key)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn done(mut command: Command) -> Done {
+    let output = command.output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Runs a command as the admin.
+async fn stella(world: &World, arguments: &[&str]) -> Done {
+    done(command(world, &world.key, arguments)).await
+}
+
+/// Runs a command that must succeed, for programs.
+async fn told(world: &World, arguments: &[&str]) -> Value {
+    let done = stella(world, &[arguments, &["--json"]].concat()).await;
+    assert_eq!(done.code, Some(0), "{arguments:?}: {} {}", done.out, done.err);
+    done.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_sets_up_what_a_signed_example_then_releases() {
+    let world = World::start().await;
+    let made = told(
+        &world,
+        &["init", "--component", "myapp", "--repository", "ghcr.io/myorg/myapp", "--sender", "ghcr"],
+    )
+    .await;
+    let (config, secret) = (id(&made["config"]), made["secret"].as_str().unwrap());
+    let send = ["send", "ghcr", "registry-package", "--config", &config, "--secret", secret];
+    let answer = told(&world, &send).await;
+    assert_eq!(
+        (&answer["action"], &answer["triggersActivated"]),
+        (&json!("processed"), &json!(1)),
+        "{answer}"
+    );
+    let answer = told(&world, &[&send[..], &["--tag", "v1.3.0"]].concat()).await;
+    assert_eq!(answer["versionsAdded"], 1);
+    let releases = told(&world, &["releases", "list"]).await;
+    assert_eq!(releases.as_array().unwrap().len(), 2);
+    let versions = stella(&world, &["components", "versions", &id(&made["component"])]).await;
+    assert!(versions.out.contains("v1.3.0") && versions.out.contains("CHANNEL"), "{}", versions.out);
+    let receipts = stella(&world, &["configs", "receipts", &config]).await;
+    assert!(receipts.out.contains("processed"), "{}", receipts.out);
+
+    let source =
+        ["init", "--component", "source", "--repository", "ghcr.io/myorg/myapp", "--sender", "github"];
+    let made = told(&world, &source).await;
+    let (config, secret) = (id(&made["config"]), made["secret"].as_str().unwrap());
+    let tagged = told(&world, &["send", "github", "push-tag", "--config", &config, "--secret", secret]).await;
+    assert_eq!(tagged["triggersActivated"], 1, "at the code host it has another host's name: {tagged}");
+
+    let wrong =
+        stella(&world, &["send", "ghcr", "registry-package", "--config", &config, "--secret", "x"]).await;
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.out.contains("is the --secret the config's"), "{}", wrong.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_is_taken_by_a_config_of_its_sender() {
+    let world = World::start().await;
+    let examples = told(&world, &["send"]).await;
+    let examples = examples.as_array().unwrap();
+    assert!(examples.len() > 30);
+    for example in examples {
+        let (sender, event) = (example["sender"].as_str().unwrap(), example["event"].as_str().unwrap());
+        let (kind, provider) = match sender {
+            "github" => ("github-app", "auto"),
+            "gitlab" => ("gitlab-webhook", "auto"),
+            "bitbucket" | "generic" => ("generic", sender),
+            "azure-devops" | "buildkite" | "cdevents" | "circleci" | "jenkins" | "tekton" => {
+                ("ci-pipeline", sender)
+            }
+            registry => ("registry-push", registry),
+        };
+        let mut body = json!({"name": sender, "type": kind, "provider": provider, "secret": "user:a secret"});
+        let made = world.post("/api/v1/webhook-configs", &body).await;
+        let made = if made.status.is_success() {
+            made
+        } else {
+            // It proves itself by the address alone.
+            body.as_object_mut().unwrap().remove("secret");
+            world.post("/api/v1/webhook-configs", &body).await
+        };
+        let config = made.data();
+        let token = config["url"].as_str().unwrap().split('/').nth(8);
+        let (config, mut arguments) =
+            (id(config), vec!["send", sender, event, "--secret", "user:a secret", "--config"]);
+        arguments.push(&config);
+        arguments.extend(token.iter().flat_map(|token| ["--token", token]));
+        let answer = told(&world, &arguments).await;
+        assert!(answer["action"].is_string(), "{sender} {event}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listen_forwards_signed_and_reports_and_leaves_nothing_behind() {
+    let world = World::start().await;
+    let script = |number, _: &_| if number == 0 { Reply::from(200) } else { Reply::from(400) };
+    let receiver = Receiver::start(script).await;
+    let arguments = [
+        "listen",
+        "--forward",
+        &receiver.url,
+        "--events",
+        "release.created",
+        "--secret",
+        "a secret",
+        "--count",
+        "2",
+        "--json",
+    ];
+    let listening = tokio::spawn(done(command(&world, &world.key, &arguments)));
+    let subscriptions = world.rows("/api/v1/webhook-subscriptions", |rows| rows.len() == 1).await;
+    world.publish("release.created").await;
+    world.publish("release.created").await;
+    let done = listening.await.unwrap();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    let lines: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let statuses: Vec<&Value> = lines.iter().map(|line| &line["status"]).collect();
+    assert!(statuses.contains(&&json!("delivered")) && statuses.contains(&&json!("failed")), "{statuses:?}");
+
+    let mut arguments = vec!["verify".to_owned(), "--secret".to_owned(), "a secret".to_owned()];
+    for name in
+        ["x-stella-signature", "x-stella-timestamp", "webhook-id", "webhook-timestamp", "webhook-signature"]
+    {
+        arguments.extend(["-H".to_owned(), format!("{name}: {}", received[0].header(name))]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("body");
+    std::fs::write(&body, &received[0].body).unwrap();
+    arguments.extend(["--body".to_owned(), body.display().to_string()]);
+    let genuine = stella(&world, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(genuine.code, Some(0), "{} {}", genuine.out, genuine.err);
+    std::fs::write(&body, "{}").unwrap();
+    let forged = stella(&world, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert_eq!(forged.code, Some(1));
+    assert!(forged.out.contains("NOT genuine") && forged.out.contains("another body"), "{}", forged.out);
+
+    let gone =
+        world.admin.get(&format!("/api/v1/webhook-subscriptions/{}", id(&subscriptions[0]))).await.unwrap();
+    assert_eq!(gone.status, http::StatusCode::NOT_FOUND, "the subscription was for as long as it ran");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_found_sent_again_and_recovered() {
+    let world = World::start().await;
+    let script = |number, _: &_| if number == 0 { Reply::from(400) } else { Reply::from(200) };
+    let receiver = Receiver::start(script).await;
+    let create =
+        ["subscriptions", "create", "--name", "s", "--to", &receiver.url, "--events", "release.created"];
+    let subscription = id(&told(&world, &create).await);
+    told(&world, &["trigger", "release.created"]).await;
+    let path = format!("/api/v1/webhook-subscriptions/{subscription}/deliveries");
+    let rows = world.rows(&path, |rows| rows.iter().any(|row| row["status"] == "failed")).await;
+    let listed = stella(&world, &["deliveries", "list", &subscription, "--status", "failed"]).await;
+    assert!(listed.out.contains("failed") && listed.out.contains("400"), "{}", listed.out);
+    let shown = stella(&world, &["deliveries", "show", &id(&rows[0])]).await;
+    assert!(shown.out.contains("Client error: 400"), "{}", shown.out);
+    let dry = told(&world, &["recover", &subscription, "--from", "1h", "--dry-run"]).await;
+    assert_eq!(dry["matched"], 1);
+    let recovery = told(&world, &["recover", &subscription, "--from", "1h"]).await;
+    assert_eq!((&recovery["status"], &recovery["requeued"]), (&json!("completed"), &json!(1)));
+    world.rows(&path, |rows| rows.iter().all(|row| row["status"] == "delivered")).await;
+    told(&world, &["deliveries", "redeliver", &id(&rows[0])]).await;
+    receiver.wait_for(3).await;
+    let test = told(&world, &["subscriptions", "test", &subscription]).await;
+    assert_eq!(test["statusCode"], 200);
+    let data = r#"{"release": {"id": "r", "name": "from the command line"}}"#;
+    told(&world, &["trigger", "release.created", "--data", data]).await;
+    let received = receiver.wait_for(5).await;
+    assert_eq!(received[4].json()["data"]["release"]["name"], "from the command line");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_is_well_and_what_is_not() {
+    let world = World::start().await;
+    let well = told(&world, &["doctor", "--publish"]).await;
+    assert_eq!(well["ok"], true, "{well}");
+    let config = world.config(&json!({"name": "hub", "type": "github-app", "secret": "s"})).await;
+    assert_eq!(world.push(&config, &[], &docker_hub_push("v1", 1)).await.status, 401);
+    let path = format!("/api/v1/webhook-configs/{}", id(&config));
+    while world.get(&path).await["data"]["rejectedLast24h"] == 0 {}
+    let unwell = stella(&world, &["doctor"]).await;
+    assert_eq!(unwell.code, Some(1));
+    assert!(unwell.out.contains("hub refused about 1 requests"), "{}", unwell.out);
+    assert_eq!(
+        world.get("/api/v1/webhook-configs").await["data"].as_array().unwrap().len(),
+        1,
+        "it tidied up"
+    );
+    let operator = done(command(&world, world.stack.operator_key().unwrap(), &["doctor"])).await;
+    assert_eq!(operator.code, Some(0), "{}", operator.err);
+    assert!(operator.out.contains("dead letters: none"), "{}", operator.out);
+}
+
+async fn with_home(world: &World, home: &Path, key: Option<&str>, arguments: &[&str]) -> Done {
+    let mut command = command(world, "", arguments);
+    command.env_remove("STELLA_KEY").env_remove("STELLA_URL").env("HOME", home);
+    if let Some(key) = key {
+        command.args(["--url", &world.stack.url(), "--key", key]);
+    }
+    done(command).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_keeps_address_and_key_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let wrong = with_home(&world, home.path(), Some("stk_wrong"), &["login", "--name", "work"]).await;
+    assert_eq!(wrong.code, Some(1), "a key that does not work is not written down");
+    let login = with_home(&world, home.path(), Some(&world.key), &["login", "--name", "work"]).await;
+    assert_eq!(login.code, Some(0), "{}", login.err);
+    let file = home.path().join(".config/stella/config.toml");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let listed = with_home(&world, home.path(), None, &["--profile", "work", "keys", "list"]).await;
+    assert!(listed.code == Some(0) && listed.out.contains("admin"), "{} {}", listed.out, listed.err);
+    let unknown = with_home(&world, home.path(), None, &["--profile", "home", "keys", "list"]).await;
+    assert!(unknown.code == Some(2) && unknown.err.contains("there is work"), "{}", unknown.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_is_said_so_that_it_can_be_mended() {
+    let world = World::start().await;
+    for (key, arguments, code, said) in [
+        ("stk_wrong", &["releases", "list"][..], 1, "STELLA_KEY"),
+        (&world.key, &["releases", "show", "01a20ee9-b42c-7428-b2a1-124bda45d72c"], 1, "not_found"),
+        (&world.key, &["trigger", "release.forgotten"], 2, "there are release.created"),
+        (&world.key, &["trigger", "release.created", "--data", "{}"], 1, "data.release is required"),
+        (&world.key, &["send", "github", "party", "--config", "x"], 2, "github has ping"),
+        (&world.key, &["recover", "x", "--from", "yesterday"], 2, "is no moment"),
+        (&world.key, &["tenants", "list"], 1, "forbidden"),
+        (&world.key, &["--url", "http://127.0.0.1:9", "releases", "list"], 1, "nobody answers"),
+    ] {
+        let done = done(command(&world, key, arguments)).await;
+        assert_eq!(done.code, Some(code), "{arguments:?}: {} {}", done.out, done.err);
+        assert!(done.err.contains(said), "{arguments:?}: {}", done.err);
+    }
+    let problem = stella(&world, &["--json", "releases", "show", "x"]).await;
+    let problem: Value = serde_json::from_str(&problem.err).unwrap();
+    assert_eq!(problem["code"], "not_found");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(stella(&world, &["completions", shell]).await.out.contains("dead-letters"), "{shell}");
+    }
+}

@@ -1,0 +1,260 @@
+//! Deliveries that are fetched: by one reader or by two, by readers that die, fail, or never come.
+
+use chrono::Duration;
+use end_to_end::{World, id};
+use hmac::{Hmac, Mac as _};
+use http::StatusCode;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use stella_local::client::{Answer, Client};
+
+/// A pull subscription by its path.
+async fn subscribed(world: &World, more: &Value) -> String {
+    let mut body = json!({"name": "reader", "url": "pull:", "events": ["release.created"]});
+    stella::domain::change::merge(&mut body, more);
+    format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&body).await))
+}
+
+async fn fetch(client: &Client, subscription: &str, query: &str) -> Vec<Value> {
+    let answer = client.get(&format!("{subscription}/pull{query}")).await.unwrap();
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    answer.data().as_array().unwrap().clone()
+}
+
+/// Fetches until there are this many.
+async fn fetched(world: &World, subscription: &str, count: usize) -> Vec<Value> {
+    let mut all = Vec::new();
+    for _ in 0..1_000 {
+        all.extend(fetch(&world.admin, subscription, "?waitSeconds=0&max=100").await);
+        if all.len() >= count {
+            break;
+        }
+        world.stack.idle().await;
+    }
+    assert_eq!(all.len(), count);
+    all
+}
+
+async fn report(world: &World, subscription: &str, delivery: &Value, body: &Value) -> Answer {
+    world.post(&format!("{subscription}/pull/{}", delivery["deliveryId"].as_str().unwrap()), body).await
+}
+
+async fn rows(world: &World, subscription: &str) -> Vec<Value> {
+    world.get(&format!("{subscription}/deliveries")).await["data"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_fetched_as_it_would_have_been_sent_and_reported_once() {
+    let world = World::held().await;
+    let secret = "a secret of ours";
+    let subscription = subscribed(
+        &world,
+        &json!({"authType": "signature", "signatureSecret": secret, "method": "PUT",
+        "headers": {"X-Team": "blue"}}),
+    )
+    .await;
+    world.publish("release.created").await;
+    let fetched = &fetched(&world, &subscription, 1).await[0];
+    let (headers, body) = (&fetched["headers"], fetched["body"].as_str().unwrap());
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let signature = hex::decode(headers["X-Stella-Signature"].as_str().unwrap()).unwrap();
+    assert!(mac.verify_slice(&signature).is_ok());
+    assert_eq!((&fetched["method"], &headers["X-Team"]), (&json!("PUT"), &json!("blue")));
+    assert_eq!((&fetched["attempt"], &headers["X-Stella-Attempt"]), (&json!(1), &json!("1")));
+    let sent: Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&sent["id"], &sent["event"]), (&fetched["deliveryId"], &json!("release.created")));
+    assert_eq!(
+        fetch(&world.admin, &subscription, "?waitSeconds=0").await,
+        Vec::<Value>::new(),
+        "it has a reader"
+    );
+
+    let row = &rows(&world, &subscription).await[0];
+    assert_eq!((&row["status"], &row["reason"]), (&json!("pending"), &json!("pull")));
+    let said = json!({"attempt": 1, "statusCode": 201, "responseTime": 12, "response": "thanks"});
+    let answer = report(&world, &subscription, fetched, &said).await;
+    assert_eq!(answer.data()["status"], "delivered", "{}", answer.body);
+    let path = format!("/api/v1/deliveries/{}", fetched["deliveryId"].as_str().unwrap());
+    let whole = &world.get(&path).await["data"];
+    assert_eq!(whole["log"][0]["statusCode"], 201);
+    assert_eq!(whole["log"][0]["body"], body, "the log has what was fetched");
+    assert_eq!((&whole["responseBody"], &whole["responseTime"]), (&json!("thanks"), &json!(12)));
+
+    let again = report(&world, &subscription, fetched, &said).await;
+    assert_eq!((again.status, &again.body["code"]), (StatusCode::CONFLICT, &json!("already_reported")));
+    let health = &world.get(&subscription).await["data"]["health"];
+    assert_eq!((&health["attempts"], &health["successRate"]), (&json!(1), &json!(1.0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reader_could_not_do_comes_again_by_the_policy_and_is_exhausted_in_the_end() {
+    let world = World::held().await;
+    let policy = json!({"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 60});
+    let subscription = subscribed(&world, &json!({"retryPolicy": policy})).await;
+    world.publish("release.created").await;
+    let first = fetched(&world, &subscription, 1).await;
+    let refused = json!({"error": "connection refused", "responseTime": 1});
+    let answer = report(&world, &subscription, &first[0], &refused).await;
+    assert_eq!(
+        (&answer.data()["status"], &answer.data()["error"]),
+        (&json!("retrying"), &json!("connection refused"))
+    );
+    assert!(fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty(), "its time has not come");
+    world.time.advance(Duration::seconds(73));
+    let second = fetched(&world, &subscription, 1).await;
+    assert_eq!((&second[0]["deliveryId"], &second[0]["attempt"]), (&first[0]["deliveryId"], &json!(2)));
+    let late = report(
+        &world,
+        &subscription,
+        &first[0],
+        &json!({"attempt": 1, "statusCode": 200, "responseTime": 1}),
+    )
+    .await;
+    assert_eq!(late.body["code"], "already_reported", "of the first attempt nothing more is heard");
+    let answer =
+        report(&world, &subscription, &second[0], &json!({"statusCode": 503, "responseTime": 1})).await;
+    assert_eq!((&answer.data()["status"], &answer.data()["reason"]), (&json!("failed"), &json!("exhausted")));
+    let delivery = format!("/api/v1/deliveries/{}/redeliver", first[0]["deliveryId"].as_str().unwrap());
+    assert_eq!(world.post(&delivery, &json!({})).await.status, StatusCode::ACCEPTED);
+    let third = fetched(&world, &subscription, 1).await;
+    assert_eq!((&third[0]["deliveryId"], &third[0]["attempt"]), (&first[0]["deliveryId"], &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_readers_never_have_the_same_delivery() {
+    let world = World::held().await;
+    let subscription = subscribed(&world, &json!({})).await;
+    for _ in 0..40 {
+        world.publish("release.created").await;
+    }
+    let mut ids = Vec::new();
+    for _ in 0..1_000 {
+        let (one, other) = tokio::join!(
+            fetch(&world.admin, &subscription, "?waitSeconds=0&max=7"),
+            fetch(&world.admin, &subscription, "?waitSeconds=0&max=7"),
+        );
+        ids.extend(one.into_iter().chain(other).map(|fetched| fetched["deliveryId"].to_string()));
+        if ids.len() >= 40 {
+            break;
+        }
+    }
+    ids.sort_unstable();
+    let fetched = ids.len();
+    ids.dedup();
+    assert_eq!((fetched, ids.len()), (40, 40), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_reader_had_another_gets_without_an_attempt_used() {
+    let world = World::held().await;
+    let subscription = subscribed(&world, &json!({"timeout": 5000})).await;
+    world.publish("release.created").await;
+    let first = fetched(&world, &subscription, 1).await;
+    world.time.advance(Duration::seconds(34));
+    assert!(fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty(), "it may live");
+    world.time.advance(Duration::seconds(2));
+    let second = fetched(&world, &subscription, 1).await;
+    assert_eq!((&second[0]["deliveryId"], &second[0]["attempt"]), (&first[0]["deliveryId"], &json!(1)));
+    // The first was only slow: what it says is as true as what the other will.
+    let answer =
+        report(&world, &subscription, &first[0], &json!({"statusCode": 200, "responseTime": 1})).await;
+    assert_eq!(answer.data()["status"], "delivered");
+    let answer =
+        report(&world, &subscription, &second[0], &json!({"statusCode": 200, "responseTime": 1})).await;
+    assert_eq!(answer.body["code"], "already_reported");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_waits_has_an_event_as_soon_as_there_is_one() {
+    let world = World::start().await;
+    let subscription = subscribed(&world, &json!({})).await;
+    let reader = world.admin.clone();
+    let path = subscription.clone();
+    let waiting = tokio::spawn(async move { fetch(&reader, &path, "?waitSeconds=20").await });
+    world.publish("release.created").await;
+    assert_eq!(waiting.await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_fetches_for_thirty_days_is_cancelled() {
+    let world = World::held().await;
+    let subscription = subscribed(&world, &json!({})).await;
+    world.publish("release.created").await;
+    let first = fetched(&world, &subscription, 1).await;
+    world.time.advance(Duration::days(30));
+    let row = &rows(&world, &subscription).await[0];
+    assert_eq!(
+        (&row["status"], &row["reason"]),
+        (&json!("cancelled"), &json!("expired")),
+        "as it is looked at"
+    );
+    assert!(fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty());
+    let cancelled = world.get(&format!("{subscription}/deliveries?status=cancelled")).await;
+    assert_eq!(cancelled["data"].as_array().unwrap().len(), 1);
+    let late = report(&world, &subscription, &first[0], &json!({"statusCode": 200, "responseTime": 1})).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "{}", late.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disabling_pauses_what_waits_and_enabling_lets_it_be_fetched() {
+    let world = World::held().await;
+    let subscription = subscribed(&world, &json!({})).await;
+    world.publish("release.created").await;
+    let first = fetched(&world, &subscription, 1).await;
+    let switch = async |enabled: bool| {
+        let answer = world.admin.json(http::Method::PATCH, &subscription, &json!({"enabled": enabled})).await;
+        assert_eq!(answer.unwrap().status, StatusCode::OK);
+    };
+    switch(false).await;
+    for _ in 0..1_000 {
+        if rows(&world, &subscription).await[0]["status"] == "paused" {
+            break;
+        }
+    }
+    assert_eq!(rows(&world, &subscription).await[0]["reason"], "disabled");
+    let closed = world.admin.get(&format!("{subscription}/pull")).await.unwrap();
+    assert_eq!(
+        (closed.status, &closed.body["code"]),
+        (StatusCode::CONFLICT, &json!("subscription_disabled"))
+    );
+    switch(true).await;
+    let second = fetched(&world, &subscription, 1).await;
+    assert_eq!(second[0]["deliveryId"], first[0]["deliveryId"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_pulling_is_held_to() {
+    let world = World::held().await;
+    let pulled = subscribed(&world, &json!({})).await;
+    let sent = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"]});
+    let sent = format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&sent).await));
+    let answer = world.admin.get(&format!("{sent}/pull")).await.unwrap();
+    assert_eq!(answer.body["code"], "not_a_pull_subscription");
+    let test = world.post(&format!("{pulled}/test"), &json!({"event": "release.created"})).await;
+    assert_eq!(test.body["code"], "pull_subscription");
+    let query = world.admin.get(&format!("{pulled}/pull?max=0&waitSeconds=soon")).await.unwrap();
+    assert_eq!(query.status, StatusCode::BAD_REQUEST);
+    assert_eq!(query.body["errors"].as_array().unwrap().len(), 2, "{}", query.body);
+    for (path, patch, field) in [
+        (&sent, json!({"url": "pull:"}), "url"),
+        (&pulled, json!({"url": "http://127.0.0.1:9/"}), "url"),
+        (&pulled, json!({"rateLimitPerSecond": 1}), "rateLimitPerSecond"),
+    ] {
+        let answer = world.admin.json(http::Method::PATCH, path, &patch).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{patch}");
+        assert_eq!(answer.body["errors"][0]["field"], field, "{patch}");
+    }
+    world.publish("release.created").await;
+    let fetched = fetched(&world, &pulled, 1).await;
+    let unfetched = report(
+        &world,
+        &pulled,
+        &json!({"deliveryId": "01a20ee9-b42c-8428-b2a1-124bda45d72c"}),
+        &json!({"statusCode": 200, "responseTime": 1}),
+    )
+    .await;
+    assert_eq!(unfetched.status, StatusCode::NOT_FOUND);
+    let nonsense = report(&world, &pulled, &fetched[0], &json!({"statusCode": 42})).await;
+    assert_eq!(nonsense.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
