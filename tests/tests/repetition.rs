@@ -1,16 +1,18 @@
 //! Things that happen twice, and things that break off: one chain goes on, and nothing is lost.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
-use end_to_end::World;
 use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, id};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella::error::Error;
 use stella::function::{Answer, Function};
 use stella_local::stack::Functions;
 use stella_local::time::Time;
+use tokio::sync::Notify;
 
 /// How a batch is handled that something happens to.
 #[derive(Clone, Copy)]
@@ -154,4 +156,43 @@ async fn events_fanned_out_by_two_environments_are_the_same_deliveries() {
     assert_eq!(received[0].header("x-stella-delivery"), received[1].header("x-stella-delivery"));
     let rows = world.deliveries(&subscription, |rows| !rows.is_empty()).await;
     assert_eq!((rows.len(), &rows[0]["attempts"]), (1, &json!(1)));
+}
+
+/// A function that handles its batches once more when it is told to.
+struct OnceMore<F> {
+    inner: F,
+    told: Arc<Notify>,
+    done: Arc<Notify>,
+}
+
+impl<F: Function> Function for OnceMore<F> {
+    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
+        Box::pin(async move {
+            self.inner.handle(event, deadline).await?;
+            self.told.notified().await;
+            let answer = self.inner.handle(event, deadline).await;
+            self.done.notify_one();
+            answer
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_comes_again_takes_nothing_from_a_reader_who_has_it() {
+    let (told, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tells, does) = (Arc::clone(&told), Arc::clone(&done));
+    let functions = Functions::ours().with("deliver", move |environment| {
+        let (told, done) = (Arc::clone(&tells), Arc::clone(&does));
+        async move { Ok(OnceMore { inner: stella_deliver::start(environment).await?, told, done }) }
+    });
+    let world = World::with(functions, Time::system()).await;
+    let subscription = world.subscription(&json!({"name": "s", "url": "pull:", "events": ["*"]})).await;
+    world.publish("release.created").await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/pull", id(&subscription));
+    let fetched = world.get(&format!("{path}?waitSeconds=20")).await;
+    assert_eq!(fetched["data"].as_array().unwrap().len(), 1);
+    told.notify_one();
+    done.notified().await;
+    let again = world.get(&format!("{path}?waitSeconds=0")).await;
+    assert_eq!(again["data"], json!([]), "it has a reader");
 }

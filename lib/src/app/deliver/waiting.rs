@@ -39,7 +39,13 @@ impl Deliver {
     ) -> Result<Turn, Error> {
         if subscription.terms.is_pull() {
             let partition = keys::pull(row.tenant_id, row.subscription_id);
-            self.put_aside(row.clone(), due, |row| row.await_reader(partition.clone(), now)).await?;
+            self.put_aside(row.clone(), due, |row| {
+                // A message that comes again takes nothing from a reader who has it.
+                if !row.awaits_reader() {
+                    row.await_reader(partition.clone(), now);
+                }
+            })
+            .await?;
             return Ok(Turn::PutAside);
         }
         match self.pulse.passage(subscription, now).await? {
