@@ -138,8 +138,5 @@ pub(crate) fn data(answer: Value) -> Value {
 
 /// A text as a part of a query.
 fn escaped(text: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
-    text.bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

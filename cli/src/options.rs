@@ -9,6 +9,20 @@ use clap_complete::Shell;
 #[derive(Debug, Parser)]
 #[command(name = "stella", version, propagate_version = true)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which server, and with which key.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Server {
     /// The server's address; a stack of this machine where nothing is said
     #[arg(long, env = "STELLA_URL", global = true)]
     pub(crate) url: Option<String>,
@@ -21,18 +35,11 @@ pub(crate) struct Options {
     #[arg(long, env = "STELLA_PROFILE", global = true)]
     pub(crate) profile: Option<String>,
 
-    /// JSON, for programs
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-
     #[arg(long, env = "XDG_CONFIG_HOME", hide = true, global = true)]
     pub(crate) config_home: Option<PathBuf>,
 
     #[arg(long, env = "HOME", hide = true, global = true)]
     pub(crate) home: Option<PathBuf>,
-
-    #[command(subcommand)]
-    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]

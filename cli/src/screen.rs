@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 /// The terminal, or whatever stands in its place.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Screen {
     json: bool,
 }
@@ -25,22 +25,22 @@ impl Screen {
     }
 
     /// Whether it is for programs.
-    pub(crate) fn is_json(&self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.json
     }
 
     /// One line, for people alone.
-    pub(crate) fn say(&self, line: &str) -> Result<(), Failure> {
+    pub(crate) fn say(self, line: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { write(line) }
     }
 
     /// A value, for programs alone: on one line, so that many can follow each other.
-    pub(crate) fn tell(&self, value: &Value) -> Result<(), Failure> {
+    pub(crate) fn tell(self, value: &Value) -> Result<(), Failure> {
         if self.json { write(&value.to_string()) } else { Ok(()) }
     }
 
     /// The rows of a list.
-    pub(crate) fn table(&self, rows: &[Value], columns: &[Column]) -> Result<(), Failure> {
+    pub(crate) fn table(self, rows: &[Value], columns: &[Column]) -> Result<(), Failure> {
         if self.json {
             return write(&format!("{:#}", Value::Array(rows.to_vec())));
         }
@@ -83,7 +83,7 @@ impl Screen {
     }
 
     /// One thing with all its members.
-    pub(crate) fn one(&self, value: &Value) -> Result<(), Failure> {
+    pub(crate) fn one(self, value: &Value) -> Result<(), Failure> {
         if self.json {
             return write(&format!("{value:#}"));
         }
@@ -99,7 +99,7 @@ impl Screen {
     }
 
     /// What went wrong.
-    pub(crate) fn fail(&self, failure: &Failure) {
+    pub(crate) fn fail(self, failure: &Failure) {
         let red = AnsiColor::Red.on_default().bold();
         let line = if self.json {
             match failure {

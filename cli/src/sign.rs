@@ -2,11 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac as _};
-use sha1::Sha1;
-use sha2::Sha256;
 use stella::clock::{Clock as _, SystemClock};
-use stella::domain::authentication::{Algorithm, Encoding};
+use stella::domain::authentication::Encoding;
 use stella::domain::scheme::{Covers, Prefix, Scheme};
 use stella::domain::signature::SigningSecret;
 
@@ -40,7 +37,7 @@ pub(crate) fn headers(
                 Covers::Body | Covers::JsonText => (body.to_owned(), String::new()),
                 Covers::TimeAndBody { .. } => (format!("{seconds}.{body}"), format!("timestamp={seconds},")),
             };
-            let mac = mac(*algorithm, secret()?.as_bytes(), signed.as_bytes());
+            let mac = algorithm.mac(secret()?.as_bytes(), &[signed.as_bytes()]);
             let signature = match encoding {
                 Encoding::Hex => hex::encode(mac),
                 Encoding::Base64 => STANDARD.encode(mac),
@@ -65,19 +62,5 @@ pub(crate) fn headers(
         Scheme::HttpSignature { .. } | Scheme::Oidc { .. } => Err(Failure::Usage(
             "this config's sender proves itself in a way that cannot be made up here (HTTP signature, or an issuer's token)".to_owned(),
         )),
-    }
-}
-
-#[expect(clippy::expect_used, reason = "an HMAC takes a key of any length, so this cannot fail")]
-fn mac(algorithm: Algorithm, key: &[u8], text: &[u8]) -> Vec<u8> {
-    match algorithm {
-        Algorithm::HmacSha256 => {
-            let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-            mac.chain_update(text).finalize().into_bytes().to_vec()
-        }
-        Algorithm::HmacSha1 => {
-            let mac = Hmac::<Sha1>::new_from_slice(key).expect("a key of any length");
-            mac.chain_update(text).finalize().into_bytes().to_vec()
-        }
     }
 }

@@ -104,10 +104,7 @@ async fn killed_a_hundred_times_it_does_not_either() {
 
 async fn killed(rounds: usize) {
     let got = Got::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let router = Router::new().fallback(receive).with_state(got.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let url = process::serve(Router::new().fallback(receive).with_state(got.clone())).await;
 
     let data = tempfile::tempdir().unwrap();
     let (mut process, stack, key) = start(data.path()).await;

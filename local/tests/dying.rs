@@ -37,10 +37,7 @@ async fn status(client: &Client, subscription: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_die_between_an_attempt_and_its_record_it_does_and_the_next_process_goes_on() {
     let got = Got::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let router = Router::new().fallback(receive).with_state(got.clone());
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let url = process::serve(Router::new().fallback(receive).with_state(got.clone())).await;
     let data = tempfile::tempdir().unwrap();
 
     let options = ["--die", "before DeliverFunction PutItem"];

@@ -20,7 +20,7 @@ use stella_local::client::Client;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Notify;
 
-use process::{after, start};
+use process::{after, serve, start};
 
 /// Ours alone: what libraries log when they are told to log everything is theirs.
 const EVERYTHING: &str = "warn,stella=trace,stella_local=trace,local=trace";
@@ -28,8 +28,6 @@ const EVERYTHING: &str = "warn,stella=trace,stella_local=trace,local=trace";
 /// A receiver on loopback that fails first, echoes what it gets, and says when it got three requests.
 async fn receiver() -> (String, Arc<Notify>) {
     let (count, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let told = Arc::clone(&done);
     let answer = move |headers: HeaderMap, body: String| {
         let number = count.fetch_add(1, Ordering::SeqCst);
@@ -39,8 +37,7 @@ async fn receiver() -> (String, Arc<Notify>) {
         let status = if number == 0 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
         async move { (status, format!("{headers:?} {body}")) }
     };
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-    (url, done)
+    (serve(Router::new().fallback(answer)).await, done)
 }
 
 async fn made(client: &Client, path: &str, body: &Value) -> Value {

@@ -23,7 +23,7 @@ const COLUMNS: [Column; 6] = [
 /// How often the log is looked at while it is followed.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) fn run(wanted: &Deliveries, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Deliveries, context: &Context) -> Result<(), Failure> {
     match wanted {
         Deliveries::List { subscription, status, event, limit } => {
             let path = format!("webhook-subscriptions/{subscription}/deliveries");

@@ -28,7 +28,7 @@ impl Report<'_> {
     }
 }
 
-pub(super) fn run(wanted: &Doctor, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Doctor, context: &Context) -> Result<(), Failure> {
     let mut report = Report { context, findings: Vec::new(), is_well: true };
     let api = &context.api;
     let meta = data(api.get("meta")?);

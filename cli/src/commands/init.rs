@@ -11,11 +11,11 @@ use crate::api::data;
 use crate::failure::Failure;
 use crate::options::Init;
 
-/// The senders by the words that people say, with what a config calls them.
-const ALIASES: [(&str, &str, &str); 2] =
-    [("github", "github-app", "auto"), ("gitlab", "gitlab-webhook", "auto")];
+/// Code hosts by the words that people say: their configs have a type of their own, and tell the rest by shape.
+const CODE_HOSTS: [(&str, WebhookType); 2] =
+    [("github", WebhookType::GithubApp), ("gitlab", WebhookType::GitlabWebhook)];
 
-pub(super) fn run(wanted: &Init, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Init, context: &Context) -> Result<(), Failure> {
     let said = |given: &Option<String>, question, usual: &str| match given {
         Some(text) => Ok(text.clone()),
         None => ask(question, usual),
@@ -35,19 +35,17 @@ pub(super) fn run(wanted: &Init, context: &mut Context) -> Result<(), Failure> {
     let made = data(context.api.post("components", &body)?);
     let id = made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let on = match kind {
-        "ci-pipeline" => "ci.finished",
-        "github-app" | "gitlab-webhook" => "git.tag",
-        _ => "artifact.pushed",
+        WebhookType::CiPipeline => "ci.finished",
+        WebhookType::GithubApp | WebhookType::GitlabWebhook => "git.tag",
+        WebhookType::RegistryPush | WebhookType::Generic => "artifact.pushed",
     };
     let trigger = json!({"name": format!("every {on}"), "on": on});
     let trigger = data(context.api.post(&format!("components/{id}/triggers"), &trigger)?);
 
-    let secret = if needs_secret(kind, provider) {
-        Some(wanted.secret.clone().unwrap_or_else(|| hex::encode(chance::bytes::<32>())))
-    } else {
-        None
-    };
-    let body = json!({"name": sender, "type": kind, "provider": provider, "secret": secret});
+    let needs_secret = Scheme::of(provider, kind, None, None, None).needs_secret();
+    let secret = || wanted.secret.clone().unwrap_or_else(|| hex::encode(chance::bytes::<32>()));
+    let secret = needs_secret.then(secret);
+    let body = json!({"name": sender, "type": kind.name(), "provider": provider.name(), "secret": secret});
     let config = data(context.api.post("webhook-configs", &body)?);
     let url = config.get("url").and_then(Value::as_str).unwrap_or_default();
     let screen = &context.screen;
@@ -78,28 +76,18 @@ fn hostless(repository: &str) -> &str {
 }
 
 /// The type and provider of a config for a sender.
-fn kind_of(sender: &str) -> Result<(&'static str, &'static str), Failure> {
-    if let Some((_, kind, provider)) = ALIASES.iter().find(|(name, _, _)| *name == sender) {
-        return Ok((kind, provider));
+fn kind_of(sender: &str) -> Result<(WebhookType, Provider), Failure> {
+    if let Some((_, kind)) = CODE_HOSTS.iter().find(|(name, _)| *name == sender) {
+        return Ok((*kind, Provider::Auto));
     }
-    let found = Provider::ALL.iter().find(|(name, _)| *name == sender);
-    let Some((name, provider)) = found else {
+    let provider = Provider::ALL.iter().find(|(name, _)| *name == sender).map(|(_, provider)| *provider);
+    let provider = provider.ok_or_else(|| {
         let names: Vec<&str> = Provider::ALL.iter().map(|(name, _)| *name).collect();
-        return Err(Failure::Usage(format!(
-            "there is no sender {sender}; there are github, gitlab, {}",
-            names.join(", ")
-        )));
-    };
-    let kind = WebhookType::ALL.iter().find(|(_, kind)| provider.fits(*kind));
-    kind.map(|(kind, _)| (*kind, *name))
+        Failure::Usage(format!("there is no sender {sender}; there are github, gitlab, {}", names.join(", ")))
+    })?;
+    let kind = WebhookType::ALL.iter().map(|(_, kind)| *kind).find(|kind| provider.fits(*kind));
+    kind.map(|kind| (kind, provider))
         .ok_or_else(|| Failure::Usage(format!("{sender} goes with no type of config")))
-}
-
-fn needs_secret(kind: &str, provider: &str) -> bool {
-    let kind = WebhookType::ALL.iter().find(|(name, _)| *name == kind).map(|(_, kind)| *kind);
-    let provider = Provider::ALL.iter().find(|(name, _)| *name == provider).map(|(_, provider)| *provider);
-    let scheme = kind.zip(provider).map(|(kind, provider)| Scheme::of(provider, kind, None, None, None));
-    scheme.is_some_and(|scheme| scheme.needs_secret())
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! `stella listen`: fetches deliveries and hands them to a server on this machine.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,15 +14,13 @@ use crate::screen::coloured;
 /// How long to wait after the API could not be reached.
 const PAUSE: Duration = Duration::from_secs(2);
 
-pub(super) fn run(wanted: &Listen, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Listen, context: &Context) -> Result<(), Failure> {
     let made = if wanted.subscription.is_none() { Some(subscribe(wanted, context)?) } else { None };
     let subscription = made.as_ref().or(wanted.subscription.as_ref()).cloned().unwrap_or_default();
-    let ends = Arc::new(AtomicBool::new(false));
-    let (api, heard) = (context.api.clone(), Arc::clone(&ends));
+    let api = context.api.clone();
     let temporary = made.clone();
     // The wait for deliveries is long: whoever ends it does not wait for its end.
     let listening = ctrlc::set_handler(move || {
-        heard.store(true, Ordering::SeqCst);
         if let Some(id) = &temporary {
             let _ = api.delete(&format!("webhook-subscriptions/{id}"));
         }
@@ -32,7 +28,7 @@ pub(super) fn run(wanted: &Listen, context: &mut Context) -> Result<(), Failure>
     });
     listening.map_err(|error| Failure::Usage(format!("signals cannot be heard: {error}")))?;
     context.screen.say(&format!("forwarding to {}; Ctrl-C ends it", wanted.forward))?;
-    let done = forward(wanted, &subscription, &ends, context);
+    let done = forward(wanted, &subscription, context);
     if let Some(id) = made {
         context.api.delete(&format!("webhook-subscriptions/{id}"))?;
     }
@@ -52,10 +48,10 @@ fn subscribe(wanted: &Listen, context: &Context) -> Result<String, Failure> {
     text("id").ok_or_else(|| Failure::Usage("the server made no subscription".to_owned()))
 }
 
-fn forward(wanted: &Listen, subscription: &str, ends: &AtomicBool, context: &Context) -> Result<(), Failure> {
+fn forward(wanted: &Listen, subscription: &str, context: &Context) -> Result<(), Failure> {
     let path = format!("webhook-subscriptions/{subscription}/pull");
     let mut left = wanted.count.unwrap_or(u64::MAX);
-    while left > 0 && !ends.load(Ordering::SeqCst) {
+    while left > 0 {
         let fetched = match context.api.get(&format!("{path}?waitSeconds=20&max=10")) {
             Ok(answer) => data(answer),
             Err(failure @ Failure::Unreachable { .. }) => {

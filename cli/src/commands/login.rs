@@ -2,19 +2,19 @@
 
 use crate::api::{Api, data};
 use crate::failure::Failure;
-use crate::options::Options;
+use crate::options::Server;
 use crate::profile::{self, Profile};
 use crate::screen::Screen;
 
 use super::ask;
 
-pub(crate) fn run(options: &Options, name: &str, screen: &Screen) -> Result<(), Failure> {
-    let usual = profile::chosen(&Options { profile: None, ..clone(options) })?;
-    let url = match &options.url {
+pub(super) fn run(server: &Server, name: &str, screen: Screen) -> Result<(), Failure> {
+    let usual = profile::chosen(&Server { profile: None, ..server.clone() })?;
+    let url = match &server.url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => ask("The server's address", &usual.url)?,
     };
-    let key = match &options.key {
+    let key = match &server.key {
         Some(key) => key.clone(),
         None => ask("The API key", "")?,
     };
@@ -23,21 +23,9 @@ pub(crate) fn run(options: &Options, name: &str, screen: &Screen) -> Result<(), 
     // A key that may read something is one, and so is the operator's.
     let path = if key.starts_with("stk_operator_") { "tenants?pageSize=1" } else { "releases?pageSize=1" };
     api.get(path)?;
-    let place = profile::save(options, name, Profile { url: url.clone(), key: Some(key) })?;
+    let place = profile::save(server, name, Profile { url: url.clone(), key: Some(key) })?;
     let version = version.get("version").and_then(serde_json::Value::as_str).unwrap_or("?").to_owned();
     screen
         .say(&format!("{url} is version {version}, and the key is good. Written to {}", place.display()))?;
     screen.tell(&serde_json::json!({"url": url, "version": version, "profile": name}))
-}
-
-fn clone(options: &Options) -> Options {
-    Options {
-        url: options.url.clone(),
-        key: options.key.clone(),
-        profile: None,
-        json: options.json,
-        config_home: options.config_home.clone(),
-        home: options.home.clone(),
-        command: crate::options::Command::Login { name: String::new() },
-    }
 }

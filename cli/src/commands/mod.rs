@@ -4,45 +4,54 @@ mod deliveries;
 mod doctor;
 mod init;
 mod listen;
-pub(crate) mod login;
+mod login;
 mod recover;
 mod resources;
 mod send;
 mod trigger;
-pub(crate) mod verify;
+mod verify;
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use crate::Context;
+use crate::api::Api;
 use crate::failure::Failure;
 use crate::options::{Command, Options};
-use crate::screen;
+use crate::profile;
+use crate::screen::{self, Screen};
 
-/// Does what a command asks for.
-pub(crate) fn run(command: Command, context: &mut Context) -> Result<(), Failure> {
-    match command {
-        Command::Init(wanted) => init::run(&wanted, context),
-        Command::Listen(wanted) => listen::run(&wanted, context),
-        Command::Trigger(wanted) => trigger::run(&wanted, context),
-        Command::Send(wanted) => send::run(&wanted, context),
-        Command::Deliveries(wanted) => deliveries::run(&wanted, context),
-        Command::Recover(wanted) => recover::run(&wanted, context),
-        Command::Subscriptions(wanted) => resources::subscriptions(&wanted, context),
-        Command::Configs(wanted) => resources::configs(&wanted, context),
-        Command::Components(wanted) => resources::components(&wanted, context),
-        Command::Releases(wanted) => resources::releases(&wanted, context),
-        Command::DeadLetters(wanted) => resources::dead_letters(&wanted, context),
-        Command::Keys(wanted) => resources::keys(&wanted, context),
-        Command::Tenants(wanted) => resources::tenants(&wanted, context),
-        Command::Doctor(wanted) => doctor::run(&wanted, context),
-        // These need no server, and were done before one was looked for.
-        Command::Verify(_) | Command::Login { .. } | Command::Completions { .. } => Ok(()),
+/// Does what is asked for.
+pub(crate) fn run(options: Options, screen: Screen) -> Result<(), Failure> {
+    let server = options.server;
+    // What needs no server needs no profile.
+    let context = || {
+        let profile = profile::chosen(&server)?;
+        Ok::<_, Failure>(Context { api: Api::new(&profile.url, profile.key.as_deref()), screen })
+    };
+    match options.command {
+        Command::Completions { shell } => completions(shell),
+        Command::Verify(wanted) => verify::run(&wanted, screen),
+        Command::Login { name } => login::run(&server, &name, screen),
+        Command::Init(wanted) => init::run(&wanted, &context()?),
+        Command::Listen(wanted) => listen::run(&wanted, &context()?),
+        Command::Trigger(wanted) => trigger::run(&wanted, &context()?),
+        Command::Send(wanted) => send::run(&wanted, &context()?),
+        Command::Deliveries(wanted) => deliveries::run(&wanted, &context()?),
+        Command::Recover(wanted) => recover::run(&wanted, &context()?),
+        Command::Subscriptions(wanted) => resources::subscriptions(&wanted, &context()?),
+        Command::Configs(wanted) => resources::configs(&wanted, &context()?),
+        Command::Components(wanted) => resources::components(&wanted, &context()?),
+        Command::Releases(wanted) => resources::releases(&wanted, &context()?),
+        Command::DeadLetters(wanted) => resources::dead_letters(&wanted, &context()?),
+        Command::Keys(wanted) => resources::keys(&wanted, &context()?),
+        Command::Tenants(wanted) => resources::tenants(&wanted, &context()?),
+        Command::Doctor(wanted) => doctor::run(&wanted, &context()?),
     }
 }
 
 /// Completions for a shell.
-pub(crate) fn completions(shell: Shell) -> Result<(), Failure> {
+fn completions(shell: Shell) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Options::command(), "stella", &mut text);
     screen::write(String::from_utf8_lossy(&text).trim_end())

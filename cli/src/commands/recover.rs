@@ -15,7 +15,7 @@ use crate::options::Recover;
 /// How often it is asked how far it is.
 const LOOK: Duration = Duration::from_millis(500);
 
-pub(super) fn run(wanted: &Recover, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Recover, context: &Context) -> Result<(), Failure> {
     let now = SystemClock.now();
     let to = wanted.to.as_ref().map(|to| moment(to, now)).transpose()?;
     let body = json!({"from": moment(&wanted.from, now)?, "to": to, "status": wanted.status,

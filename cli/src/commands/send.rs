@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::options::Send;
 use crate::sign;
 
-pub(super) fn run(wanted: &Send, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Send, context: &Context) -> Result<(), Failure> {
     let Some(example) = find(wanted.sender.as_deref(), wanted.event.as_deref())? else {
         return list(wanted.sender.as_deref(), context);
     };
@@ -51,8 +51,8 @@ fn find(sender: Option<&str>, event: Option<&str>) -> Result<Option<&'static Exa
         return Err(Failure::Usage(format!("there is no example of {sender}; `stella send` lists all")));
     }
     let Some(event) = event else { return Ok(None) };
-    let found = ALL.iter().find(|example| example.sender == sender && example.event == event);
-    found.map(Some).ok_or_else(|| {
+    let found = known.iter().find(|example| example.event == event);
+    found.copied().map(Some).ok_or_else(|| {
         let events: Vec<&str> = known.iter().map(|example| example.event).collect();
         Failure::Usage(format!("{sender} has {}", events.join(", ")))
     })

@@ -9,7 +9,7 @@ use crate::api::data;
 use crate::failure::Failure;
 use crate::options::Trigger;
 
-pub(super) fn run(wanted: &Trigger, context: &mut Context) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Trigger, context: &Context) -> Result<(), Failure> {
     let said = match &wanted.data {
         Some(text) => read(text)?,
         None => example(&wanted.event, context)?,

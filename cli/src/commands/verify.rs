@@ -22,7 +22,7 @@ struct Finding {
     why: String,
 }
 
-pub(crate) fn run(wanted: &Verify, screen: &Screen) -> Result<(), Failure> {
+pub(super) fn run(wanted: &Verify, screen: Screen) -> Result<(), Failure> {
     let mut body = Vec::new();
     if wanted.body == "-" {
         std::io::stdin().read_to_end(&mut body)?;

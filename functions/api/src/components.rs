@@ -19,15 +19,13 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::{Operation, says};
+use crate::openapi::operation::{Operation, says, text};
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
     let changed = |id, summary| says(id, summary).takes(component::read).gives(200, "Component");
     let changed_trigger = |id, summary| says(id, summary).takes(trigger::read).gives(200, "Trigger");
-    let by_channel = |operation: Operation| {
-        operation.filtered_by("channel", &json!({"type": "string"}), "Of this channel.")
-    };
+    let by_channel = |operation: Operation| operation.filtered_by("channel", text, "Of this channel.");
     Routes::about("Components")
         .get("/components", list, says("listComponents", "Components, newest first").lists("Component"))
         .post(
@@ -35,8 +33,10 @@ pub(crate) fn routes() -> Routes {
             create,
             says("createComponent", "Makes a component")
                 .takes(component::read)
-                .for_example(json!({"name": "myapp", "repositories": ["ghcr.io/myorg/myapp"],
-                    "sourceRepositories": ["github.com/myorg/myapp"]}))
+                .for_example(|| {
+                    json!({"name": "myapp", "repositories": ["ghcr.io/myorg/myapp"],
+                    "sourceRepositories": ["github.com/myorg/myapp"]})
+                })
                 .gives(201, "Component"),
         )
         .get("/components/{id}", show, says("getComponent", "A component").gives(200, "Component"))
@@ -63,8 +63,10 @@ pub(crate) fn routes() -> Routes {
             add_trigger,
             says("createTrigger", "Makes a trigger")
                 .takes(trigger::read)
-                .for_example(json!({"name": "stable versions", "on": "artifact.pushed", "versionRange": "*",
-                    "channels": ["stable"]}))
+                .for_example(|| {
+                    json!({"name": "stable versions", "on": "artifact.pushed", "versionRange": "*",
+                    "channels": ["stable"]})
+                })
                 .gives(201, "Trigger")
                 .conflicts(
                     "`too_many_triggers`: a component has at most 30. `changed_meanwhile`: try again.",

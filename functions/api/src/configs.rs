@@ -37,8 +37,10 @@ pub(crate) fn routes() -> Routes {
             "/webhook-configs",
             create,
             takes("createWebhookConfig", "Makes a config, and the address to paste into the sender")
-                .for_example(json!({"name": "GitHub", "type": "github-app", "secret": "a long random text",
-                    "repositories": ["myorg/*"]}))
+                .for_example(|| {
+                    json!({"name": "GitHub", "type": "github-app", "secret": "a long random text",
+                    "repositories": ["myorg/*"]})
+                })
                 .gives(201, "WebhookConfig"),
         )
         .get("/webhook-configs/{id}", show, says("getWebhookConfig", "A config").gives(200, "WebhookConfig"))

@@ -19,7 +19,7 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::{says, text};
 use crate::openapi::shapes;
 use crate::routes::Routes;
 
@@ -29,12 +29,12 @@ const MOST_WITH_BODY: u64 = 20;
 pub(crate) fn routes() -> Routes {
     let listed = says("listDeliveries", "What went to a subscription, newest event first")
         .lists("Delivery")
-        .filtered_by("status", &shapes::named("DeliveryStatus"), "In this state.")
-        .filtered_by("event", &json!({"type": "string"}), "Of this type of event.")
+        .filtered_by("status", || shapes::named("DeliveryStatus"), "In this state.")
+        .filtered_by("event", text, "Of this type of event.")
         .within_a_span()
         .filtered_by(
             "include",
-            &json!({"const": "body"}),
+            || json!({"const": "body"}),
             "With bodies and headers, at most 20 rows a page.",
         );
     Routes::about("Deliveries")
@@ -69,7 +69,7 @@ async fn list(
     let now = api.clock.now();
     let keep = |row: &Delivery| {
         !row.has_expired(now)
-            && status.is_none_or(|status| status == row.seen_at(now).status)
+            && status.is_none_or(|status| status == row.status_at(now))
             && event.is_none_or(|event| event.name() == row.event)
             && span.contains(row.created_at)
     };
@@ -115,7 +115,8 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let now = api.clock.now();
-    let row = api.redeliveries.find(caller.tenant, request::id(&id)?, now).await?.seen_at(now);
+    let found = api.redeliveries.find(caller.tenant, request::id(&id)?, now).await?;
+    let row = found.seen_at(now);
     let event: Option<Event> = match row.event_id {
         Some(id) => api.store.core.get(&keys::event(caller.tenant, id)).await?,
         None => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 use stella::app::{events, publish};
 use stella::domain::event::Event;
 use stella::domain::event_type::EventType;
@@ -18,18 +18,17 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::{says, text};
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let example = EventType::DeploymentCompleted;
     Routes::about("Events")
         .get(
             "/events",
             list,
             says("listEvents", "Events, newest first")
                 .lists("Event")
-                .filtered_by("event", &json!({"type": "string"}), "Of this type.")
+                .filtered_by("event", text, "Of this type.")
                 .within_a_span(),
         )
         .post(
@@ -37,10 +36,15 @@ pub(crate) fn routes() -> Routes {
             create,
             says("publishEvent", "Publishes an event; every subscription that wants it gets a delivery")
                 .takes(publish::read)
-                .for_example(json!({"event": example.name(), "data": example.example()}))
+                .for_example(example)
                 .gives(202, "PublishedEvent"),
         )
         .get("/events/{id}", show, says("getEvent", "An event, with its deliveries").gives(200, "Event"))
+}
+
+fn example() -> Value {
+    let kind = EventType::DeploymentCompleted;
+    json!({"event": kind.name(), "data": kind.example()})
 }
 
 async fn create(

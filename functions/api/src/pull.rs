@@ -33,14 +33,13 @@ const MOST_SECONDS: u64 = 20;
 const USUAL_SECONDS: u64 = 10;
 
 pub(crate) fn routes() -> Routes {
-    let fetched = json!({"type": "object", "required": ["success", "data"], "properties": {"success": {"const": true},
-        "data": {"type": "array", "items": shapes::named("FetchedDelivery")}}});
+    let fetched = || json!({"type": "array", "items": shapes::named("FetchedDelivery")});
     let fetch = says("fetchDeliveries", "Requests that are ready to be made, as soon as there is one. Each is the caller's until `reportBefore`")
-        .gives_as_it_is(200, &fetched)
+        .gives_data(fetched)
         .conflicts("`not_a_pull_subscription`: its `url` is not `pull:`. `subscription_disabled`: enable it first.");
     let report = says("reportAttempt", "What came of a request that was fetched")
         .takes(Report::read)
-        .for_example(json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
+        .for_example(|| json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
         .gives(200, "Delivery")
         .conflicts(
             "`already_reported`: this attempt was, or the delivery has ended. `not_fetched`: nobody has it. \
@@ -91,11 +90,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
 impl Argument for Wanted {
     fn tell(operation: &mut Operation) {
         operation.fails(&[Failure::Invalid]);
-        let most = json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL});
-        operation.asks("max", &most, "How many at most.");
+        let most = || json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL});
+        operation.asks("max", most, "How many at most.");
         let wait =
-            json!({"type": "integer", "minimum": 0, "maximum": MOST_SECONDS, "default": USUAL_SECONDS});
-        operation.asks("waitSeconds", &wait, "How long to wait for the first.");
+            || json!({"type": "integer", "minimum": 0, "maximum": MOST_SECONDS, "default": USUAL_SECONDS});
+        operation.asks("waitSeconds", wait, "How long to wait for the first.");
     }
 }
 

@@ -25,15 +25,13 @@ use crate::routes::Routes;
 const ACTIONS: [&str; 6] = ["processed", "ignored", "duplicate", "pong", "handshake", "queued"];
 
 pub(crate) fn routes() -> Routes {
-    let answers = json!({"type": "object", "required": ["success", "data"], "properties": {"success": {"const": true},
-        "data": {"anyOf": [shapes::named("Answer"), shapes::named("Handshake")]}}});
     Routes::about("Webhook configs")
         .get(
             "/webhook-configs/{id}/receipts",
             list,
             says("listReceipts", "What a sender posted in the last 30 days, newest first")
                 .lists("Receipt")
-                .filtered_by("action", &json!({"enum": ACTIONS}), "Answered so.")
+                .filtered_by("action", || json!({"enum": ACTIONS}), "Answered so.")
                 .within_a_span(),
         )
         .get(
@@ -45,7 +43,7 @@ pub(crate) fn routes() -> Routes {
             "/webhook-configs/{id}/receipts/{receipt}/replay",
             replay,
             says("replay", "Runs a request again; what it did before is a duplicate")
-                .gives_as_it_is(200, &answers)
+                .gives_data(shapes::answer)
                 .conflicts("`not_replayable`: the whole body is not kept."),
         )
         .post(
@@ -53,7 +51,7 @@ pub(crate) fn routes() -> Routes {
             see_through,
             says("preview", "What a body would do; nothing is stored")
                 .takes(Sample::read)
-                .for_example(json!({"headers": {"X-GitHub-Event": "ping"}, "body": {"zen": "Keep it logically awesome."}}))
+                .for_example(|| json!({"headers": {"X-GitHub-Event": "ping"}, "body": {"zen": "Keep it logically awesome."}}))
                 .gives(200, "Preview"),
         )
 }

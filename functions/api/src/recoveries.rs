@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Routes {
             says("recover", "Sends many final deliveries again, or only counts them")
                 .takes(|fields| Wanted::read(fields, DateTime::default()))
                 .for_example(
-                    json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
+                    || json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
                 )
                 .gives(202, "Recovery")
                 .gives(200, "Counted")

@@ -31,10 +31,12 @@ use crate::routes::Routes;
 pub(crate) fn routes() -> Routes {
     let takes = |id, summary| says(id, summary).takes(|fields| subscription::read(fields, true));
     let changed = |id, summary| takes(id, summary).gives(200, "Subscription");
-    let tested = json!({"type": "object", "required": ["success", "data"], "properties": {
+    let tested = || {
+        json!({"type": "object", "required": ["success", "data"], "properties": {
         "success": {"type": "boolean", "description": "Whether the receiver took it."},
         "data": {"anyOf": [shapes::named("TestAttempt"), {"type": "null"}]},
-        "error": {"type": "string", "description": "What went wrong."}}});
+        "error": {"type": "string", "description": "What went wrong."}}})
+    };
     Routes::about("Subscriptions")
         .get(
             "/webhook-subscriptions",
@@ -45,7 +47,7 @@ pub(crate) fn routes() -> Routes {
             "/webhook-subscriptions",
             create,
             takes("createSubscription", "Makes a subscription")
-                .for_example(json!({"name": "deployments", "url": "https://hooks.example.com/stella",
+                .for_example(|| json!({"name": "deployments", "url": "https://hooks.example.com/stella",
                     "authType": "signature", "events": ["deployment.*"],
                     "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}]}))
                 .gives(201, "Subscription"),
@@ -87,8 +89,8 @@ pub(crate) fn routes() -> Routes {
                 "One attempt at once, with an event type's example; 200 whatever the receiver did",
             )
             .takes(read_test)
-            .for_example(json!({"event": "deployment.completed"}))
-            .gives_as_it_is(200, &tested).conflicts("`pull_subscription`: nobody is called."),
+            .for_example(|| json!({"event": "deployment.completed"}))
+            .gives_as_it_is(200, tested).conflicts("`pull_subscription`: nobody is called."),
         )
 }
 

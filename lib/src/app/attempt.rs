@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::aws::Aws;
-use crate::domain::delivery::{Attempt, DeliveryId, cut};
+use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::event::body;
 use crate::domain::event_type::EventType;
 use crate::domain::headers::{REDACTED, redact};
@@ -104,17 +104,7 @@ impl Sender {
         let Composed { headers, body } = self.compose(subscription, sending, at).await?;
         let secrets = secrets_in(&headers);
         let made = |attempt, verdict, response| Made { attempt, verdict, response };
-        let mut attempt = Attempt {
-            number: sending.number,
-            generation: sending.generation,
-            at,
-            revision: subscription.revision,
-            status_code: None,
-            response_body: None,
-            response_time: 0,
-            success: false,
-            error: None,
-        };
+        let mut attempt = Attempt::new(sending.number, sending.generation, at, subscription.revision);
         let target = match Target::vet(&subscription.terms.url, &self.policy) {
             Ok(target) => target,
             Err(reason) => {
@@ -131,14 +121,9 @@ impl Sender {
             timeout: std::time::Duration::from_millis(subscription.terms.timeout.min(most_ms)),
         };
         let outcome: Outcome = self.client.send(request).await;
-        attempt.status_code = outcome.status();
-        attempt.response_time = outcome.response_time_ms();
-        attempt.success = outcome.is_success();
-        attempt.error = outcome.error();
-        let kept = if attempt.success { 256 } else { 1024 };
         // Receivers that echo their request would put our credentials into the log.
         let response = outcome.body_text(MOST_SHOWN).map(|text| scrub(text, &secrets));
-        attempt.response_body = response.as_ref().map(|text| cut(text, kept)).filter(|text| !text.is_empty());
+        attempt.note(&outcome, response.as_deref());
         Ok(made(attempt, outcome.verdict(at), response))
     }
 

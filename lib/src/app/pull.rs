@@ -66,10 +66,7 @@ impl Pulls {
         until: DateTime<Utc>,
     ) -> Result<Vec<Value>, Error> {
         is_fetched(subscription)?;
-        if !subscription.terms.enabled {
-            let detail = "The subscription is disabled; enable it first";
-            return Err(Error::new(Kind::Conflict, "subscription_disabled", detail));
-        }
+        subscription.must_be_enabled()?;
         loop {
             let now = self.clock.now();
             let fetched = self.ready(subscription, most, now).await?;

@@ -69,10 +69,7 @@ impl Recoveries {
         if is_dry {
             return Ok(Asked::Counted(matched, matched_is_lower_bound));
         }
-        if !subscription.terms.enabled {
-            let detail = "The subscription is disabled; enable it first";
-            return Err(Error::new(Kind::Conflict, "subscription_disabled", detail));
-        }
+        subscription.must_be_enabled()?;
         let recovery = Recovery {
             id: RecoveryId::from(id),
             tenant_id: tenant,

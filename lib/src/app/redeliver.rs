@@ -62,9 +62,7 @@ impl Redeliveries {
         let subscription = self.store.find_subscription(tenant, row.subscription_id).await?;
         let subscription =
             subscription.ok_or_else(|| conflict("subscription_deleted", "The subscription is deleted"))?;
-        if !subscription.terms.enabled {
-            return Err(conflict("subscription_disabled", "The subscription is disabled; enable it first"));
-        }
+        subscription.must_be_enabled()?;
         let event_id = row.event_id.ok_or_else(|| {
             conflict("test_delivery", "A test has no event to deliver again; send another test")
         })?;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ::hmac::Mac;
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha1::Sha1;
+use sha2::Sha256;
 
 use super::fields::{Fields, Kind};
 
@@ -29,6 +32,26 @@ impl Algorithm {
     /// Every algorithm with its name on the wire.
     pub const ALL: [(&'static str, Self); 2] =
         [("hmac-sha256", Self::HmacSha256), ("hmac-sha1", Self::HmacSha1)];
+
+    /// The HMAC of a text, given in parts, under a key.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "an HMAC takes a key of any length, so this cannot fail"
+    )]
+    pub fn mac(self, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+        match self {
+            Self::HmacSha256 => {
+                let mac = ::hmac::Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+                parts.iter().fold(mac, Mac::chain_update).finalize().into_bytes().to_vec()
+            }
+            Self::HmacSha1 => {
+                let mac = ::hmac::Hmac::<Sha1>::new_from_slice(key).expect("a key of any length");
+                parts.iter().fold(mac, Mac::chain_update).finalize().into_bytes().to_vec()
+            }
+        }
+    }
 }
 
 /// How a signature's bytes are written.

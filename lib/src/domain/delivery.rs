@@ -1,5 +1,7 @@
 //! A delivery: one event on its way to one subscription, with its attempts.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use super::event::Event;
 use super::ids::{EventId, SubscriptionId, TenantId};
+use super::outcome::Outcome;
 use super::schedule::expiry;
 use super::subscription::Subscription;
 
@@ -138,6 +141,26 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
+impl Attempt {
+    /// An attempt of which nothing has come yet.
+    #[must_use]
+    pub fn new(number: u32, generation: u32, at: DateTime<Utc>, revision: u64) -> Self {
+        let (status_code, response_body, error) = (None, None, None);
+        let (response_time, success) = (0, false);
+        Self { number, generation, at, revision, status_code, response_body, response_time, success, error }
+    }
+
+    /// Notes what came of it, and the beginning of what was answered: of a failure more than of a success.
+    pub fn note(&mut self, outcome: &Outcome, response: Option<&str>) {
+        self.status_code = outcome.status();
+        self.response_time = outcome.response_time_ms();
+        self.success = outcome.is_success();
+        self.error = outcome.error();
+        let kept = if self.success { 256 } else { 1024 };
+        self.response_body = response.map(|text| cut(text, kept)).filter(|text| !text.is_empty());
+    }
+}
+
 /// The row of a delivery.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -256,15 +279,27 @@ impl Delivery {
         self.status.is_open() && self.reason.as_deref() == Some(FETCHED)
     }
 
+    /// Whether no reader has fetched it in time.
+    fn is_given_up(&self, now: DateTime<Utc>) -> bool {
+        self.awaits_reader() && expiry(self.created_at) <= now
+    }
+
+    /// Its state at a moment.
+    #[must_use]
+    pub fn status_at(&self, now: DateTime<Utc>) -> Status {
+        if self.is_given_up(now) { Status::Cancelled } else { self.status }
+    }
+
     /// The delivery as it stands at a moment: one that no reader has fetched in time is given up.
     #[must_use]
-    pub fn seen_at(&self, now: DateTime<Utc>) -> Self {
-        let mut seen = self.clone();
-        if self.awaits_reader() && expiry(self.created_at) <= now {
-            seen.end(Status::Cancelled, Some("expired"), now);
-            seen.expires_at = self.expires_at;
+    pub fn seen_at(&self, now: DateTime<Utc>) -> Cow<'_, Self> {
+        if !self.is_given_up(now) {
+            return Cow::Borrowed(self);
         }
-        seen
+        let mut seen = self.clone();
+        seen.end(Status::Cancelled, Some("expired"), now);
+        seen.expires_at = self.expires_at;
+        Cow::Owned(seen)
     }
 
     /// Lets the delivery wait for a moment, for the reason given, as what it is: its next attempt is to come.

@@ -14,6 +14,9 @@ pub const URL: &str = "pull:";
 /// How much longer than the subscription's timeout a reader has for its report, in milliseconds.
 const MARGIN_MS: u64 = 30_000;
 
+/// How much of what was answered may be reported, in characters; little of it is kept.
+const MOST_RESPONSE: usize = 65_536;
+
 /// How long an attempt may have taken, in milliseconds.
 const MOST_MS: u64 = 3_600_000;
 
@@ -37,7 +40,7 @@ impl Report {
         fields.require("responseTime");
         let response_time_ms = fields.integer("responseTime", 0, MOST_MS);
         let error = fields.text("error", 1024);
-        let body = fields.text("response", 65_536).unwrap_or_default().into_bytes();
+        let body = fields.text("response", MOST_RESPONSE).unwrap_or_default().into_bytes();
         let retry_after = number(fields.integer("retryAfterSeconds", 0, MAX_DELAY_SECONDS.into()));
         if status.is_none() && error.is_none() && !fields.is_given("statusCode") && !fields.is_given("error")
         {
@@ -74,22 +77,12 @@ impl Report {
             ));
         }
         let at = row.fetched_at.ok_or_else(|| conflict("not_fetched", "This delivery was not fetched"))?;
-        let body = self.outcome.body_text(if self.outcome.is_success() { 256 } else { 1024 });
-        Ok(Attempt {
-            number,
-            generation: row.generation,
-            at,
-            revision,
-            status_code: self.outcome.status(),
-            response_body: body.filter(|text| !text.is_empty()),
-            response_time: self.outcome.response_time_ms(),
-            success: self.outcome.is_success(),
-            error: if self.outcome.is_success() {
-                None
-            } else {
-                self.error.as_deref().map(|text| cut(text, 256)).or_else(|| self.outcome.error())
-            },
-        })
+        let mut attempt = Attempt::new(number, row.generation, at, revision);
+        attempt.note(&self.outcome, self.outcome.body_text(MOST_RESPONSE).as_deref());
+        if let (false, Some(error)) = (attempt.success, &self.error) {
+            attempt.error = Some(cut(error, 256));
+        }
+        Ok(attempt)
     }
 }
 

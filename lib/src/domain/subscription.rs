@@ -14,7 +14,7 @@ use super::ids::{SubscriptionId, TenantId};
 use super::pull;
 use super::retry::RetryPolicy;
 use super::signature::SigningSecret;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// Milliseconds an attempt may take at most, and by default.
 pub const TIMEOUT_MS: u64 = 30_000;
@@ -158,6 +158,18 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// That it is enabled, where something asks for its deliveries.
+    ///
+    /// # Errors
+    /// Conflict when it is not.
+    pub fn must_be_enabled(&self) -> Result<(), Error> {
+        if self.terms.enabled {
+            return Ok(());
+        }
+        let detail = "The subscription is disabled; enable it first";
+        Err(Error::new(Kind::Conflict, "subscription_disabled", detail))
+    }
+
     /// The subscription as callers see it: without secrets.
     #[must_use]
     pub fn view(&self) -> Value {

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, Mac};
 use http::HeaderMap;
-use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -130,7 +128,7 @@ pub fn verify<'a>(
         Scheme::HttpSignature { tolerance_seconds } => {
             http_signature::read(headers, request.body, *tolerance_seconds, now).map(|offer| {
                 let signs =
-                    |secret: &str| mac(Algorithm::HmacSha256, secret.as_bytes(), &[offer.signed.as_bytes()]);
+                    |secret: &str| Algorithm::HmacSha256.mac(secret.as_bytes(), &[offer.signed.as_bytes()]);
                 any_secret(live, |secret| signs(secret).ct_eq(&offer.signature))
             })
         }
@@ -204,7 +202,7 @@ fn signed(
     let head = offer.time.unwrap_or_default();
     let dot: &[u8] = if offer.time.is_some() { b"." } else { b"" };
     Some(any_secret(live, |secret| {
-        is_among(&mac(algorithm, secret.as_bytes(), &[head, dot, &text]), &offer.signatures)
+        is_among(&algorithm.mac(secret.as_bytes(), &[head, dot, &text]), &offer.signatures)
     }))
 }
 
@@ -248,20 +246,6 @@ pub(super) fn timely(written: &[u8], tolerance_seconds: u32, now: DateTime<Utc>)
     }
     let seconds: i64 = std::str::from_utf8(written).ok()?.parse().ok()?;
     (seconds.abs_diff(now.timestamp()) <= u64::from(tolerance_seconds)).then_some(seconds)
-}
-
-#[expect(clippy::expect_used, reason = "an HMAC takes a key of any length, so this cannot fail")]
-fn mac(algorithm: Algorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    match algorithm {
-        Algorithm::HmacSha256 => {
-            let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-            parts.iter().fold(mac, Mac::chain_update).finalize().into_bytes().to_vec()
-        }
-        Algorithm::HmacSha1 => {
-            let mac = Hmac::<Sha1>::new_from_slice(key).expect("a key of any length");
-            parts.iter().fold(mac, Mac::chain_update).finalize().into_bytes().to_vec()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use axum::Router;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 /// Starts the binary on a folder, logging what the filter lets through; gives it with what it prints once it is ready.
@@ -28,6 +30,14 @@ pub(crate) async fn start(data: &Path, options: &[&str], stderr: Stdio, log: &st
         printed.push(lines.next_line().await.unwrap().expect("the lines that a start prints"));
     }
     (process, printed)
+}
+
+/// Answers on loopback as a router says; where.
+pub(crate) async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
 }
 
 /// What is printed after a label.

@@ -6,7 +6,7 @@ use stella::domain::change::Change;
 use stella::web::caller::{Admin, Operator, Publisher, Viewer};
 use stella::web::request::{Body, ListQuery, New};
 
-use super::operation::{Failure, Operation};
+use super::operation::{Failure, Operation, text, time};
 
 /// The arguments of a handler, as axum names them.
 pub(crate) trait Arguments {
@@ -79,20 +79,12 @@ callers! {
 impl Argument for ListQuery {
     fn tell(operation: &mut Operation) {
         operation.fails(&[Failure::Invalid]);
-        operation.asks(
-            "page",
-            &json!({"type": "integer", "minimum": 1, "default": 1}),
-            "Which page, from 1.",
-        );
-        let size = json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20});
-        operation.asks("pageSize", &size, "Rows a page has at most.");
-        operation.asks(
-            "cursor",
-            &json!({"type": "string"}),
-            "What `nextCursor` was of the page before, instead of `page`.",
-        );
-        let time = json!({"type": "string", "format": "date-time"});
-        operation.asks("asOf", &time, "What `asOf` was of the first page, so that pages do not shift.");
+        let page = || json!({"type": "integer", "minimum": 1, "default": 1});
+        operation.asks("page", page, "Which page, from 1.");
+        let size = || json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20});
+        operation.asks("pageSize", size, "Rows a page has at most.");
+        operation.asks("cursor", text, "What `nextCursor` was of the page before, instead of `page`.");
+        operation.asks("asOf", time, "What `asOf` was of the first page, so that pages do not shift.");
     }
 }
 

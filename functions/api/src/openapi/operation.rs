@@ -54,64 +54,90 @@ impl Failure {
     }
 }
 
+/// JSON of the document, made when the document is: a function that starts to serve needs none of it.
+pub(crate) type Json = fn() -> Value;
+
+/// What an operation answers with.
+enum Gives {
+    /// A shape as `data`.
+    Shape(&'static str),
+    /// A page of shapes.
+    Page(&'static str),
+    /// Anything else as `data`.
+    Data(Json),
+    /// JSON that is all of the answer.
+    Whole(Json),
+    /// No body.
+    Nothing,
+}
+
+/// A parameter beside those of the path.
+struct Parameter {
+    place: &'static str,
+    name: &'static str,
+    is_required: bool,
+    schema: Json,
+    description: &'static str,
+}
+
 /// An operation.
-#[derive(Debug, Clone)]
 pub(crate) struct Operation {
     id: &'static str,
     summary: &'static str,
     role: Option<&'static str>,
-    parameters: Vec<Value>,
-    body: Option<Value>,
-    example: Option<Value>,
-    noun: Option<&'static str>,
-    answers: BTreeMap<String, Value>,
+    parameters: Vec<Parameter>,
+    body: Option<Box<dyn Fn() -> Value>>,
+    example: Option<Json>,
+    answers: Vec<(u16, Gives)>,
+    failures: Vec<Failure>,
 }
 
 /// An operation by its id, in a sentence.
 pub(crate) fn says(id: &'static str, summary: &'static str) -> Operation {
-    let (parameters, answers) = (Vec::new(), BTreeMap::new());
-    Operation { id, summary, role: None, parameters, body: None, example: None, noun: None, answers }
+    let (parameters, answers, failures) = (Vec::new(), Vec::new(), Vec::new());
+    Operation { id, summary, role: None, parameters, body: None, example: None, answers, failures }
 }
 
 impl Operation {
     /// Its body is what `read` reads.
-    pub(crate) fn takes<T>(mut self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Self {
-        self.body = Some(Fields::schema_of(read));
+    pub(crate) fn takes<T>(mut self, read: impl Fn(&mut Fields<'_>) -> Option<T> + 'static) -> Self {
+        self.body = Some(Box::new(move || Fields::schema_of(&read)));
         self
     }
 
     /// An example of its body.
-    pub(crate) fn for_example(mut self, body: Value) -> Self {
+    pub(crate) fn for_example(mut self, body: Json) -> Self {
         self.example = Some(body);
         self
     }
 
     /// It answers with one of these shapes as `data`.
-    pub(crate) fn gives(mut self, status: u16, shape: &'static str) -> Self {
-        self.noun.get_or_insert(shape);
-        let schema = json!({"type": "object", "properties": {"success": {"const": true}, "data": shapes::named(shape)},
-            "required": ["success", "data"]});
-        self.gives_as_it_is(status, &schema)
+    pub(crate) fn gives(self, status: u16, shape: &'static str) -> Self {
+        self.answers_with(status, Gives::Shape(shape))
     }
 
     /// It answers with a page of these shapes.
     pub(crate) fn lists(self, shape: &'static str) -> Self {
-        let rows = json!({"type": "array", "items": shapes::named(shape)});
-        let schema = json!({"type": "object", "properties": {"success": {"const": true}, "data": rows,
-            "pagination": shapes::named("Pagination")}, "required": ["success", "data", "pagination"]});
-        self.gives_as_it_is(200, &schema)
+        self.answers_with(200, Gives::Page(shape))
+    }
+
+    /// It answers with JSON of this schema as `data`.
+    pub(crate) fn gives_data(self, schema: Json) -> Self {
+        self.answers_with(200, Gives::Data(schema))
     }
 
     /// It answers with JSON of this schema.
-    pub(crate) fn gives_as_it_is(mut self, status: u16, schema: &Value) -> Self {
-        let answer = json!({"description": "Done.", "content": {"application/json": {"schema": schema}}});
-        self.answers.insert(status.to_string(), answer);
-        self
+    pub(crate) fn gives_as_it_is(self, status: u16, schema: Json) -> Self {
+        self.answers_with(status, Gives::Whole(schema))
     }
 
     /// It answers without a body.
-    pub(crate) fn gives_nothing(mut self, status: u16) -> Self {
-        self.answers.insert(status.to_string(), json!({"description": "Done."}));
+    pub(crate) fn gives_nothing(self, status: u16) -> Self {
+        self.answers_with(status, Gives::Nothing)
+    }
+
+    fn answers_with(mut self, status: u16, gives: Gives) -> Self {
+        self.answers.push((status, gives));
         self
     }
 
@@ -122,16 +148,15 @@ impl Operation {
     }
 
     /// It can be asked for less, by this parameter.
-    pub(crate) fn filtered_by(mut self, name: &'static str, schema: &Value, description: &str) -> Self {
+    pub(crate) fn filtered_by(mut self, name: &'static str, schema: Json, description: &'static str) -> Self {
         self.asks(name, schema, description);
         self
     }
 
     /// It can be asked for a span of time.
     pub(crate) fn within_a_span(self) -> Self {
-        let time = json!({"type": "string", "format": "date-time"});
-        let from = self.filtered_by("from", &time, "From this moment on.");
-        from.filtered_by("to", &time, "Up to this moment.")
+        let from = self.filtered_by("from", time, "From this moment on.");
+        from.filtered_by("to", time, "Up to this moment.")
     }
 
     /// Who may call it.
@@ -141,43 +166,35 @@ impl Operation {
 
     /// How it can fail.
     pub(crate) fn fails(&mut self, failures: &[Failure]) {
-        for failure in failures {
-            let mut answer = json!({"description": failure.description(),
-                "content": {"application/problem+json": {"schema": shapes::named("Problem")}}});
-            if let (Failure::Limited | Failure::Ours, Some(words)) = (failure, answer.as_object_mut()) {
-                let seconds = json!({"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."});
-                words.insert("headers".to_owned(), json!({"Retry-After": seconds}));
-            }
-            let before = self.answers.get(failure.status()).and_then(|answer| answer["description"].as_str());
-            if let (Failure::Conflict(why), Some(before)) = (failure, before) {
-                answer["description"] = json!(format!("{before} {why}"));
-            }
-            self.answers.insert(failure.status().to_owned(), answer);
-        }
+        self.failures.extend(failures);
     }
 
     /// A parameter of its query.
-    pub(crate) fn asks(&mut self, name: &str, schema: &Value, description: &str) {
-        let parameter = json!({"name": name, "in": "query", "schema": schema, "description": description});
-        self.parameters.push(parameter);
+    pub(crate) fn asks(&mut self, name: &'static str, schema: Json, description: &'static str) {
+        self.parameters.push(Parameter { place: "query", name, is_required: false, schema, description });
     }
 
     /// A header that it must have.
-    pub(crate) fn needs_header(&mut self, name: &str, description: &str) {
-        let schema = json!({"type": "string"});
-        self.parameters.push(
-            json!({"name": name, "in": "header", "required": true, "schema": schema, "description": description}),
-        );
+    pub(crate) fn needs_header(&mut self, name: &'static str, description: &'static str) {
+        self.parameters.push(Parameter {
+            place: "header",
+            name,
+            is_required: true,
+            schema: text,
+            description,
+        });
     }
 
     /// A repetition with the same `Idempotency-Key` makes nothing new.
     pub(crate) fn may_be_repeated(&mut self) {
-        let description =
-            "Honoured for 24 hours: a repetition makes nothing new and is answered as the first one was.";
-        let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
-        self.parameters.push(
-            json!({"name": "Idempotency-Key", "in": "header", "schema": schema, "description": description}),
-        );
+        self.parameters.push(Parameter {
+            place: "header",
+            name: "Idempotency-Key",
+            is_required: false,
+            schema: || json!({"type": "string", "minLength": 1, "maxLength": 255}),
+            description:
+                "Honoured for 24 hours: a repetition makes nothing new and is answered as the first one was.",
+        });
         self.fails(&[
             Failure::Conflict(
                 "`request_in_progress`: the first request with this `Idempotency-Key` still runs.",
@@ -189,28 +206,113 @@ impl Operation {
     /// The operation as OpenAPI has it, at a path by a method.
     pub(crate) fn document(&self, tag: &str, path: &str, is_patch: bool) -> Value {
         let mut parameters: Vec<Value> = path_parameters(path);
-        parameters.extend(self.parameters.iter().cloned());
+        parameters.extend(self.parameters.iter().map(Parameter::document));
+        let security: Vec<Value> = self.role.map(security).into_iter().collect();
         let mut document = json!({"operationId": self.id, "summary": self.summary, "tags": [tag],
-            "parameters": parameters, "responses": self.answers, "security": []});
-        if let Some(role) = self.role {
-            let scheme = if role == "operator" { "operatorKey" } else { "apiKey" };
-            document["security"] = json!([{scheme: if role == "operator" { vec![] } else { vec![role] }}]);
-        }
+            "parameters": parameters, "responses": self.responses(), "security": security});
         if let Some(body) = &self.body {
-            let mut schema = body.clone();
-            shapes::explain(&mut schema, self.noun);
+            let mut schema = body();
+            shapes::explain(&mut schema, self.noun());
             if is_patch {
                 shapes::make_partial(&mut schema);
             }
             let is_needed = schema.get("required").is_some();
             let mut media = json!({"schema": schema});
-            if let Some(example) = &self.example {
-                media["example"] = example.clone();
+            if let Some(example) = self.example {
+                media["example"] = example();
             }
             document["requestBody"] = json!({"required": is_needed, "content": {"application/json": media}});
         }
         document
     }
+
+    /// The shape of what it is about: the first that it answers with.
+    fn noun(&self) -> Option<&'static str> {
+        self.answers
+            .iter()
+            .find_map(|(_, gives)| if let Gives::Shape(shape) = gives { Some(*shape) } else { None })
+    }
+
+    fn responses(&self) -> BTreeMap<String, Value> {
+        let answers = self.answers.iter().map(|(status, gives)| (status.to_string(), gives.document()));
+        let mut responses: BTreeMap<String, Value> = answers.collect();
+        for failure in &self.failures {
+            let mut response = failure.document();
+            let before = responses.get(failure.status()).and_then(|before| before["description"].as_str());
+            if let (Failure::Conflict(why), Some(before)) = (failure, before) {
+                response["description"] = json!(format!("{before} {why}"));
+            }
+            responses.insert(failure.status().to_owned(), response);
+        }
+        responses
+    }
+}
+
+impl Gives {
+    fn document(&self) -> Value {
+        let schema = match self {
+            Self::Nothing => return json!({"description": "Done."}),
+            Self::Shape(shape) => envelope(&[("data", shapes::named(shape))]),
+            Self::Page(shape) => envelope(&[
+                ("data", json!({"type": "array", "items": shapes::named(shape)})),
+                ("pagination", shapes::named("Pagination")),
+            ]),
+            Self::Data(schema) => envelope(&[("data", schema())]),
+            Self::Whole(schema) => schema(),
+        };
+        json!({"description": "Done.", "content": {"application/json": {"schema": schema}}})
+    }
+}
+
+/// A successful answer with these members.
+fn envelope(members: &[(&str, Value)]) -> Value {
+    let mut schema =
+        json!({"type": "object", "properties": {"success": {"const": true}}, "required": ["success"]});
+    for (name, member) in members {
+        schema["properties"][name] = member.clone();
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.push(json!(name));
+        }
+    }
+    schema
+}
+
+impl Failure {
+    fn document(self) -> Value {
+        let mut response = json!({"description": self.description(),
+            "content": {"application/problem+json": {"schema": shapes::named("Problem")}}});
+        if matches!(self, Self::Limited | Self::Ours) {
+            let seconds = json!({"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."});
+            response["headers"] = json!({"Retry-After": seconds});
+        }
+        response
+    }
+}
+
+impl Parameter {
+    fn document(&self) -> Value {
+        let Self { place, name, is_required, schema, description } = self;
+        let mut document = json!({"name": name, "in": place, "schema": schema(), "description": description});
+        if *is_required {
+            document["required"] = json!(true);
+        }
+        document
+    }
+}
+
+/// The key that a role needs.
+fn security(role: &str) -> Value {
+    if role == "operator" { json!({"operatorKey": []}) } else { json!({"apiKey": [role]}) }
+}
+
+/// Any text.
+pub(crate) fn text() -> Value {
+    json!({"type": "string"})
+}
+
+/// An RFC 3339 time.
+pub(crate) fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
 }
 
 /// Every place in a path is an id.

@@ -60,6 +60,11 @@ pub(crate) fn named(shape: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{shape}")})
 }
 
+/// What a sender is told.
+pub(crate) fn answer() -> Value {
+    json!({"anyOf": [named("Answer"), named("Handshake")]})
+}
+
 /// Writes `required` where the files have `optional`.
 fn require_members(schema: &mut Value) {
     let Some(words) = schema.as_object_mut() else { return };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use stella::domain::event_type::EventType;
 use stella::domain::webhook::WebhookType;
 
-use super::operation::{Failure, Operation, says};
+use super::operation::{Failure, Operation, says, text};
 use super::shapes;
 
 /// The paths of the function `inbound`, below `/api/v1`.
@@ -36,18 +36,17 @@ fn place(name: &str) -> Value {
     let types: Vec<&str> = WebhookType::ALL.iter().map(|(_, kind)| kind.segment()).collect();
     let schema = match name {
         "type" => json!({"type": "string", "enum": types}),
-        "token" => json!({"type": "string"}),
+        "token" => text(),
         _ => shapes::named("Id"),
     };
     json!({"name": name, "in": "path", "required": true, "schema": schema})
 }
 
 fn posted(id: &'static str) -> Operation {
-    let told = json!({"anyOf": [shapes::named("Answer"), shapes::named("Handshake")]});
     let summary = "What a registry, CI system or code host posts. How it proves itself is its config's";
     let mut operation =
-        says(id, summary).gives_as_it_is(200, &told).gives_as_it_is(202, &shapes::named("Answer"));
-    operation.asks("token", &json!({"type": "string"}), "The token, where the path has no room for it.");
+        says(id, summary).gives_as_it_is(200, shapes::answer).gives_as_it_is(202, || shapes::named("Answer"));
+    operation.asks("token", text, "The token, where the path has no room for it.");
     operation.fails(&[
         Failure::Invalid,
         Failure::Unauthenticated,
@@ -63,7 +62,7 @@ fn posted(id: &'static str) -> Operation {
 fn handshake(id: &'static str) -> Operation {
     let mut operation = says(id, "CloudEvents' way to ask for consent").gives_nothing(200);
     operation.needs_header("WebHook-Request-Origin", "Who is going to post.");
-    operation.asks("token", &json!({"type": "string"}), "The token, where the path has no room for it.");
+    operation.asks("token", text, "The token, where the path has no room for it.");
     operation.fails(&[
         Failure::Invalid,
         Failure::Unauthenticated,
@@ -80,10 +79,7 @@ pub(crate) fn outbound() -> Map<String, Value> {
 }
 
 fn delivered(kind: EventType) -> Value {
-    let header = |(name, description): (&str, &str)| {
-        let schema = json!({"type": "string"});
-        json!({"name": name, "in": "header", "schema": schema, "description": description})
-    };
+    let header = |(name, description): (&str, &str)| json!({"name": name, "in": "header", "schema": text(), "description": description});
     let headers = [
         ("X-Stella-Event", "The event's type."),
         ("X-Stella-Delivery", "The delivery's id, the same on every attempt."),
