@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity browser screenshots chromium
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -8,6 +8,8 @@ SAM := aws-sam-cli==1.170.0
 LINTERS := .venv/$(CFN_LINT)_$(SAM).stamp
 SCHEMATHESIS := schemathesis==4.32.5
 CALLERS := .venv/$(SCHEMATHESIS).stamp
+AXE := axe-playwright-python==0.1.8
+BARRIERS := .venv/$(AXE).stamp
 CARGO_LAMBDA := cargo-lambda==1.9.2
 BUILDERS := .venv/$(CARGO_LAMBDA).stamp
 # Graviton, unless this toolchain cannot compile for it.
@@ -22,7 +24,7 @@ TREE := cargo tree --workspace --no-dedupe --prefix none --format '{p} {f}'
 PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## The whole system on this machine; ARGS="--port 0 --ephemeral", or ARGS=--help for all
 	cargo build --release --workspace
@@ -67,7 +69,7 @@ $(CARGO_FUZZ):
 	cargo install --quiet --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity features docs lint conformity ## Everything that must hold before a change lands
+check: fmt clippy test purity features docs lint conformity browser ## Everything that must hold before a change lands
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -95,6 +97,23 @@ lint: $(LINTERS) ## The template is valid (needs python3; makes .venv)
 conformity: $(CALLERS) ## The running stack answers as its OpenAPI document says; EXAMPLES=20 per operation, SEED=1
 	cargo build --release --workspace --bins
 	tests/schemathesis .venv/bin/schemathesis $(or $(EXAMPLES),20)
+
+browser: $(BARRIERS) chromium ## The portal in headless Chromium, checked with axe (installs what is missing where there is apt)
+	cargo test --release --workspace --test browser -- --ignored --skip screenshots --test-threads 2
+
+screenshots: chromium ## Pictures of every page in target/release/screenshots; those of docs/portal are made anew
+	cargo test --release --workspace --test browser -- --ignored screenshots
+	for picture in docs/portal/*.png; do cp target/release/screenshots/$${picture##*/} $$picture; done
+
+chromium:
+	@command -v chromedriver chromium >/dev/null || $(if $(filter 0,$(shell id -u)),,sudo) sh -c \
+	  'apt-get update -qq && apt-get install -y -qq chromium chromium-driver' >/dev/null || \
+	  { echo 'chromium and chromedriver are needed (on Debian: apt-get install chromium chromium-driver)' >&2; exit 1; }
+
+$(BARRIERS): $(LINTERS)
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps $(AXE)
+	cp .venv/lib/python3*/site-packages/axe_playwright_python/axe.min.js .venv/
+	touch $@
 
 $(CALLERS): $(LINTERS)
 	.venv/bin/pip install --quiet --disable-pip-version-check $(SCHEMATHESIS)

@@ -82,6 +82,12 @@ pub(crate) enum Command {
     Tenants(Tenants),
     /// Whether a deployment works, from end to end
     Doctor(Doctor),
+    /// A link to the portal, which can be used once and has the key's role
+    Portal {
+        /// How long it can be used, in seconds
+        #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..=86_400))]
+        ttl: u64,
+    },
     /// Writes a server's address and a key down, for the commands to come
     Login {
         /// What the profile is called

@@ -7,6 +7,9 @@ use stella::error::Error;
 use crate::client::Client;
 use crate::folder::Data;
 
+/// How long the link to the portal can be used.
+const LINK_SECONDS: u32 = 86_400;
+
 /// What is kept between starts. The tenant is written down before its key is asked for, so that a
 /// start that was broken off makes no second tenant.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +39,15 @@ pub async fn key(url: &str, operator_key: &str, data: &Data) -> Result<String, E
     let key = member(&answer, "key")?;
     keep(data, &Kept { tenant_id, key: Some(key.clone()) })?;
     Ok(key)
+}
+
+/// A link to the portal for whoever sits at this machine, with the key's role.
+///
+/// # Errors
+/// If the API at `url` refuses.
+pub async fn portal_link(url: &str, key: &str) -> Result<String, Error> {
+    let answer = post(url, "/api/v1/portal-links", key, &json!({"ttlSeconds": LINK_SECONDS})).await?;
+    member(&answer, "url")
 }
 
 /// The admin key that an earlier start kept with the data, if one did.
@@ -69,7 +81,7 @@ async fn post(url: &str, path: &str, key: &str, body: &Value) -> Result<Value, E
     }
     let code = answer.body.get("code").and_then(Value::as_str).unwrap_or_default();
     let cause = format!("the API answered {} {code}", answer.status.as_u16());
-    Err(Error::fault("The default tenant cannot be made").about(path).caused_by(cause))
+    Err(Error::fault("The default tenant cannot be made ready").about(path).caused_by(cause))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ type Start = Arc<dyn Fn(Environment) -> Starting + Send + Sync>;
 pub struct Functions(BTreeMap<String, Start>);
 
 impl Functions {
-    /// Our own five.
+    /// Our own.
     #[must_use]
     pub fn ours() -> Self {
         Self::default()
@@ -26,6 +26,7 @@ impl Functions {
             .with("fanout", stella_fanout::start)
             .with("deliver", stella_deliver::start)
             .with("sweep", stella_sweep::start)
+            .with("portal", stella_portal::start)
     }
 
     /// These, with the code of one folder set.

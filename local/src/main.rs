@@ -56,7 +56,8 @@ async fn run(options: &Options) -> Result<(), Error> {
         let operator_key =
             stack.operator_key().ok_or_else(|| Error::fault("The template declares no operator key"))?;
         let tenant_key = default_tenant::key(&stack.url(), operator_key, &data).await?;
-        Ok::<_, Error>(greeting(&stack.url(), operator_key, &tenant_key))
+        let link = default_tenant::portal_link(&stack.url(), &tenant_key).await?;
+        Ok::<_, Error>(greeting(&stack.url(), operator_key, &tenant_key, &link))
     };
     let ready = tokio::select! {
         greeting = ready => greeting.map(Some),
@@ -101,7 +102,7 @@ impl Ending {
 }
 
 /// What is printed once all is ready. The first three lines are stable, for scripts.
-fn greeting(url: &str, operator_key: &str, tenant_key: &str) -> String {
+fn greeting(url: &str, operator_key: &str, tenant_key: &str, portal: &str) -> String {
     let kind = EventType::DeploymentCompleted;
     let subscription = json!({
         "name": "example", "url": "http://127.0.0.1:9000/", "method": "POST", "authType": "signature",
@@ -121,6 +122,7 @@ fn greeting(url: &str, operator_key: &str, tenant_key: &str) -> String {
         format!("curl -sS '{url}/api/v1/health'"),
         call("webhook-subscriptions", &subscription),
         call("events", &event),
+        format!("portal: {portal}"),
         String::new(),
     ]
     .join("\n")
@@ -131,14 +133,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_lines_are_for_scripts_and_the_rest_can_be_pasted() {
-        let greeting = greeting("http://127.0.0.1:8787", "stk_operator_a", "stk_b_c");
+    fn the_first_lines_are_for_scripts_the_rest_can_be_pasted_and_the_last_is_for_a_browser() {
+        let portal = "http://127.0.0.1:8787/portal#link=stl_d";
+        let greeting = greeting("http://127.0.0.1:8787", "stk_operator_a", "stk_b_c", portal);
         let lines: Vec<&str> = greeting.lines().collect();
         assert_eq!(
             lines[..3],
             ["listening on http://127.0.0.1:8787", "operator key: stk_operator_a", "tenant key: stk_b_c",]
         );
-        assert!(lines.len() > 3 && lines[3..].iter().all(|line| line.starts_with("curl ")));
+        let [curls @ .., last] = &lines[3..] else { panic!("nothing to paste") };
+        assert!(!curls.is_empty() && curls.iter().all(|line| line.starts_with("curl ")));
+        assert_eq!(*last, format!("portal: {portal}"));
         // Quoted for a shell: nothing inside ends the quotes.
         assert!(lines.iter().all(|line| line.matches('\'').count() % 2 == 0), "{greeting}");
     }

@@ -47,7 +47,7 @@ pub struct Secret {
 pub struct Function {
     /// Its logical id in the template.
     pub id: String,
-    /// The folder of its code: `inbound`, `api`, `fanout`, `deliver` or `sweep`.
+    /// The folder of its code: `inbound`, `api`, `fanout`, `deliver`, `sweep` or `portal`.
     pub code: String,
     /// Its environment variables.
     pub variables: BTreeMap<String, String>,

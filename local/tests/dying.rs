@@ -59,5 +59,6 @@ async fn told_to_die_between_an_attempt_and_its_record_it_does_and_the_next_proc
     let delivered = async { while status(&client, &subscription).await != "delivered" {} };
     assert!(tokio::time::timeout(Duration::from_mins(1), delivered).await.is_ok(), "it goes on");
     let ids = got.0.lock().unwrap().clone();
-    assert!(ids.len() <= 2 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // Before, because its message comes again, and because its fan-out does.
+    assert!(ids.len() <= 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }

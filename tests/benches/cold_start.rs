@@ -18,13 +18,14 @@ const ROUNDS: usize = 41;
 /// The most that a function may take beyond the least.
 const MOST: Duration = Duration::from_millis(5);
 
-const FUNCTIONS: [(&str, &str); 6] = [
+const FUNCTIONS: [(&str, &str); 7] = [
     ("InboundFunction", "stella-inbound"),
     ("ApiFunction", "stella-api"),
     ("FanoutFunction", "stella-fanout"),
     ("DeliverFunction", "stella-deliver"),
     ("RetryFunction", "stella-deliver"),
     ("SweepFunction", "stella-sweep"),
+    ("PortalFunction", "stella-portal"),
 ];
 
 fn main() {

@@ -171,5 +171,6 @@ pub fn observed() -> (Functions, Given) {
     let functions = observing!(functions, "fanout", stella_fanout::start);
     let functions = observing!(functions, "deliver", stella_deliver::start);
     let functions = observing!(functions, "sweep", stella_sweep::start);
+    let functions = observing!(functions, "portal", stella_portal::start);
     (functions, given)
 }

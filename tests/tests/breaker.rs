@@ -147,7 +147,10 @@ async fn a_subscription_tells_how_its_receiver_does() {
     let subscription = patient(&world, &receiver).await;
     let unused = shown(&world, &subscription).await;
     assert_eq!((unused.get("lastDelivery"), unused.get("lastStatus")), (None, None));
-    assert_eq!(unused["health"], json!({"attempts": 0, "breaker": "closed", "responseTime": {}}));
+    assert_eq!(
+        unused["health"],
+        json!({"attempts": 0, "breaker": "closed", "hours": [], "responseTime": {}})
+    );
 
     world.publish("release.created").await;
     receiver.wait_for(1).await;
@@ -171,6 +174,8 @@ async fn a_subscription_tells_how_its_receiver_does() {
     world.time.advance(Duration::seconds(60));
     let whole = told(&world, &subscription, |view| view["health"]["attempts"] == 4).await;
     assert_eq!(whole["health"]["successRate"], 0.75);
+    let counted = whole["health"]["hours"].as_array().expect("hours").iter();
+    assert_eq!(counted.filter_map(|hour| hour["successes"].as_u64()).sum::<u64>(), 3);
     let listed = world.get("/api/v1/webhook-subscriptions").await;
     assert_eq!(listed["data"][0]["health"], whole["health"]);
 }

@@ -282,3 +282,15 @@ async fn what_goes_wrong_is_said_so_that_it_can_be_mended() {
         assert!(stella(&world, &["completions", shell]).await.out.contains("dead-letters"), "{shell}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_the_portal_signs_in_once() {
+    let world = World::start().await;
+    let link = told(&world, &["portal", "--ttl", "600"]).await;
+    let text = link["url"].as_str().unwrap().split_once("#link=").unwrap().1.to_owned();
+    let sign_in =
+        async || world.nobody().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();
+    assert_eq!(sign_in().await.data()["role"], "admin");
+    assert_eq!(sign_in().await.status, http::StatusCode::UNAUTHORIZED);
+    assert!(stella(&world, &["portal"]).await.out.starts_with(&world.stack.url()));
+}

@@ -18,15 +18,18 @@ enum May {
     Publisher,
     Admin,
     Operator,
+    SignedIn,
 }
 
-use May::{Admin, Anybody, Operator, Publisher, Viewer};
+use May::{Admin, Anybody, Operator, Publisher, SignedIn, Viewer};
 
 /// What each route is for; a route that is not here fails the test.
-const RIGHTS: [(&str, May); 53] = [
+const RIGHTS: [(&str, May); 57] = [
     ("GET /health", Anybody),
     ("GET /meta", Anybody),
     ("GET /event-types", Viewer),
+    ("GET /overview", Viewer),
+    ("POST /portal-links", Viewer),
     ("GET /tenants", Operator),
     ("POST /tenants", Operator),
     ("POST /tenants/{id}/api-keys", Operator),
@@ -71,7 +74,9 @@ const RIGHTS: [(&str, May); 53] = [
     ("POST /webhook-subscriptions/{id}/rotate-secret", Admin),
     ("POST /webhook-subscriptions/{id}/test", Admin),
     ("GET /webhook-subscriptions/{id}/deliveries", Viewer),
+    ("GET /deliveries", Viewer),
     ("GET /deliveries/{id}", Viewer),
+    ("POST /webhook-subscriptions/preview", Viewer),
     ("POST /deliveries/{id}/redeliver", Admin),
     ("POST /webhook-subscriptions/{id}/recover", Admin),
     ("GET /recoveries/{id}", Viewer),
@@ -86,8 +91,15 @@ const OF_THE_OPERATOR: [(&str, May); 3] = [
     ("POST /master-key/rewrap", Operator),
 ];
 
+/// Those of a browser: a key opens none of them, but for the one that makes a session of it (`portal.rs`).
+const OF_A_SESSION: [(&str, May); 3] = [
+    ("GET /portal-session", SignedIn),
+    ("POST /portal-session", SignedIn),
+    ("DELETE /portal-session", SignedIn),
+];
+
 fn rights() -> BTreeMap<&'static str, May> {
-    RIGHTS.into_iter().chain(OF_THE_OPERATOR).collect()
+    RIGHTS.into_iter().chain(OF_THE_OPERATOR).chain(OF_A_SESSION).collect()
 }
 
 fn routes() -> Vec<(Method, &'static str, String)> {
@@ -183,6 +195,17 @@ async fn every_route_is_closed_to_whoever_may_not_use_it() {
         let may = *rights.get(name.as_str()).unwrap_or_else(|| panic!("who may {name}?"));
         let path = things.path(route);
         let status = async |client: &Client| call(client, &method, &path).await.status;
+        if may == SignedIn {
+            let proof = if method == Method::POST {
+                StatusCode::UNPROCESSABLE_ENTITY
+            } else {
+                StatusCode::UNAUTHORIZED
+            };
+            for client in [&nobody, &world.admin, &world.operator] {
+                assert_eq!(status(client).await, proof, "{name}");
+            }
+            continue;
+        }
         if may == Anybody {
             assert_eq!(status(&nobody).await, StatusCode::OK, "{name}");
             continue;

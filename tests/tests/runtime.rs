@@ -54,6 +54,19 @@ async fn api_answers_a_caller() {
 }
 
 #[tokio::test]
+async fn portal_gives_its_page() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    let mut function = start!(given, "PortalFunction", "stella-portal");
+    let answer = function.invoke(event!("portal")).await.unwrap();
+    assert_eq!(
+        (&answer["statusCode"], &answer["headers"]["cache-control"]),
+        (&json!(200), &json!("no-cache"))
+    );
+    assert!(answer["body"].as_str().unwrap().starts_with("<!doctype html>"), "{answer}");
+}
+
+#[tokio::test]
 async fn fanout_marks_an_event_that_nobody_wants_as_done() {
     let (functions, given) = observed();
     let _world = World::with(functions, Time::system()).await;

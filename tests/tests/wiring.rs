@@ -20,7 +20,7 @@ async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
     let template = include_str!("../../template.yaml");
     let wiring = read(template, &BTreeMap::new(), &endpoints).unwrap();
-    assert_eq!(wiring.functions.len(), 6);
+    assert_eq!(wiring.functions.len(), 7);
     for function in wiring.functions {
         let given = given.lock().unwrap_or_else(PoisonError::into_inner);
         // The rest is what AWS gives to every function.

@@ -13,9 +13,10 @@ mod verify;
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
+use serde_json::{Value, json};
 
 use crate::Context;
-use crate::api::Api;
+use crate::api::{Api, data};
 use crate::failure::Failure;
 use crate::options::{Command, Options};
 use crate::profile;
@@ -33,6 +34,7 @@ pub(crate) fn run(options: Options, screen: Screen) -> Result<(), Failure> {
         Command::Completions { shell } => completions(shell),
         Command::Verify(wanted) => verify::run(&wanted, screen),
         Command::Login { name } => login::run(&server, &name, screen),
+        Command::Portal { ttl } => portal(ttl, &context()?),
         Command::Init(wanted) => init::run(&wanted, &context()?),
         Command::Listen(wanted) => listen::run(&wanted, &context()?),
         Command::Trigger(wanted) => trigger::run(&wanted, &context()?),
@@ -48,6 +50,13 @@ pub(crate) fn run(options: Options, screen: Screen) -> Result<(), Failure> {
         Command::Tenants(wanted) => resources::tenants(&wanted, &context()?),
         Command::Doctor(wanted) => doctor::run(&wanted, &context()?),
     }
+}
+
+/// A link to the portal.
+fn portal(seconds: u64, context: &Context) -> Result<(), Failure> {
+    let link = data(context.api.post("portal-links", &json!({"ttlSeconds": seconds}))?);
+    context.screen.say(link.get("url").and_then(Value::as_str).unwrap_or_default())?;
+    context.screen.tell(&link)
 }
 
 /// Completions for a shell.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use stella::domain::delivery::{Delivery, SHARDS, Status};
 use stella::domain::delivery_view::{self, Context};
 use stella::domain::event::Event;
 use stella::domain::event_type::EventType;
 use stella::domain::ids::{EventId, SubscriptionId, TenantId};
-use stella::error::Error;
+use stella::domain::subscription::Subscription;
+use stella::error::{Error, Kind};
 use stella::store::{Listing, keys, listing, table};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::request::{self, ListQuery};
@@ -23,22 +25,30 @@ use crate::openapi::operation::{says, text};
 use crate::openapi::shapes;
 use crate::routes::Routes;
 
+/// Of how many subscriptions the logs are merged into one.
+const MOST_MERGED: usize = 100;
+
 /// How many rows a page with bodies has at most.
 const MOST_WITH_BODY: u64 = 20;
 
 pub(crate) fn routes() -> Routes {
-    let listed = says("listDeliveries", "What went to a subscription, newest event first")
-        .lists("Delivery")
-        .filtered_by("status", || shapes::named("DeliveryStatus"), "In this state.")
-        .filtered_by("event", text, "Of this type of event.")
-        .within_a_span()
-        .filtered_by(
-            "include",
-            || json!({"const": "body"}),
-            "With bodies and headers, at most 20 rows a page.",
-        );
+    let listed = |id, summary| {
+        says(id, summary)
+            .lists("Delivery")
+            .filtered_by("status", || shapes::named("DeliveryStatus"), "In this state.")
+            .filtered_by("event", text, "Of this type of event.")
+            .within_a_span()
+    };
+    let of_one = listed("listDeliveries", "What went to a subscription, newest event first").filtered_by(
+        "include",
+        || json!({"const": "body"}),
+        "With bodies and headers, at most 20 rows a page.",
+    );
+    let of_all =
+        listed("listAllDeliveries", "What went to any subscription of the tenant, newest event first");
     Routes::about("Deliveries")
-        .get("/webhook-subscriptions/{id}/deliveries", list, listed)
+        .get("/webhook-subscriptions/{id}/deliveries", list, of_one)
+        .get("/deliveries", list_all, of_all)
         .get(
             "/deliveries/{id}",
             show,
@@ -63,22 +73,16 @@ async fn list(
     query: ListQuery,
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
-    let status: Option<Status> = ListQuery::choice("status", query.status.as_deref())?;
-    let event: Option<EventType> = ListQuery::choice("event", query.event.as_deref())?;
-    let span = query.span()?;
     let now = api.clock.now();
-    let keep = |row: &Delivery| {
-        !row.has_expired(now)
-            && status.is_none_or(|status| status == row.status_at(now))
-            && event.is_none_or(|event| event.name() == row.event)
-            && span.contains(row.created_at)
-    };
+    let keep = kept(&query, now)?;
     let mut wanted = query.page()?;
     let with_body = ListQuery::one_of("include", query.include.as_deref(), &["body"])?.is_some();
     if with_body {
         wanted.page_size = wanted.page_size.min(MOST_WITH_BODY);
     }
-    let found = api.store.deliveries.list(&log(caller.tenant, subscription.id), &wanted, now, keep).await?;
+    let name = keys::deliveries(caller.tenant, subscription.id, 0);
+    let log = log(name, caller.tenant, &[subscription.id]);
+    let found = api.store.deliveries.list(&log, &wanted, now, keep).await?;
     if !with_body {
         return Ok(page(&found, |row| delivery_view::row(&row.seen_at(now))));
     }
@@ -89,10 +93,49 @@ async fn list(
     }))
 }
 
-/// A subscription's rows, newest event first.
-fn log(tenant: TenantId, subscription: SubscriptionId) -> Listing {
-    let partitions = (0..SHARDS).map(|shard| keys::deliveries(tenant, subscription, shard)).collect();
-    let name = keys::deliveries(tenant, subscription, 0);
+/// One log of all that went out. It is merged from each subscription's, which is for people who look, so there is an
+/// end to how many.
+async fn list_all(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    query: ListQuery,
+) -> Result<Response, Error> {
+    let now = api.clock.now();
+    let (wanted, keep) = (query.page()?, kept(&query, now)?);
+    let all: Vec<Subscription> = api.store.core.all(&keys::tenant(caller.tenant), "SUBSCRIPTION#").await?;
+    if all.len() > MOST_MERGED {
+        return Err(Error::new(
+            Kind::Invalid,
+            "too_many_subscriptions",
+            format!("With more than {MOST_MERGED} subscriptions, ask for one's deliveries"),
+        ));
+    }
+    let ids: Vec<SubscriptionId> = all.iter().map(|subscription| subscription.id).collect();
+    let log = log(format!("DELIVERIES#{}", caller.tenant), caller.tenant, &ids);
+    let found = api.store.deliveries.list(&log, &wanted, now, keep).await?;
+    Ok(page(&found, |row| delivery_view::row(&row.seen_at(now))))
+}
+
+/// Which rows a query asks for.
+fn kept(query: &ListQuery, now: DateTime<Utc>) -> Result<impl Fn(&Delivery) -> bool, Error> {
+    let status: Option<Status> = ListQuery::choice("status", query.status.as_deref())?;
+    let event: Option<EventType> = ListQuery::choice("event", query.event.as_deref())?;
+    let span = query.span()?;
+    Ok(move |row: &Delivery| {
+        !row.has_expired(now)
+            && status.is_none_or(|status| status == row.status_at(now))
+            && event.is_none_or(|event| event.name() == row.event)
+            && span.contains(row.created_at)
+    })
+}
+
+/// The rows of subscriptions, newest event first.
+fn log(name: String, tenant: TenantId, subscriptions: &[SubscriptionId]) -> Listing {
+    let of_one = |id: &SubscriptionId| {
+        let id = *id;
+        (0..SHARDS).map(move |shard| keys::deliveries(tenant, id, shard))
+    };
+    let partitions: Vec<String> = subscriptions.iter().flat_map(of_one).collect();
     Listing { name, groups: vec![partitions], prefix: String::new(), bound: listing::id_bound }
 }
 

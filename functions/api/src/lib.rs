@@ -8,6 +8,7 @@ mod events;
 mod grace;
 mod meta;
 mod openapi;
+mod portal;
 mod pull;
 mod receipts;
 mod recoveries;
@@ -147,6 +148,7 @@ pub fn openapi() -> Value {
 fn all() -> Routes {
     meta::routes()
         .merge(tenants::routes())
+        .merge(portal::routes())
         .merge(configs::routes())
         .merge(receipts::routes())
         .merge(components::routes())

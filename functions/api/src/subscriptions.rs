@@ -14,6 +14,7 @@ use stella::domain::change::{Change, merge};
 use stella::domain::event_type::EventType;
 use stella::domain::fields::Fields;
 use stella::domain::ids::SubscriptionId;
+use stella::domain::selection::Selection;
 use stella::domain::subscription::{self, Subscription};
 use stella::error::{Error, Kind};
 use stella::store::{Listing, Page, keys};
@@ -51,6 +52,15 @@ pub(crate) fn routes() -> Routes {
                     "authType": "signature", "events": ["deployment.*"],
                     "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}]}))
                 .gives(201, "Subscription"),
+        )
+        .post(
+            "/webhook-subscriptions/preview",
+            preview,
+            says("previewSelection", "Whether a subscription would get an event; nothing is stored or sent")
+                .takes(Selection::read)
+                .for_example(|| json!({"event": "deployment.completed", "events": ["deployment.*"],
+                    "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}]}))
+                .gives(200, "SelectionPreview"),
         )
         .get(
             "/webhook-subscriptions/{id}",
@@ -92,6 +102,15 @@ pub(crate) fn routes() -> Routes {
             .for_example(|| json!({"event": "deployment.completed"}))
             .gives_as_it_is(200, tested).conflicts("`pull_subscription`: nobody is called."),
         )
+}
+
+async fn preview(
+    State(api): State<Arc<Api>>,
+    Viewer(caller): Viewer,
+    Body(wanted): Body,
+) -> Result<Response, Error> {
+    let selection = Fields::whole(&wanted, Selection::read)?;
+    Ok(data(StatusCode::OK, &selection.view(caller.tenant, api.clock.now())))
 }
 
 fn read_test(fields: &mut Fields<'_>) -> Option<EventType> {

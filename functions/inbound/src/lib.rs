@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use stella::app::known_configs::KnownConfigs;
 use stella::app::receive::{Incoming, Receive};
+use stella::app::tally::Tally;
 use stella::aws::Aws;
 use stella::clock::Clock;
 use stella::domain::integration::IntegrationId;
@@ -60,7 +61,8 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
     let per_second = environment.number("INBOUND_RATE_LIMIT")?;
     let metrics = Metrics::of(&environment);
-    let receive = Receive::new(store, configs, issuers, later, per_second, metrics);
+    let tally = Tally::new(&store, environment.clock());
+    let receive = Receive::new(store, configs, issuers, later, per_second, metrics, tally);
     let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
 }

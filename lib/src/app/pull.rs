@@ -173,7 +173,7 @@ impl Pulls {
             let detail = "Another reader reported meanwhile, or the delivery was cancelled";
             return Err(Error::new(Kind::Conflict, "already_reported", detail));
         };
-        self.pulse.count(subscription, &attempt).await;
+        self.pulse.count(subscription, &row, &attempt).await;
         outcome::tell(&self.store, &self.commands, &row, subscription).await?;
         Ok(row)
     }

@@ -12,18 +12,21 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::fresh::Fresh;
+use super::tally::Tally;
 use crate::clock::Clock;
 use crate::domain::breaker::{Passage, Streak};
-use crate::domain::delivery::{Attempt, DeliveryId};
-use crate::domain::health::{Counts, KEPT_DAYS, State, TOLD_HOURS};
+use crate::domain::delivery::{Attempt, Delivery};
+use crate::domain::health::{Counts, KEPT_DAYS, State};
 use crate::domain::hour;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::message::Command;
 use crate::domain::outcome::Verdict;
+use crate::domain::overview;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::queue::{Outgoing, Queue};
+use crate::store::counts::read_hour;
 use crate::store::{News, Store, Table, keys};
 
 /// How often a subscription's news is written, in seconds.
@@ -48,6 +51,7 @@ pub struct Pulse {
     metrics: Arc<Metrics>,
     states: Arc<Fresh<SubscriptionId, State>>,
     beats: Arc<Mutex<HashMap<SubscriptionId, Beat>>>,
+    tally: Tally,
 }
 
 /// What is remembered of one subscription.
@@ -104,6 +108,7 @@ impl Pulse {
             metrics,
             table: store.deliveries.clone(),
             commands,
+            tally: Tally::new(store, Arc::clone(&clock)),
             clock,
             states: Arc::default(),
             beats: Arc::default(),
@@ -144,7 +149,7 @@ impl Pulse {
     pub async fn note(
         &self,
         subscription: &Subscription,
-        delivery: DeliveryId,
+        delivery: &Delivery,
         attempt: &Attempt,
         verdict: &Verdict,
         was_probe: bool,
@@ -158,7 +163,7 @@ impl Pulse {
                     beat.streak.succeed();
                     false
                 }
-                Verdict::Retry { .. } => beat.streak.fail(delivery) || was_probe,
+                Verdict::Retry { .. } => beat.streak.fail(delivery.id) || was_probe,
                 // It answers: that it does not want this delivery says nothing of the next.
                 Verdict::Final { .. } | Verdict::Gone => false,
             }
@@ -168,11 +173,12 @@ impl Pulse {
         if let Err(error) = self.switch(subscription, opens, closes, now).await {
             tracing::warn!(error = %error, subscription.id = %subscription.id, "a breaker was not written");
         }
-        self.count(subscription, attempt).await;
+        self.count(subscription, delivery, attempt).await;
     }
 
     /// Notes what came of an attempt for nothing but health: a reader that fetches needs no breaker.
-    pub async fn count(&self, subscription: &Subscription, attempt: &Attempt) {
+    pub async fn count(&self, subscription: &Subscription, delivery: &Delivery, attempt: &Attempt) {
+        self.tally.add(&keys::tally(subscription.tenant_id), &overview::of_attempt(delivery, attempt)).await;
         let now = self.clock.now();
         let writes = {
             let mut beats = self.beats.lock().await;
@@ -266,7 +272,9 @@ impl Pulse {
     ) -> Result<(), Error> {
         let state = self.table.tell(&keys::state(tenant, subscription), news).await?;
         let expires = now.checked_add_signed(Duration::days(KEPT_DAYS)).unwrap_or(now).timestamp();
-        self.table.add(&keys::counts(tenant, subscription, hour(now)), counts.iter(), expires).await?;
+        self.table
+            .add(&keys::hour(&keys::pulse(tenant, subscription), hour(now)), counts.iter(), expires)
+            .await?;
         if state.is_hopeless(now) {
             let command = Command::GiveUp { tenant_id: tenant, subscription_id: subscription };
             let group = subscription.to_string();
@@ -294,21 +302,12 @@ pub async fn view(
     subscription: SubscriptionId,
     now: DateTime<Utc>,
 ) -> Result<Value, Error> {
-    let from = hour(now.checked_sub_signed(Duration::hours(TOLD_HOURS)).unwrap_or(now));
-    let (first, last) = (keys::counts(tenant, subscription, from), keys::state(tenant, subscription));
-    let mut state = State::default();
-    let mut counts = Counts::default();
-    for mut item in store.deliveries.range(&first.pk, &first.sk, &last.sk).await? {
-        if item.get("sk").and_then(|sk| sk.as_s().ok()) == Some(&last.sk) {
-            state = crate::store::table::read(item)?;
-            continue;
-        }
-        item.remove("expiresAt");
-        for (name, value) in item {
-            if let Some(count) = value.as_n().ok().and_then(|text| text.parse().ok()) {
-                counts.add(&name, count);
-            }
+    let (mut hours, mut state) = (Vec::new(), State::default());
+    for item in store.deliveries.last_day(&keys::pulse(tenant, subscription), now).await? {
+        match read_hour(&item) {
+            Some(hour) => hours.push(hour),
+            None => state = crate::store::table::read(item)?,
         }
     }
-    Ok(state.view(&counts, now))
+    Ok(state.view(&hours, now))
 }

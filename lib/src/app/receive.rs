@@ -14,11 +14,13 @@ use super::intake::Intake;
 
 use super::known_configs::KnownConfigs;
 use super::receipts;
-use super::rejections::Rejections;
+use super::rejections;
+use super::tally::Tally;
 use crate::chance;
 use crate::domain::ids::{ConfigId, ReceiptId};
 use crate::domain::integration::IntegrationId;
 use crate::domain::message::QueuedRequest;
+use crate::domain::overview;
 use crate::domain::rate::Buckets;
 use crate::domain::receipt::Answer;
 use crate::domain::scheme::Scheme;
@@ -30,7 +32,7 @@ use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify
 use crate::metrics::Metrics;
 use crate::outbound::issuers::Issuers;
 use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
-use crate::store::Store;
+use crate::store::{Store, keys};
 
 /// The largest body that is taken, in bytes.
 pub const MOST_BODY: usize = 1024 * 1024;
@@ -69,7 +71,7 @@ pub struct Receive {
     issuers: Issuers,
     intake: Intake,
     later: Queue,
-    rejections: Rejections,
+    tally: Tally,
     metrics: Metrics,
     buckets: Mutex<Buckets<ConfigId>>,
 }
@@ -85,11 +87,12 @@ impl Receive {
         later: Queue,
         per_second: u32,
         metrics: Metrics,
+        tally: Tally,
     ) -> Self {
         Self {
             metrics,
             intake: Intake::new(store.clone()),
-            rejections: Rejections::new(store.clone()),
+            tally,
             store,
             configs,
             issuers,
@@ -105,11 +108,12 @@ impl Receive {
     /// neither processing nor queueing is possible.
     pub async fn receive(&self, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
-        let provider = config.terms.provider.name();
+        let (provider, tenant) = (config.terms.provider.name(), config.tenant_id);
         let received = self.take(config, incoming, now).await;
         let action = received.as_ref().map_or_else(|error| error.code, |received| received.answer.name());
         self.metrics.count("Inbound", 1);
         self.metrics.tell(&[("Action", action), ("Provider", provider)], now);
+        self.tally.add(&keys::tally(tenant), &overview::of_push(action)).await;
         received
     }
 
@@ -249,7 +253,7 @@ impl Receive {
                 return Ok((config, verified));
             }
         }
-        self.rejections.count(&config, now).await;
+        rejections::count(&self.tally, &config).await;
         Err(Unverified.into())
     }
 

@@ -20,8 +20,8 @@ pub const KEPT_DAYS: i64 = 8;
 const BOUNDS_MS: [u64; 15] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000];
 
-/// Counts of attempts, by the name they are stored under: `successes`, `failures`, and `ms<bound>` for
-/// response times.
+/// Counts of an hour, by the name they are stored under: of attempts `successes`, `failures`, and `ms<bound>`
+/// for response times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<String, u64>);
 
@@ -57,8 +57,28 @@ impl Counts {
         self.0.iter().map(|(name, count)| (name.as_str(), *count))
     }
 
-    fn of(&self, name: &str) -> u64 {
+    /// One of the counts.
+    #[must_use]
+    pub fn of(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// How many attempts were counted.
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.of("successes").saturating_add(self.of("failures"))
+    }
+
+    /// One count as a part of another, with four decimals; none of nothing.
+    #[must_use]
+    pub fn rate(&self, part: &str, all: &str) -> Option<f64> {
+        rate(self.of(part), self.of(all))
+    }
+
+    /// Response times as callers see them.
+    #[must_use]
+    pub fn response_time(&self) -> Value {
+        json!({"p50": self.percentile(50), "p99": self.percentile(99)})
     }
 
     /// The response time that so many percent of the attempts did not exceed, as a bound in milliseconds.
@@ -108,15 +128,25 @@ impl State {
         self.last_success.is_some_and(|last| now.signed_duration_since(last) < Duration::hours(1))
     }
 
-    /// What callers see: `lastDelivery`, `lastStatus` and `health`.
+    /// What callers see: `lastDelivery`, `lastStatus` and `health`, of these hours.
     #[must_use]
-    pub fn view(&self, counts: &Counts, now: DateTime<Utc>) -> Value {
-        let (successes, failures) = (counts.of("successes"), counts.of("failures"));
-        let attempts = successes.saturating_add(failures);
+    pub fn view(&self, hours: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> Value {
+        let mut counts = Counts::default();
+        for (_, of_hour) in hours {
+            counts.merge(of_hour);
+        }
+        let hours: Vec<Value> = hours
+            .iter()
+            .map(|(hour, counts)| {
+                let (attempts, successes) = (counts.attempts(), counts.of("successes"));
+                json!({"hour": timestamp(*hour), "attempts": attempts, "successes": successes})
+            })
+            .collect();
         let mut health = json!({
-            "attempts": attempts,
-            "successRate": rate(successes, attempts),
-            "responseTime": {"p50": counts.percentile(50), "p99": counts.percentile(99)},
+            "attempts": counts.attempts(),
+            "successRate": rate(counts.of("successes"), counts.attempts()),
+            "responseTime": counts.response_time(),
+            "hours": hours,
             "breaker": self.breaker.name(now),
             "lastSuccess": self.last_success.map(timestamp),
             "failingSince": self.failing_since.map(timestamp),
@@ -153,12 +183,16 @@ mod tests {
         for (success, ms) in [(true, 0), (true, 3), (true, 15), (false, 40_000)] {
             counts.note(success, ms);
         }
-        let view = State::default().view(&counts, noon());
+        let view = State::default().view(&[(noon(), counts)], noon());
         assert_eq!(view["health"]["attempts"], 4);
+        assert_eq!(
+            view["health"]["hours"],
+            json!([{"hour": "2026-03-01T12:00:00.000Z", "attempts": 4, "successes": 3}])
+        );
         assert_eq!(view["health"]["successRate"], 0.75);
         assert_eq!(view["health"]["responseTime"], json!({"p50": 5, "p99": 30_000}));
         assert_eq!(view["health"]["breaker"], "closed");
-        let nothing = State::default().view(&Counts::default(), noon());
+        let nothing = State::default().view(&[], noon());
         assert_eq!(nothing["health"]["successRate"], Value::Null);
         assert_eq!(nothing["health"]["responseTime"]["p50"], Value::Null);
     }

@@ -252,7 +252,8 @@ impl Receipt {
         let mut steps = vec![first.to_owned()];
         match &self.answer {
             Answer::Results(results) => {
-                steps.push(format!("Read: {} results", results.len()));
+                let plural = if results.len() == 1 { "" } else { "s" };
+                steps.push(format!("Read: {} result{plural}", results.len()));
                 steps.extend(results.iter().map(EventResult::step));
             }
             Answer::Ignored(reason) => steps.push(format!("Ignored: {reason}")),

@@ -65,6 +65,18 @@ pub fn api_key_entry(id: TenantId, api_key: ApiKeyId) -> Key {
     key(tenant(id), format!("APIKEY#{api_key}"))
 }
 
+/// A link to the portal, by the hash of its text.
+#[must_use]
+pub fn portal_link(sha256: &str) -> Key {
+    key(format!("LINK#{sha256}"), "LINK")
+}
+
+/// A session of the portal, by the hash of its text.
+#[must_use]
+pub fn portal_session(sha256: &str) -> Key {
+    key(format!("SESSION#{sha256}"), "SESSION")
+}
+
 /// What a request with an `Idempotency-Key` came to.
 #[must_use]
 pub fn idempotency(id: TenantId, hash: &str) -> Key {
@@ -226,10 +238,16 @@ pub fn state(tenant: TenantId, subscription: SubscriptionId) -> Key {
     key(pulse(tenant, subscription), "STATE")
 }
 
-/// What an hour counted of a subscription's attempts.
+/// What an hour counted, in a partition with counts.
 #[must_use]
-pub fn counts(tenant: TenantId, subscription: SubscriptionId, hour: DateTime<Utc>) -> Key {
-    key(pulse(tenant, subscription), format!("HOUR#{}", time(hour)))
+pub fn hour(partition: &str, hour: DateTime<Utc>) -> Key {
+    key(partition, format!("HOUR#{}", time(hour)))
+}
+
+/// The partition with what each hour counted of a tenant's deliveries and pushes.
+#[must_use]
+pub fn tally(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#TALLY")
 }
 
 /// Whose turn is next at a subscription that wants no more than so many a second.
@@ -250,10 +268,10 @@ pub fn receipt(tenant: TenantId, config: ConfigId, id: ReceiptId) -> Key {
     key(receipts(tenant, config), id.to_string())
 }
 
-/// How many requests to a config were rejected within an hour.
+/// The partition with what each hour counted of rejected requests to a config.
 #[must_use]
-pub fn rejections(tenant: TenantId, config: ConfigId, hour: DateTime<Utc>) -> Key {
-    key(format!("TENANT#{tenant}#REJECTIONS#{config}"), time(hour))
+pub fn rejections(tenant: TenantId, config: ConfigId) -> String {
+    format!("TENANT#{tenant}#REJECTIONS#{config}")
 }
 
 /// The record that something was received before.

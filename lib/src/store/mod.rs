@@ -1,6 +1,7 @@
 //! DynamoDB: the two tables, their keys, and what one call of theirs can do.
 
 mod batch;
+pub mod counts;
 pub mod keys;
 pub mod listing;
 mod pace;

@@ -116,9 +116,22 @@ impl Transaction {
     /// # Errors
     /// As `create`.
     pub fn delete(&mut self, table: &Table, key: &Key) -> Result<(), Error> {
+        self.remove(table, key, None)
+    }
+
+    /// Removes an item that must be there: of several who take it, one has it.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub fn take(&mut self, table: &Table, key: &Key) -> Result<(), Error> {
+        self.remove(table, key, Some("attribute_exists(pk)"))
+    }
+
+    fn remove(&mut self, table: &Table, key: &Key, condition: Option<&str>) -> Result<(), Error> {
         let delete = Delete::builder()
             .table_name(table.name())
             .set_key(Some(attributes(key)))
+            .set_condition_expression(condition.map(str::to_owned))
             .build()
             .map_err(|error| Error::fault("a write cannot be built").caused_by(error))?;
         self.writes.push(TransactWriteItem::builder().delete(delete).build());

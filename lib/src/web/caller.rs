@@ -1,36 +1,50 @@
-//! Who calls: the API key of a request, or an issuer's token, and what its role may do.
+//! Who calls: by the API key of a request, an issuer's token, or the cookie of a session; and what its role may do.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{Method, header};
 use chrono::{DateTime, Duration, Utc};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
 use super::tokens::Tokens;
-use crate::domain::ids::TenantId;
+use crate::app::fresh::Fresh;
+use crate::domain::ids::{ApiKeyId, TenantId};
 use crate::domain::rate::Buckets;
 use crate::domain::secret_hash;
+use crate::domain::session::{Holder, Pass, csrf_token, is_session_text};
 use crate::domain::tenant::{ApiKey, Role, is_key_text};
 use crate::error::{Error, Kind};
-use crate::store::{Store, keys};
+use crate::store::{Key, Store, keys};
+
+/// The cookie with the text of a session.
+pub const COOKIE: &str = "stella_session";
+
+/// The header with a session's CSRF token.
+pub const CSRF_HEADER: &str = "x-csrf-token";
 
 /// How long a key is taken as read, in seconds: a revoked one works no longer than this.
 const CACHED_SECONDS: i64 = 30;
 
-/// How many keys are remembered.
-const MOST: usize = 10_000;
-
-/// A tenant's caller, whose key or token was checked.
+/// A tenant's caller, who proved to be one.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
     /// For whom it calls.
     pub tenant: TenantId,
     /// What it may do.
     pub role: Role,
+    /// The key by which it is known; who comes with an issuer's token has none.
+    pub key_id: Option<ApiKeyId>,
+}
+
+impl Caller {
+    /// For whom a session of this caller's would be.
+    #[must_use]
+    pub fn holder(self) -> Holder {
+        Holder::Caller { tenant_id: self.tenant, role: self.role, key_id: self.key_id }
+    }
 }
 
 /// What an application's state must hold so that its handlers can say who may call them.
@@ -51,7 +65,7 @@ macro_rules! callers {
             type Rejection = Error;
 
             async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
-                state.doorkeeper().caller(&parts.headers, $role, state.now()).await.map(Self)
+                state.doorkeeper().caller(parts, $role, state.now()).await.map(Self)
             }
         }
     )*};
@@ -70,23 +84,75 @@ impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for Operator {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
-        state.doorkeeper().operator(&parts.headers, state.now()).await
+        state.doorkeeper().operator(parts, state.now()).await
     }
 }
 
-/// The operator, whose key was checked.
+impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
+        state.doorkeeper().signed_in(parts, state.now()).await
+    }
+}
+
+/// The operator, who proved to be it.
 #[derive(Debug, Clone, Copy)]
 pub struct Operator(());
 
-type Known = HashMap<String, (DateTime<Utc>, Option<ApiKey>)>;
+/// Whoever is signed in to the portal.
+pub struct SignedIn {
+    /// The session.
+    pub session: Pass,
+    /// Its text.
+    pub text: String,
+}
 
-/// Knows callers by their keys and tokens.
+/// What a request has to prove who calls.
+enum Proof<'a> {
+    Bearer(&'a str),
+    Session(&'a str),
+}
+
+impl<'a> Proof<'a> {
+    fn of(parts: &'a Parts) -> Result<Self, Error> {
+        if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+            let (scheme, text) =
+                value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(unauthenticated)?;
+            let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+            return if is_bearer { Ok(Self::Bearer(text.trim())) } else { Err(unauthenticated()) };
+        }
+        let text = cookie(parts).ok_or_else(unauthenticated)?;
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let token = parts.headers.get(CSRF_HEADER).map_or(&[][..], |value| value.as_bytes());
+        if is_read || bool::from(token.ct_eq(csrf_token(text).as_bytes())) {
+            return Ok(Self::Session(text));
+        }
+        Err(Error::new(Kind::Forbidden, "csrf_token", "A session's requests need its token as X-CSRF-Token"))
+    }
+
+    fn text(&self) -> &'a str {
+        match self {
+            Self::Bearer(text) | Self::Session(text) => text,
+        }
+    }
+}
+
+/// The text of the session in a request's cookies.
+fn cookie(parts: &Parts) -> Option<&str> {
+    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs =
+        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, text)| *name == COOKIE && is_session_text(text)).map(|(_, text)| text)
+}
+
+/// Knows callers by their keys, tokens and sessions.
 pub struct Doorkeeper {
     store: Store,
     operator_key: String,
     tokens: Option<Tokens>,
-    known: Mutex<Known>,
-    /// How often each key or token may be used in this environment, by its hash.
+    known: Fresh<Key, Option<ApiKey>>,
+    /// How often each proof may be used in this environment, by its hash.
     buckets: Mutex<Buckets<String>>,
 }
 
@@ -96,23 +162,25 @@ impl Doorkeeper {
     #[must_use]
     pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>, per_second: u32) -> Self {
         let operator_key = format!("stk_operator_{operator_secret}");
-        Self {
-            store,
-            operator_key,
-            tokens,
-            known: Mutex::default(),
-            buckets: Mutex::new(Buckets::new(per_second)),
-        }
+        let buckets = Mutex::new(Buckets::new(per_second));
+        Self { store, operator_key, tokens, known: Fresh::default(), buckets }
     }
 
     /// The caller of a request that a role of at least `role` may make.
     ///
     /// # Errors
-    /// Unauthenticated without a good key; limited when it is used too often; forbidden when its role may not do this.
-    pub async fn caller(&self, headers: &HeaderMap, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
-        let text = bearer(headers)?;
-        let hash = secret_hash(text);
-        let caller = self.known(text, &hash, now).await?.ok_or_else(unauthenticated)?;
+    /// Unauthenticated without a good proof; limited when it is used too often; forbidden when its role may not do
+    /// this, or when a session's request lacks its CSRF token.
+    pub async fn caller(&self, parts: &Parts, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
+        let proof = Proof::of(parts)?;
+        let caller = match proof {
+            Proof::Bearer(text) => self.bearer(text, now).await?,
+            Proof::Session(text) => {
+                self.session(text, now).await?.and_then(|session| caller(&session.holder))
+            }
+        };
+        let caller = caller.ok_or_else(unauthenticated)?;
+        let hash = secret_hash(proof.text());
         self.buckets.lock().await.take(hash, "Too many requests with this key", now)?;
         if caller.role < role {
             return Err(Error::new(Kind::Forbidden, "forbidden", "The caller's role may not do this"));
@@ -120,10 +188,55 @@ impl Doorkeeper {
         Ok(caller)
     }
 
-    async fn known(&self, text: &str, hash: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
+    /// The operator.
+    ///
+    /// # Errors
+    /// Unauthenticated without a good proof; forbidden with a tenant's.
+    pub async fn operator(&self, parts: &Parts, now: DateTime<Utc>) -> Result<Operator, Error> {
+        let is_operator = match Proof::of(parts)? {
+            Proof::Bearer(text) => self.is_operator_key(text),
+            Proof::Session(text) => {
+                let session = self.session(text, now).await?;
+                session.is_some_and(|session| matches!(session.holder, Holder::Operator { .. }))
+            }
+        };
+        if is_operator {
+            return Ok(Operator(()));
+        }
+        self.caller(parts, Role::Viewer, now).await?;
+        Err(Error::new(Kind::Forbidden, "forbidden", "Only the operator may do this"))
+    }
+
+    /// Whoever is signed in.
+    ///
+    /// # Errors
+    /// Unauthenticated without a session; forbidden when its CSRF token is needed and not there.
+    pub async fn signed_in(&self, parts: &Parts, now: DateTime<Utc>) -> Result<SignedIn, Error> {
+        let Proof::Session(text) = Proof::of(parts)? else { return Err(unauthenticated()) };
+        let session = self.session(text, now).await?.ok_or_else(unauthenticated)?;
+        Ok(SignedIn { session, text: text.to_owned() })
+    }
+
+    /// For whom a key's session would be.
+    ///
+    /// # Errors
+    /// Unauthenticated when it is no key.
+    pub async fn holder(&self, key: &str, now: DateTime<Utc>) -> Result<Holder, Error> {
+        if self.is_operator_key(key) {
+            return Ok(Holder::Operator { key_hash: secret_hash(key) });
+        }
+        let found =
+            if is_key_text(key) { self.key(keys::api_key(&secret_hash(key)), now).await? } else { None };
+        found.map(|key| known_by(&key).holder()).ok_or_else(unauthenticated)
+    }
+
+    async fn bearer(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
         if is_key_text(text) {
-            let key = self.key(hash, now).await?;
-            return Ok(key.map(|key| Caller { tenant: key.tenant_id, role: key.role }));
+            let hash = secret_hash(text);
+            let key = self.key(keys::api_key(&hash), now).await?;
+            // The row was found by the hash; comparing it again in constant time costs nothing.
+            let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
+            return Ok(key.map(|key| known_by(&key)));
         }
         match &self.tokens {
             Some(tokens) => tokens.caller(text, now).await,
@@ -131,41 +244,41 @@ impl Doorkeeper {
         }
     }
 
-    /// The operator.
-    ///
-    /// # Errors
-    /// Unauthenticated without a good key; forbidden with a tenant's.
-    pub async fn operator(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<Operator, Error> {
-        let text = bearer(headers)?;
-        if bool::from(text.as_bytes().ct_eq(self.operator_key.as_bytes())) {
-            return Ok(Operator(()));
-        }
-        self.caller(headers, Role::Viewer, now).await?;
-        Err(Error::new(Kind::Forbidden, "forbidden", "Only the operator may do this"))
+    /// The session, unless it has ended, or what it stands on is gone.
+    async fn session(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Pass>, Error> {
+        let session: Option<Pass> = self.store.core.get(&keys::portal_session(&secret_hash(text))).await?;
+        let Some(session) = session.filter(|session| !session.has_expired(now)) else { return Ok(None) };
+        let stands = match &session.holder {
+            Holder::Operator { key_hash } => *key_hash == secret_hash(&self.operator_key),
+            Holder::Caller { key_id: None, .. } => true,
+            Holder::Caller { tenant_id, key_id: Some(id), .. } => {
+                self.key(keys::api_key_entry(*tenant_id, *id), now).await?.is_some()
+            }
+        };
+        Ok(stands.then_some(session))
     }
 
-    async fn key(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<ApiKey>, Error> {
-        if let Some((read, key)) = self.known.lock().await.get(hash)
-            && now.signed_duration_since(*read) < Duration::seconds(CACHED_SECONDS)
-        {
-            return Ok(key.clone());
-        }
-        let key: Option<ApiKey> = self.store.core.get(&keys::api_key(hash)).await?;
-        // The row was found by the hash; comparing it again in constant time costs nothing.
-        let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
-        let mut known = self.known.lock().await;
-        if known.len() > MOST {
-            known.clear();
-        }
-        known.insert(hash.to_owned(), (now, key.clone()));
-        Ok(key)
+    async fn key(&self, at: Key, now: DateTime<Utc>) -> Result<Option<ApiKey>, Error> {
+        let read = async || self.store.core.get(&at).await;
+        self.known.get(at.clone(), now, |_| Duration::seconds(CACHED_SECONDS), read).await
+    }
+
+    fn is_operator_key(&self, text: &str) -> bool {
+        text.as_bytes().ct_eq(self.operator_key.as_bytes()).into()
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str, Error> {
-    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, key) = value.and_then(|value| value.split_once(' ')).ok_or_else(unauthenticated)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(key.trim()) } else { Err(unauthenticated()) }
+fn known_by(key: &ApiKey) -> Caller {
+    Caller { tenant: key.tenant_id, role: key.role, key_id: Some(key.id) }
+}
+
+fn caller(holder: &Holder) -> Option<Caller> {
+    match holder {
+        Holder::Caller { tenant_id, role, key_id } => {
+            Some(Caller { tenant: *tenant_id, role: *role, key_id: *key_id })
+        }
+        Holder::Operator { .. } => None,
+    }
 }
 
 fn unauthenticated() -> Error {

@@ -55,7 +55,7 @@ impl Tokens {
             return Ok(None);
         };
         let known: Option<Tenant> = self.store.core.get(&keys::tenant_entry(tenant)).await?;
-        Ok(known.map(|tenant| Caller { tenant: tenant.id, role }))
+        Ok(known.map(|tenant| Caller { tenant: tenant.id, role, key_id: None }))
     }
 }
 

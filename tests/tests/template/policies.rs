@@ -33,17 +33,23 @@ fn no_policy_has_a_wildcard_but_for_the_tenants_secrets() {
 }
 
 #[test]
+fn the_portal_may_do_nothing() {
+    assert_eq!(grants(&resources(&[])["PortalFunction"]), []);
+}
+
+#[test]
 fn every_function_reads_exactly_the_secrets_it_needs() {
     let tenants = "arn:aws:secretsmanager:us-east-1:000000000000:secret:/dev/tenants/*";
     let [master, operator, integration] =
         ["/dev/system/master-key", "/dev/system/operator-key", "/dev/system/integration-key"];
-    let expected: [(&str, &[&str]); 6] = [
+    let expected: [(&str, &[&str]); 7] = [
         ("InboundFunction", &[master, integration, tenants]),
         ("ApiFunction", &[master, operator, integration, tenants]),
         ("FanoutFunction", &[]),
         ("DeliverFunction", &[master, tenants]),
         ("RetryFunction", &[master, tenants]),
         ("SweepFunction", &[]),
+        ("PortalFunction", &[]),
     ];
     let all = resources(&[]);
     assert_eq!(of_kind(&all, Kind::Function).len(), expected.len());
@@ -126,7 +132,11 @@ fn inbound_has_receipts_and_what_tells_repetitions_alone_in_deliveries() {
     let deliveries = "arn:aws:dynamodb:us-east-1:000000000000:table/dev-deliveries-table";
     for (action, _, statement) in grants(&all["InboundFunction"]).into_iter().filter(|g| g.1 == deliveries) {
         let keys = texts(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
-        assert_eq!(keys, ["TENANT#*#RECEIPTS#*", "TENANT#*#SEEN#*", "TENANT#*#REJECTIONS#*"], "{action}");
+        assert_eq!(
+            keys,
+            ["TENANT#*#RECEIPTS#*", "TENANT#*#SEEN#*", "TENANT#*#REJECTIONS#*", "TENANT#*#TALLY"],
+            "{action}"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, State};
 use serde_json::json;
 use stella::domain::change::Change;
-use stella::web::caller::{Admin, Operator, Publisher, Viewer};
+use stella::web::caller::{Admin, Operator, Publisher, SignedIn, Viewer};
 use stella::web::request::{Body, ListQuery, New};
 
 use super::operation::{Failure, Operation, text, time};
@@ -74,6 +74,7 @@ callers! {
     Publisher = "publisher", Failure::Forbidden;
     Admin = "admin", Failure::Forbidden;
     Operator = "operator", Failure::Forbidden;
+    SignedIn = "session";
 }
 
 impl Argument for ListQuery {

@@ -19,6 +19,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
+use stella::web::caller::COOKIE;
 
 use crate::routes::Route;
 
@@ -74,6 +75,9 @@ pub(crate) fn document(routes: &[Route]) -> Value {
                 "apiKey": key("A tenant's key, `stk_<id>_<secret>`, or its issuer's token. Each role (`viewer`, \
                     `publisher`, `admin`) may do what the ones before it may."),
                 "operatorKey": key("The operator's key, `stk_operator_<secret>`."),
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE,
+                    "description": "Somebody signed in at the portal. Everything but reads needs the session's \
+                        `csrfToken` as `X-CSRF-Token`."},
             },
         },
     })

@@ -41,8 +41,10 @@ impl Failure {
     fn description(self) -> &'static str {
         match self {
             Self::Invalid => "The request cannot be read.",
-            Self::Unauthenticated => "No valid key.",
-            Self::Forbidden => "The key's role may not do this.",
+            Self::Unauthenticated => "No valid key, token or session.",
+            Self::Forbidden => {
+                "The caller's role may not do this, or a session's request lacks its `X-CSRF-Token`."
+            }
             Self::NotFound => "There is none, or it is another tenant's.",
             Self::Conflict(why) => why,
             Self::TooLarge => "The body has more than 1 MiB.",
@@ -159,9 +161,22 @@ impl Operation {
         from.filtered_by("to", time, "Up to this moment.")
     }
 
+    /// Its body proves who calls.
+    pub(crate) fn proves_the_caller(mut self) -> Self {
+        self.fails(&[Failure::Unauthenticated, Failure::Ours]);
+        self
+    }
+
     /// Who may call it.
     pub(crate) fn is_for(&mut self, role: &'static str) {
         self.role = Some(role);
+    }
+
+    /// A session may not do it without its CSRF token.
+    pub(crate) fn is_guarded(&mut self) {
+        if self.role.is_some() {
+            self.fails(&[Failure::Forbidden]);
+        }
     }
 
     /// How it can fail.
@@ -207,7 +222,7 @@ impl Operation {
     pub(crate) fn document(&self, tag: &str, path: &str, is_patch: bool) -> Value {
         let mut parameters: Vec<Value> = path_parameters(path);
         parameters.extend(self.parameters.iter().map(Parameter::document));
-        let security: Vec<Value> = self.role.map(security).into_iter().collect();
+        let security: Vec<Value> = self.role.map(security).unwrap_or_default();
         let mut document = json!({"operationId": self.id, "summary": self.summary, "tags": [tag],
             "parameters": parameters, "responses": self.responses(), "security": security});
         if let Some(body) = &self.body {
@@ -300,9 +315,14 @@ impl Parameter {
     }
 }
 
-/// The key that a role needs.
-fn security(role: &str) -> Value {
-    if role == "operator" { json!({"operatorKey": []}) } else { json!({"apiKey": [role]}) }
+/// What may prove that one has a role; `session` is none but that one is signed in.
+fn security(role: &str) -> Vec<Value> {
+    let session = json!({"session": []});
+    match role {
+        "session" => vec![session],
+        "operator" => vec![json!({"operatorKey": []}), session],
+        role => vec![json!({"apiKey": [role]}), session],
+    }
 }
 
 /// Any text.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("shapes/common.json"),
     include_str!("shapes/meta.json"),
     include_str!("shapes/tenants.json"),
@@ -13,10 +13,11 @@ const SOURCES: [&str; 7] = [
     include_str!("shapes/receipts.json"),
     include_str!("shapes/components.json"),
     include_str!("shapes/outbound.json"),
+    include_str!("shapes/portal.json"),
 ];
 
 /// What is only handed in and so has no shape of its own.
-const HANDED_IN: [(&str, &str); 17] = [
+const HANDED_IN: [(&str, &str); 20] = [
     ("body", "What the sender would post: a text, or JSON."),
     ("credential", "`user:password` for `basic`, the token for `bearer`; sealed, and never shown."),
     ("data", "As the type's JSON Schema has it, which `GET /event-types` tells; at most 256 KiB."),
@@ -28,6 +29,8 @@ const HANDED_IN: [(&str, &str); 17] = [
         "How long the old one stays valid beside the new one; a day where nothing is said.",
     ),
     ("headers", "The headers that it would come with."),
+    ("key", "A tenant's key, or the operator's."),
+    ("link", "What follows `#link=` in a link to the portal."),
     ("queue", "One of `deliveries`, `retries`, `commands` and `inbound-retry`; all where nothing is said."),
     ("response", "The beginning of what was answered."),
     ("responseTime", "How long it took, in milliseconds."),
@@ -39,6 +42,7 @@ const HANDED_IN: [(&str, &str); 17] = [
     ("signatureSecret", "The key that signs; minted and shown once where nothing is said. Sealed."),
     ("status", "The final state that is meant; `failed` and `skipped` where nothing is said."),
     ("timestamp", "When it happened; now, where nothing is said."),
+    ("ttlSeconds", "How long the link can be used; an hour where nothing is said."),
     ("to", "Of events up to this moment; now, where nothing is said."),
 ];
 

@@ -174,7 +174,7 @@ impl Deliver {
             match self.rows.save(&row).await? {
                 Saved::Yes => {
                     self.note(&row, due, &made);
-                    self.pulse.note(subscription, row.id, &made.attempt, &made.verdict, was_probe).await;
+                    self.pulse.note(subscription, &row, &made.attempt, &made.verdict, was_probe).await;
                     outcome::tell(&self.store, &self.commands, &row, subscription).await?;
                     return match next {
                         Next::Send(at) => self.send(&next_attempt(due, at)).await,

@@ -1,0 +1,105 @@
+// The API, called with the session's cookie.
+
+const BASE = "/api/v1";
+
+/** What the API refused: its code, a text for people, and every mistake by its field. */
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? (status >= 500 ? "The service cannot answer now. Try again." : `Refused (${status})`));
+    this.status = status;
+    this.code = problem.code;
+    this.errors = problem.errors ?? [];
+  }
+}
+
+let session = null;
+let onSignedOut = () => {};
+
+/** Who is signed in, or null. */
+export const who = () => session;
+
+/** Whether who is signed in may do what this role may. */
+export function may(role) {
+  const roles = ["viewer", "publisher", "admin"];
+  return roles.indexOf(session?.role) >= roles.indexOf(role);
+}
+
+/** Calls this when a session has ended by itself. */
+export function whenSignedOut(act) {
+  onSignedOut = act;
+}
+
+async function call(method, path, body) {
+  const headers = { accept: "application/json" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (method !== "GET" && session) headers["x-csrf-token"] = session.csrfToken;
+  let response;
+  try {
+    response = await fetch(BASE + path, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
+  } catch {
+    throw new Refused(0, { code: "unreachable", detail: "The service cannot be reached. Are you online?" });
+  }
+  const text = await response.text();
+  const answer = text ? JSON.parse(text) : {};
+  if (response.ok) return answer;
+  if (response.status === 401 && session) {
+    session = null;
+    onSignedOut();
+  }
+  throw new Refused(response.status, answer);
+}
+
+const data = async (answer) => (await answer).data;
+
+/** One thing. */
+export const get = (path) => data(call("GET", path));
+/** A page of a list: `{data, pagination}`. */
+export const page = (path, query = {}) => call("GET", path + queryOf(query));
+export const post = (path, body = {}) => data(call("POST", path, body));
+/** The whole answer, where it has more than data. */
+export const postWhole = (path, body = {}) => call("POST", path, body);
+export const put = (path, body) => data(call("PUT", path, body));
+export const patch = (path, body) => data(call("PATCH", path, body));
+export const remove = (path) => call("DELETE", path);
+
+/** A query of what is given. */
+export function queryOf(query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? "?" + new URLSearchParams(given) : "";
+}
+
+/** Every row of a list that is short by its nature, as far as some pages go. */
+export async function all(path, pages = 10) {
+  const rows = [];
+  let cursor;
+  for (let n = 0; n < pages; n += 1) {
+    const found = await page(path, { pageSize: 100, cursor });
+    rows.push(...found.data);
+    cursor = found.pagination.nextCursor;
+    if (!cursor) break;
+  }
+  return rows;
+}
+
+/** Finds out who is signed in. */
+export async function resume() {
+  try {
+    session = await get("/portal-session");
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    session = null;
+  }
+  return session;
+}
+
+/** Signs in by `{link}` or `{key}`. */
+export async function signIn(proof) {
+  session = null;
+  session = await post("/portal-session", proof);
+  return session;
+}
+
+export async function signOut() {
+  await remove("/portal-session");
+  session = null;
+}

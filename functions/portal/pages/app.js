@@ -1,0 +1,111 @@
+// The portal: who is signed in, which page is shown, and the way between them.
+
+import * as api from "./api.js";
+import { h, show } from "./dom.js";
+import { busy, button, empty, link } from "./ui.js";
+
+const PAGES = [
+  ["overview", "Overview", "./overview.js"],
+  ["deliveries", "Deliveries", "./deliveries.js"],
+  ["subscriptions", "Subscriptions", "./subscriptions.js"],
+  ["inbound", "Inbound", "./inbound.js"],
+  ["components", "Components", "./components.js"],
+  ["events", "Events", "./events.js"],
+  ["settings", "Settings", "./settings.js"],
+];
+
+const app = document.getElementById("app");
+const main = h("main", { id: "main" });
+let shown = 0;
+
+/** `#/deliveries/ID?status=failed` as its parts and its query. */
+function address() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  return { parts: path.split("/").filter(Boolean).map(decodeURIComponent), query: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+/** The operator has no tenant whose things it could look at. */
+const pagesFor = (tenant) => (tenant ? PAGES : PAGES.filter(([name]) => name === "settings"));
+
+function frame(current) {
+  const { role, tenant } = api.who();
+  const pages = pagesFor(tenant);
+  const item = ([name, title]) => h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === current && "page" }, title));
+  const leave = async () => { await api.signOut(); await signIn(); };
+  return [
+    h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.querySelector("h1")?.focus(); } }, "Skip to the content"),
+    h("header", { class: "bar" },
+      h("a", { class: "brand", href: "#/" }, h("span", { class: "mark", "aria-hidden": true }), "Stella", h("span", { class: "muted" }, "Webhooks")),
+      h("nav", { "aria-label": "Pages" }, h("ul", {}, pages.map(item))),
+      h("div", { class: "who" },
+        h("span", { title: tenant?.name ?? "The operator" }, h("strong", {}, tenant?.name ?? "Operator"), tenant && h("span", { class: "muted" }, ` ${role}`)),
+        button("Sign out", leave, { class: "small" }))),
+    main,
+  ];
+}
+
+async function render() {
+  if (!api.who()) return;
+  shown += 1;
+  const turn = shown;
+  const { parts, query } = address();
+  const { tenant } = api.who();
+  const pages = pagesFor(tenant);
+  const [name, title, file] = pages.find(([name]) => name === parts[0]) ?? (tenant && parts[0] ? [] : pages[0]);
+  show(app, frame(name));
+  main.setAttribute("aria-busy", "true");
+  let content;
+  try {
+    if (!file) throw new api.Refused(404, { detail: "There is no such page." });
+    content = await (await import(file)).render(parts.slice(1), query);
+  } catch (error) {
+    if (error.status === undefined) console.error(error);
+    if (error.status === 401) return;
+    content = empty(error.status === 404 ? "Not found" : "This cannot be shown", error.status === 404 ? "There is no such thing, or it was deleted." : error.message, button("Try again", render));
+  }
+  // Somebody may have gone on meanwhile.
+  if (turn !== shown) return;
+  show(main, content);
+  main.removeAttribute("aria-busy");
+  const heading = main.querySelector("h1");
+  document.title = `${heading?.textContent ?? title ?? "Not found"} · Stella`;
+  if (turn > 1) heading?.focus({ preventScroll: true });
+  if (turn > 1) scrollTo(0, 0);
+}
+
+async function signIn(problem) {
+  const { signInPage } = await import("./signin.js");
+  document.title = "Sign in · Stella";
+  show(app, signInPage(problem, start));
+}
+
+async function start() {
+  await render();
+}
+
+async function begin() {
+  api.whenSignedOut(() => signIn("The session has ended. Sign in again."));
+  const used = location.hash.match(/^#link=(.+)$/);
+  if (used) {
+    // A link is used once: it must not stay where it is copied from or gone back to.
+    history.replaceState(null, "", location.pathname);
+    try {
+      await api.signIn({ link: decodeURIComponent(used[1]) });
+    } catch (error) {
+      return signIn(error.message);
+    }
+  } else if (!(await api.resume())) {
+    return signIn();
+  }
+  await start();
+}
+
+addEventListener("hashchange", render);
+busy(app, async () => {
+  try {
+    await begin();
+  } catch (error) {
+    show(app, h("main", { class: "alone" }, h("h1", {}, "Stella Webhooks"), empty("The service cannot be reached", error.message, link("/portal", "Try again"))));
+    throw error;
+  }
+});

@@ -1,0 +1,60 @@
+// Plots: bars by the hour, and sparklines.
+
+import { h, s, show } from "./dom.js";
+import { number } from "./ui.js";
+
+const WIDTH = 720;
+const HEIGHT = 150;
+
+const hourOf = (moment) => new Date(moment).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+/** Stacked bars of hours. `kinds`: `[name, tone]` in the order they are stacked; `count(hour, name)`. */
+export function bars(label, hours, kinds, count) {
+  const sums = hours.map((hour) => kinds.reduce((sum, [name]) => sum + count(hour, name), 0));
+  const most = Math.max(1, ...sums);
+  const step = WIDTH / hours.length;
+  const told = h("p", { class: "told", "aria-live": "polite" });
+  const summary = () => kinds.map(([name, tone]) => h("span", { class: `key ${tone}` }, name, " ", number(hours.reduce((sum, hour) => sum + count(hour, name), 0))));
+  const tell = (hour) => show(told, h("strong", {}, hourOf(hour.hour)), kinds.map(([name, tone]) => h("span", { class: `key ${tone}` }, name, " ", number(count(hour, name)))));
+  const rest = () => show(told, h("strong", {}, "24 hours"), summary());
+  const group = (hour, index) => {
+    let top = HEIGHT;
+    const parts = kinds.map(([name, tone]) => {
+      const height = (count(hour, name) / most) * (HEIGHT - 8);
+      top -= height;
+      return height > 0 && s("rect", { class: tone, x: index * step + 1.5, y: top, width: step - 3, height, rx: 1.5 });
+    });
+    return s("g", { onmouseenter: () => tell(hour), onmouseleave: rest },
+      s("rect", { class: "hit", x: index * step, y: 0, width: step, height: HEIGHT }), parts);
+  };
+  rest();
+  let chosen = -1;
+  const choose = (event) => {
+    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    chosen = Math.min(hours.length - 1, Math.max(0, (chosen < 0 ? hours.length : chosen) + move));
+    tell(hours[chosen]);
+  };
+  return h("figure", { class: "chart", tabindex: 0, role: "group", "aria-label": `${label}; arrow keys tell each hour`, onkeydown: choose, onblur: () => { chosen = -1; rest(); } },
+    h("figcaption", {}, label),
+    told,
+    s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": true },
+      s("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }), hours.map(group)),
+    h("div", { class: "axis" }, h("span", {}, hourOf(hours[0].hour)), h("span", {}, `at most ${number(most)} an hour`), h("span", {}, "now")));
+}
+
+/** A day of attempts in the height of a line: what failed is on top. */
+export function sparkline(hours) {
+  const start = Math.floor(Date.now() / 3600000) - 23;
+  const most = Math.max(1, ...hours.map((hour) => hour.attempts));
+  const bar = (hour) => {
+    const x = (Math.floor(new Date(hour.hour) / 3600000) - start) * 5;
+    const all = Math.max(2, (hour.attempts / most) * 24);
+    const bad = ((hour.attempts - hour.successes) / hour.attempts) * all;
+    return [s("rect", { class: "good", x, y: 24 - all + bad, width: 4, height: all - bad }), bad > 0 && s("rect", { class: "bad", x, y: 24 - all, width: 4, height: bad })];
+  };
+  const attempts = hours.reduce((sum, hour) => sum + hour.attempts, 0);
+  const label = `${number(attempts)} attempts in 24 hours`;
+  return s("svg", { class: "sparkline", viewBox: "0 0 120 24", preserveAspectRatio: "none", role: "img", "aria-label": label }, s("title", {}, label), s("line", { class: "axis", x1: 0, x2: 120, y1: 23.5, y2: 23.5 }), hours.map(bar));
+}

@@ -1,0 +1,172 @@
+// What went to subscribers, as it goes; and one delivery's life.
+
+import * as api from "./api.js";
+import { h, show } from "./dom.js";
+import { choice, form, text } from "./form.js";
+import { badge, button, code, copyButton, empty, every, exactly, facts, heading, id, link, milliseconds, number, section, table, time } from "./ui.js";
+
+/** How many rows a list keeps that is looked at for days. */
+const MOST_ROWS = 1000;
+const STATUSES = ["pending", "retrying", "paused", "delivered", "failed", "skipped", "cancelled"];
+const FINAL = ["delivered", "failed", "skipped", "cancelled"];
+const REASONS = {
+  breaker: "The receiver is down; it waits until it is back.", rate_limit: "It waits for its turn.", pull: "It waits to be fetched.",
+  disabled: "The subscription is disabled.", credential: "The credential cannot be read.", exhausted: "Every attempt failed.",
+  gone: "The receiver answered that it is gone.", subscription_deleted: "The subscription was deleted.",
+  event_expired: "The event is not kept any more.", expired: "It was open for 30 days.",
+};
+
+export const why = (row) => REASONS[row.reason] ?? row.reason;
+
+/** What came of the last attempt, in a word. */
+const outcome = (row) => row.error ?? (row.statusCode ? `answered ${row.statusCode}` : row.attempts ? "" : why(row) ?? "no attempt yet");
+
+/** A table of deliveries; `names`: of their subscriptions, by id. */
+export function deliveryTable(rows, names) {
+  return table("Deliveries", [
+    ["Status", (row) => badge(row.status, why(row))],
+    ["Event", (row) => link(`#/deliveries/${row.id}`, row.event, row.test && " (test)")],
+    ["Subscription", (row) => link(`#/subscriptions/${row.subscriptionId}`, names.get(row.subscriptionId) ?? id(row.subscriptionId)), "cut"],
+    ["Last attempt", outcome, "cut"],
+    ["Attempts", (row) => number(row.attempts), "right minor"],
+    ["Took", (row) => milliseconds(row.responseTime), "right minor"],
+    ["When", (row) => time(row.createdAt)],
+  ], rows);
+}
+
+const stamp = (local) => (local ? new Date(local).toISOString() : undefined);
+const local = (moment) => (moment ? new Date(new Date(moment) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "");
+
+async function list(query) {
+  const [subscriptions, types] = await Promise.all([api.all("/webhook-subscriptions"), api.get("/event-types")]);
+  const names = new Map(subscriptions.map(({ id, name }) => [id, name]));
+  const path = query.subscription ? `/webhook-subscriptions/${query.subscription}/deliveries` : "/deliveries";
+  const { status, event, from, to } = query;
+  const load = (more) => api.page(path, { status, event, from, to, pageSize: 50, ...more });
+  const anyOf = (values) => [["", "any"], ...values];
+  const go = (values) => { location.hash = "#/deliveries" + api.queryOf({ ...values, from: stamp(values.from), to: stamp(values.to) }); };
+  const bar = form("Filter", [
+    choice({ name: "status", label: "Status", value: status, choices: anyOf(STATUSES.map((name) => [name, name])) }),
+    choice({ name: "event", label: "Event", value: event, choices: anyOf(types.map(({ name }) => [name, name])) }),
+    choice({ name: "subscription", label: "Subscription", value: query.subscription, choices: anyOf([...names]) }),
+    text({ name: "from", label: "From", type: "datetime-local", value: local(from) }),
+    text({ name: "to", label: "To", type: "datetime-local", value: local(to) }),
+  ], go, Object.keys(query).length > 0 && link("#/deliveries", "Clear"));
+  bar.classList.add("filterbar");
+
+  // Rows by id, in the list's order: what is new comes on top, what changed changes where it is.
+  const rows = new Map();
+  let cursor;
+  const body = h("div", {});
+  const draw = (fresh = new Set()) => {
+    const focused = document.activeElement?.closest?.("tr")?.dataset.id;
+    const all = [...rows.values()];
+    show(body,
+      all.length ? deliveryTable(all, names) : empty("No deliveries", Object.keys(query).length ? "None is like this." : "As soon as an event happens that somebody subscribed to, it appears here."),
+      h("div", { class: "more" }, all.length > 0 && `${number(all.length)} shown`, cursor && button("Show more", more)));
+    [...body.querySelectorAll("tbody tr")].forEach((line, index) => {
+      line.dataset.id = all[index].id;
+      if (fresh.has(all[index].id)) line.classList.add("fresh");
+    });
+    if (focused) body.querySelector(`tr[data-id="${focused}"] a`)?.focus();
+  };
+  async function more() {
+    const found = await load({ cursor });
+    found.data.forEach((row) => rows.set(row.id, row));
+    cursor = found.pagination.nextCursor;
+    draw();
+  }
+  async function refresh() {
+    const found = await load({});
+    const fresh = found.data.filter(({ id }) => !rows.has(id));
+    const changed = found.data.some((row) => JSON.stringify(rows.get(row.id)) !== JSON.stringify(row));
+    if (!changed) return;
+    // Where nothing of the page is known, there are more between it and what is shown: it begins anew.
+    const isGap = fresh.length === found.data.length;
+    const before = isGap ? [] : [...rows].slice(0, MOST_ROWS);
+    if (isGap) cursor = found.pagination.nextCursor;
+    rows.clear();
+    found.data.forEach((row) => rows.set(row.id, row));
+    before.forEach(([id, row]) => rows.has(id) || rows.set(id, row));
+    draw(new Set(fresh.map(({ id }) => id)));
+  }
+  await more();
+  // A list that begins somewhere else than now has nothing new.
+  if (!to) every(2500, body, refresh);
+  return h("div", {}, heading("Deliveries", !to && h("span", { class: "live" }, "live")), bar, body);
+}
+
+/** A request as a command, with what is secret left to be filled in. */
+function curl(attempt, row) {
+  const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
+  const headers = Object.entries(attempt.headers ?? { "Content-Type": "application/json" });
+  return [`curl -X ${row.method} ${quote(row.url)}`, ...headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`), attempt.body !== undefined && `-d ${quote(attempt.body)}`].filter(Boolean).join(" \\\n  ");
+}
+
+function steps(row, subscription) {
+  const step = (tone, title, ...about) => h("li", { class: tone }, h("strong", {}, title), ...about);
+  const attempts = row.log.slice(-6).map((attempt) => step(attempt.success ? "good" : "bad", `Attempt ${attempt.attempt}`,
+    attempt.error ?? `answered ${attempt.statusCode}`, h("br"), time(attempt.at)));
+  const left = row.log.length - attempts.length;
+  const last = FINAL.includes(row.status)
+    ? step(row.status === "delivered" ? "good" : row.status === "failed" ? "bad" : "", row.status, why(row))
+    : step("warn", row.status, why(row), row.nextAttemptAt && [" next attempt ", time(row.nextAttemptAt)]);
+  return h("ol", { class: "steps", "aria-label": "What happened" },
+    step("good", row.test ? "Test" : "Event", row.event, h("br"), time(row.createdAt)),
+    step("good", "Matched", subscription?.name ?? "a subscription that was deleted"),
+    left > 0 && step("bad", `${number(left)} attempts before`),
+    attempts, last);
+}
+
+function attemptView(attempt, row, isOpen) {
+  const headers = attempt.headers && Object.entries(attempt.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+  return h("details", { class: "attempt", open: isOpen },
+    h("summary", {}, badge(attempt.success ? "delivered" : "failed"), h("strong", {}, `Attempt ${attempt.attempt}`), attempt.generation > 0 && `of redelivery ${attempt.generation}`,
+      h("span", {}, attempt.error ?? `answered ${attempt.statusCode}`), h("span", { class: "muted" }, `in ${milliseconds(attempt.responseTime)}`), h("span", { class: "muted" }, exactly(attempt.at))),
+    h("div", { class: "columns" },
+      h("div", { class: "list" }, h("h3", {}, "Request"), h("p", {}, h("code", {}, `${row.method} ${row.url}`)),
+        headers ? code(headers, "Headers of the request") : h("p", { class: "muted" }, "The subscription was changed since: these headers are not known any more."),
+        attempt.body !== undefined && code(attempt.body, "Body of the request"),
+        h("div", {}, copyButton(() => curl(attempt, row), "Copy as curl"))),
+      h("div", { class: "list" }, h("h3", {}, "Response"),
+        attempt.error && h("p", { class: "problem" }, attempt.error),
+        facts(["Status", attempt.statusCode], ["Took", milliseconds(attempt.responseTime)], ["Signed at", exactly(attempt.at)]),
+        attempt.responseBody ? code(attempt.responseBody, "Body of the response") : h("p", { class: "muted" }, "No body."))));
+}
+
+async function one(key) {
+  let row = await api.get(`/deliveries/${key}`);
+  const subscription = await api.get(`/webhook-subscriptions/${row.subscriptionId}`).catch(() => null);
+  const body = h("div", { class: "stack" });
+  const redeliver = async () => {
+    await api.post(`/deliveries/${key}/redeliver`);
+    row = await api.get(`/deliveries/${key}`);
+    draw();
+  };
+  const draw = () => {
+    const last = row.log.at(-1);
+    show(body,
+      heading(row.event, badge(row.status, why(row)),
+        api.may("admin") && FINAL.includes(row.status) && !row.test && button("Redeliver", redeliver, { class: "primary" })),
+      section("What happened", steps(row, subscription),
+        last && !last.success && h("p", { class: "problem" }, `The last attempt failed: ${last.error ?? `the receiver answered ${last.statusCode}`}. `, row.reason === "exhausted" && "No more attempts follow. Mend the receiver, then redeliver.")),
+      section("Delivery", facts(
+        ["Delivery", id(row.id)], ["Event", row.eventId ? link(`#/events/${row.eventId}`, id(row.eventId)) : "a test's example"],
+        ["Subscription", link(`#/subscriptions/${row.subscriptionId}`, subscription?.name ?? id(row.subscriptionId))],
+        ["To", h("code", {}, row.url)], ["Attempts", number(row.attempts)], ["Next attempt", row.nextAttemptAt && time(row.nextAttemptAt)])),
+      section("Attempts", row.log.length
+        ? [...row.log].reverse().map((attempt, index) => attemptView(attempt, row, index === 0))
+        : h("p", { class: "muted" }, "There was none yet.")));
+  };
+  draw();
+  every(1500, body, async () => {
+    if (FINAL.includes(row.status)) return;
+    const now = await api.get(`/deliveries/${key}`);
+    if (JSON.stringify(now) === JSON.stringify(row)) return;
+    row = now;
+    draw();
+  });
+  return body;
+}
+
+export const render = (parts, query) => (parts.length ? one(parts[0]) : list(query));

@@ -1,0 +1,201 @@
+// Forms: every field explained, checked as it is typed, and told what the API thinks of it.
+
+import { freshId, h, show } from "./dom.js";
+import { busy, button } from "./ui.js";
+
+/** A labelled control. `check(value)` says what is wrong, or nothing. */
+function control(options, input, read, write) {
+  const id = freshId("field");
+  const fault = h("p", { class: "fault", id: `${id}-fault` });
+  const help = options.help && h("p", { class: "help", id: `${id}-help` }, options.help);
+  const isGroup = options.group;
+  input.id = isGroup ? "" : id;
+  if (isGroup) input.removeAttribute("id");
+  input.setAttribute("aria-describedby", [help && help.id, fault.id].filter(Boolean).join(" "));
+  const label = isGroup
+    ? h("legend", {}, options.label)
+    : h("label", { for: id }, options.label, options.required && h("span", { class: "required", title: "required" }, " *"));
+  const element = isGroup
+    ? h("fieldset", { class: "field", "aria-describedby": fault.id }, label, help, input, fault)
+    : h("div", { class: "field" }, label, input, help, fault);
+  const own = {
+    name: options.name,
+    element,
+    read,
+    write,
+    tell(text) {
+      show(fault, text ?? "");
+      if (!isGroup) input.setAttribute("aria-invalid", text ? "true" : "false");
+    },
+    check() {
+      const value = read();
+      const isMissing = options.required && (value === undefined || value === "" || (Array.isArray(value) && !value.length));
+      const text = isMissing ? "This is needed." : options.check?.(value);
+      own.tell(text);
+      return !text;
+    },
+    focus: () => (isGroup ? input.querySelector("input, select, button") : input)?.focus(),
+  };
+  let left = false;
+  element.addEventListener("focusout", () => { left = true; if (!element.hidden) own.check(); });
+  element.addEventListener("input", () => left && own.check());
+  return own;
+}
+
+/** A line of text. */
+export function text(options) {
+  const input = h("input", { type: options.type ?? "text", value: options.value ?? "", placeholder: options.placeholder, autocomplete: options.autocomplete ?? "off", spellcheck: "false", maxlength: options.maxlength });
+  return control(options, input, () => input.value.trim() || undefined, (value) => { input.value = value ?? ""; });
+}
+
+/** A whole number between two bounds. */
+export function integer(options) {
+  const { min, max } = options;
+  const input = h("input", { type: "number", min, max, step: 1, inputmode: "numeric", value: options.value ?? "", placeholder: options.placeholder });
+  const read = () => (input.value === "" ? undefined : Number(input.value));
+  const check = (value) => {
+    if (input.validity.badInput || (value !== undefined && (!Number.isInteger(value) || value < min || value > max))) return `A whole number from ${min} to ${max}.`;
+    return options.check?.(value);
+  };
+  return control({ ...options, check }, input, read, (value) => { input.value = value ?? ""; });
+}
+
+/** One of several: `[value, label]`, or groups `[label, [[value, label]]]`. */
+export function choice(options) {
+  const option = ([value, label]) =>
+    Array.isArray(label) ? h("optgroup", { label: value }, label.map(option)) : h("option", { value }, label);
+  const input = h("select", { onchange: () => options.onchange?.(input.value) }, options.choices.map(option));
+  input.value = options.value ?? input.options[0]?.value ?? "";
+  return control(options, input, () => input.value, (value) => { input.value = value; });
+}
+
+/** Yes or no. */
+export function toggle(options) {
+  const input = h("input", { type: "checkbox", checked: options.value ?? false });
+  const own = control(options, input, () => input.checked, (value) => { input.checked = value; });
+  own.element.classList.add("toggle");
+  return own;
+}
+
+/** Many lines of text. */
+export function area(options) {
+  const input = h("textarea", { rows: options.rows ?? 8, spellcheck: "false", value: options.value ?? "", placeholder: options.placeholder });
+  return control(options, input, () => input.value, (value) => { input.value = value; });
+}
+
+/** JSON; `read` gives what it says. */
+export function json(options) {
+  const own = area({ ...options, value: options.value === undefined ? "" : JSON.stringify(options.value, null, 2), check: (value) => { try { JSON.parse(value); } catch (error) { return `This is not JSON: ${error.message}`; } } });
+  return { ...own, read: () => JSON.parse(own.read()), write: (value) => own.write(JSON.stringify(value, null, 2)) };
+}
+
+/** Texts, one a line. */
+export function lines(options) {
+  const input = h("textarea", { rows: options.rows ?? 3, spellcheck: "false", placeholder: options.placeholder, value: (options.value ?? []).join("\n") });
+  const read = () => input.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  return control(options, input, read, (value) => { input.value = value.join("\n"); });
+}
+
+/** Some of several: `[value, label, help?]`. */
+export function several(options) {
+  const boxes = options.choices.map(([value, label, help]) => {
+    const id = freshId("box");
+    const box = h("input", { type: "checkbox", id, checked: options.value?.includes(value) ?? false });
+    return { value, box, element: h("div", { class: "box" }, box, h("label", { for: id }, label, help && h("span", { class: "muted" }, " ", help))) };
+  });
+  const input = h("div", { class: "boxes" }, boxes.map(({ element }) => element));
+  const read = () => boxes.filter(({ box }) => box.checked).map(({ value }) => value);
+  const write = (values) => boxes.forEach(({ value, box }) => { box.checked = values.includes(value); });
+  return control({ ...options, group: true }, input, read, write);
+}
+
+/** Rows of small controls: `columns` are `[name, label, make(value)]` whose element has a `value`. */
+export function rows(options) {
+  const body = h("div", { class: "rows" });
+  const add = (row = {}) => {
+    const cells = options.columns.map(([name, label, make]) => {
+      const cell = make(row[name]);
+      cell.setAttribute("aria-label", label);
+      cell.dataset.name = name;
+      return cell;
+    });
+    const line = h("div", { class: "row" }, cells, h("button", { type: "button", class: "small", "aria-label": "Remove this row", onclick: () => { line.remove(); options.onchange?.(); } }, "×"));
+    body.append(line);
+    return line;
+  };
+  (options.value ?? []).forEach(add);
+  const more = button(options.add, () => { add().querySelector("input, select").focus(); }, { class: "small" });
+  const input = h("div", {}, body, more);
+  const read = () => [...body.children]
+    .map((line) => Object.fromEntries([...line.querySelectorAll("[data-name]")].map((cell) => [cell.dataset.name, cell.value])))
+    .filter((row) => Object.values(row).some(Boolean));
+  return control({ ...options, group: true }, input, () => (options.read ? options.read(read()) : read()), (value) => { show(body); value.forEach(add); });
+}
+
+/** What the operators of filters are, and what they mean. */
+const OPERATORS = ["equals", "notEquals", "contains", "startsWith", "matches", "in", "exists"];
+
+/** A value as it is typed: JSON where it is some, else a text. */
+export function typed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+const untyped = (value) => (value === undefined ? "" : typeof value === "string" && typed(value) === value ? value : JSON.stringify(value));
+
+/** Filters: a path, an operator, and a value. */
+export function filters(options) {
+  return rows({
+    ...options,
+    add: "Add a filter",
+    help: options.help,
+    value: options.value?.map((filter) => ({ ...filter, value: untyped(filter.value) })),
+    columns: [
+      ["field", "Path", (value) => h("input", { type: "text", value: value ?? "", placeholder: options.placeholder, spellcheck: "false" })],
+      ["operator", "Operator", (value) => h("select", {}, OPERATORS.map((name) => h("option", { value: name, selected: name === value }, name)))],
+      ["value", "Value", (value) => h("input", { type: "text", value: value ?? "", placeholder: "production", spellcheck: "false" })],
+    ],
+    read: (all) => all.filter((row) => row.field || row.value).map((row) => ({ field: row.field, operator: row.operator, value: typed(row.value) })),
+  });
+}
+
+/** A form of controls. `act(values)` is done with what they say; what the API refuses is told at its field. */
+export function form(label, controls, act, ...beside) {
+  const summary = h("div", { class: "summary", role: "alert" });
+  const flat = (all) => all.flatMap((one) => (one.controls ? flat(one.controls) : one));
+  const named = () => flat(controls);
+  async function submit() {
+    show(summary);
+    const wrong = named().filter((one) => !one.element.hidden && !one.check());
+    if (wrong.length) {
+      wrong[0].focus();
+      return;
+    }
+    const values = Object.fromEntries(named().filter((one) => !one.element.hidden).map((one) => [one.name, one.read()]));
+    try {
+      await act(values);
+    } catch (error) {
+      if (!error.errors) throw error;
+      const rest = error.errors.filter(({ field, message }) => {
+        const path = field.replace(/\[.*$/, "");
+        const own = named().find((one) => one.name === field) ?? named().find((one) => path === one.name || path.startsWith(`${one.name}.`));
+        own?.tell(own.name === field ? message : `${field}: ${message}`);
+        return !own;
+      });
+      show(summary, error.errors.length ? null : error.message, rest.map(({ field, message }) => h("p", {}, h("code", {}, field), " ", message)));
+      named().find((one) => error.errors.some(({ field }) => field.startsWith(one.name)))?.focus();
+    }
+  }
+  const send = h("button", { class: "primary" }, label);
+  return h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); busy(send, submit); } },
+    controls.map((one) => one.element), summary, h("div", { class: "actions" }, send, ...beside));
+}
+
+/** Part of a form under a heading, perhaps folded. */
+export const part = (title, isOpen, ...controls) => ({
+  controls,
+  element: h("details", { class: "part", open: isOpen }, h("summary", {}, title), controls.map((one) => one.element)),
+});

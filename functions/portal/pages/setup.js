@@ -1,0 +1,84 @@
+// Senders, and what their documentation says of setting them up.
+
+import { h } from "./dom.js";
+import { code } from "./ui.js";
+
+/** Name, type, provider, the file of its documentation, and whether it proves itself by a secret. */
+export const SENDERS = [
+  ["Docker Hub", "registry-push", "dockerhub", "dockerhub", false],
+  ["GitHub Container Registry", "registry-push", "ghcr", "ghcr", true],
+  ["Harbor", "registry-push", "harbor", "harbor", true],
+  ["Quay", "registry-push", "quay", "quay", false],
+  ["Amazon ECR", "registry-push", "ecr", "ecr", true],
+  ["Azure Container Registry", "registry-push", "acr", "acr", true],
+  ["Google Artifact Registry", "registry-push", "gar", "gar", false],
+  ["JFrog Artifactory", "registry-push", "artifactory", "artifactory", true],
+  ["Sonatype Nexus 3", "registry-push", "nexus", "nexus", true],
+  ["Distribution", "registry-push", "distribution", "distribution", true],
+  ["Gitea", "registry-push", "gitea", "gitea", true],
+  ["Forgejo", "registry-push", "forgejo", "gitea", true],
+  ["GitHub", "github-app", "auto", "github", true],
+  ["GitLab", "gitlab-webhook", "auto", "gitlab", true],
+  ["Bitbucket", "generic", "bitbucket", "bitbucket", true],
+  ["Jenkins", "ci-pipeline", "jenkins", "jenkins", false],
+  ["CircleCI", "ci-pipeline", "circleci", "circleci", true],
+  ["Buildkite", "ci-pipeline", "buildkite", "buildkite", true],
+  ["Azure DevOps", "ci-pipeline", "azure-devops", "azure-devops", true],
+  ["Tekton", "ci-pipeline", "tekton", "tekton", false],
+  ["CDEvents", "ci-pipeline", "cdevents", "cdevents", false],
+  ["Anything else", "generic", "generic", "generic", false],
+];
+
+/** The sender that a config is of. */
+export const senderOf = ({ type, provider }) =>
+  SENDERS.find(([, kind, name]) => kind === type && name === provider) ?? SENDERS.find(([, kind, name]) => name === provider && name !== "auto") ?? SENDERS.find(([, kind]) => kind === type);
+
+/** `code`, **bold** and [links](elsewhere.md) of a line. */
+function spans(text) {
+  return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*]+\*|\[[^\]]+\]\([^)]+\))/).map((part) => {
+    if (part.startsWith("`")) return h("code", {}, part.slice(1, -1));
+    if (part.startsWith("**")) return h("strong", {}, part.slice(2, -2));
+    if (part.startsWith("*")) return h("em", {}, part.slice(1, -1));
+    if (part.startsWith("[")) return part.slice(1, part.indexOf("]"));
+    return part;
+  });
+}
+
+const cells = (line) => line.split("|").slice(1, -1).map((cell) => spans(cell.trim()));
+
+/** The Markdown that our documentation is written in, as elements. */
+export function markdown(source) {
+  const blocks = [];
+  const list = () => (blocks.at(-1)?.tagName === "OL" || blocks.at(-1)?.tagName === "UL" ? blocks.at(-1) : null);
+  const lines = source.split("\n");
+  for (let at = 0; at < lines.length; at += 1) {
+    const line = lines[at].trim();
+    const item = line.match(/^(?:(\d+)\.|-) (.*)$/);
+    if (line.startsWith("```")) {
+      const from = at + 1;
+      do at += 1; while (at < lines.length && !lines[at].trim().startsWith("```"));
+      const block = code(lines.slice(from, at).map((text) => text.trim()).join("\n"), "An example");
+      if (lines[at]?.startsWith(" ") && list()) list().lastElementChild.append(block);
+      else blocks.push(block);
+    } else if (line.startsWith("#")) blocks.push(h("h3", {}, spans(line.replace(/^#+ /, ""))));
+    else if (line.startsWith("|")) {
+      const rows = [];
+      for (; lines[at]?.startsWith("|"); at += 1) rows.push(lines[at]);
+      blocks.push(h("table", {}, h("thead", {}, h("tr", {}, cells(rows[0]).map((cell) => h("th", { scope: "col" }, cell)))),
+        h("tbody", {}, rows.slice(2).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell)))))));
+    } else if (item) {
+      const kind = item[1] ? "OL" : "UL";
+      if (list()?.tagName !== kind) blocks.push(h(kind.toLowerCase(), { start: item[1] }));
+      list().append(h("li", {}, spans(item[2])));
+    } else if (line) blocks.push(h("p", {}, spans(line)));
+  }
+  return blocks;
+}
+
+/** How a sender is set up, its own steps first: the config is there already. */
+export async function guide(sender) {
+  const response = await fetch(new URL(`./senders/${sender[3]}.md`, import.meta.url));
+  if (!response.ok) return h("p", { class: "muted" }, "The documentation cannot be read now.");
+  const text = (await response.text()).replace(/^# .*$/m, "").replace(/^## Set it up\s+1\. [\s\S]*?```[\s\S]*?```/m, "");
+  return h("div", { class: "guide" }, markdown(text));
+}

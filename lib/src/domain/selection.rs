@@ -1,0 +1,76 @@
+//! Whether a subscription would get an event, asked before there is either.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::event::Event;
+use super::event_type::{EventPattern, EventType};
+use super::fields::Fields;
+use super::filter::Filter;
+use super::ids::{EventId, TenantId};
+
+/// What is asked.
+pub struct Selection {
+    events: Vec<EventPattern>,
+    filters: Vec<Filter>,
+    event: EventType,
+    data: Value,
+}
+
+impl Selection {
+    /// Reads the members of the question: those of a subscription, and those of an event. Without `data`, it is the
+    /// type's example.
+    pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let events = fields.texts("events", 50, str::parse::<EventPattern>).unwrap_or_default();
+        let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
+        fields.require("event");
+        let event = fields.parsed("event", str::parse::<EventType>);
+        let data = fields.value("data").cloned();
+        let event = event?;
+        Some(Self { events, filters, event, data: data.unwrap_or_else(|| event.example()) })
+    }
+
+    /// The answer: whether the event's type is selected, which filters match, and what they look at.
+    #[must_use]
+    pub fn view(&self, tenant: TenantId, now: DateTime<Utc>) -> Value {
+        let id = EventId::from(uuid::Uuid::nil());
+        let payload = Event::new(id, tenant, self.event, now, &self.data).payload();
+        let selected =
+            self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(self.event));
+        let told: Vec<bool> = self.filters.iter().map(|filter| filter.matches(&payload)).collect();
+        let matched = selected && told.iter().all(|matches| *matches);
+        json!({"matched": matched, "eventSelected": selected, "filters": told, "payload": payload})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(body: &Value) -> Value {
+        let selection = Fields::whole(body, Selection::read).unwrap();
+        selection.view(TenantId::from(uuid::Uuid::nil()), DateTime::default())
+    }
+
+    #[test]
+    fn each_filter_is_told_by_itself_and_all_must_match() {
+        let production =
+            json!({"field": "data.environment.name", "operator": "equals", "value": "production"});
+        let never = json!({"field": "data.nothing", "operator": "exists"});
+        let view = asked(&json!({"event": "deployment.completed", "events": ["deployment.*"],
+            "filters": [production, never], "data": {"environment": {"name": "production"}}}));
+        assert_eq!(view["filters"], json!([true, false]));
+        assert_eq!((&view["eventSelected"], &view["matched"]), (&json!(true), &json!(false)));
+        let view = asked(&json!({"event": "release.created", "events": ["deployment.*"]}));
+        assert_eq!((&view["eventSelected"], &view["matched"]), (&json!(false), &json!(false)));
+        assert!(view["payload"]["data"].is_object(), "without data it is the example");
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let body =
+            json!({"event": "deploy", "filters": [{"field": "a..b", "operator": "nearly"}], "events": ["x"]});
+        let error = Fields::whole(&body, Selection::read).err().unwrap();
+        assert!(error.errors.len() >= 3, "{:?}", error.errors);
+    }
+}

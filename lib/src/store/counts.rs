@@ -1,0 +1,34 @@
+//! What hours counted, read back.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Item, Table, keys};
+use crate::domain::health::{Counts, TOLD_HOURS};
+use crate::domain::hour;
+use crate::error::Error;
+
+/// An hour and what it counted, if that is what an item is.
+#[must_use]
+pub fn read_hour(item: &Item) -> Option<(DateTime<Utc>, Counts)> {
+    let at = item.get("sk")?.as_s().ok()?.strip_prefix("HOUR#")?;
+    let at = DateTime::parse_from_rfc3339(at).ok()?.with_timezone(&Utc);
+    let mut counts = Counts::default();
+    for (name, value) in item.iter().filter(|(name, _)| *name != "expiresAt") {
+        if let Some(count) = value.as_n().ok().and_then(|text| text.parse().ok()) {
+            counts.add(name, count);
+        }
+    }
+    Some((at, counts))
+}
+
+impl Table {
+    /// The last 24 hours of a partition with counts, oldest first, and what stands behind them.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn last_day(&self, partition: &str, now: DateTime<Utc>) -> Result<Vec<Item>, Error> {
+        let hours = TOLD_HOURS.saturating_sub(1);
+        let from = hour(now.checked_sub_signed(Duration::hours(hours)).unwrap_or(now));
+        self.range(partition, &keys::hour(partition, from).sk, "\u{10ffff}").await
+    }
+}

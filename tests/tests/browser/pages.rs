@@ -1,0 +1,135 @@
+//! Every page by itself: it complains of nothing, everybody can use it, it fits a phone, and it is small.
+
+use std::fs;
+use std::path::Path;
+
+use end_to_end::{World, profile_folder};
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::things::{Things, at, signed_in};
+
+/// What axe finds wrong on the page.
+async fn barriers(chromium: &Chromium, axe: &str) -> Vec<String> {
+    chromium.run(axe).await;
+    let script = "const done = arguments[arguments.length - 1]; \
+        axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations.flatMap((rule) => \
+        rule.nodes.map((node) => rule.id + ': ' + node.html + ' ' + node.failureSummary))), (error) => done([String(error)]));";
+    let found = chromium.run_until_done(script).await;
+    found.as_array().expect("a list").iter().map(|one| one.as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn axe() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/axe.min.js");
+    fs::read_to_string(path).expect("axe: `make browser` has it")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn no_page_complains_and_none_has_a_barrier_by_day_and_by_night_wide_and_narrow() {
+    let (world, axe) = (World::start().await, axe());
+    let things = Things::of(&world).await;
+    let mut wrong = Vec::new();
+    for (width, height) in [(1280, 900), (390, 844)] {
+        let chromium = signed_in(&world, width, height).await;
+        for scheme in ["light", "dark"] {
+            chromium.prefers(scheme).await;
+            for (name, page) in things.pages() {
+                chromium.visit(&at(&world, &page)).await;
+                let place = format!("{name}, {scheme}, {width} wide");
+                wrong.extend(chromium.complaints().await.into_iter().map(|text| format!("{place}: {text}")));
+                wrong.extend(
+                    barriers(&chromium, &axe).await.into_iter().map(|text| format!("{place}: {text}")),
+                );
+                let too_wide = chromium.run("return document.documentElement.scrollWidth - innerWidth").await;
+                if too_wide.as_i64() > Some(0) {
+                    wrong.push(format!("{place}: {too_wide} pixels too wide"));
+                }
+            }
+        }
+        chromium.close().await;
+    }
+    assert!(wrong.is_empty(), "{} barriers:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn the_first_page_is_small_and_asks_nobody_else_and_has_no_key_that_a_script_could_take() {
+    let world = World::start().await;
+    let chromium = signed_in(&world, 1280, 900).await;
+    let entries =
+        "return performance.getEntriesByType('resource').map((entry) => [entry.name, entry.encodedBodySize])";
+    let entries = chromium.run(entries).await;
+    let entries = entries.as_array().expect("a list");
+    let home = world.stack.url();
+    assert!(entries.iter().all(|entry| entry[0].as_str().unwrap().starts_with(&home)), "{entries:#?}");
+    let bytes: u64 = entries.iter().filter_map(|entry| entry[1].as_u64()).sum();
+    assert!(entries.len() > 5 && bytes < 100 * 1024, "{bytes} bytes: {entries:#?}");
+    println!("the first page: {} requests, {bytes} bytes", entries.len());
+
+    assert_eq!(chromium.run("return document.cookie").await, "");
+    assert_eq!(chromium.run("return [localStorage.length, sessionStorage.length]").await, json!([0, 0]));
+    assert_eq!(chromium.run("return location.href.includes('link=')").await, false);
+    let cookies = chromium.cookies().await;
+    let [cookie] = cookies.as_slice() else { panic!("one cookie: {cookies:#?}") };
+    assert_eq!((&cookie["httpOnly"], &cookie["sameSite"]), (&json!(true), &json!("Strict")), "{cookie}");
+
+    let status = |request: &str| {
+        format!(
+            "const done = arguments[0]; fetch('/api/v1/api-keys', {request}).then((answer) => done(answer.status));"
+        )
+    };
+    let forged = "{method: 'POST', headers: {'content-type': 'application/json'}, body: '{\"name\":\"x\",\"role\":\"admin\"}'}";
+    assert_eq!(chromium.run_until_done(&status("{}")).await, 200);
+    assert_eq!(chromium.run_until_done(&status(forged)).await, 403);
+    let inline = "const script = document.createElement('script'); \
+        try { script.text = 'window.hacked = 1'; document.body.append(script); } catch (error) { return error.name; } \
+        return window.hacked ?? 'blocked';";
+    assert_ne!(chromium.run(inline).await, json!(1));
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
+    let world = World::start().await;
+    let chromium = Chromium::open(1280, 900).await;
+    chromium.visit(&at(&world, "subscriptions")).await;
+    chromium.fill("API key", "stk_0").await;
+    chromium.click("Sign in").await;
+    chromium.sees("This key is not valid").await;
+    chromium.fill("API key", &world.key).await;
+    chromium.click("Sign in").await;
+    chromium.sees("No subscriptions").await;
+    chromium.click("Sign out").await;
+    chromium.sees("API key").await;
+    chromium.fill("API key", world.stack.operator_key().unwrap()).await;
+    chromium.click("Sign in").await;
+    chromium.sees("Dead letters").await;
+    chromium.click("New tenant").await;
+    chromium.fill("Name", "acme").await;
+    chromium.click("Make a tenant").await;
+    chromium.sees("acme").await;
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes pictures: make screenshots"]
+async fn screenshots() {
+    let world = World::start().await;
+    let things = Things::of(&world).await;
+    let folder = profile_folder().join("screenshots");
+    fs::create_dir_all(&folder).expect("a folder");
+    for (kind, width, height) in [("wide", 1280, 900), ("narrow", 390, 844)] {
+        let chromium = signed_in(&world, width, height).await;
+        for scheme in ["light", "dark"] {
+            chromium.prefers(scheme).await;
+            for (name, page) in things.pages() {
+                chromium.visit(&at(&world, &page)).await;
+                let picture = chromium.picture().await;
+                fs::write(folder.join(format!("{name}-{kind}-{scheme}.png")), picture).expect("written");
+            }
+        }
+        chromium.close().await;
+    }
+}

@@ -1,0 +1,78 @@
+//! A newcomer's story, from the first component to a failure that is delivered again.
+
+use end_to_end::{World, docker_hub_push};
+use serde_json::Value;
+
+use crate::things::{Moody, signed_in};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn a_newcomer_sees_a_push_become_a_delivery_and_sends_one_again_that_failed() {
+    let world = World::start().await;
+    let moody = Moody::answering(500).await;
+    let chromium = signed_in(&world, 1280, 900).await;
+    chromium.sees("Nothing has happened yet").await;
+
+    chromium.click("Make a component").await;
+    chromium.fill("Name", "checkout").await;
+    chromium.fill("Repositories", "myorg/myapp").await;
+    chromium.click("Make it").await;
+    chromium.sees("Without a trigger").await;
+    chromium.click("New trigger").await;
+    chromium.fill("Name", "every push").await;
+    chromium.click("Make it").await;
+    chromium.sees("every push").await;
+
+    chromium.click("Inbound").await;
+    chromium.click("New address").await;
+    chromium.choose("Sender", "Docker Hub").await;
+    chromium.fill("Name", "docker hub").await;
+    chromium.click("Make it").await;
+    chromium.sees("Paste this into the sender").await;
+    let address = chromium.run("return document.querySelector('dialog .copyable code').textContent").await;
+    let address = address.as_str().unwrap().to_owned();
+    chromium.click("×").await;
+    chromium.sees("On Docker Hub open the repository").await;
+
+    chromium.click("Subscriptions").await;
+    chromium.click("New subscription").await;
+    chromium.fill("Name", "deploy bot").await;
+    chromium.fill("Address", "hooks.example.com").await;
+    chromium.click("Make it").await;
+    chromium.sees("This is not an address").await;
+    chromium.fill("Address", &moody.receiver.url).await;
+    chromium.tick("release.created").await;
+    chromium.click("Try the selection on a sample event").await;
+    chromium.choose("Event", "release.created").await;
+    chromium.click("Try it").await;
+    chromium.sees("It would be delivered").await;
+    chromium.click("When it is tried again").await;
+    chromium.fill("Retries", "0").await;
+    chromium.sees("One attempt, and no more.").await;
+    chromium.click("Make it").await;
+    chromium.sees("The signing secret").await;
+    chromium.sees("whsec_").await;
+    chromium.click("×").await;
+
+    chromium.click("Deliveries").await;
+    chromium.sees("No deliveries").await;
+    let pushed = world.push_to(&address, &[], &docker_hub_push("v1.0.0", 1)).await;
+    assert_eq!(pushed.body["triggersActivated"], 1, "{}", pushed.body);
+    // It appears by itself.
+    chromium.sees("Server error: 500").await;
+    chromium.click("release.created").await;
+    chromium.sees("The last attempt failed: Server error: 500").await;
+    moody.answers(200);
+    chromium.click("Redeliver").await;
+    chromium.sees("of redelivery 1").await;
+    chromium.sees("answered 200").await;
+
+    let received = moody.receiver.wait_for(2).await;
+    let ids: Vec<&str> = received.iter().map(|request| request.header("x-stella-delivery")).collect();
+    assert_eq!(ids[0], ids[1], "it keeps its id");
+    let complaints = chromium.complaints().await;
+    let unexpected: Vec<&String> = complaints.iter().filter(|text| !text.contains("401")).collect();
+    assert!(unexpected.is_empty(), "{unexpected:#?}");
+    assert_ne!(chromium.run("return document.title").await, Value::Null);
+    chromium.close().await;
+}

@@ -1,0 +1,131 @@
+//! A tenant with something of everything to look at.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, docker_hub_push, id};
+use serde_json::{Value, json};
+
+use crate::chromium::Chromium;
+
+/// A receiver whose answer can be changed.
+pub struct Moody {
+    /// Where it listens.
+    pub receiver: Receiver,
+    status: Arc<AtomicU16>,
+}
+
+impl Moody {
+    /// A receiver that answers so.
+    pub async fn answering(status: u16) -> Self {
+        let status = Arc::new(AtomicU16::new(status));
+        let told = Arc::clone(&status);
+        let receiver = Receiver::start(move |_, _| Reply::from(told.load(Ordering::Relaxed))).await;
+        Self { receiver, status }
+    }
+
+    /// From now on it answers so.
+    pub fn answers(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+}
+
+/// Ids of what is there.
+pub struct Things {
+    pub component: String,
+    pub config: String,
+    pub receipt: String,
+    pub taken: String,
+    pub delivered: String,
+    pub failed: String,
+    pub event: String,
+}
+
+impl Things {
+    /// Makes them, and waits until the deliveries have ended.
+    pub async fn of(world: &World) -> Self {
+        let (good, bad) = (Receiver::accepting().await, Moody::answering(503).await);
+        let component = world.component(&["myorg/myapp", "ghcr.io/myorg/myapp"]).await;
+        world.trigger(&component, &json!({"name": "every stable release", "on": "artifact.pushed"})).await;
+        let config = world.docker_hub().await;
+        let subscribe = async |name: &str, url: &str, auth: &str, events: &[&str]| {
+            let body = json!({"name": name, "url": url, "events": events, "authType": auth,
+                "filters": [{"field": "event", "operator": "exists", "value": true}],
+                "retryPolicy": {"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 1}});
+            world.subscription(&body).await
+        };
+        let taken = subscribe("deploy bot", &good.url, "signature", &["release.*", "deployment.*"]).await;
+        let refused = subscribe("status page", &bad.receiver.url, "none", &["deployment.completed"]).await;
+        let mut receipt = Value::Null;
+        for (tag, pushed_at) in [("1.4.0", 1), ("1.4.1", 2), ("1.5.0-rc.1", 3), ("1.4.1", 4), ("1.4.1", 4)] {
+            receipt = world.push(&config, &[], &docker_hub_push(tag, pushed_at)).await.body;
+        }
+        world.publish("deployment.completed").await;
+        let ended = |rows: &[Value]| {
+            !rows.is_empty()
+                && rows.iter().all(|row| row["status"] == "delivered" || row["status"] == "failed")
+        };
+        let mut rows = [Vec::new(), Vec::new()];
+        for (subscription, found) in [&taken, &refused].into_iter().zip(&mut rows) {
+            let path = format!("/api/v1/webhook-subscriptions/{}/deliveries", id(subscription));
+            for _ in 0..300 {
+                *found = world.get(&path).await["data"].as_array().cloned().unwrap_or_default();
+                if ended(found) {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            assert!(ended(found), "{found:#?}");
+        }
+        Self {
+            component,
+            config: id(&config),
+            receipt: receipt["receiptId"].as_str().unwrap().to_owned(),
+            event: rows[0][0]["eventId"].as_str().unwrap().to_owned(),
+            delivered: id(&rows[0][0]),
+            failed: id(&rows[1][0]),
+            taken: id(&taken),
+        }
+    }
+
+    /// Every page, by a name for its picture.
+    pub fn pages(&self) -> Vec<(&'static str, String)> {
+        let Self { component, config, receipt, taken, delivered, failed, event, .. } = self;
+        vec![
+            ("overview", "overview".to_owned()),
+            ("deliveries", "deliveries".to_owned()),
+            ("delivery-failed", format!("deliveries/{failed}")),
+            ("delivery", format!("deliveries/{delivered}")),
+            ("subscriptions", "subscriptions".to_owned()),
+            ("subscription", format!("subscriptions/{taken}")),
+            ("subscription-new", "subscriptions/new".to_owned()),
+            ("subscription-edit", format!("subscriptions/{taken}/edit")),
+            ("inbound", "inbound".to_owned()),
+            ("inbound-config", format!("inbound/{config}")),
+            ("inbound-new", "inbound/new".to_owned()),
+            ("inbound-edit", format!("inbound/{config}/edit")),
+            ("receipt", format!("inbound/{config}/receipts/{receipt}")),
+            ("components", "components".to_owned()),
+            ("component", format!("components/{component}")),
+            ("component-new", "components/new".to_owned()),
+            ("events", "events".to_owned()),
+            ("event", format!("events/{event}")),
+            ("event-publish", "events/publish".to_owned()),
+            ("settings", "settings".to_owned()),
+        ]
+    }
+}
+
+/// A window that is signed in as an admin.
+pub async fn signed_in(world: &World, width: u32, height: u32) -> Chromium {
+    let chromium = Chromium::open(width, height).await;
+    let link = world.post("/api/v1/portal-links", &json!({})).await;
+    chromium.visit(link.data()["url"].as_str().unwrap()).await;
+    chromium
+}
+
+/// The address of a page.
+pub fn at(world: &World, page: &str) -> String {
+    format!("{}/portal#/{page}", world.stack.url())
+}

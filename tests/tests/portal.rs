@@ -1,0 +1,239 @@
+//! The doors of the portal: links, sessions, and what other sites cannot make a browser do; and its first page's data.
+
+use chrono::Duration;
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, docker_hub_push, id};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use stella_local::client::{Answer, Client};
+
+/// A browser: it has a cookie, and no key.
+struct Browser {
+    client: Client,
+    cookie: String,
+    csrf: String,
+}
+
+impl Browser {
+    /// Signs in by a proof.
+    async fn of(world: &World, proof: &Value) -> Self {
+        let client = world.nobody();
+        let answer = client.post("/api/v1/portal-session", proof).await.unwrap();
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        let set = answer.headers["set-cookie"].to_str().unwrap();
+        let cookie = set.split(';').next().unwrap().to_owned();
+        let csrf = answer.data()["csrfToken"].as_str().unwrap().to_owned();
+        Self { client, cookie, csrf }
+    }
+
+    async fn ask(&self, method: Method, path: &str, csrf: Option<&str>) -> Answer {
+        let mut headers = vec![("cookie", self.cookie.as_str()), ("content-type", "application/json")];
+        headers.extend(csrf.map(|token| ("x-csrf-token", token)));
+        self.client.send(method, &format!("/api/v1{path}"), &headers, "{}".into()).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, None).await
+    }
+}
+
+/// What follows `#link=` in a link of this caller's.
+async fn link(caller: &Client, body: &Value) -> String {
+    let made = caller.post("/api/v1/portal-links", body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let url = made.data()["url"].as_str().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    url.split_once("/portal#link=").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn a_link_can_be_used_once_and_not_when_it_is_old() {
+    let world = World::held().await;
+    let first = link(&world.admin, &json!({})).await;
+    Browser::of(&world, &json!({"link": first})).await;
+    let old = link(&world.admin, &json!({"ttlSeconds": 60})).await;
+    world.time.advance(Duration::seconds(60));
+    for text in [first.as_str(), old.as_str(), "stl_0", ""] {
+        let answer = world.nobody().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();
+        let expected =
+            if text.is_empty() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::UNAUTHORIZED };
+        assert_eq!(answer.status, expected, "{text}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn of_many_who_use_a_link_at_once_one_is_signed_in() {
+    let world = World::held().await;
+    let proof = json!({"link": link(&world.admin, &json!({})).await});
+    let tries = (0..10).map(|_| async { world.nobody().post("/api/v1/portal-session", &proof).await });
+    let answers = futures_util::future::join_all(tries).await;
+    let opened = answers.iter().flatten().filter(|answer| answer.status == StatusCode::CREATED);
+    assert_eq!(opened.count(), 1);
+}
+
+#[tokio::test]
+async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
+    let world = World::held().await;
+    let answer = world.nobody().post("/api/v1/portal-session", &json!({"key": world.key})).await.unwrap();
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    for flag in ["HttpOnly", "SameSite=Strict", "Path=/api/v1", "Max-Age=43200"] {
+        assert!(cookie.contains(flag), "{cookie}");
+    }
+    assert_eq!(answer.data()["role"], "admin");
+    assert_eq!(answer.data()["tenant"]["name"], "default");
+}
+
+#[tokio::test]
+async fn a_session_reads_with_its_cookie_alone_and_changes_nothing_without_its_token() {
+    let world = World::held().await;
+    let browser = Browser::of(&world, &json!({"key": world.key})).await;
+    assert_eq!(browser.get("/portal-session").await.data()["csrfToken"], json!(browser.csrf));
+    assert_eq!(browser.get("/webhook-subscriptions").await.status, StatusCode::OK);
+    let other = Browser::of(&world, &json!({"key": world.key})).await;
+    for token in [None, Some(""), Some("x"), Some(other.csrf.as_str())] {
+        for (method, path) in [(Method::POST, "/portal-links"), (Method::DELETE, "/portal-session")] {
+            let answer = browser.ask(method, path, token).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {token:?}");
+            assert_eq!(answer.body["code"], "csrf_token");
+        }
+    }
+    let made = browser.ask(Method::POST, "/portal-links", Some(&browser.csrf)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+}
+
+#[tokio::test]
+async fn a_session_has_the_role_of_whoever_made_its_link_and_no_other_tenants_things() {
+    let world = World::held().await;
+    let made = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
+    let viewer = world.admin.with_key(made.data()["key"].as_str().unwrap());
+    let browser = Browser::of(&world, &json!({"link": link(&viewer, &json!({})).await})).await;
+    assert_eq!(browser.get("/portal-session").await.data()["role"], "viewer");
+    assert_eq!(browser.get("/api-keys").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.get("/tenants").await.status, StatusCode::FORBIDDEN);
+    let config = id(&world.docker_hub().await);
+    assert_eq!(browser.get(&format!("/webhook-configs/{config}")).await.status, StatusCode::OK);
+    let stranger = world.stranger().await;
+    let foreign = Browser::of(&world, &json!({"link": link(&stranger, &json!({})).await})).await;
+    assert_eq!(foreign.get(&format!("/webhook-configs/{config}")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_session_ends_by_signing_out_by_time_and_with_its_key() {
+    let world = World::held().await;
+    let browser = Browser::of(&world, &json!({"key": world.key})).await;
+    let out = browser.ask(Method::DELETE, "/portal-session", Some(&browser.csrf)).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(browser.get("/portal-session").await.status, StatusCode::UNAUTHORIZED);
+
+    let made = world.post("/api/v1/api-keys", &json!({"name": "k", "role": "admin"})).await;
+    let key = made.data()["key"].as_str().unwrap();
+    let linked = link(&world.admin.with_key(key), &json!({})).await;
+    let (by_key, by_link) = (
+        Browser::of(&world, &json!({"key": key})).await,
+        Browser::of(&world, &json!({"link": linked})).await,
+    );
+    let late = Browser::of(&world, &json!({"key": world.key})).await;
+    assert_eq!(by_link.get("/events").await.status, StatusCode::OK);
+    let revoke = format!("/api/v1/api-keys/{}", id(made.data()));
+    world.admin.send(Method::DELETE, &revoke, &[], "".into()).await.unwrap();
+    world.time.advance(Duration::seconds(31));
+    for ended in [&by_key, &by_link] {
+        assert_eq!(ended.get("/events").await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(late.get("/events").await.status, StatusCode::OK);
+    world.time.advance(Duration::hours(12));
+    assert_eq!(late.get("/events").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_operators_session_sees_tenants_and_nothing_of_theirs() {
+    let world = World::held().await;
+    let key = world.stack.operator_key().unwrap().to_owned();
+    let operator = Browser::of(&world, &json!({"key": key})).await;
+    let session = operator.get("/portal-session").await;
+    assert_eq!((&session.data()["role"], &session.data()["tenant"]), (&json!("operator"), &Value::Null));
+    assert_eq!(operator.get("/tenants").await.status, StatusCode::OK);
+    assert_eq!(operator.get("/dead-letters").await.status, StatusCode::OK);
+    assert_eq!(operator.get("/events").await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// The overview, once `done` is content with it.
+async fn overview(world: &World, done: impl Fn(&Value) -> bool) -> Value {
+    let mut seen = Value::Null;
+    for _ in 0..1_000 {
+        seen = world.get("/api/v1/overview").await["data"].clone();
+        if done(&seen) {
+            return seen;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the overview never became what it should: {seen:#}");
+}
+
+#[tokio::test]
+async fn the_overview_counts_pushes_and_deliveries_and_names_what_needs_attention() {
+    let world = World::held().await;
+    world.component(&["myorg/myapp"]).await;
+    let config = world.docker_hub().await;
+    let receiver = Receiver::accepting().await;
+    let subscription =
+        json!({"name": "taken", "url": receiver.url, "events": ["release.created"], "authType": "none"});
+    world.subscription(&subscription).await;
+    let refusing = Receiver::start(|_, _| Reply::from(500)).await;
+    let failing = json!({"name": "refused", "url": refusing.url, "events": ["release.created"], "authType": "none",
+        "retryPolicy": {"maxRetries": 0}});
+    let failing = world.subscription(&failing).await;
+    let component = id(&world.get("/api/v1/components").await["data"][0]);
+    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
+    world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    world.deliveries(&failing, |rows| rows.iter().any(|row| row["status"] == "failed")).await;
+    receiver.wait_for(1).await;
+
+    // What is counted after the first of it is written ten seconds later.
+    world.time.advance(Duration::seconds(11));
+    let overview = overview(&world, |seen| seen["attempts"] == 2 && seen["pushes"]["duplicate"] == 1).await;
+    assert_eq!(overview["deliveries"], json!({"delivered": 1, "retried": 0, "failed": 1}));
+    assert_eq!(overview["pushes"], json!({"processed": 1, "duplicate": 1}));
+    assert_eq!(overview["firstAttemptSuccessRate"], 0.5);
+    assert_eq!(overview["hours"].as_array().unwrap().len(), 24);
+    assert_eq!(overview["attention"][0]["kind"], "subscription_failing");
+    assert_eq!(overview["attention"][0]["id"], failing["id"]);
+
+    let all = world.get("/api/v1/deliveries").await;
+    assert_eq!(all["data"].as_array().unwrap().len(), 2, "{all}");
+    let failed = world.get("/api/v1/deliveries?status=failed").await;
+    assert_eq!(failed["data"][0]["subscriptionId"], failing["id"]);
+}
+
+#[tokio::test]
+async fn the_log_of_all_subscriptions_has_an_end_to_how_many_it_merges() {
+    let world = World::held().await;
+    let body =
+        json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"], "authType": "none"});
+    for _ in 0..100 {
+        world.subscription(&body).await;
+    }
+    assert_eq!(world.admin.get("/api/v1/deliveries").await.unwrap().status, StatusCode::OK);
+    world.subscription(&body).await;
+    let refused = world.admin.get("/api/v1/deliveries").await.unwrap();
+    assert_eq!(
+        (refused.status, &refused.body["code"]),
+        (StatusCode::BAD_REQUEST, &json!("too_many_subscriptions"))
+    );
+}
+
+#[tokio::test]
+async fn whether_a_subscription_would_get_an_event_is_told_before_there_is_either() {
+    let world = World::held().await;
+    let production = json!({"field": "data.environment.name", "operator": "equals", "value": "production"});
+    let ask = async |environment: &str| {
+        let body = json!({"events": ["deployment.*"], "filters": [production], "event": "deployment.completed",
+            "data": {"environment": {"name": environment}}});
+        world.post("/api/v1/webhook-subscriptions/preview", &body).await.data().clone()
+    };
+    assert_eq!(ask("production").await["matched"], true);
+    let staging = ask("staging").await;
+    assert_eq!((&staging["eventSelected"], &staging["filters"]), (&json!(true), &json!([false])));
+}
