@@ -42,6 +42,8 @@ async function call(method, path, body) {
   const text = await response.text();
   const answer = text ? JSON.parse(text) : {};
   if (response.ok) return answer;
+  // Somebody signed in anew in another tab: the cookie is of that session now.
+  if (answer.code === "csrf_token" && headers["x-csrf-token"] !== (await resume())?.csrfToken) return call(method, path, body);
   if (response.status === 401 && session) {
     session = null;
     onSignedOut();

@@ -21,7 +21,10 @@ let shown = 0;
 /** `#/deliveries/ID?status=failed` as its parts and its query. */
 function address() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").filter(Boolean).map(decodeURIComponent), query: Object.fromEntries(new URLSearchParams(query)) };
+  const parts = path.split("/").filter(Boolean);
+  // What is here becomes a part of the API's addresses: it leads to nothing else.
+  const isOurs = parts.every((part) => /^[\w-]+$/.test(part));
+  return { parts: isOurs ? parts : ["unknown"], query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 /** The operator has no tenant whose things it could look at. */
@@ -53,6 +56,7 @@ async function render() {
   const pages = pagesFor(tenant);
   const [name, title, file] = pages.find(([name]) => name === parts[0]) ?? (tenant && parts[0] ? [] : pages[0]);
   show(app, frame(name));
+  app.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   main.setAttribute("aria-busy", "true");
   let content;
   try {
@@ -61,7 +65,7 @@ async function render() {
   } catch (error) {
     if (error.status === undefined) console.error(error);
     if (error.status === 401) return;
-    content = empty(error.status === 404 ? "Not found" : "This cannot be shown", error.status === 404 ? "There is no such thing, or it was deleted." : error.message, button("Try again", render));
+    content = failure(error);
   }
   // Somebody may have gone on meanwhile.
   if (turn !== shown) return;
@@ -71,6 +75,13 @@ async function render() {
   document.title = `${heading?.textContent ?? title ?? "Not found"} · Stella`;
   if (turn > 1) heading?.focus({ preventScroll: true });
   if (turn > 1) scrollTo(0, 0);
+}
+
+/** What is shown where a page cannot be. */
+function failure(error) {
+  if (error.status === 404) return empty("Not found", "There is no such thing, or it was deleted.");
+  if (error.status !== undefined) return empty("This cannot be shown", error.message, button("Try again", render));
+  return empty("This cannot be shown", "The portal may have been replaced by another version meanwhile.", button("Load it anew", () => location.reload()));
 }
 
 async function signIn(problem) {

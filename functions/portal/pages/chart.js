@@ -14,9 +14,12 @@ export function bars(label, hours, kinds, count) {
   const most = Math.max(1, ...sums);
   const step = WIDTH / hours.length;
   const told = h("p", { class: "told", "aria-live": "polite" });
-  const summary = () => kinds.map(([name, tone]) => h("span", { class: `key ${tone}` }, name, " ", number(hours.reduce((sum, hour) => sum + count(hour, name), 0))));
-  const tell = (hour) => show(told, h("strong", {}, hourOf(hour.hour)), kinds.map(([name, tone]) => h("span", { class: `key ${tone}` }, name, " ", number(count(hour, name)))));
-  const rest = () => show(told, h("strong", {}, "24 hours"), summary());
+  const sum = (name) => hours.reduce((sum, hour) => sum + count(hour, name), 0);
+  // What did not happen all day needs no colour.
+  const seen = kinds.filter(([name], index) => index === 0 || sum(name) > 0);
+  const keys = (of) => seen.map(([name, tone]) => h("span", { class: `key ${tone}` }, name, " ", number(of(name))));
+  const tell = (hour) => show(told, h("strong", {}, hourOf(hour.hour)), keys((name) => count(hour, name)));
+  const rest = () => show(told, h("strong", {}, "24 hours"), keys(sum));
   const group = (hour, index) => {
     let top = HEIGHT;
     const parts = kinds.map(([name, tone]) => {

@@ -40,7 +40,7 @@ const local = (moment) => (moment ? new Date(new Date(moment) - new Date().getTi
 async function list(query) {
   const [subscriptions, types] = await Promise.all([api.all("/webhook-subscriptions"), api.get("/event-types")]);
   const names = new Map(subscriptions.map(({ id, name }) => [id, name]));
-  const path = query.subscription ? `/webhook-subscriptions/${query.subscription}/deliveries` : "/deliveries";
+  const path = names.has(query.subscription) ? `/webhook-subscriptions/${query.subscription}/deliveries` : "/deliveries";
   const { status, event, from, to } = query;
   const load = (more) => api.page(path, { status, event, from, to, pageSize: 50, ...more });
   const anyOf = (values) => [["", "any"], ...values];

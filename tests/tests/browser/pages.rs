@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use end_to_end::{World, profile_folder};
 use serde_json::json;
 
 use crate::chromium::Chromium;
-use crate::things::{Things, at, signed_in};
+use crate::things::{Things, after_a_day, at, signed_in};
 
 /// What axe finds wrong on the page.
 async fn barriers(chromium: &Chromium, axe: &str) -> Vec<String> {
@@ -116,7 +117,7 @@ async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "makes pictures: make screenshots"]
 async fn screenshots() {
-    let world = World::start().await;
+    let world = after_a_day().await;
     let things = Things::of(&world).await;
     let folder = profile_folder().join("screenshots");
     fs::create_dir_all(&folder).expect("a folder");
@@ -126,6 +127,7 @@ async fn screenshots() {
             chromium.prefers(scheme).await;
             for (name, page) in things.pages() {
                 chromium.visit(&at(&world, &page)).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
                 let picture = chromium.picture().await;
                 fs::write(folder.join(format!("{name}-{kind}-{scheme}.png")), picture).expect("written");
             }

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::stack::Data;
+use stella_local::time::Time;
 
 use crate::chromium::Chromium;
 
@@ -29,6 +33,37 @@ impl Moody {
     pub fn answers(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
+}
+
+/// A system with a day behind it: pushes and events in each hour, and a receiver that was down for some of them.
+pub async fn after_a_day() -> World {
+    let start = SystemClock.now() - Duration::hours(23);
+    let world = World::of(Data::Memory, Time::manual(start)).await;
+    let (archive, chat) = (Receiver::accepting().await, Moody::answering(200).await);
+    for (name, url) in [("archive", &archive.url), ("chat", &chat.receiver.url)] {
+        let body = json!({"name": name, "url": url, "events": ["deployment.*"], "authType": "bearer", "credential": "t"});
+        world.subscription(&body).await;
+    }
+    world.component(&["myorg/billing"]).await;
+    let config = world.docker_hub().await;
+    let mut published = 0;
+    for hour in 0..23_usize {
+        chat.answers(if (9..12).contains(&hour) { 503 } else { 200 });
+        for number in 0..3 + hour * 5 % 7 {
+            let push = docker_hub_push(&format!("1.{hour}.{number}"), 1).replace("myapp", "billing");
+            world.push(&config, &[], &push).await;
+        }
+        for _ in 0..2 + hour * 3 % 5 {
+            world.publish("deployment.completed").await;
+            published += 1;
+        }
+        archive.wait_for(published).await;
+        for _ in 0..12 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            world.time.advance(Duration::minutes(5));
+        }
+    }
+    world
 }
 
 /// Ids of what is there.
@@ -75,6 +110,7 @@ impl Things {
                     break;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                world.time.advance(Duration::milliseconds(100));
             }
             assert!(ended(found), "{found:#?}");
         }
