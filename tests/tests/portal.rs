@@ -208,6 +208,20 @@ async fn the_overview_counts_pushes_and_deliveries_and_names_what_needs_attentio
 }
 
 #[tokio::test]
+async fn an_address_that_many_knock_at_in_vain_needs_attention() {
+    let world = World::held().await;
+    let config = world.docker_hub().await;
+    let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
+    for _ in 0..10 {
+        let refused = world.push_to(&format!("{bare}/wrong"), &[], "{}").await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    }
+    world.time.advance(Duration::seconds(11));
+    let overview = overview(&world, |seen| seen["attention"][0]["kind"] == "requests_rejected").await;
+    assert_eq!(overview["attention"][0]["id"], config["id"]);
+}
+
+#[tokio::test]
 async fn the_log_of_all_subscriptions_has_an_end_to_how_many_it_merges() {
     let world = World::held().await;
     let body =

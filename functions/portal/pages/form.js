@@ -9,8 +9,7 @@ function control(options, input, read, write) {
   const fault = h("p", { class: "fault", id: `${id}-fault` });
   const help = options.help && h("p", { class: "help", id: `${id}-help` }, options.help);
   const isGroup = options.group;
-  input.id = isGroup ? "" : id;
-  if (isGroup) input.removeAttribute("id");
+  if (!isGroup) input.id = id;
   input.setAttribute("aria-describedby", [help && help.id, fault.id].filter(Boolean).join(" "));
   const label = isGroup
     ? h("legend", {}, options.label)
@@ -18,27 +17,37 @@ function control(options, input, read, write) {
   const element = isGroup
     ? h("fieldset", { class: "field", "aria-describedby": fault.id }, label, help, input, fault)
     : h("div", { class: "field" }, label, input, help, fault);
+  let refused;
   const own = {
     name: options.name,
     element,
     read,
     write,
-    tell(text) {
-      show(fault, text ?? "");
-      if (!isGroup) input.setAttribute("aria-invalid", text ? "true" : "false");
+    /** What the API thinks of it, until it is changed or sent again. */
+    refuse(text) {
+      refused = text && refused ? `${refused} ${text}` : text;
+      own.check();
     },
     check() {
       const value = read();
       const isMissing = options.required && (value === undefined || value === "" || (Array.isArray(value) && !value.length));
-      const text = isMissing ? "This is needed." : options.check?.(value);
-      own.tell(text);
+      const text = isMissing ? "This is needed." : options.check?.(value) ?? refused;
+      show(fault, text ?? "");
+      if (!isGroup) input.setAttribute("aria-invalid", text ? "true" : "false");
       return !text;
     },
-    focus: () => (isGroup ? input.querySelector("input, select, button") : input)?.focus(),
+    focus() {
+      for (let part = element.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+      (isGroup ? input.querySelector("input, select, button") : input)?.focus();
+    },
   };
   let left = false;
-  element.addEventListener("focusout", () => { left = true; if (!element.hidden) own.check(); });
-  element.addEventListener("input", () => left && own.check());
+  // Not at once: what is told moves what is below it, which may just be being clicked.
+  element.addEventListener("focusout", () => setTimeout(() => { left = true; if (!element.hidden) own.check(); }, 200));
+  element.addEventListener("input", () => {
+    refused = undefined;
+    if (left) own.check();
+  });
   return own;
 }
 
@@ -166,27 +175,28 @@ export function filters(options) {
 export function form(label, controls, act, ...beside) {
   const summary = h("div", { class: "summary", role: "alert" });
   const flat = (all) => all.flatMap((one) => (one.controls ? flat(one.controls) : one));
-  const named = () => flat(controls);
+  const shown = () => flat(controls).filter((one) => !one.element.hidden);
   async function submit() {
     show(summary);
-    const wrong = named().filter((one) => !one.element.hidden && !one.check());
+    shown().forEach((one) => one.refuse());
+    const wrong = shown().filter((one) => !one.check());
     if (wrong.length) {
       wrong[0].focus();
       return;
     }
-    const values = Object.fromEntries(named().filter((one) => !one.element.hidden).map((one) => [one.name, one.read()]));
+    const values = Object.fromEntries(shown().map((one) => [one.name, one.read()]));
     try {
       await act(values);
     } catch (error) {
       if (!error.errors) throw error;
       const rest = error.errors.filter(({ field, message }) => {
         const path = field.replace(/\[.*$/, "");
-        const own = named().find((one) => one.name === field) ?? named().find((one) => path === one.name || path.startsWith(`${one.name}.`));
-        own?.tell(own.name === field ? message : `${field}: ${message}`);
+        const own = shown().find((one) => one.name === field) ?? shown().find((one) => path === one.name || path.startsWith(`${one.name}.`));
+        own?.refuse(own.name === field ? message : `${field}: ${message}`);
         return !own;
       });
       show(summary, error.errors.length ? null : error.message, rest.map(({ field, message }) => h("p", {}, h("code", {}, field), " ", message)));
-      named().find((one) => error.errors.some(({ field }) => field.startsWith(one.name)))?.focus();
+      shown().find((one) => error.errors.some(({ field }) => field.startsWith(one.name)))?.focus();
     }
   }
   const send = h("button", { class: "primary" }, label);

@@ -30,9 +30,9 @@ const MOST_AT_ONCE: usize = 100;
 pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Value, Error> {
     let items = store.deliveries.last_day(&keys::tally(tenant), now).await?;
     let hours: Vec<_> = items.iter().filter_map(read_hour).collect();
-    let rejected = hours.iter().any(|(_, counts)| counts.of("push.unauthenticated") > 0);
+    let rejects = hours.iter().any(|(_, counts)| overview::pushes_of(counts, "unauthenticated") > 0);
     let mut attention = subscriptions(store, tenant, now).await?;
-    if rejected {
+    if rejects {
         attention.extend(configs(store, tenant, now).await?);
     }
     let mut view = overview::view(&hours, now);

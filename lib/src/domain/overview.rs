@@ -42,6 +42,12 @@ pub fn of_push(action: &str) -> Counts {
     counts
 }
 
+/// How many requests of senders came to this.
+#[must_use]
+pub fn pushes_of(counts: &Counts, action: &str) -> u64 {
+    counts.of(&format!("{PUSH}{action}"))
+}
+
 /// The last day as callers see it, every hour of it, the oldest first.
 #[must_use]
 pub fn view(counted: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> Value {
