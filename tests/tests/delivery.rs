@@ -605,3 +605,19 @@ async fn a_list_is_not_asked_for_what_there_cannot_be() {
         assert_eq!(answer.body["errors"][0]["field"], field);
     }
 }
+
+#[tokio::test]
+async fn a_password_is_no_token_what_proves_in_another_way_is_said_anew() {
+    let world = World::start().await;
+    let body = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"],
+        "authType": "basic", "credential": "user:password"});
+    let made = world.subscription(&body).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}", id(&made));
+    let change = async |wanted: &Value| world.admin.json(Method::PATCH, &path, wanted).await.unwrap();
+    assert_eq!(change(&json!({"name": "still"})).await.status, StatusCode::OK);
+    let kept = change(&json!({"authType": "bearer"})).await;
+    assert_eq!(kept.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", kept.body);
+    assert_eq!(kept.body["errors"][0]["field"], "credential");
+    let told = change(&json!({"authType": "bearer", "credential": "token"})).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+}

@@ -97,6 +97,9 @@ async fn a_session_reads_with_its_cookie_alone_and_changes_nothing_without_its_t
             assert_eq!(answer.body["code"], "csrf_token");
         }
     }
+    // A page of one session in a browser with another's cookie reads nothing by mistake.
+    assert_eq!(browser.ask(Method::GET, "/events", Some(&other.csrf)).await.body["code"], "csrf_token");
+    assert_eq!(browser.ask(Method::GET, "/events", Some(&browser.csrf)).await.status, StatusCode::OK);
     let made = browser.ask(Method::POST, "/portal-links", Some(&browser.csrf)).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
 }

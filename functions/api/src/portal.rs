@@ -143,17 +143,18 @@ fn set_cookie(text: &str, seconds: i64, base: &str) -> String {
 
 /// A session as its pages see it.
 async fn view(api: &Api, session: &Pass, text: &str) -> Result<Value, Error> {
-    let (role, tenant) = match &session.holder {
-        Holder::Operator { .. } => (json!("operator"), None),
-        Holder::Caller { tenant_id, role, .. } => {
+    let (role, tenant, key_id) = match &session.holder {
+        Holder::Operator { .. } => (json!("operator"), None, None),
+        Holder::Caller { tenant_id, role, key_id } => {
             let tenant: Option<Tenant> = api.store.core.get(&keys::tenant_entry(*tenant_id)).await?;
-            (json!(role), tenant)
+            (json!(role), tenant, *key_id)
         }
     };
     let tenant = tenant.map(|tenant| json!({"id": tenant.id, "name": tenant.name}));
     Ok(json!({
         "role": role,
         "tenant": tenant,
+        "keyId": key_id,
         "csrfToken": csrf_token(text),
         "expiresAt": timestamp(session.end()),
     }))

@@ -34,9 +34,6 @@ macro_rules! methods {
             T: Arguments + 'static,
         {
             T::tell(&mut operation);
-            if $method != Method::GET {
-                operation.is_guarded();
-            }
             self.list.push(Route { method: $method, path, tag: self.tag, operation });
             Self { router: self.router.route(path, routing::$name(handler)), ..self }
         }

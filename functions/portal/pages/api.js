@@ -13,7 +13,7 @@ export class Refused extends Error {
 }
 
 let session = null;
-let onSignedOut = () => {};
+let onEnd = () => {};
 
 /** Who is signed in, or null. */
 export const who = () => session;
@@ -24,15 +24,16 @@ export function may(role) {
   return roles.indexOf(session?.role) >= roles.indexOf(role);
 }
 
-/** Calls this when a session has ended by itself. */
-export function whenSignedOut(act) {
-  onSignedOut = act;
+/** Calls this when a session has ended by itself, with the reason. */
+export function whenEnded(act) {
+  onEnd = act;
 }
 
 async function call(method, path, body) {
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
-  if (method !== "GET" && session) headers["x-csrf-token"] = session.csrfToken;
+  // With reads too: a tab whose browser has got another session must not show that one's things as its own.
+  if (session) headers["x-csrf-token"] = session.csrfToken;
   let response;
   try {
     response = await fetch(BASE + path, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
@@ -42,13 +43,15 @@ async function call(method, path, body) {
   const text = await response.text();
   const answer = text ? JSON.parse(text) : {};
   if (response.ok) return answer;
-  // Somebody signed in anew in another tab: the cookie is of that session now.
-  if (answer.code === "csrf_token" && headers["x-csrf-token"] !== (await resume())?.csrfToken) return call(method, path, body);
-  if (response.status === 401 && session) {
-    session = null;
-    onSignedOut();
-  }
+  if (session && response.status === 401) end("The session has ended. Sign in again.");
+  if (session && answer.code === "csrf_token") end(null);
   throw new Refused(response.status, answer);
+}
+
+/** The session is over: why, or null where another tab has signed in as somebody else. */
+function end(why) {
+  session = null;
+  onEnd(why);
 }
 
 const data = async (answer) => (await answer).data;
@@ -85,11 +88,11 @@ export async function all(path, pages = 10) {
 
 /** Finds out who is signed in. */
 export async function resume() {
+  session = null;
   try {
     session = await get("/portal-session");
   } catch (error) {
     if (error.status !== 401) throw error;
-    session = null;
   }
   return session;
 }

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
-import { busy, button, empty, link } from "./ui.js";
+import { arrived, busy, button, closeDialogs, empty, link, notice } from "./ui.js";
 
 const PAGES = [
   ["overview", "Overview", "./overview.js"],
@@ -47,7 +47,11 @@ function frame(current) {
   ];
 }
 
+/** What only some may look at, by the last part of its address. */
+const ROLES = { new: "admin", edit: "admin", publish: "publisher" };
+
 async function render() {
+  if (location.hash.startsWith("#link=")) return begin();
   if (!api.who()) return;
   shown += 1;
   const turn = shown;
@@ -55,16 +59,19 @@ async function render() {
   const { tenant } = api.who();
   const pages = pagesFor(tenant);
   const [name, title, file] = pages.find(([name]) => name === parts[0]) ?? (tenant && parts[0] ? [] : pages[0]);
+  closeDialogs();
   show(app, frame(name));
   app.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   main.setAttribute("aria-busy", "true");
   let content;
   try {
-    if (!file) throw new api.Refused(404, { detail: "There is no such page." });
+    if (!file) throw new api.Refused(404, {});
+    const role = ROLES[parts.at(-1)];
+    if (role && !api.may(role)) throw new api.Refused(403, { detail: `It takes the role ${role}, and yours is ${api.who().role}.` });
     content = await (await import(file)).render(parts.slice(1), query);
   } catch (error) {
     if (error.status === undefined) console.error(error);
-    if (error.status === 401) return;
+    if (!api.who()) return;
     content = failure(error);
   }
   // Somebody may have gone on meanwhile.
@@ -75,48 +82,62 @@ async function render() {
   document.title = `${heading?.textContent ?? title ?? "Not found"} · Stella`;
   if (turn > 1) heading?.focus({ preventScroll: true });
   if (turn > 1) scrollTo(0, 0);
+  arrived();
 }
 
 /** What is shown where a page cannot be. */
 function failure(error) {
-  if (error.status === 404) return empty("Not found", "There is no such thing, or it was deleted.");
-  if (error.status !== undefined) return empty("This cannot be shown", error.message, button("Try again", render));
-  return empty("This cannot be shown", "The portal may have been replaced by another version meanwhile.", button("Load it anew", () => location.reload()));
+  const tell = (title, text, ...actions) => [h("h1", { tabindex: -1 }, title), empty(title, text, ...actions)];
+  if (error.status === 404) return tell("Not found", "There is no such thing, or it was deleted.");
+  if (error.status !== undefined) return tell("This cannot be shown", error.message, button("Try again", render));
+  return tell("This cannot be shown", "Something in this page is broken, or the portal was replaced by another version.", button("Load it anew", () => location.reload()));
+}
+
+/** Shows something in the place of all pages. */
+function alone(title, content) {
+  shown += 1;
+  closeDialogs();
+  document.title = `${title} · Stella`;
+  show(app, content);
 }
 
 async function signIn(problem) {
   const { signInPage } = await import("./signin.js");
-  document.title = "Sign in · Stella";
-  show(app, signInPage(problem, start));
+  alone("Sign in", signInPage(problem, render));
 }
 
-async function start() {
-  await render();
+/** The session is over; without a reason, because another tab's took its place. */
+function ended(why) {
+  if (why !== null) return signIn(why);
+  return alone("Another session", h("main", { class: "alone" }, h("h1", { tabindex: -1 }, "Another session"),
+    empty("Somebody signed in anew", "Another tab of this browser has signed in, perhaps as somebody else. What was being done here was not done.", button("Go on as who is signed in now", () => location.reload()))));
 }
 
 async function begin() {
-  api.whenSignedOut(() => signIn("The session has ended. Sign in again."));
   const used = location.hash.match(/^#link=(.+)$/);
+  let problem;
   if (used) {
     // A link is used once: it must not stay where it is copied from or gone back to.
     history.replaceState(null, "", location.pathname);
     try {
-      await api.signIn({ link: decodeURIComponent(used[1]) });
+      await api.signIn({ link: used[1] });
+      return render();
     } catch (error) {
-      return signIn(error.message);
+      problem = error.message;
     }
-  } else if (!(await api.resume())) {
-    return signIn();
   }
-  await start();
+  if (!(await api.resume())) return signIn(problem);
+  if (problem) notice(problem, "bad");
+  return render();
 }
 
+api.whenEnded(ended);
 addEventListener("hashchange", render);
 busy(app, async () => {
   try {
     await begin();
   } catch (error) {
-    show(app, h("main", { class: "alone" }, h("h1", {}, "Stella Webhooks"), empty("The service cannot be reached", error.message, link("/portal", "Try again"))));
+    alone("Stella", h("main", { class: "alone" }, h("h1", {}, "Stella Webhooks"), empty("The service cannot be reached", error.message, link("/portal", "Try again"))));
     throw error;
   }
 });

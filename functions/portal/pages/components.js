@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, filters, form, lines, part, rows, text, toggle } from "./form.js";
-import { badge, button, confirm, empty, exactly, facts, heading, id, link, modal, notice, number, paged, section, table, time } from "./ui.js";
+import { badge, button, confirm, empty, exactly, facts, go, heading, id, link, modal, notice, number, paged, redraw, section, table, time } from "./ui.js";
 
 const ON = [["artifact.pushed", "an artifact is pushed"], ["git.tag", "a tag is made"], ["release", "a release is published at the code host"], ["ci.finished", "a pipeline has finished"]];
 
@@ -37,14 +37,14 @@ function componentForm(found, done) {
 const create = () => h("div", {}, heading("New component"), h("div", { class: "card" }, componentForm(null, async (values) => {
   const made = await api.post("/components", values);
   notice("Made");
-  location.hash = `#/components/${made.id}`;
+  go(`#/components/${made.id}`);
 })));
 
 async function edit(key) {
   const found = await api.get(`/components/${key}`);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, componentForm(found, async (values) => {
     await api.patch(`/components/${key}`, values);
-    location.hash = `#/components/${key}`;
+    go(`#/components/${key}`);
   })));
 }
 
@@ -52,7 +52,7 @@ function triggerForm(component, found, done) {
   const said = form(found ? "Save" : "Make it", [
     text({ name: "name", label: "Name", required: true, value: found?.name, placeholder: "every release" }),
     choice({ name: "on", label: "When", value: found?.on ?? "artifact.pushed", choices: ON }),
-    text({ name: "versionRange", label: "Version range", value: found?.versionRange, placeholder: "^1.2", help: "Semantic versions, as in ^1.2 or >=1, <2. Leave it empty to take every tag." }),
+    text({ name: "versionRange", label: "Version range", value: found ? found.versionRange : "*", placeholder: "^1.2", help: "Semantic versions, as in ^1.2 or >=1, <2; * is every release, without pre-releases. Leave it empty to take every tag, latest and nightly too." }),
     text({ name: "tagPattern", label: "Tag pattern", value: found?.tagPattern, placeholder: "^v\\d+\\.\\d+\\.\\d+$", help: "A regular expression over the tag; not together with a range." }),
     part("More", Boolean(found),
       lines({ name: "channels", label: "Channels", rows: 2, value: found?.channels, placeholder: "stable", help: "One a line; without any, every channel." }),
@@ -102,7 +102,7 @@ async function one(key) {
   const triggers = h("div", { class: "list" });
   const drawTriggers = async () => {
     const all = await api.all(`/components/${key}/triggers`);
-    show(triggers, all.length ? table("Triggers", [
+    redraw(triggers, all.length ? table("Triggers", [
       ["Name", (row) => h("strong", {}, row.name)],
       ["When", (row) => row.on],
       ["Which", (row) => [row.versionRange ?? row.tagPattern ?? "every tag", row.channels.length > 0 && ` in ${row.channels.join(", ")}`], "wrap"],
@@ -118,7 +118,7 @@ async function one(key) {
   return h("div", {},
     heading(found.name, api.may("admin") && [
       h("a", { class: "button", href: `#/components/${key}/edit` }, "Edit"),
-      button("Delete", () => confirm("Delete the component?", `${found.name}, its version map and its triggers go. Its releases stay.`, "Delete", async () => { await api.remove(`/components/${key}`); location.hash = "#/components"; }), { class: "danger" })]),
+      button("Delete", () => confirm("Delete the component?", `${found.name}, its version map and its triggers go. Its releases stay.`, "Delete", async () => { await api.remove(`/components/${key}`); go("#/components"); }), { class: "danger" })]),
     section("Component", facts(["Repositories", found.repositories.join(", ")], ["Source repositories", found.sourceRepositories.join(", ")], ["Channel rules", found.channelRules.map(({ pattern, channel }) => `${pattern} → ${channel}`).join(", ")], ["Id", id(found.id)])),
     section("Versions", versions),
     section("Triggers", triggers),

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, form, text } from "./form.js";
-import { badge, button, code, copyButton, empty, every, exactly, facts, heading, id, link, milliseconds, number, section, table, time } from "./ui.js";
+import { badge, button, code, copyButton, empty, every, exactly, facts, go, heading, id, link, long, milliseconds, number, redraw, section, table, time } from "./ui.js";
 
 /** How many rows a list keeps that is looked at for days. */
 const MOST_ROWS = 1000;
@@ -41,17 +41,19 @@ async function list(query) {
   const [subscriptions, types] = await Promise.all([api.all("/webhook-subscriptions"), api.get("/event-types")]);
   const names = new Map(subscriptions.map(({ id, name }) => [id, name]));
   const path = names.has(query.subscription) ? `/webhook-subscriptions/${query.subscription}/deliveries` : "/deliveries";
-  const { status, event, from, to } = query;
+  const { status, event } = query;
+  const [from, to] = [query.from, query.to].map((moment) => (Number.isNaN(Date.parse(moment)) ? undefined : moment));
   const load = (more) => api.page(path, { status, event, from, to, pageSize: 50, ...more });
   const anyOf = (values) => [["", "any"], ...values];
-  const go = (values) => { location.hash = "#/deliveries" + api.queryOf({ ...values, from: stamp(values.from), to: stamp(values.to) }); };
+  const filter = (values) => go("#/deliveries" + api.queryOf({ ...values, from: stamp(values.from), to: stamp(values.to) }));
+  const since = text({ name: "from", label: "From", type: "datetime-local", value: local(from) });
   const bar = form("Filter", [
     choice({ name: "status", label: "Status", value: status, choices: anyOf(STATUSES.map((name) => [name, name])) }),
     choice({ name: "event", label: "Event", value: event, choices: anyOf(types.map(({ name }) => [name, name])) }),
     choice({ name: "subscription", label: "Subscription", value: query.subscription, choices: anyOf([...names]) }),
-    text({ name: "from", label: "From", type: "datetime-local", value: local(from) }),
-    text({ name: "to", label: "To", type: "datetime-local", value: local(to) }),
-  ], go, Object.keys(query).length > 0 && link("#/deliveries", "Clear"));
+    since,
+    text({ name: "to", label: "To", type: "datetime-local", value: local(to), check: (value) => (value && value < since.read() ? "This is before From." : undefined) }),
+  ], filter, Object.keys(query).length > 0 && link("#/deliveries", "Clear"));
   bar.classList.add("filterbar");
 
   // Rows by id, in the list's order: what is new comes on top, what changed changes where it is.
@@ -145,7 +147,7 @@ async function one(key) {
   };
   const draw = () => {
     const last = row.log.at(-1);
-    show(body,
+    redraw(body,
       heading(row.event, badge(row.status, why(row)),
         api.may("admin") && FINAL.includes(row.status) && !row.test && button("Redeliver", redeliver, { class: "primary" })),
       section("What happened", steps(row, subscription),
@@ -153,7 +155,7 @@ async function one(key) {
       section("Delivery", facts(
         ["Delivery", id(row.id)], ["Event", row.eventId ? link(`#/events/${row.eventId}`, id(row.eventId)) : "a test's example"],
         ["Subscription", link(`#/subscriptions/${row.subscriptionId}`, subscription?.name ?? id(row.subscriptionId))],
-        ["To", h("code", {}, row.url)], ["Attempts", number(row.attempts)], ["Next attempt", row.nextAttemptAt && time(row.nextAttemptAt)])),
+        ["To", long(row.url)], ["Attempts", number(row.attempts)], ["Next attempt", row.nextAttemptAt && time(row.nextAttemptAt)])),
       section("Attempts", row.log.length
         ? [...row.log].reverse().map((attempt, index) => attemptView(attempt, row, index === 0))
         : h("p", { class: "muted" }, "There was none yet.")));

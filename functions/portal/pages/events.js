@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h } from "./dom.js";
 import { choice, form, json } from "./form.js";
-import { badge, code, empty, exactly, facts, heading, id, link, notice, number, paged, section, table, time } from "./ui.js";
+import { badge, code, empty, exactly, facts, go, heading, id, link, notice, number, paged, section, table, time } from "./ui.js";
 
 const eventTable = (rows) => table("Events", [
   ["Event", (row) => link(`#/events/${row.id}`, row.event)],
@@ -33,7 +33,7 @@ async function publish(query) {
     h("div", { class: "card" }, form("Publish", [kind, body], async (values) => {
       const { id: made } = await api.post("/events", values);
       notice("Published");
-      location.hash = `#/events/${made}`;
+      go(`#/events/${made}`);
     }, link("#/events", "Cancel"))));
 }
 

@@ -3,6 +3,20 @@
 import { freshId, h, show } from "./dom.js";
 import { busy, button } from "./ui.js";
 
+let isPressed = false;
+addEventListener("pointerdown", () => { isPressed = true; }, true);
+addEventListener("pointerup", () => { isPressed = false; }, true);
+addEventListener("pointercancel", () => { isPressed = false; }, true);
+
+/** What is told moves what is below it, which may just be being clicked: the click is first. */
+function afterPress(act) {
+  if (isPressed) addEventListener("pointerup", () => setTimeout(act), { once: true });
+  else act();
+}
+
+/** Where a mistake is, as people count: `filters[0].value` is in row 1. */
+export const place = (field) => field.replace(/\[(\d+)\]\.?/g, (_, index) => `, row ${Number(index) + 1}: `).replace(/: $/, "");
+
 /** A labelled control. `check(value)` says what is wrong, or nothing. */
 function control(options, input, read, write) {
   const id = freshId("field");
@@ -42,11 +56,10 @@ function control(options, input, read, write) {
     },
   };
   let left = false;
-  // Not at once: what is told moves what is below it, which may just be being clicked.
-  element.addEventListener("focusout", () => setTimeout(() => { left = true; if (!element.hidden) own.check(); }, 200));
+  element.addEventListener("focusout", () => afterPress(() => { left = true; if (!element.hidden) own.check(); }));
   element.addEventListener("input", () => {
     refused = undefined;
-    if (left) own.check();
+    if (left || fault.textContent) own.check();
   });
   return own;
 }
@@ -128,9 +141,14 @@ export function rows(options) {
       cell.dataset.name = name;
       return cell;
     });
-    const line = h("div", { class: "row" }, cells, h("button", { type: "button", class: "small", "aria-label": "Remove this row", onclick: () => { line.remove(); options.onchange?.(); } }, "×"));
+    const line = h("div", { class: "row" }, cells, h("button", { type: "button", class: "small", "aria-label": "Remove this row", onclick: () => remove(line) }, "×"));
     body.append(line);
     return line;
+  };
+  const remove = (line) => {
+    const next = (line.nextElementSibling ?? line.previousElementSibling)?.querySelector("button") ?? more;
+    line.remove();
+    next.focus();
   };
   (options.value ?? []).forEach(add);
   const more = button(options.add, () => { add().querySelector("input, select").focus(); }, { class: "small" });
@@ -192,7 +210,7 @@ export function form(label, controls, act, ...beside) {
       const rest = error.errors.filter(({ field, message }) => {
         const path = field.replace(/\[.*$/, "");
         const own = shown().find((one) => one.name === field) ?? shown().find((one) => path === one.name || path.startsWith(`${one.name}.`));
-        own?.refuse(own.name === field ? message : `${field}: ${message}`);
+        own?.refuse(own.name === field ? message : `${place(field)} ${message}.`);
         return !own;
       });
       show(summary, error.errors.length ? null : error.message, rest.map(({ field, message }) => h("p", {}, h("code", {}, field), " ", message)));

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { area, choice, filters, form, integer, json, lines, part, text, toggle } from "./form.js";
 import { SENDERS, guide, senderOf } from "./setup.js";
-import { badge, button, code, confirm, copyable, empty, every, exactly, facts, heading, id, link, modal, notice, number, paged, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, go, heading, id, link, modal, notice, number, paged, section, table, time } from "./ui.js";
 
 const TYPES = [["registry-push", "registry"], ["ci-pipeline", "CI system"], ["github-app", "GitHub"], ["gitlab-webhook", "GitLab"], ["generic", "other"]];
 const word = (row) => row.action ?? "handshake";
@@ -24,6 +24,9 @@ async function list() {
       empty("Nobody can tell us anything yet", "Registries, CI systems and code hosts each get an address of their own, which says how they prove themselves.", api.may("admin") && link("#/inbound/new", "Make the first"))));
 }
 
+/** Whether its address ends in a token, because the sender can prove itself by nothing else. */
+const carriesToken = (config) => !config.authentication && !config.signatureHeader && senderOf(config)?.[4] === false;
+
 const random = () => [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function create() {
@@ -33,21 +36,25 @@ function create() {
   const choose = (index) => {
     const [, , provider, , signs] = SENDERS[index];
     secret.element.hidden = !signs;
+    secret.write(provider === "azure-devops" ? `stella:${random()}` : random());
     mapping.element.hidden = provider !== "generic";
+    account.element.hidden = audience.element.hidden = provider !== "gar";
   };
+  const account = text({ name: "account", label: "Service account", placeholder: "pusher@my-project.iam.gserviceaccount.com", help: "Whose token Pub/Sub sends. Without one, the address carries a token instead." });
+  const audience = text({ name: "audience", label: "Audience", value: "stella", help: "As the Pub/Sub subscription's authentication says it." });
   const sender = choice({ name: "sender", label: "Sender", choices: groups, value: "0", onchange: choose });
   choose(0);
   const controls = [sender,
-    text({ name: "name", label: "Name", required: true, placeholder: "myorg at Docker Hub" }), secret, mapping,
+    text({ name: "name", label: "Name", required: true, placeholder: "myorg at Docker Hub" }), secret, account, audience, mapping,
     part("More", false,
       lines({ name: "repositories", label: "Repositories", placeholder: "myorg/*", help: "What it may speak for, one a line; without any, everything." }),
       filters({ name: "filters", label: "Filters", placeholder: "$.tag", help: "Over the normalised event; its member payload is what the sender posted. All must match." }))];
-  return h("div", {}, heading("New address for a sender"), h("div", { class: "card" }, form("Make it", controls, async ({ sender, mapping, ...values }) => {
+  return h("div", {}, heading("New address for a sender"), h("div", { class: "card" }, form("Make it", controls, async ({ sender, mapping, account, audience, ...values }) => {
     const [, type, provider] = SENDERS[sender];
+    if (account) values.authentication = { type: "oidc", issuer: "https://accounts.google.com", audience, claims: { email: account, email_verified: true } };
     const mapped = mapping && Object.keys(mapping).length ? { mapping } : {};
     const made = await api.post("/webhook-configs", { ...values, ...mapped, type, provider });
-    location.hash = `#/inbound/${made.id}`;
-    pasteOnce(made, values.secret);
+    go(`#/inbound/${made.id}`, () => pasteOnce(made, values.secret));
   }, link("#/inbound", "Cancel"))));
 }
 
@@ -71,7 +78,7 @@ async function edit(key) {
     if (values.mapping && !Object.keys(values.mapping).length) values.mapping = null;
     await api.patch(`/webhook-configs/${key}`, values);
     notice("Saved");
-    location.hash = `#/inbound/${key}`;
+    go(`#/inbound/${key}`);
   }, link(`#/inbound/${key}`, "Cancel"))));
 }
 
@@ -81,6 +88,7 @@ function preview(config, names) {
   const body = area({ name: "body", label: "Body", rows: 10, required: true, placeholder: "{…}", help: "What the sender would post, as it is." });
   const headers = lines({ name: "headers", label: "Headers", rows: 2, placeholder: "X-GitHub-Event: push", help: "As Name: value, one a line, where the sender's matter." });
   const ask = async (values) => {
+    show(answer);
     const said = Object.fromEntries(values.headers.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
     const told = await api.post(`/webhook-configs/${config.id}/preview`, { headers: said, body: values.body });
     show(answer, told.events.length === 0 && h("p", {}, badge(told.answer?.action ?? "ignored"), " ", told.answer?.reason ?? "There is no event in it."), told.events.map((event, index) => {
@@ -88,7 +96,7 @@ function preview(config, names) {
       return h("div", { class: "card" },
         h("p", {}, badge(decision.triggers.length ? "processed" : decision.versionAdded ? "processed" : "ignored"), " ", h("strong", {}, event.kind), " ", event.repository, event.tag && `:${event.tag}`),
         facts(["Filters", decision.filtered ? "do not want it" : "let it pass"], ["Components", decision.componentIds.map((key) => names.get(key) ?? key).join(", ") || "none"], ["A new version", decision.versionAdded ? "yes" : "no"],
-          ["Releases", decision.triggers.map(({ name, releaseName }) => `${releaseName} (${name})`).join(", ") || "none"], ["Why not", decision.reason]),
+          ["Releases", decision.triggers.map(({ name, releaseName }) => `${releaseName} (${name})`).join(", ") || "none"], ["Why not", decision.triggers.length === 0 && decision.reason]),
         h("details", {}, h("summary", {}, "Normalised event"), code(event, "Normalised event")));
     }));
   };
@@ -97,6 +105,7 @@ function preview(config, names) {
 
 const receiptTable = (config) => (rows) => table("Receipts", [
   ["Answer", (row) => badge(word(row))],
+  ["What", (row) => [row.repository, row.tag && `:${row.tag}`, row.kind && row.kind !== "artifact.pushed" && h("span", { class: "muted" }, ` ${row.kind}`)], "wrap"],
   ["Why", (row) => row.reason ?? "", "wrap"],
   ["Receipt", (row) => link(`#/inbound/${config}/receipts/${row.id}`, id(row.id)), "cut"],
   ["From", (row) => row.ip ?? "–"],
@@ -135,10 +144,12 @@ async function one(key) {
   return h("div", {},
     heading(config.name, badge(config.enabled ? "enabled" : "disabled"), api.may("admin") && [
       h("a", { class: "button", href: `#/inbound/${key}/edit` }, "Edit"),
-      sender && !sender[4] && button("Rotate token", () => rotateToken(config)),
-      button("Delete", () => confirm("Delete the config?", `${config.name}: its address answers 404 within a minute.`, "Delete", async () => { await api.remove(`/webhook-configs/${key}`); location.hash = "#/inbound"; }), { class: "danger" })]),
-    config.rejectedLast24h > 0 && h("p", { class: "warning" }, `${number(config.rejectedLast24h)} requests did not prove themselves in the last 24 hours: is the secret in the sender the one that is here?`),
-    section("Address", copyable(config.url), sender && !sender[4] && h("p", { class: "muted" }, "If it carries a token, the token is not shown here: rotate it to get another."),
+      carriesToken(config) && button("Rotate token", () => rotateToken(config)),
+      button("Delete", () => confirm("Delete the config?", `${config.name}: its address answers 404 within a minute.`, "Delete", async () => { await api.remove(`/webhook-configs/${key}`); go("#/inbound"); }), { class: "danger" })]),
+    config.rejectedLast24h > 0 && h("p", { class: "warning" }, `${counted(config.rejectedLast24h, "request", "requests")} did not prove themselves in the last 24 hours: is the secret in the sender the one that is here?`),
+    section("Address", carriesToken(config)
+      ? [h("p", {}, h("code", {}, `${config.url}/…`)), h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get an address to paste again.")]
+      : copyable(config.url),
       facts(["Sender", sender?.[0]], ["Type", config.type], ["Repositories", config.repositories.join(", ")], ["Filters", config.filters.map(({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`).join(" and ")], ["Id", id(config.id)])),
     section("What came in", log),
     api.may("admin") && preview(config, names),
@@ -151,7 +162,7 @@ async function receipt(key, number_) {
     const answer = await api.postWhole(`/webhook-configs/${key}/receipts/${number_}/replay`);
     const told = answer.data ?? answer;
     notice(`Replayed: ${told.action ?? "done"}`);
-    if (told.receiptId) location.hash = `#/inbound/${key}/receipts/${told.receiptId}`;
+    if (told.receiptId) go(`#/inbound/${key}/receipts/${told.receiptId}`);
   };
   return h("div", {},
     heading("Receipt", badge(word(found)), api.may("admin") && found.replayable && button("Replay", replay, { class: "primary" })),

@@ -9,7 +9,7 @@ const OUTCOMES = [["delivered", "good"], ["retried", "warn"], ["failed", "bad"]]
 const ACTIONS = [["processed", "main"], ["ignored", "quiet"], ["duplicate", "quiet"], ["pong", "quiet"], ["queued", "warn"], ["refused", "bad"]];
 const KINDS = {
   subscription_disabled: ["disabled", "subscriptions", "was disabled by the service"],
-  breaker_open: ["open", "subscriptions", "is down: its deliveries wait"],
+  breaker_open: ["down", "subscriptions", "its deliveries wait until it is back"],
   subscription_failing: ["failing", "subscriptions", "takes nothing"],
   requests_rejected: ["unauthenticated", "inbound", "refuses many requests"],
 };
@@ -54,7 +54,7 @@ function view(day) {
   return [
     h("dl", { class: "tiles" },
       tile("Delivered", number(day.deliveries.delivered)),
-      tile("Taken at the first attempt", percent(day.firstAttemptSuccessRate)),
+      tile("First-attempt success", percent(day.firstAttemptSuccessRate)),
       tile("Time of an attempt", milliseconds(day.responseTime.p50), `p99 ${milliseconds(day.responseTime.p99)}`),
       tile("Pushes", number(pushed), `${number(pushes(day, "processed"))} processed`)),
     attention(day),

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, form, integer, text } from "./form.js";
-import { badge, button, code, confirm, copyable, empty, facts, heading, id, modal, notice, number, paged, secretOnce, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, copyable, empty, facts, heading, id, modal, notice, number, paged, redraw, secretOnce, section, table, time } from "./ui.js";
 
 const ROLES = [["viewer", "viewer: reads"], ["publisher", "publisher: also publishes events"], ["admin", "admin: everything in its tenant"]];
 
@@ -20,12 +20,23 @@ function keyForm(path, done) {
 
 async function keys() {
   const list = h("div", {});
-  const draw = async () => show(list, await paged((more) => api.page("/api-keys", { pageSize: 50, ...more }), (rows) => table("API keys", [
-    ["Name", (row) => h("strong", {}, row.name)],
+  const own = api.who().keyId;
+  const revoke = (row, all) => {
+    const isLast = row.role === "admin" && all.filter(({ role }) => role === "admin").length === 1;
+    const text = [`${row.name} works no more within 30 seconds, nor does any session that it opened.`,
+      row.id === own && " This session is one of those: it ends now.", isLast && " It is the last admin key that is shown: without one, only the operator can make another."];
+    confirm("Revoke the key?", text, "Revoke", async () => {
+      await api.remove(`/api-keys/${row.id}`);
+      if (row.id === own) location.reload();
+      else await draw();
+    });
+  };
+  const draw = async () => redraw(list, await paged((more) => api.page("/api-keys", { pageSize: 50, ...more }), (rows) => table("API keys", [
+    ["Name", (row) => [h("strong", {}, row.name), row.id === own && h("span", { class: "muted" }, " this session's")]],
     ["Role", (row) => badge(row.role)],
     ["Id", (row) => id(row.id), "cut"],
     ["Made", (row) => time(row.createdAt)],
-    ["Actions", (row) => button("Revoke", () => confirm("Revoke the key?", `${row.name} works no more within 30 seconds, nor does any session that it opened.`, "Revoke", async () => { await api.remove(`/api-keys/${row.id}`); await draw(); }), { class: "small", "aria-label": `Revoke ${row.name}` }), "right"],
+    ["Actions", (row) => button("Revoke", () => revoke(row, rows), { class: "small", "aria-label": `Revoke ${row.name}` }), "right"],
   ], rows), empty("No keys", "There is none.")));
   await draw();
   return section("API keys", list, h("details", {}, h("summary", {}, "New key"), keyForm("/api-keys", draw)));

@@ -68,7 +68,7 @@ export function markdown(source) {
         h("tbody", {}, rows.slice(2).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell)))))));
     } else if (item) {
       const kind = item[1] ? "OL" : "UL";
-      if (list()?.tagName !== kind) blocks.push(h(kind.toLowerCase(), { start: item[1] }));
+      if (list()?.tagName !== kind) blocks.push(h(kind.toLowerCase(), {}));
       list().append(h("li", {}, spans(item[2])));
     } else if (line) blocks.push(h("p", {}, spans(line)));
   }

@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
-import { choice, filters, form, integer, json, part, rows, several, text, toggle } from "./form.js";
-import { badge, button, code, heading, link, notice, secretOnce } from "./ui.js";
+import { choice, filters, form, integer, json, part, place, rows, several, text, toggle } from "./form.js";
+import { badge, button, code, go, heading, link, notice, secretOnce } from "./ui.js";
 
 const AUTH = [["signature", "Signature: signed with a secret of its own"], ["bearer", "Bearer: a token"], ["basic", "Basic: user and password"], ["none", "None"]];
 const BACKOFF = [["exponential", "exponential: 10, 20, 40, …"], ["linear", "linear: 10, 20, 30, …"], ["fixed", "fixed: 10, 10, 10, …"]];
@@ -67,7 +67,7 @@ function subscriptionForm(found, types, done) {
     integer({ name: "backoffSeconds", label: "First delay, seconds", min: 1, max: 43200, value: policy.backoffSeconds, required: true }),
     integer({ name: "maxBackoffSeconds", label: "Longest delay, seconds", min: 1, max: 43200, value: policy.maxBackoffSeconds, required: true }),
   ];
-  const policyOf = () => Object.fromEntries(retries.map((one) => [one.name, one.read()]));
+  const policyOf = () => Object.fromEntries(retries.map((one) => [one.name.split(".").at(-1), one.read()]));
   const drawPlan = () => show(plan, schedule(policyOf()));
   drawPlan();
   const retryPart = part("When it is tried again", false, ...retries, { element: plan, controls: [] });
@@ -117,7 +117,7 @@ function tester(selected, wanted, types) {
         rows.map(({ field, operator, value }, index) => h("p", {}, badge(told.filters[index] ? "enabled" : "failed", told.filters[index] ? "It matches" : "It does not match"), " ", h("code", {}, `${field} ${operator} ${JSON.stringify(value)}`), told.filters[index] ? " matches" : " does not match")),
         h("details", {}, h("summary", {}, "What the filters look at"), code(told.payload, "What the filters look at")));
     } catch (error) {
-      show(answer, h("p", { class: "problem" }, error.message), error.errors?.map(({ field, message }) => h("p", { class: "fault" }, `${field} ${message}`)));
+      show(answer, error.errors?.length ? error.errors.map(({ field, message }) => h("p", { class: "problem" }, `${place(field)} ${message}`)) : h("p", { class: "problem" }, error.message));
     }
   };
   return h("details", { class: "attempt" }, h("summary", {}, "Try the selection on a sample event"), h("div", { class: "list" }, kind.element, sample.element, h("div", {}, button("Try it", ask)), answer));
@@ -129,8 +129,7 @@ export async function create() {
   const types = await api.get("/event-types");
   return h("div", {}, heading("New subscription"), h("div", { class: "card" }, subscriptionForm(null, types, async (values) => {
     const made = await api.post("/webhook-subscriptions", values);
-    location.hash = `#/subscriptions/${made.id}`;
-    tell(made);
+    go(`#/subscriptions/${made.id}`, () => tell(made));
   })));
 }
 
@@ -139,7 +138,6 @@ export async function edit(key) {
   return h("div", {}, heading(found.name), h("div", { class: "card" }, subscriptionForm(found, types, async (values) => {
     const made = await api.patch(`/webhook-subscriptions/${key}`, changes(found, values));
     notice("Saved");
-    location.hash = `#/subscriptions/${key}`;
-    tell(made);
+    go(`#/subscriptions/${key}`, () => tell(made));
   })));
 }

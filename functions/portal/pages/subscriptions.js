@@ -5,12 +5,12 @@ import { sparkline } from "./chart.js";
 import { deliveryTable } from "./deliveries.js";
 import { h, show } from "./dom.js";
 import { choice, form, integer, text } from "./form.js";
-import { badge, button, code, confirm, empty, every, facts, heading, id, link, milliseconds, modal, notice, number, paged, percent, secretOnce, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, counted, empty, every, facts, go, heading, id, link, long, milliseconds, modal, notice, number, paged, percent, redraw, secretOnce, section, table, time } from "./ui.js";
 
 /** How it stands, in a word. */
 const standing = (row) => {
   if (!row.enabled) return badge("disabled", row.disabledReason);
-  if (row.health.breaker !== "closed") return badge("open", "The receiver is down; deliveries wait until it is back.");
+  if (row.health.breaker !== "closed") return badge("down", "The receiver is down; deliveries wait until it is back.");
   if (row.health.failingSince) return badge("failing");
   return badge("enabled");
 };
@@ -22,7 +22,7 @@ async function list() {
     ["To", (row) => h("code", { title: row.url }, row.url), "cut"],
     ["Events", (row) => row.events.join(", "), "cut"],
     ["Last 24 hours", (row) => sparkline(row.health.hours)],
-    ["Taken", (row) => percent(row.health.successRate), "right"],
+    ["Success", (row) => percent(row.health.successRate), "right"],
     ["Last", (row) => time(row.lastDelivery), "right"],
   ], all);
   return h("div", {},
@@ -41,7 +41,13 @@ function recovery(found) {
   const dry = async () => {
     if (!from.check()) return;
     const { matched, matchedIsLowerBound } = await api.post(`/webhook-subscriptions/${found.id}/recover`, { ...wanted(), dryRun: true });
-    show(count, `${matchedIsLowerBound ? "More than " : ""}${number(matched)} would be sent again.`);
+    const told = `${matchedIsLowerBound ? "More than " : ""}${counted(matched, "delivery", "deliveries")}`;
+    show(count, `${told} would be sent again. What still waits or is tried again is not counted: it goes on by itself.`);
+    return matched > 0 && told;
+  };
+  const ask = async () => {
+    const told = await dry();
+    if (told) confirm("Send them again?", `${told} to ${found.name}. A receiver that got one before gets it twice, with the same id.`, "Send them", start);
   };
   const start = async () => {
     let run = await api.post(`/webhook-subscriptions/${found.id}/recover`, wanted());
@@ -56,7 +62,7 @@ function recovery(found) {
       draw();
     });
   };
-  const wantedForm = form("Send them again", [from, status], start, button("Count them", dry), link(`#/deliveries?subscription=${found.id}&status=failed`, "Look at what failed"));
+  const wantedForm = form("Send them again", [from, status], ask, button("Count them", dry), link(`#/deliveries?subscription=${found.id}&status=failed`, "Look at what failed"));
   return section("Recover", h("p", { class: "lead" }, "Sends again what ended without being delivered, at the receiver's own pace. Each keeps its id."), wantedForm, count);
 }
 
@@ -101,19 +107,19 @@ async function one(key) {
     h("a", { class: "button", href: `#/subscriptions/${key}/edit` }, "Edit"),
     found.enabled ? button("Disable", enable(false)) : button("Enable", enable(true)),
     found.authType === "signature" && button("Rotate secret", () => rotate(found, reload)),
-    button("Delete", () => confirm("Delete the subscription?", `${found.name} gets nothing any more; what is open is cancelled.`, "Delete", async () => { await api.remove(`/webhook-subscriptions/${key}`); location.hash = "#/subscriptions"; }), { class: "danger" }),
+    button("Delete", () => confirm("Delete the subscription?", `${found.name} gets nothing any more; what is open is cancelled.`, "Delete", async () => { await api.remove(`/webhook-subscriptions/${key}`); go("#/subscriptions"); }), { class: "danger" }),
   ];
   const draw = () => {
     const { health, retryPolicy: policy } = found;
-    show(head, heading(found.name, standing(found), actions()));
+    redraw(head, heading(found.name, standing(found), actions()));
     show(about,
       section("Health", !found.enabled && h("p", { class: "warning" }, found.disabledReason ?? "It is disabled: deliveries wait."),
         found.filterErrors?.map((fault) => h("p", { class: "problem" }, typeof fault === "string" ? fault : `${fault.field}: ${fault.message ?? fault.error}`)),
         sparkline(health.hours),
-        facts(["Taken in 24 hours", percent(health.successRate)], ["Attempts", number(health.attempts)], ["Time of an attempt", `${milliseconds(health.responseTime.p50)} · p99 ${milliseconds(health.responseTime.p99)}`],
+        facts(["Success rate, 24 hours", percent(health.successRate)], ["Attempts, 24 hours", number(health.attempts)], ["Time of an attempt", health.attempts > 0 && `${milliseconds(health.responseTime.p50)} · p99 ${milliseconds(health.responseTime.p99)}`],
           ["Breaker", badge(health.breaker)], ["Last success", health.lastSuccess && time(health.lastSuccess)], ["Failing since", health.failingSince && time(health.failingSince)], ["Last answer", found.lastStatus])),
       section("Subscription", facts(
-        ["To", h("code", {}, isPull ? "whoever fetches" : `${found.method} ${found.url}`)], ["Events", found.events.join(", ")], ["Proves itself by", found.authType],
+        ["To", isPull ? "whoever fetches, as stella listen does" : [found.method, " ", long(found.url)]], ["Events", found.events.join(", ")], ["Proves itself by", found.authType],
         ["Filters", found.filters.map(({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`).join(" and ")],
         ["Headers", Object.entries(found.headers ?? {}).map(([name, value]) => `${name}: ${value}`).join(", ")],
         ["Retries", `${policy.maxRetries}, ${policy.backoffType} from ${policy.backoffSeconds} s to ${policy.maxBackoffSeconds} s`],

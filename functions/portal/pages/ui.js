@@ -41,7 +41,7 @@ export const exactly = (moment) => {
 
 const TONES = {
   delivered: "good", processed: "good", completed: "good", created: "good", closed: "good", enabled: "good",
-  failed: "bad", failing: "bad", open: "bad", unauthenticated: "bad",
+  failed: "bad", failing: "bad", down: "bad", open: "bad", unauthenticated: "bad",
   retrying: "warn", paused: "warn", "half-open": "warn", queued: "warn", running: "warn", disabled: "warn", retag: "warn",
 };
 
@@ -115,10 +115,13 @@ export const section = (title, ...children) => {
   return h("section", { "aria-labelledby": label }, h("h2", { id: label }, title), ...children);
 };
 
+/** A text that may be very long: its beginning, and all of it when it is asked for. */
+export const long = (text) => (text.length < 160 ? h("code", {}, text) : h("details", {}, h("summary", {}, h("code", {}, `${text.slice(0, 120)}…`)), h("code", {}, text)));
+
 /** Pairs of a name and a value; without a value there is no pair. */
 export const facts = (...pairs) =>
   h("dl", { class: "facts" }, pairs
-    .filter((pair) => pair && pair[1] !== undefined && pair[1] !== null && pair[1] !== "")
+    .filter((pair) => pair && pair[1] !== undefined && pair[1] !== null && pair[1] !== false && pair[1] !== "")
     .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 
 export const empty = (title, text, ...actions) =>
@@ -150,6 +153,38 @@ export async function paged(load, render, nothing) {
   return h("div", {}, list, more);
 }
 
+let pending;
+
+/** Goes to another page, and does something once it is there. */
+export function go(address, then) {
+  pending = then;
+  if (location.hash === address) dispatchEvent(new HashChangeEvent("hashchange"));
+  else location.hash = address;
+}
+
+/** The page is there. */
+export function arrived() {
+  const then = pending;
+  pending = undefined;
+  then?.();
+}
+
+/** Shows children anew and keeps the focus: at what is called the same, or at what is in its place. */
+export function redraw(element, ...children) {
+  const all = () => [...element.querySelectorAll("a, button, input, select, summary, [tabindex]")];
+  const had = document.activeElement;
+  const index = all().indexOf(had);
+  show(element, ...children);
+  if (index < 0) return;
+  const now = all();
+  (now.find((one) => one.tagName === had.tagName && one.textContent === had.textContent) ?? now[Math.min(index, now.length - 1)])?.focus();
+}
+
+/** Closes what lies over the page. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+}
+
 /** Asks before something that cannot be undone. */
 export function confirm(title, text, label, act) {
   const dialog = modal(title, h("p", {}, text), h("div", { class: "actions" },
@@ -160,7 +195,12 @@ export function confirm(title, text, label, act) {
 /** A dialog; it goes away by Escape too. */
 export function modal(title, ...children) {
   const label = freshId("dialog");
-  const dialog = h("dialog", { "aria-labelledby": label, onclose: () => dialog.remove() },
+  const gone = () => {
+    dialog.remove();
+    // What had the focus before may be gone too.
+    if (document.activeElement === document.body) document.querySelector("main h1")?.focus();
+  };
+  const dialog = h("dialog", { "aria-labelledby": label, onclose: gone },
     h("header", {}, h("h2", { id: label }, title), h("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => dialog.close() }, "×")),
     ...children);
   document.body.append(dialog);

@@ -4,7 +4,7 @@
 //! raises the tenant's revision in the same transaction, by which fan-out knows that it must look again.
 
 use chrono::{DateTime, Duration, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::chance;
@@ -122,7 +122,10 @@ impl Subscriptions {
     ) -> Result<(Subscription, Option<String>), Error> {
         let before = self.store.subscription(tenant, id).await?;
         let wanted = change.over(before.said());
-        let (terms, secrets) = subscription::parse(&wanted, before.sealed_credential.is_some())?;
+        // A password is no token: what proves in another way is said anew.
+        let proves_as_before = wanted.get("authType") == Some(&json!(before.terms.auth_type));
+        let has_credential = before.sealed_credential.is_some() && proves_as_before;
+        let (terms, secrets) = subscription::parse(&wanted, has_credential)?;
         if terms.is_pull() != before.terms.is_pull() {
             return Err(wrong_url("cannot be changed to or from pull: make another subscription".to_owned()));
         }

@@ -148,6 +148,10 @@ fn summed_up(results: &[EventResult]) -> (&'static str, Vec<&Figures>) {
     }
 }
 
+fn counted(count: u32, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// One answer for all results. Figures are added up; the component is the first one's, and so is the reason
 /// where everything is ignored.
 fn summary(results: &[EventResult]) -> Map<String, Value> {
@@ -219,8 +223,12 @@ impl Receipt {
     #[must_use]
     pub fn row(&self) -> Value {
         let answer = self.answer.view(Some(self.id));
+        let first = answer.get("results").and_then(|results| results.get(0)).unwrap_or(&Value::Null);
         json!({
             "id": self.id,
+            "kind": first.get("kind"),
+            "repository": first.get("repository"),
+            "tag": first.get("tag"),
             "webhookConfigId": self.config_id,
             "receivedAt": super::timestamp(self.received_at),
             "ip": self.ip,
@@ -252,8 +260,8 @@ impl Receipt {
         let mut steps = vec![first.to_owned()];
         match &self.answer {
             Answer::Results(results) => {
-                let plural = if results.len() == 1 { "" } else { "s" };
-                steps.push(format!("Read: {} result{plural}", results.len()));
+                let count = u32::try_from(results.len()).unwrap_or(u32::MAX);
+                steps.push(format!("Read: {}", counted(count, "result", "results")));
                 steps.extend(results.iter().map(EventResult::step));
             }
             Answer::Ignored(reason) => steps.push(format!("Ignored: {reason}")),
@@ -271,8 +279,9 @@ impl EventResult {
         let what = format!("{} {}{tag}", self.kind.name(), self.repository);
         match &self.action {
             Action::Processed(figures) => format!(
-                "{what}: {} versions added, {} triggers activated",
-                figures.versions_added, figures.triggers_activated
+                "{what}: {}, {}",
+                counted(figures.versions_added, "version added", "versions added"),
+                counted(figures.triggers_activated, "trigger activated", "triggers activated"),
             ),
             Action::Duplicate { first_receipt_id, .. } => {
                 format!("{what}: received before, with receipt {first_receipt_id}")

@@ -192,6 +192,18 @@ impl Chromium {
         self.act(&path, async |found| self.post(&found.at("click"), json!({})).await).await;
     }
 
+    /// Clicks as a hand does: the button is down for a tenth of a second.
+    pub async fn press(&self, text: &str) {
+        let path = format!("(//button|//a|//summary)[normalize-space()='{text}']");
+        let press = async |found: &Element| {
+            let moves = json!([{"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": {ELEMENT: found.0}},
+                {"type": "pointerDown", "button": 0}, {"type": "pause", "duration": 100}, {"type": "pointerUp", "button": 0}]);
+            let mouse = json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": moves});
+            self.post("/actions", json!({"actions": [mouse]})).await
+        };
+        self.act(&path, press).await;
+    }
+
     fn field(label: &str) -> String {
         format!("//*[@id=//label[normalize-space()='{label}' or normalize-space()='{label} *']/@for]")
     }

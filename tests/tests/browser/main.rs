@@ -8,6 +8,7 @@
 )]
 
 mod chromium;
+mod doors;
 mod hostile;
 mod pages;
 mod story;

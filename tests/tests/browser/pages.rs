@@ -91,30 +91,6 @@ async fn the_first_page_is_small_and_asks_nobody_else_and_has_no_key_that_a_scri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Chromium: make browser"]
-async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
-    let world = World::start().await;
-    let chromium = Chromium::open(1280, 900).await;
-    chromium.visit(&at(&world, "subscriptions")).await;
-    chromium.fill("API key", "stk_0").await;
-    chromium.click("Sign in").await;
-    chromium.sees("This key is not valid").await;
-    chromium.fill("API key", &world.key).await;
-    chromium.click("Sign in").await;
-    chromium.sees("No subscriptions").await;
-    chromium.click("Sign out").await;
-    chromium.sees("API key").await;
-    chromium.fill("API key", world.stack.operator_key().unwrap()).await;
-    chromium.click("Sign in").await;
-    chromium.sees("Dead letters").await;
-    chromium.click("New tenant").await;
-    chromium.fill("Name", "acme").await;
-    chromium.click("Make a tenant").await;
-    chromium.sees("acme").await;
-    chromium.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 #[ignore = "makes pictures: make screenshots"]
 async fn screenshots() {
     let world = after_a_day().await;

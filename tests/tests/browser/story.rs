@@ -47,6 +47,8 @@ async fn a_newcomer_sees_a_push_become_a_delivery_and_sends_one_again_that_faile
     chromium.click("Try it").await;
     chromium.sees("It would be delivered").await;
     chromium.click("When it is tried again").await;
+    chromium.fill("Retries", "2").await;
+    chromium.sees("at once, then about 10 s, 30 s after the first").await;
     chromium.fill("Retries", "0").await;
     chromium.sees("One attempt, and no more.").await;
     chromium.click("Make it").await;

@@ -58,12 +58,16 @@ impl<T> Argument for Path<T> {
 }
 
 macro_rules! callers {
-    ($($name:ident = $role:literal $(, $forbidden:expr)?;)*) => {$(
+    ($($name:ident = $role:literal;)*) => {$(
         impl Argument for $name {
             fn tell(operation: &mut Operation) {
                 operation.is_for($role);
-                operation.fails(&[Failure::Unauthenticated, Failure::Limited, Failure::Ours]);
-                $(operation.fails(&[$forbidden]);)?
+                operation.fails(&[
+                    Failure::Unauthenticated,
+                    Failure::Forbidden,
+                    Failure::Limited,
+                    Failure::Ours,
+                ]);
             }
         }
     )*};
@@ -71,9 +75,9 @@ macro_rules! callers {
 
 callers! {
     Viewer = "viewer";
-    Publisher = "publisher", Failure::Forbidden;
-    Admin = "admin", Failure::Forbidden;
-    Operator = "operator", Failure::Forbidden;
+    Publisher = "publisher";
+    Admin = "admin";
+    Operator = "operator";
     SignedIn = "session";
 }
 

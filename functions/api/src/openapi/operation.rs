@@ -42,9 +42,7 @@ impl Failure {
         match self {
             Self::Invalid => "The request cannot be read.",
             Self::Unauthenticated => "No valid key, token or session.",
-            Self::Forbidden => {
-                "The caller's role may not do this, or a session's request lacks its `X-CSRF-Token`."
-            }
+            Self::Forbidden => "The caller's role may not do this, or `X-CSRF-Token` is not the session's.",
             Self::NotFound => "There is none, or it is another tenant's.",
             Self::Conflict(why) => why,
             Self::TooLarge => "The body has more than 1 MiB.",
@@ -170,13 +168,6 @@ impl Operation {
     /// Who may call it.
     pub(crate) fn is_for(&mut self, role: &'static str) {
         self.role = Some(role);
-    }
-
-    /// A session may not do it without its CSRF token.
-    pub(crate) fn is_guarded(&mut self) {
-        if self.role.is_some() {
-            self.fails(&[Failure::Forbidden]);
-        }
     }
 
     /// How it can fail.

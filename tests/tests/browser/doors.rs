@@ -1,0 +1,98 @@
+//! Who is signed in, and as whom.
+
+use end_to_end::World;
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::things::{at, signed_in};
+
+async fn link(caller: &stella_local::client::Client) -> String {
+    let made = caller.post("/api/v1/portal-links", &json!({})).await.unwrap();
+    made.data()["url"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
+    let world = World::start().await;
+    let chromium = Chromium::open(1280, 900).await;
+    chromium.visit(&at(&world, "subscriptions")).await;
+    chromium.fill("API key", "stk_0").await;
+    chromium.click("Sign in").await;
+    chromium.sees("This key is not valid").await;
+    chromium.fill("API key", &world.key).await;
+    chromium.click("Sign in").await;
+    chromium.sees("No subscriptions").await;
+    chromium.click("Sign out").await;
+    chromium.sees("API key").await;
+    chromium.fill("API key", world.stack.operator_key().unwrap()).await;
+    chromium.click("Sign in").await;
+    chromium.sees("Dead letters").await;
+    chromium.click("New tenant").await;
+    chromium.fill("Name", "acme").await;
+    chromium.click("Make a tenant").await;
+    chromium.sees("acme").await;
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn a_link_works_in_a_tab_that_has_the_portal_and_a_used_one_ends_nothing() {
+    let world = World::start().await;
+    let chromium = Chromium::open(1280, 900).await;
+    chromium.visit(&at(&world, "overview")).await;
+    chromium.sees("API key").await;
+    let first = link(&world.admin).await;
+    chromium.visit(&first).await;
+    chromium.sees("Nothing has happened yet").await;
+    chromium.visit(&first).await;
+    chromium.sees("This link was used before").await;
+    chromium.sees("Nothing has happened yet").await;
+    assert_eq!(chromium.run("return location.hash.includes('link=')").await, false);
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn what_is_done_in_a_tab_is_not_done_as_whoever_signed_in_in_another() {
+    let world = World::start().await;
+    let stranger = world.stranger().await;
+    let chromium = signed_in(&world, 1280, 900).await;
+    chromium.visit(&at(&world, "components/new")).await;
+    chromium.fill("Name", "ours").await;
+    let theirs = link(&stranger).await;
+    let text = theirs.split_once("#link=").unwrap().1;
+    let elsewhere = format!(
+        "const done = arguments[0]; fetch('/api/v1/portal-session', {{method: 'POST', headers: \
+         {{'content-type': 'application/json'}}, body: JSON.stringify({{link: '{text}'}})}}).then((answer) => done(answer.status));"
+    );
+    assert_eq!(chromium.run_until_done(&elsewhere).await, 201);
+    chromium.click("Make it").await;
+    chromium.sees("Somebody signed in anew").await;
+    for caller in [&stranger, &world.admin] {
+        assert_eq!(caller.get("/api/v1/components").await.unwrap().body["data"], json!([]));
+    }
+    chromium.click("Go on as who is signed in now").await;
+    chromium.sees("New component").await;
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn a_mistake_that_is_told_takes_no_click_away_and_a_viewer_is_told_that_it_may_not() {
+    let world = World::start().await;
+    let chromium = signed_in(&world, 1280, 900).await;
+    chromium.visit(&at(&world, "components/new")).await;
+    chromium.press("Make it").await;
+    chromium.sees("This is needed.").await;
+    chromium.fill("Name", "billing").await;
+    chromium.press("Make it").await;
+    chromium.sees("Without a trigger").await;
+
+    let key = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
+    let viewer = world.admin.with_key(key.data()["key"].as_str().unwrap());
+    chromium.visit(&link(&viewer).await).await;
+    chromium.visit(&at(&world, "components/new")).await;
+    chromium.sees("It takes the role admin, and yours is viewer.").await;
+    chromium.close().await;
+}
