@@ -121,6 +121,19 @@ fn listing() -> Listing {
 }
 
 #[tokio::test]
+async fn what_is_past_a_page_is_counted_as_far_as_the_list_says() {
+    let store = store().await;
+    let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+    rows(&store, start).await;
+    let now = start.checked_add_signed(Duration::hours(1)).unwrap();
+    let request = PageRequest { page: 1, page_size: 2, ..PageRequest::default() };
+    let short = Listing { counted_ahead: 1, ..listing() };
+    let page = store.core.list::<Thing>(&short, &request, now, |_| true).await.unwrap();
+    let told = (page.pagination.total, page.pagination.total_is_lower_bound, page.pagination.has_more);
+    assert_eq!((page.items.len(), told), (2, (3, true, true)));
+}
+
+#[tokio::test]
 async fn pages_over_several_partitions_are_newest_first_and_end() {
     let store = store().await;
     let start = DateTime::from_timestamp_millis(1_767_954_600_000).unwrap();

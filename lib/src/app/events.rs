@@ -28,6 +28,7 @@ pub async fn list(
         groups: days.into_iter().map(of_day).collect(),
         prefix: String::new(),
         bound: listing::id_bound,
+        counted_ahead: listing::COUNTED_AHEAD,
     };
     store.core.list(&listing, request, now, keep).await
 }

@@ -18,8 +18,10 @@ use crate::error::{Error, Kind};
 
 /// How many rows one request examines at most.
 const MOST_EXAMINED: u64 = 10_000;
-/// How many rows past its page a request counts for `total`.
-const COUNTED_AHEAD: u64 = 1_000;
+/// How many rows past its page a request usually counts for `total`.
+pub const COUNTED_AHEAD: u64 = 1_000;
+/// How many rows of one partition are read at once, at least and at most.
+const READ_AT_ONCE: (u64, u64) = (10, 500);
 
 /// Which rows a list is made of.
 pub struct Listing {
@@ -31,6 +33,8 @@ pub struct Listing {
     pub prefix: String,
     /// The greatest sort key (after the prefix) of a row made at or before a moment.
     pub bound: fn(DateTime<Utc>) -> String,
+    /// How many rows past its page a request counts for `total`; each of them is read.
+    pub counted_ahead: u64,
 }
 
 impl Listing {
@@ -38,7 +42,13 @@ impl Listing {
     #[must_use]
     pub fn of(partition: String, prefix: &str) -> Self {
         let name = format!("{partition} {prefix}");
-        Self { name, groups: vec![vec![partition]], prefix: prefix.to_owned(), bound: id_bound }
+        Self {
+            name,
+            groups: vec![vec![partition]],
+            prefix: prefix.to_owned(),
+            bound: id_bound,
+            counted_ahead: COUNTED_AHEAD,
+        }
     }
 }
 
@@ -182,11 +192,12 @@ impl Table {
         let after = cursor.map(|cursor| cursor.after.clone());
         let top = format!("{}{}", listing.prefix, (listing.bound)(as_of));
         'groups: for group in &listing.groups {
-            let mut merge =
-                Merge::new(self, group, &listing.prefix, after.as_ref().unwrap_or(&top), after.is_some());
+            let wanted = request.page_size.saturating_add(listing.counted_ahead);
+            let from = Reading { sk: after.as_ref().unwrap_or(&top), exclusive: after.is_some(), wanted };
+            let mut merge = Merge::new(self, group, &listing.prefix, &from);
             while let Some((sk, item)) = merge.next().await? {
                 examined = examined.saturating_add(1);
-                if examined > MOST_EXAMINED || seen >= end.saturating_add(COUNTED_AHEAD) {
+                if examined > MOST_EXAMINED || seen >= end.saturating_add(listing.counted_ahead) {
                     complete = false;
                     break 'groups;
                 }
@@ -268,6 +279,12 @@ pub fn page_of<T>(
     })
 }
 
+/// How many rows of each partition are read at first: twice its share of what is wanted, as no two are alike.
+fn first_read(wanted: u64, partitions: usize) -> u64 {
+    let shares = u64::try_from(partitions).unwrap_or(1).max(1);
+    wanted.saturating_mul(2).div_ceil(shares).clamp(READ_AT_ONCE.0, READ_AT_ONCE.1)
+}
+
 /// The rows of several partitions as one descending sequence.
 struct Merge<'a> {
     table: &'a Table,
@@ -275,21 +292,32 @@ struct Merge<'a> {
     sources: Vec<Source>,
 }
 
+/// Where rows are read from, and how many of all partitions together.
+struct Reading<'a> {
+    sk: &'a str,
+    exclusive: bool,
+    wanted: u64,
+}
+
 struct Source {
     partition: String,
     from: String,
     exclusive: bool,
+    /// How many rows are read next: more each time, because whoever goes on is looking for few among many.
+    limit: u64,
     rows: VecDeque<(String, Item)>,
     start: Option<Item>,
     ended: bool,
 }
 
 impl<'a> Merge<'a> {
-    fn new(table: &'a Table, partitions: &[String], prefix: &'a str, from: &str, exclusive: bool) -> Self {
+    fn new(table: &'a Table, partitions: &[String], prefix: &'a str, from: &Reading<'_>) -> Self {
+        let limit = first_read(from.wanted, partitions.len());
         let source = |partition: &String| Source {
             partition: partition.clone(),
-            from: from.to_owned(),
-            exclusive,
+            from: from.sk.to_owned(),
+            exclusive: from.exclusive,
+            limit,
             rows: VecDeque::new(),
             start: None,
             ended: false,
@@ -328,11 +356,12 @@ impl Source {
             .expression_attribute_values(":to", AttributeValue::S(self.from.clone()))
             .scan_index_forward(false)
             .consistent_read(true)
-            .limit(500)
+            .limit(i32::try_from(self.limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(self.start.take())
             .send()
             .await
             .map_err(|error| failed("Query", error))?;
+        self.limit = self.limit.saturating_mul(2).min(READ_AT_ONCE.1);
         for item in output.items.unwrap_or_default() {
             let Some(key) = key_of(&item) else { continue };
             if !(self.exclusive && key.sk == self.from) {
@@ -342,5 +371,15 @@ impl Source {
         self.start = output.last_evaluated_key;
         self.ended = self.start.is_none();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_partitions_few_rows_each_are_read_at_first() {
+        assert_eq!((first_read(51, 400), first_read(51, 4), first_read(1_020, 1)), (10, 26, 500));
     }
 }
