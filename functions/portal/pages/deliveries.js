@@ -92,10 +92,17 @@ async function list(query) {
     before.forEach(([id, row]) => rows.has(id) || rows.set(id, row));
     draw(new Set(fresh.map(({ id }) => id)));
   }
-  await more();
+  let isLive = !to;
+  try {
+    await more();
+  } catch (error) {
+    if (error.code !== "too_many_subscriptions") throw error;
+    isLive = false;
+    show(body, empty("Choose a subscription", error.message));
+  }
   // A list that begins somewhere else than now has nothing new.
-  if (!to) every(2500, body, refresh);
-  return h("div", {}, heading("Deliveries", !to && h("span", { class: "live" }, "live")), bar, body);
+  if (isLive) every(2500, body, refresh);
+  return h("div", {}, heading("Deliveries", isLive && h("span", { class: "live" }, "live")), bar, body);
 }
 
 /** A request as a command, with what is secret left to be filled in. */

@@ -27,8 +27,10 @@ async function keys() {
       row.id === own && " This session is one of those: it ends now.", isLast && " It is the last admin key that is shown: without one, only the operator can make another."];
     confirm("Revoke the key?", text, "Revoke", async () => {
       await api.remove(`/api-keys/${row.id}`);
-      if (row.id === own) location.reload();
-      else await draw();
+      if (row.id !== own) return draw();
+      // It would work for some seconds more.
+      await api.signOut();
+      location.reload();
     });
   };
   const draw = async () => redraw(list, await paged((more) => api.page("/api-keys", { pageSize: 50, ...more }), (rows) => table("API keys", [

@@ -192,6 +192,12 @@ impl Chromium {
         self.act(&path, async |found| self.post(&found.at("click"), json!({})).await).await;
     }
 
+    /// Clicks the last of those with this text: a dialog's, over the page.
+    pub async fn click_last(&self, text: &str) {
+        let path = format!("(//button[normalize-space()='{text}'])[last()]");
+        self.act(&path, async |found| self.post(&found.at("click"), json!({})).await).await;
+    }
+
     /// Clicks as a hand does: the button is down for a tenth of a second.
     pub async fn press(&self, text: &str) {
         let path = format!("(//button|//a|//summary)[normalize-space()='{text}']");

@@ -96,3 +96,37 @@ async fn a_mistake_that_is_told_takes_no_click_away_and_a_viewer_is_told_that_it
     chromium.sees("It takes the role admin, and yours is viewer.").await;
     chromium.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn of_more_than_a_hundred_subscriptions_one_is_chosen() {
+    let world = World::start().await;
+    for number in 0..101 {
+        let body = json!({"name": format!("s{number}"), "url": "http://127.0.0.1:9/", "events": ["*"], "authType": "none"});
+        world.subscription(&body).await;
+    }
+    let chromium = signed_in(&world, 1280, 900).await;
+    chromium.visit(&at(&world, "deliveries")).await;
+    chromium.sees("Choose a subscription").await;
+    chromium.choose("Subscription", "s7").await;
+    chromium.click("Filter").await;
+    chromium.sees("None is like this.").await;
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
+async fn whoever_revokes_the_key_of_its_session_is_warned_and_signed_out() {
+    let world = World::start().await;
+    let chromium = signed_in(&world, 1280, 900).await;
+    chromium.visit(&at(&world, "settings")).await;
+    chromium.click("Revoke").await;
+    chromium.sees("This session is one of those").await;
+    chromium.sees("It is the last admin key").await;
+    chromium.click("Cancel").await;
+    chromium.click("Revoke").await;
+    chromium.click_last("Revoke").await;
+    chromium.sees("API key").await;
+    chromium.sees("Sign in").await;
+    chromium.close().await;
+}
