@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
-import { choice, filters, form, lines, part, rows, text, toggle } from "./form.js";
+import { choice, eventFilters, form, lines, part, rows, text, toggle } from "./form.js";
 import { badge, button, confirm, empty, exactly, facts, go, heading, id, link, modal, notice, number, paged, redraw, section, table, time } from "./ui.js";
 
 const ON = [["artifact.pushed", "an artifact is pushed"], ["git.tag", "a tag is made"], ["release", "a release is published at the code host"], ["ci.finished", "a pipeline has finished"]];
@@ -56,7 +56,7 @@ function triggerForm(component, found, done) {
     text({ name: "tagPattern", label: "Tag pattern", value: found?.tagPattern, placeholder: "^v\\d+\\.\\d+\\.\\d+$", help: "A regular expression over the tag; not together with a range." }),
     part("More", Boolean(found),
       lines({ name: "channels", label: "Channels", rows: 2, value: found?.channels, placeholder: "stable", help: "One a line; without any, every channel." }),
-      filters({ name: "filters", label: "Filters", value: found?.filters, placeholder: "$.result", help: "Over the normalised event; its member payload is what the sender posted. All must match." }),
+      eventFilters(found?.filters, "$.result"),
       text({ name: "releaseName", label: "Name of its releases", value: found?.releaseName ?? "{component}-{tag}", help: "Of {component}, {tag}, {channel}, {commit}, {digest} and {date}." }),
       toggle({ name: "requireDigest", label: "Only with a digest that a registry could serve", value: found?.requireDigest }),
       toggle({ name: "enabled", label: "Enabled", value: found?.enabled ?? true })),

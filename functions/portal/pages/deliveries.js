@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, form, text } from "./form.js";
-import { badge, button, code, copyButton, empty, every, exactly, facts, go, heading, id, link, long, milliseconds, number, redraw, section, table, time } from "./ui.js";
+import { badge, button, code, copyButton, empty, every, exactly, facts, go, headerLines, heading, id, link, long, milliseconds, number, redraw, section, table, time } from "./ui.js";
 
 /** How many rows a list keeps that is looked at for days. */
 const MOST_ROWS = 1000;
@@ -108,8 +108,8 @@ async function list(query) {
 /** A request as a command, with what is secret left to be filled in. */
 function curl(attempt, row) {
   const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
-  const headers = Object.entries(attempt.headers ?? { "Content-Type": "application/json" });
-  return [`curl -X ${row.method} ${quote(row.url)}`, ...headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`), attempt.body !== undefined && `-d ${quote(attempt.body)}`].filter(Boolean).join(" \\\n  ");
+  const headers = headerLines(attempt.headers ?? { "Content-Type": "application/json" });
+  return [`curl -X ${row.method} ${quote(row.url)}`, ...headers.map((line) => `-H ${quote(line)}`), attempt.body !== undefined && `-d ${quote(attempt.body)}`].filter(Boolean).join(" \\\n  ");
 }
 
 function steps(row, subscription) {
@@ -128,7 +128,7 @@ function steps(row, subscription) {
 }
 
 function attemptView(attempt, row, isOpen) {
-  const headers = attempt.headers && Object.entries(attempt.headers).map(([name, value]) => `${name}: ${value}`).join("\n");
+  const headers = attempt.headers && headerLines(attempt.headers).join("\n");
   return h("details", { class: "attempt", open: isOpen },
     h("summary", {}, badge(attempt.success ? "delivered" : "failed"), h("strong", {}, `Attempt ${attempt.attempt}`), attempt.generation > 0 && `of redelivery ${attempt.generation}`,
       h("span", {}, attempt.error ?? `answered ${attempt.statusCode}`), h("span", { class: "muted" }, `in ${milliseconds(attempt.responseTime)}`), h("span", { class: "muted" }, exactly(attempt.at))),

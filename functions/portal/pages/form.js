@@ -163,7 +163,7 @@ export function rows(options) {
 const OPERATORS = ["equals", "notEquals", "contains", "startsWith", "matches", "in", "exists"];
 
 /** A value as it is typed: JSON where it is some, else a text. */
-export function typed(text) {
+function typed(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -188,6 +188,10 @@ export function filters(options) {
     read: (all) => all.filter((row) => row.field || row.value).map((row) => ({ field: row.field, operator: row.operator, value: typed(row.value) })),
   });
 }
+
+/** Filters over what a sender told. */
+export const eventFilters = (value, placeholder) =>
+  filters({ name: "filters", label: "Filters", value, placeholder, help: "Over the normalised event; its member payload is what the sender posted. All must match." });
 
 /** A form of controls. `act(values)` is done with what they say; what the API refuses is told at its field. */
 export function form(label, controls, act, ...beside) {

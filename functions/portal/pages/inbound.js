@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
-import { area, choice, filters, form, integer, json, lines, part, text, toggle } from "./form.js";
+import { area, choice, eventFilters, form, integer, json, lines, part, text, toggle } from "./form.js";
 import { SENDERS, guide, senderOf } from "./setup.js";
-import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, go, heading, id, link, modal, notice, number, paged, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, filterText, go, headerLines, heading, id, link, modal, notice, paged, section, table, time } from "./ui.js";
 
 const TYPES = [["registry-push", "registry"], ["ci-pipeline", "CI system"], ["github-app", "GitHub"], ["gitlab-webhook", "GitLab"], ["generic", "other"]];
 const word = (row) => row.action ?? "handshake";
@@ -48,7 +48,7 @@ function create() {
     text({ name: "name", label: "Name", required: true, placeholder: "myorg at Docker Hub" }), secret, account, audience, mapping,
     part("More", false,
       lines({ name: "repositories", label: "Repositories", placeholder: "myorg/*", help: "What it may speak for, one a line; without any, everything." }),
-      filters({ name: "filters", label: "Filters", placeholder: "$.tag", help: "Over the normalised event; its member payload is what the sender posted. All must match." }))];
+      eventFilters([], "$.tag"))];
   return h("div", {}, heading("New address for a sender"), h("div", { class: "card" }, form("Make it", controls, async ({ sender, mapping, account, audience, ...values }) => {
     const [, type, provider] = SENDERS[sender];
     if (account) values.authentication = { type: "oidc", issuer: "https://accounts.google.com", audience, claims: { email: account, email_verified: true } };
@@ -70,7 +70,7 @@ async function edit(key) {
     text({ name: "name", label: "Name", required: true, value: found.name }),
     text({ name: "secret", label: "Secret", placeholder: "as it is", help: "With another one, the old one is valid for 24 hours more." }),
     lines({ name: "repositories", label: "Repositories", value: found.repositories, placeholder: "myorg/*", help: "What it may speak for, one a line; without any, everything." }),
-    filters({ name: "filters", label: "Filters", value: found.filters, placeholder: "$.tag", help: "Over the normalised event; its member payload is what the sender posted. All must match." }),
+    eventFilters(found.filters, "$.tag"),
     found.provider === "generic" && json({ name: "mapping", label: "Mapping", rows: 6, value: found.mapping ?? {} }),
     toggle({ name: "enabled", label: "Enabled", value: found.enabled, help: "Without, the address answers 404." }),
   ].filter(Boolean);
@@ -150,7 +150,7 @@ async function one(key) {
     section("Address", carriesToken(config)
       ? [h("p", {}, h("code", {}, `${config.url}/…`)), h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get an address to paste again.")]
       : copyable(config.url),
-      facts(["Sender", sender?.[0]], ["Type", config.type], ["Repositories", config.repositories.join(", ")], ["Filters", config.filters.map(({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`).join(" and ")], ["Id", id(config.id)])),
+      facts(["Sender", sender?.[0]], ["Type", config.type], ["Repositories", config.repositories.join(", ")], ["Filters", config.filters.map(filterText).join(" and ")], ["Id", id(config.id)])),
     section("What came in", log),
     api.may("admin") && preview(config, names),
     sender && section(`How ${sender[0]} is set up`, await guide(sender)));
@@ -169,7 +169,7 @@ async function receipt(key, number_) {
     section("Receipt", facts(["Config", link(`#/inbound/${key}`, id(key))], ["Received", exactly(found.receivedAt)], ["From", found.ip], ["Why", found.reason], ["Replay of", found.replayOf && link(`#/inbound/${key}/receipts/${found.replayOf}`, id(found.replayOf))], ["Id", id(found.id)])),
     section("What happened", h("ol", { class: "guide" }, found.steps.map((step) => h("li", {}, step)))),
     h("div", { class: "columns" },
-      section("Request", code(Object.entries(found.headers).map(([name, value]) => `${name}: ${value}`).join("\n"), "Headers of the request"), code(found.body ?? "", "Body of the request")),
+      section("Request", code(headerLines(found.headers).join("\n"), "Headers of the request"), code(found.body ?? "", "Body of the request")),
       section("Answer", code(found.answer ?? {}, "What the sender was told"))));
 }
 

@@ -47,7 +47,7 @@ function spans(text) {
 const cells = (line) => line.split("|").slice(1, -1).map((cell) => spans(cell.trim()));
 
 /** The Markdown that our documentation is written in, as elements. */
-export function markdown(source) {
+function markdown(source) {
   const blocks = [];
   const list = () => (blocks.at(-1)?.tagName === "OL" || blocks.at(-1)?.tagName === "UL" ? blocks.at(-1) : null);
   const lines = source.split("\n");

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, filters, form, integer, json, part, place, rows, several, text, toggle } from "./form.js";
-import { badge, button, code, go, heading, link, notice, secretOnce } from "./ui.js";
+import { badge, button, code, filterText, go, heading, link, notice, secretOnce } from "./ui.js";
 
 const AUTH = [["signature", "Signature: signed with a secret of its own"], ["bearer", "Bearer: a token"], ["basic", "Basic: user and password"], ["none", "None"]];
 const BACKOFF = [["exponential", "exponential: 10, 20, 40, …"], ["linear", "linear: 10, 20, 30, …"], ["fixed", "fixed: 10, 10, 10, …"]];
@@ -114,7 +114,7 @@ function tester(selected, wanted, types) {
       const told = await api.post("/webhook-subscriptions/preview", { events: selected.read(), filters: rows, event: kind.read(), data: sample.read() });
       show(answer,
         h("p", {}, badge(told.matched ? "delivered" : "skipped"), " ", told.matched ? "It would be delivered." : told.eventSelected ? "A filter does not match." : "This type of event is not selected."),
-        rows.map(({ field, operator, value }, index) => h("p", {}, badge(told.filters[index] ? "enabled" : "failed", told.filters[index] ? "It matches" : "It does not match"), " ", h("code", {}, `${field} ${operator} ${JSON.stringify(value)}`), told.filters[index] ? " matches" : " does not match")),
+        rows.map((filter, index) => h("p", {}, badge(told.filters[index] ? "enabled" : "failed", told.filters[index] ? "It matches" : "It does not match"), " ", h("code", {}, filterText(filter)), told.filters[index] ? " matches" : " does not match")),
         h("details", {}, h("summary", {}, "What the filters look at"), code(told.payload, "What the filters look at")));
     } catch (error) {
       show(answer, error.errors?.length ? error.errors.map(({ field, message }) => h("p", { class: "problem" }, `${place(field)} ${message}`)) : h("p", { class: "problem" }, error.message));

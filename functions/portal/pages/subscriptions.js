@@ -5,7 +5,7 @@ import { sparkline } from "./chart.js";
 import { deliveryTable } from "./deliveries.js";
 import { h, show } from "./dom.js";
 import { choice, form, integer, text } from "./form.js";
-import { badge, button, code, confirm, counted, empty, every, facts, go, heading, id, link, long, milliseconds, modal, notice, number, paged, percent, redraw, secretOnce, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, counted, empty, every, facts, filterText, go, headerLines, heading, id, link, long, milliseconds, modal, notice, number, paged, percent, redraw, secretOnce, section, table, time } from "./ui.js";
 
 /** How it stands, in a word. */
 const standing = (row) => {
@@ -120,8 +120,8 @@ async function one(key) {
           ["Breaker", badge(health.breaker)], ["Last success", health.lastSuccess && time(health.lastSuccess)], ["Failing since", health.failingSince && time(health.failingSince)], ["Last answer", found.lastStatus])),
       section("Subscription", facts(
         ["To", isPull ? "whoever fetches, as stella listen does" : [found.method, " ", long(found.url)]], ["Events", found.events.join(", ")], ["Proves itself by", found.authType],
-        ["Filters", found.filters.map(({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`).join(" and ")],
-        ["Headers", Object.entries(found.headers ?? {}).map(([name, value]) => `${name}: ${value}`).join(", ")],
+        ["Filters", found.filters.map(filterText).join(" and ")],
+        ["Headers", headerLines(found.headers ?? {}).join(", ")],
         ["Retries", `${policy.maxRetries}, ${policy.backoffType} from ${policy.backoffSeconds} s to ${policy.maxBackoffSeconds} s`],
         ["Timeout", milliseconds(found.timeout)], ["At most", found.rateLimitPerSecond && `${found.rateLimitPerSecond} a second`], ["Id", id(found.id)])));
   };

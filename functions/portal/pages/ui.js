@@ -89,7 +89,7 @@ export function copyButton(text, label = "Copy") {
 export const copyable = (text) => h("div", { class: "copyable" }, h("code", {}, text), copyButton(text));
 
 /** JSON as people read it; other text as it is. */
-export function pretty(value) {
+function pretty(value) {
   if (typeof value !== "string") return JSON.stringify(value, null, 2);
   try {
     return JSON.stringify(JSON.parse(value), null, 2);
@@ -114,6 +114,12 @@ export const section = (title, ...children) => {
   const label = freshId("section");
   return h("section", { "aria-labelledby": label }, h("h2", { id: label }, title), ...children);
 };
+
+/** A filter as it is said. */
+export const filterText = ({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`;
+
+/** Headers, a line each. */
+export const headerLines = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
 
 /** A text that may be very long: its beginning, and all of it when it is asked for. */
 export const long = (text) => (text.length < 160 ? h("code", {}, text) : h("details", {}, h("summary", {}, h("code", {}, `${text.slice(0, 120)}…`)), h("code", {}, text)));
