@@ -142,6 +142,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether nothing was tried before it.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.number == 1 && self.generation == 0
+    }
+
     /// An attempt of which nothing has come yet.
     #[must_use]
     pub fn new(number: u32, generation: u32, at: DateTime<Utc>, revision: u64) -> Self {

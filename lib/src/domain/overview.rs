@@ -27,7 +27,7 @@ pub fn of_attempt(row: &Delivery, attempt: &Attempt) -> Counts {
         },
         1,
     );
-    if attempt.number == 1 && attempt.generation == 0 {
+    if attempt.is_first() {
         counts.add("first", 1);
         counts.add("firstTaken", u64::from(attempt.success));
     }

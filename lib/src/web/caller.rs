@@ -177,14 +177,12 @@ impl Doorkeeper {
     /// this, or when a session's request lacks its CSRF token.
     pub async fn caller(&self, parts: &Parts, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
         let proof = Proof::of(parts)?;
+        let hash = secret_hash(proof.text());
         let caller = match proof {
-            Proof::Bearer(text) => self.bearer(text, now).await?,
-            Proof::Session(text) => {
-                self.session(text, now).await?.and_then(|session| caller(&session.holder))
-            }
+            Proof::Bearer(text) => self.bearer(text, &hash, now).await?,
+            Proof::Session(_) => self.session(&hash, now).await?.and_then(|session| caller(&session.holder)),
         };
         let caller = caller.ok_or_else(unauthenticated)?;
-        let hash = secret_hash(proof.text());
         self.buckets.lock().await.take(hash, "Too many requests with this key", now)?;
         if caller.role < role {
             return Err(Error::new(Kind::Forbidden, "forbidden", "The caller's role may not do this"));
@@ -200,7 +198,7 @@ impl Doorkeeper {
         let is_operator = match Proof::of(parts)? {
             Proof::Bearer(text) => self.is_operator_key(text),
             Proof::Session(text) => {
-                let session = self.session(text, now).await?;
+                let session = self.session(&secret_hash(text), now).await?;
                 session.is_some_and(|session| matches!(session.holder, Holder::Operator { .. }))
             }
         };
@@ -217,7 +215,7 @@ impl Doorkeeper {
     /// Unauthenticated without a session; forbidden when its CSRF token is needed and not there.
     pub async fn signed_in(&self, parts: &Parts, now: DateTime<Utc>) -> Result<SignedIn, Error> {
         let Proof::Session(text) = Proof::of(parts)? else { return Err(unauthenticated()) };
-        let session = self.session(text, now).await?.ok_or_else(unauthenticated)?;
+        let session = self.session(&secret_hash(text), now).await?.ok_or_else(unauthenticated)?;
         Ok(SignedIn { session, text: text.to_owned() })
     }
 
@@ -234,10 +232,9 @@ impl Doorkeeper {
         found.map(|key| known_by(&key).holder()).ok_or_else(unauthenticated)
     }
 
-    async fn bearer(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
+    async fn bearer(&self, text: &str, hash: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
         if is_key_text(text) {
-            let hash = secret_hash(text);
-            let key = self.key(keys::api_key(&hash), now).await?;
+            let key = self.key(keys::api_key(hash), now).await?;
             // The row was found by the hash; comparing it again in constant time costs nothing.
             let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
             return Ok(key.map(|key| known_by(&key)));
@@ -248,9 +245,9 @@ impl Doorkeeper {
         }
     }
 
-    /// The session, unless it has ended, or what it stands on is gone.
-    async fn session(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Pass>, Error> {
-        let session: Option<Pass> = self.store.core.get(&keys::portal_session(&secret_hash(text))).await?;
+    /// The session by the hash of its text, unless it has ended, or what it stands on is gone.
+    async fn session(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<Pass>, Error> {
+        let session: Option<Pass> = self.store.core.get(&keys::portal_session(hash)).await?;
         let Some(session) = session.filter(|session| !session.has_expired(now)) else { return Ok(None) };
         let stands = match &session.holder {
             Holder::Operator { key_hash } => *key_hash == secret_hash(&self.operator_key),

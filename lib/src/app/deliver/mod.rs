@@ -197,7 +197,7 @@ impl Deliver {
             }
         };
         self.metrics.count(outcome, 1);
-        if due.attempt == 1 && due.generation == 0 {
+        if made.attempt.is_first() {
             self.metrics.count("FirstAttempts", 1);
             self.metrics.count("FirstAttemptsTaken", u64::from(made.attempt.success));
         }
