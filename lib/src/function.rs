@@ -14,10 +14,18 @@ use crate::error::Error;
 /// What a function promises: its answer as JSON text.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<String, Error>> + Send + 'a>>;
 
+/// The last that a function does.
+pub type Finish<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// A function of the deployment.
 pub trait Function: Send + Sync + 'static {
     /// Handles one event as AWS sends it. An error hands a queue's or stream's whole batch back.
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a>;
+
+    /// Writes what it keeps in memory: no event comes any more, and in half a second the process ends.
+    fn finish(&self) -> Finish<'_> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Starts a function in this process and serves Lambda's runtime API until the process is ended.
@@ -31,6 +39,8 @@ where
 {
     lambda_runtime::tracing::init_default_subscriber();
     let function = Arc::new(start(Environment::of_process()).await?);
+    let ending = Arc::clone(&function);
+    lambda_runtime::spawn_graceful_shutdown_handler(async move || ending.finish().await).await;
     let serve = lambda_runtime::service_fn(move |event: lambda_runtime::LambdaEvent<Box<RawValue>>| {
         let function = Arc::clone(&function);
         async move {

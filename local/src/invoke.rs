@@ -93,6 +93,11 @@ impl Invoker {
         &self.name
     }
 
+    /// The function itself.
+    pub(crate) fn function(&self) -> Arc<dyn Function> {
+        Arc::clone(&self.function)
+    }
+
     /// Invokes the function with one event. It runs on when the caller goes away, as on AWS.
     pub(crate) async fn invoke(&self, event: String) -> Result<String, Failure> {
         let timeout = self.timeout;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::join_all;
 use stella::error::{Error, Kind};
+use stella::function::Function;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,7 +22,7 @@ use crate::dying::Dying;
 use crate::dynamodb::DynamoDb;
 pub use crate::folder::Data;
 pub use crate::functions::Functions;
-use crate::invoke::{Busy, Context};
+use crate::invoke::{Busy, Context, Invoker};
 use crate::permissions::Permissions;
 use crate::secrets_manager::SecretsManager;
 use crate::signal::{Trigger, signal};
@@ -35,6 +38,8 @@ const TEMPLATE: &str = include_str!("../../template.yaml");
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 /// How long what is cut after that has to go away.
 const LONGEST_CUT: Duration = Duration::from_secs(1);
+/// How long the functions then have to finish, about as on Lambda.
+const LONGEST_FINISH: Duration = Duration::from_secs(1);
 
 /// How a stack is to be.
 #[derive(Debug, Clone)]
@@ -85,6 +90,7 @@ pub struct Stack {
     dynamodb: DynamoDb,
     sqs: Sqs,
     secrets_manager: SecretsManager,
+    functions: Vec<Arc<dyn Function>>,
     stopping: Trigger,
     cutting: Trigger,
     busy: Busy,
@@ -162,8 +168,8 @@ impl Stack {
             routes: Vec::new(),
         };
         let invokers = drive.start_functions(&wiring, &functions, &variables, &public_url).await?;
-        for (function, invoker) in wiring.functions.iter().zip(invokers) {
-            drive.follow(function, &invoker)?;
+        for (function, invoker) in wiring.functions.iter().zip(&invokers) {
+            drive.follow(function, invoker)?;
         }
         Ok(Self {
             address,
@@ -173,6 +179,7 @@ impl Stack {
             dynamodb,
             sqs,
             secrets_manager,
+            functions: invokers.iter().map(Invoker::function).collect(),
             stopping,
             cutting,
             busy,
@@ -245,6 +252,8 @@ impl Stack {
             let _ = tokio::time::timeout(LONGEST_CUT, ended).await;
         }
         self.drivers.shutdown().await;
+        let finish = join_all(self.functions.iter().map(|function| function.finish()));
+        let _ = tokio::time::timeout(LONGEST_FINISH, finish).await;
         self.endpoints.shutdown().await;
     }
 }

@@ -1,5 +1,5 @@
-//! Lambda's runtime API on loopback, and a function's binary under it
-//! (docs.aws.amazon.com, "Using the Lambda runtime API for custom runtimes").
+//! Lambda's runtime API and extensions API on loopback, and a function's binary under them
+//! (docs.aws.amazon.com, "Using the Lambda runtime API for custom runtimes", "Using the Lambda Extensions API").
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +56,8 @@ impl Runtime {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
             .route("/2018-06-01/runtime/init/error", post(failed))
+            .route("/2020-01-01/extension/register", post(registered))
+            .route("/2020-01-01/extension/event/next", get(std::future::pending::<StatusCode>))
             .with_state(Arc::new(shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let path = path_of(binary);
@@ -100,6 +102,14 @@ impl Runtime {
         output.expect("the process ends").expect("its output")
     }
 
+    /// Tells the process that it is to end, as Lambda tells one that has an extension, and waits until it has.
+    pub async fn shut_down(self) -> Output {
+        let id = self.process.id().expect("a process that runs").to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("a signal");
+        assert!(told.success());
+        self.ended().await
+    }
+
     /// Ends the process; what it has printed.
     pub async fn end(mut self) -> String {
         self.process.start_kill().expect("a process that runs");
@@ -132,6 +142,12 @@ async fn next_event(State(shared): State<Arc<Shared>>) -> Response {
         ("content-type", "application/json"),
     ];
     (headers, event).into_response()
+}
+
+async fn registered() -> Response {
+    let body = r#"{"functionName": "f", "functionVersion": "1", "handler": "bootstrap"}"#;
+    ([("lambda-extension-identifier", "an extension"), ("content-type", "application/json")], body)
+        .into_response()
 }
 
 async fn answered(State(shared): State<Arc<Shared>>, Path(_): Path<String>, body: String) -> StatusCode {

@@ -5,7 +5,10 @@ use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
 use stella_local::client::{Answer, Client};
+use stella_local::stack::Data;
+use stella_local::time::Time;
 
 /// A browser: it has a cookie, and no key.
 struct Browser {
@@ -159,6 +162,27 @@ async fn the_operators_session_sees_tenants_and_nothing_of_theirs() {
     assert_eq!(operator.get("/tenants").await.status, StatusCode::OK);
     assert_eq!(operator.get("/dead-letters").await.status, StatusCode::OK);
     assert_eq!(operator.get("/events").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_was_counted_outlives_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, time) = (Data::Folder(folder.path().to_owned()), Time::manual(SystemClock.now()));
+    let world = World::of(data.clone(), time.clone()).await;
+    let receiver = Receiver::accepting().await;
+    let subscription = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&subscription).await;
+    for _ in 0..3 {
+        world.publish("release.created").await;
+    }
+    world
+        .deliveries(&subscription, |rows| rows.iter().filter(|row| row["status"] == "delivered").count() == 3)
+        .await;
+    world.stack.stop().await;
+    let world = World::of(data, time).await;
+    assert_eq!(world.get("/api/v1/overview").await["data"]["deliveries"]["delivered"], 3);
+    let shown = world.get(&format!("/api/v1/webhook-subscriptions/{}", id(&subscription))).await;
+    assert_eq!(shown["data"]["health"]["attempts"], 3, "{shown}");
 }
 
 /// The overview, once `done` is content with it.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
 use end_to_end::faults::{Fault, Wire};
-use end_to_end::{World, docker_hub_push};
+use end_to_end::{World, docker_hub_push, id};
 use http::StatusCode;
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
@@ -40,6 +40,7 @@ async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back
     // The config is remembered from here on.
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     tables.fail(|_| Fault::Refused);
+    world.time.advance(Duration::seconds(1));
     let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
     assert_eq!((&answer.body["action"], &answer.body["success"]), (&json!("queued"), &json!(true)));
@@ -50,11 +51,13 @@ async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back
         tokio::task::yield_now().await;
     }
     tables.mend();
-    let path = format!("/api/v1/components/{component}/versions");
+    let receipts = format!("/api/v1/webhook-configs/{}/receipts?action=processed", id(&config));
     for _ in 0..200 {
         world.time.advance(Duration::minutes(5));
-        let versions = world.get(&path).await;
-        if versions["pagination"]["total"] == 2 {
+        let processed = world.get(&receipts).await;
+        if processed["pagination"]["total"] == 2 {
+            assert_eq!(processed["data"][0]["id"], answer.body["receiptId"], "it says what came of it");
+            let versions = world.get(&format!("/api/v1/components/{component}/versions")).await;
             assert_eq!(versions["data"][0]["tag"], "v1.1.0");
             return;
         }
@@ -74,6 +77,7 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
     });
     let answer = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert!(answer.status.is_success(), "{}", answer.body);
+    assert_ne!(answer.body["action"], "duplicate", "it repeats nothing");
     tables.mend();
     for _ in 0..50 {
         world.time.advance(Duration::minutes(5));

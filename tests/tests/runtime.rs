@@ -101,6 +101,27 @@ async fn sweep_does_the_minutes_work_tells_its_metrics_and_obeys() {
 }
 
 #[tokio::test]
+async fn what_a_function_counted_is_written_before_it_ends() {
+    let (functions, given) = observed();
+    let world = World::with(functions, Time::system()).await;
+    let config = world.docker_hub().await;
+    let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
+    let mut function = start!(given, "InboundFunction", "stella-inbound");
+    let mut event: Value = serde_json::from_str(event!("inbound")).unwrap();
+    event["rawPath"] = json!(path);
+    event["requestContext"]["http"]["path"] = json!(path);
+    for _ in 0..3 {
+        let answer = function.invoke(&event.to_string()).await.unwrap();
+        assert_eq!(answer["statusCode"], 200, "{answer}");
+    }
+    let counted = async || world.get("/api/v1/overview").await["data"]["pushes"]["ignored"].clone();
+    assert_eq!(counted().await, 1, "the others wait");
+    let ended = function.shut_down().await;
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(counted().await, 3);
+}
+
+#[tokio::test]
 async fn a_function_without_a_variable_says_which_and_does_not_start() {
     let (functions, given) = observed();
     let _world = World::with(functions, Time::system()).await;

@@ -42,7 +42,7 @@ use stella::domain::ids::TenantId;
 use stella::domain::target::EgressPolicy;
 use stella::environment::Environment;
 use stella::error::{Error, Kind};
-use stella::function::{Answer, Function};
+use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
 use stella::queue::Queue;
 use stella::queue::dead_letters::DeadLetters;
@@ -60,6 +60,7 @@ const MOST_BODY: usize = 1024 * 1024;
 /// The function.
 pub struct ApiFunction {
     router: Router,
+    api: Arc<Api>,
 }
 
 /// What the handlers share.
@@ -95,9 +96,10 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let subscriptions = Subscriptions::of(&environment, &store, keyring.clone(), commands.clone())?;
     let secrets_manager = aws.secrets_manager();
     let policy = EgressPolicy::from_environment(&environment)?;
-    let operator = secrets::read(&secrets_manager, environment.required("OPERATOR_SECRET_ID")?).await?;
-    let integration_key =
-        secrets::read(&secrets_manager, environment.required("INTEGRATION_SECRET_ID")?).await?;
+    let (operator, integration_key) = tokio::try_join!(
+        secrets::read(&secrets_manager, environment.required("OPERATOR_SECRET_ID")?),
+        secrets::read(&secrets_manager, environment.required("INTEGRATION_SECRET_ID")?),
+    )?;
     let tokens = Tokens::of(&environment, &store, policy.clone())?;
     let addresses = environment.variable("EGRESS_ADDRESSES").unwrap_or_default();
     let sender = Sender::of(&environment, &aws, &store)?;
@@ -124,12 +126,21 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
         egress_addresses: addresses.split(',').filter(|ip| !ip.is_empty()).map(str::to_owned).collect(),
         store,
     };
-    Ok(ApiFunction { router: router(Arc::new(api)) })
+    let api = Arc::new(api);
+    Ok(ApiFunction { router: router(Arc::clone(&api)), api })
 }
 
 impl Function for ApiFunction {
     fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
-        Box::pin(gateway::serve(&self.router, event))
+        Box::pin(async move {
+            let answer = gateway::serve(&self.router, event).await;
+            self.api.pulls.conclude().await;
+            answer
+        })
+    }
+
+    fn finish(&self) -> Finish<'_> {
+        Box::pin(self.api.pulls.finish())
     }
 }
 

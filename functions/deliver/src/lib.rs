@@ -6,7 +6,7 @@ use stella::app::deliver::Deliver;
 use stella::aws::Aws;
 use stella::environment::Environment;
 use stella::error::Error;
-use stella::function::{Answer, Function};
+use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
 use stella::queue::{Queue, batch};
 use stella::store::Store;
@@ -38,8 +38,12 @@ impl Function for Delivering {
                 self.0.deliver(&due, message.receives, deadline).await
             });
             let answer = answer.await;
-            self.0.tell_metrics();
+            self.0.conclude().await;
             answer
         })
+    }
+
+    fn finish(&self) -> Finish<'_> {
+        Box::pin(self.0.finish())
     }
 }

@@ -21,9 +21,10 @@ use stella::domain::target::EgressPolicy;
 use stella::domain::webhook::WebhookType;
 use stella::environment::Environment;
 use stella::error::{Error, Kind};
-use stella::function::{Answer, Function};
+use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
 use stella::outbound::issuers::Issuers;
+use stella::queue::batch::Received;
 use stella::queue::{Queue, batch};
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
@@ -79,14 +80,20 @@ impl Function for Inbound {
         Box::pin(async move {
             let form: Form = serde_json::from_str(event)
                 .map_err(|error| Error::fault("the event is not JSON of an object").caused_by(error))?;
-            if form.records.is_none() {
-                return gateway::serve(&self.router, event).await;
+            let Receiving { receive, clock } = &*self.receiving;
+            if form.records.is_some() {
+                let retry =
+                    |message: Received| async move { receive.retry(message.read()?, clock.now()).await };
+                return batch::each(event, retry).await;
             }
-            batch::each(event, |message| async move {
-                self.receiving.receive.retry(message.read()?, self.receiving.clock.now()).await
-            })
-            .await
+            let answer = gateway::serve(&self.router, event).await;
+            receive.conclude().await;
+            answer
         })
+    }
+
+    fn finish(&self) -> Finish<'_> {
+        Box::pin(self.receiving.receive.finish())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::decision::{Decision, decide};
 use crate::domain::ids::{ComponentId, EventId, ReceiptId};
 use crate::domain::normalised::NormalisedEvent;
 use crate::domain::receipt::{Action, Answer, DUPLICATE_DAYS, EventResult, Figures, SAME_BODY_MINUTES, Seen};
+use crate::domain::tries;
 use crate::domain::version::{Source, TagState, place, version_tag};
 use crate::domain::webhook::Config;
 use crate::error::Error;
@@ -97,7 +98,7 @@ impl Intake {
                 });
             }
         }
-        Ok(Answer::Results(results))
+        Ok(Answer::Results(tries::as_of_one(results, receipt)))
     }
 
     async fn event(

@@ -12,6 +12,7 @@ pub mod fresh;
 pub mod intake;
 pub mod known_configs;
 pub mod lanes;
+pub mod notes;
 pub mod operational;
 pub mod outcome;
 pub mod overview;

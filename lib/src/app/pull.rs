@@ -177,6 +177,16 @@ impl Pulls {
         outcome::tell(&self.store, &self.commands, &row, subscription).await?;
         Ok(row)
     }
+
+    /// Writes what is due of what was noted; called as an event ends.
+    pub async fn conclude(&self) {
+        self.pulse.write_due().await;
+    }
+
+    /// Writes all that was noted; called before the process ends.
+    pub async fn finish(&self) {
+        self.pulse.write_all().await;
+    }
 }
 
 fn is_fetched(subscription: &Subscription) -> Result<(), Error> {

@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
+use tokio::join;
 use tokio::sync::Mutex;
 
 use super::fresh::Fresh;
+use super::notes::{Note, Notes, Page};
 use super::tally::Tally;
 use crate::clock::Clock;
 use crate::domain::breaker::{Passage, Streak};
 use crate::domain::delivery::{Attempt, Delivery};
-use crate::domain::health::{Counts, KEPT_DAYS, State};
-use crate::domain::hour;
+use crate::domain::health::{Counts, State};
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::message::Command;
 use crate::domain::outcome::Verdict;
@@ -39,64 +40,76 @@ const HELD_SECONDS: i64 = 1;
 const PROBE_MARGIN_MS: i64 = 5_000;
 /// After how many days without an attempt it is forgotten how a receiver did.
 const FORGOTTEN_DAYS: i64 = 90;
-/// How many subscriptions are remembered.
+/// How many receivers' failures are remembered.
 const MOST: usize = 10_000;
 
 /// The pulse of every subscription, as far as this environment feels it. Clones share it.
 #[derive(Clone)]
 pub struct Pulse {
     table: Table,
-    commands: Queue,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     states: Arc<Fresh<SubscriptionId, State>>,
-    beats: Arc<Mutex<HashMap<SubscriptionId, Beat>>>,
+    /// Of receivers that fail.
+    streaks: Arc<Mutex<HashMap<SubscriptionId, Streak>>>,
+    beats: Notes<(TenantId, SubscriptionId), Beats, Chart>,
     tally: Tally,
 }
 
-/// What is remembered of one subscription.
-struct Beat {
-    tenant: TenantId,
-    /// Counted and not written yet.
+/// What attempts say of a receiver.
+#[derive(Debug, Clone)]
+struct Beats {
     counts: Counts,
-    /// What happened and is not written yet.
-    news: Option<News>,
-    streak: Streak,
-    written_at: Option<DateTime<Utc>>,
-    /// Whether what was written last is that it fails.
-    written_failing: bool,
-    /// Whether somebody waits to write.
-    is_awaited: bool,
+    news: News,
 }
 
-impl Beat {
-    fn new(tenant: TenantId) -> Self {
-        Self {
-            tenant,
-            counts: Counts::default(),
-            news: None,
-            streak: Streak::default(),
-            written_at: None,
-            written_failing: false,
-            is_awaited: false,
-        }
-    }
-
-    /// When its news may be written.
-    fn due(&self) -> Option<DateTime<Utc>> {
-        self.written_at?.checked_add_signed(Duration::seconds(WRITTEN_SECONDS))
-    }
-
-    fn note(&mut self, attempt: &Attempt) {
-        self.counts.note(attempt.success, attempt.response_time);
-        let before = self.news.and_then(|news| news.last_success);
+impl Beats {
+    fn of(attempt: &Attempt) -> Self {
+        let mut counts = Counts::default();
+        counts.note(attempt.success, attempt.response_time);
         let forgotten = attempt.at.checked_add_signed(Duration::days(FORGOTTEN_DAYS)).unwrap_or(attempt.at);
-        self.news = Some(News {
+        let news = News {
             last_delivery: attempt.at,
             last_status: attempt.status_code,
-            last_success: if attempt.success { Some(attempt.at) } else { before },
+            last_success: attempt.success.then_some(attempt.at),
             expires_at: forgotten.timestamp(),
-        });
+        };
+        Self { counts, news }
+    }
+}
+
+impl Note for Beats {
+    fn merge(&mut self, later: Self) {
+        self.counts.add_all(&later.counts);
+        self.news = News { last_success: later.news.last_success.or(self.news.last_success), ..later.news };
+    }
+
+    /// That it takes deliveries again is written at once: it must never be disabled by mistake.
+    fn is_urgent(&self, written: Option<&Self>) -> bool {
+        self.news.last_success.is_some() && written.is_some_and(|beats| beats.news.last_success.is_none())
+    }
+}
+
+/// Where it is written how receivers do, and who hears of it when one has failed for days.
+struct Chart {
+    table: Table,
+    commands: Queue,
+}
+
+impl Page<(TenantId, SubscriptionId), Beats> for Chart {
+    async fn write(
+        &self,
+        &(tenant_id, subscription_id): &(TenantId, SubscriptionId),
+        Beats { counts, news }: &Beats,
+    ) -> Result<(), Error> {
+        let state = self.table.tell(&keys::state(tenant_id, subscription_id), news).await?;
+        self.table.count(&keys::pulse(tenant_id, subscription_id), news.last_delivery, counts).await?;
+        if state.is_hopeless(news.last_delivery) {
+            let command = Command::GiveUp { tenant_id, subscription_id };
+            let group = subscription_id.to_string();
+            self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await?;
+        }
+        Ok(())
     }
 }
 
@@ -104,14 +117,16 @@ impl Pulse {
     /// The pulse as written in this store. What is to be disabled is told to `commands`.
     #[must_use]
     pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        let table = store.deliveries.clone();
+        let chart = Chart { table: table.clone(), commands };
         Self {
             metrics,
-            table: store.deliveries.clone(),
-            commands,
+            table,
+            beats: Notes::new(chart, Arc::clone(&clock), Duration::seconds(WRITTEN_SECONDS)),
             tally: Tally::new(store, Arc::clone(&clock)),
             clock,
             states: Arc::default(),
-            beats: Arc::default(),
+            streaks: Arc::default(),
         }
     }
 
@@ -155,18 +170,14 @@ impl Pulse {
         was_probe: bool,
     ) {
         let now = self.clock.now();
-        let opens = {
-            let mut beats = self.beats.lock().await;
-            let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
-            match verdict {
-                Verdict::Delivered => {
-                    beat.streak.succeed();
-                    false
-                }
-                Verdict::Retry { .. } => beat.streak.fail(delivery.id) || was_probe,
-                // It answers: that it does not want this delivery says nothing of the next.
-                Verdict::Final { .. } | Verdict::Gone => false,
+        let opens = match verdict {
+            Verdict::Delivered => {
+                self.streaks.lock().await.remove(&subscription.id);
+                false
             }
+            Verdict::Retry { .. } => self.breaks(subscription.id, delivery).await || was_probe,
+            // It answers: that it does not want this delivery says nothing of the next.
+            Verdict::Final { .. } | Verdict::Gone => false,
         };
         // Whoever answers a probe is back, whatever it thinks of this delivery.
         let closes = attempt.success || (was_probe && !matches!(verdict, Verdict::Retry { .. }));
@@ -178,24 +189,28 @@ impl Pulse {
 
     /// Notes what came of an attempt for nothing but health: a reader that fetches needs no breaker.
     pub async fn count(&self, subscription: &Subscription, delivery: &Delivery, attempt: &Attempt) {
-        self.tally.add(&keys::tally(subscription.tenant_id), &overview::of_attempt(delivery, attempt)).await;
-        let now = self.clock.now();
-        let writes = {
-            let mut beats = self.beats.lock().await;
-            if beats.len() >= MOST {
-                beats.retain(|_, beat| beat.news.is_some());
-            }
-            let beat = beats.entry(subscription.id).or_insert_with(|| Beat::new(subscription.tenant_id));
-            beat.note(attempt);
-            // That it takes deliveries again is written at once: it must never be disabled by mistake.
-            let recovers = attempt.success && beat.written_failing;
-            recovers || beat.due().is_none_or(|due| due <= now)
-        };
-        if writes {
-            self.write(subscription.id, now).await;
-        } else {
-            self.write_later(subscription.id).await;
+        let tenant = subscription.tenant_id;
+        self.tally.add(keys::tally(tenant), overview::of_attempt(delivery, attempt)).await;
+        self.beats.add((tenant, subscription.id), Beats::of(attempt)).await;
+    }
+
+    /// Writes what is due of what was noted; called as an event ends.
+    pub async fn write_due(&self) {
+        join!(self.beats.write_due(), self.tally.write_due());
+    }
+
+    /// Writes all that was noted; called before the process ends.
+    pub async fn write_all(&self) {
+        join!(self.beats.write_all(), self.tally.write_all());
+    }
+
+    /// Whether this delivery's failure is one too many.
+    async fn breaks(&self, subscription: SubscriptionId, delivery: &Delivery) -> bool {
+        let mut streaks = self.streaks.lock().await;
+        if streaks.len() >= MOST {
+            streaks.clear();
         }
+        streaks.entry(subscription).or_default().fail(delivery.id)
     }
 
     /// Opens the breaker, or closes it.
@@ -223,64 +238,6 @@ impl Pulse {
         };
         self.states.forget(&subscription.id);
         done
-    }
-
-    /// Writes a subscription's news when its minute is over.
-    async fn write_later(&self, subscription: SubscriptionId) {
-        let due = {
-            let mut beats = self.beats.lock().await;
-            let Some(beat) = beats.get_mut(&subscription).filter(|beat| !beat.is_awaited) else { return };
-            beat.is_awaited = true;
-            beat.due()
-        };
-        let pulse = self.clone();
-        tokio::spawn(async move {
-            let now = pulse.clock.now();
-            pulse.clock.sleep_until(due.unwrap_or(now)).await;
-            pulse.write(subscription, pulse.clock.now()).await;
-        });
-    }
-
-    async fn write(&self, subscription: SubscriptionId, now: DateTime<Utc>) {
-        let (tenant, counts, news) = {
-            let mut beats = self.beats.lock().await;
-            let Some(beat) = beats.get_mut(&subscription) else { return };
-            beat.is_awaited = false;
-            let Some(news) = beat.news.take() else { return };
-            beat.written_at = Some(now);
-            beat.written_failing = news.last_success.is_none();
-            (beat.tenant, std::mem::take(&mut beat.counts), news)
-        };
-        let written = self.tell(tenant, subscription, &counts, &news, now).await;
-        if let Err(error) = written {
-            tracing::warn!(error = %error, subscription.id = %subscription, "news was not written");
-            let mut beats = self.beats.lock().await;
-            if let Some(beat) = beats.get_mut(&subscription) {
-                beat.counts.merge(&counts);
-                beat.news = beat.news.or(Some(news));
-            }
-        }
-    }
-
-    async fn tell(
-        &self,
-        tenant: TenantId,
-        subscription: SubscriptionId,
-        counts: &Counts,
-        news: &News,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let state = self.table.tell(&keys::state(tenant, subscription), news).await?;
-        let expires = now.checked_add_signed(Duration::days(KEPT_DAYS)).unwrap_or(now).timestamp();
-        self.table
-            .add(&keys::hour(&keys::pulse(tenant, subscription), hour(now)), counts.iter(), expires)
-            .await?;
-        if state.is_hopeless(now) {
-            let command = Command::GiveUp { tenant_id: tenant, subscription_id: subscription };
-            let group = subscription.to_string();
-            self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await?;
-        }
-        Ok(())
     }
 }
 

@@ -113,8 +113,18 @@ impl Receive {
         let action = received.as_ref().map_or_else(|error| error.code, |received| received.answer.name());
         self.metrics.count("Inbound", 1);
         self.metrics.tell(&[("Action", action), ("Provider", provider)], now);
-        self.tally.add(&keys::tally(tenant), &overview::of_push(action)).await;
+        self.tally.add(keys::tally(tenant), overview::of_push(action)).await;
         received
+    }
+
+    /// Writes what is due of what was counted; called as an event ends.
+    pub async fn conclude(&self) {
+        self.tally.write_due().await;
+    }
+
+    /// Writes all that was counted; called before the process ends.
+    pub async fn finish(&self) {
+        self.tally.write_all().await;
     }
 
     async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {

@@ -17,7 +17,7 @@ const REJECTED: &str = "rejected";
 pub async fn count(tally: &Tally, config: &Config) {
     let mut counts = Counts::default();
     counts.add(REJECTED, 1);
-    tally.add(&keys::rejections(config.tenant_id, config.id), &counts).await;
+    tally.add(keys::rejections(config.tenant_id, config.id), counts).await;
 }
 
 /// How many requests to a config were rejected within the last 24 hours.

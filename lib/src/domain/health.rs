@@ -40,16 +40,10 @@ impl Counts {
     }
 
     /// Adds all of others.
-    pub fn merge(&mut self, others: &Self) {
+    pub fn add_all(&mut self, others: &Self) {
         for (name, count) in &others.0 {
             self.add(name, *count);
         }
-    }
-
-    /// Whether nothing was counted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Every count by its name.
@@ -133,7 +127,7 @@ impl State {
     pub fn view(&self, hours: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> Value {
         let mut counts = Counts::default();
         for (_, of_hour) in hours {
-            counts.merge(of_hour);
+            counts.add_all(of_hour);
         }
         let hours: Vec<Value> = hours
             .iter()
@@ -212,7 +206,7 @@ mod tests {
         other.note(false, 3);
         both.note(true, 3);
         both.note(false, 3);
-        one.merge(&other);
+        one.add_all(&other);
         assert_eq!(one, both);
     }
 }

@@ -45,6 +45,7 @@ pub mod signature;
 pub mod subscription;
 pub mod target;
 pub mod tenant;
+pub mod tries;
 pub mod trigger;
 pub mod url_token;
 pub mod version;

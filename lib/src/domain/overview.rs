@@ -53,7 +53,7 @@ pub fn pushes_of(counts: &Counts, action: &str) -> u64 {
 pub fn view(counted: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> Value {
     let mut all = Counts::default();
     for (_, counts) in counted {
-        all.merge(counts);
+        all.add_all(counts);
     }
     let hours: Vec<Value> = (0..TOLD_HOURS)
         .rev()

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Item, Table, keys};
-use crate::domain::health::{Counts, TOLD_HOURS};
+use crate::domain::health::{Counts, KEPT_DAYS, TOLD_HOURS};
 use crate::domain::hour;
 use crate::error::Error;
 
@@ -22,6 +22,16 @@ pub fn read_hour(item: &Item) -> Option<(DateTime<Utc>, Counts)> {
 }
 
 impl Table {
+    /// Adds to what an hour counted in a partition.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn count(&self, partition: &str, at: DateTime<Utc>, counts: &Counts) -> Result<(), Error> {
+        let at = hour(at);
+        let expires = at.checked_add_signed(Duration::days(KEPT_DAYS)).unwrap_or(at).timestamp();
+        self.add(&keys::hour(partition, at), counts.iter(), expires).await
+    }
+
     /// The last 24 hours of a partition with counts, oldest first, and what stands behind them.
     ///
     /// # Errors

@@ -207,9 +207,15 @@ impl Deliver {
         self.metrics.measure("Lag", u64::try_from(lag).unwrap_or(0));
     }
 
-    /// Tells what was counted since it was last told.
-    pub fn tell_metrics(&self) {
+    /// Tells what an event's deliveries counted, and writes what is due of what they noted.
+    pub async fn conclude(&self) {
         self.metrics.tell(&[], self.clock.now());
+        self.pulse.write_due().await;
+    }
+
+    /// Writes all that was noted; called before the process ends.
+    pub async fn finish(&self) {
+        self.pulse.write_all().await;
     }
 
     /// The row has moved on. If it was this very message that moved it and the next attempt's message
