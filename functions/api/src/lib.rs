@@ -173,8 +173,8 @@ fn all() -> Routes {
 }
 
 fn router(api: Arc<Api>) -> Router {
-    openapi::router()
-        .nest("/api/v1", all().router())
+    all()
+        .serve(openapi::router())
         .route("/api/v1/webhooks/{type}/{integration}", any(only_posted))
         .route("/api/v1/webhooks/{type}/{integration}/{token}", any(only_posted))
         .fallback(|| async { Error::not_found() })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::routing;
+use axum::routing::{self, MethodRouter};
 
 use crate::Api;
 use crate::openapi::arguments::Arguments;
@@ -17,11 +17,11 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     pub(crate) tag: &'static str,
     pub(crate) operation: Operation,
+    handler: MethodRouter<Arc<Api>>,
 }
 
 /// Routes with their handlers.
 pub(crate) struct Routes {
-    router: Router<Arc<Api>>,
     list: Vec<Route>,
     tag: &'static str,
 }
@@ -34,8 +34,9 @@ macro_rules! methods {
             T: Arguments + 'static,
         {
             T::tell(&mut operation);
-            self.list.push(Route { method: $method, path, tag: self.tag, operation });
-            Self { router: self.router.route(path, routing::$name(handler)), ..self }
+            let handler = routing::$name(handler);
+            self.list.push(Route { method: $method, path, tag: self.tag, operation, handler });
+            self
         }
     )*};
 }
@@ -43,7 +44,7 @@ macro_rules! methods {
 impl Routes {
     /// No routes yet; those to come are about this.
     pub(crate) fn about(tag: &'static str) -> Self {
-        Self { router: Router::new(), list: Vec::new(), tag }
+        Self { list: Vec::new(), tag }
     }
 
     methods! {
@@ -57,12 +58,15 @@ impl Routes {
     /// These and others.
     pub(crate) fn merge(mut self, others: Self) -> Self {
         self.list.extend(others.list);
-        Self { router: self.router.merge(others.router), ..self }
+        self
     }
 
-    /// What serves them.
-    pub(crate) fn router(self) -> Router<Arc<Api>> {
-        self.router
+    /// A router that serves them, too.
+    pub(crate) fn serve(self, router: Router<Arc<Api>>) -> Router<Arc<Api>> {
+        let serve = |router: Router<Arc<Api>>, route: Route| {
+            router.route(&format!("/api/v1{}", route.path), route.handler)
+        };
+        self.list.into_iter().fold(router, serve)
     }
 
     /// All of them.
