@@ -113,13 +113,21 @@ impl Receiver {
     /// # Panics
     /// When no more come.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
+        self.wait_patiently(count, PATIENCE).await
+    }
+
+    /// Waits so, for as long as there is no longer pause than this.
+    ///
+    /// # Panics
+    /// When no more come.
+    pub async fn wait_patiently(&self, count: usize, patience: Duration) -> Vec<Received> {
         let mut counted = self.shared.count.subscribe();
         loop {
             let so_far = *counted.borrow_and_update();
             if so_far >= count {
                 return self.received();
             }
-            let more = tokio::time::timeout(PATIENCE, counted.changed()).await;
+            let more = tokio::time::timeout(patience, counted.changed()).await;
             assert!(more.is_ok(), "{so_far} of {count} requests were received");
         }
     }

@@ -10,6 +10,7 @@ use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stella_local::stack::Functions;
+use tokio::sync::Mutex;
 
 fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text))[..40].to_owned()
@@ -165,8 +166,12 @@ async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
 }
 
+/// Ten thousand deliveries have the machine to themselves.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 /// What attempts cost with this many subscriptions to each event, one attempt in so many failing.
 async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
+    let _alone = ALONE.lock().await;
     let done = deliver(&Load { fan_out, failing, more_bytes: 0 }).await;
     let per_attempt = |amount: f64| amount / as_f64(done.attempts);
     let calls = |names: &[&str]| per_attempt(done.delivering.sum(names));
