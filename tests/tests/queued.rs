@@ -58,6 +58,7 @@ async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back
         if processed["pagination"]["total"] == 2 {
             assert_eq!(processed["data"][0]["id"], answer.body["receiptId"], "it says what came of it");
             let versions = world.get(&format!("/api/v1/components/{component}/versions")).await;
+            assert_eq!(versions["pagination"]["total"], 2);
             assert_eq!(versions["data"][0]["tag"], "v1.1.0");
             return;
         }
