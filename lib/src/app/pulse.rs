@@ -50,7 +50,7 @@ pub struct Pulse {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     states: Arc<Fresh<SubscriptionId, State>>,
-    /// Of receivers that fail.
+    /// Of receivers that have failed.
     streaks: Arc<Mutex<HashMap<SubscriptionId, Streak>>>,
     beats: Notes<(TenantId, SubscriptionId), Beats, Chart>,
     tally: Tally,
@@ -172,7 +172,9 @@ impl Pulse {
         let now = self.clock.now();
         let opens = match verdict {
             Verdict::Delivered => {
-                self.streaks.lock().await.remove(&subscription.id);
+                if let Some(streak) = self.streaks.lock().await.get_mut(&subscription.id) {
+                    streak.succeed();
+                }
                 false
             }
             Verdict::Retry { .. } => self.breaks(subscription.id, delivery).await || was_probe,
