@@ -59,7 +59,7 @@ test: ## Unit, property and end-to-end tests
 
 torture: ## Crash points, kill -9 under load, failing wires (10 seeds of 10 000 operations, SEED=n for one), fuzz
 	cargo build --release --workspace --bins
-	cargo test --release --workspace --test crash_points --test crash --test torture -- --include-ignored --nocapture
+	cargo test --release --workspace --test all --test long -- --include-ignored --nocapture crash torture
 	$(MAKE) fuzz
 
 fuzz: $(CARGO_FUZZ) ## Each sender and rule with hostile input, FUZZ_SECONDS=10 each

@@ -1,17 +1,5 @@
 //! The process dies at random moments: nothing that was accepted is lost, and what comes twice has one id.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::print_stdout,
-    reason = "in what only tests call, they are how a test fails"
-)]
-
-#[path = "process/start.rs"]
-mod process;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
@@ -25,6 +13,8 @@ use serde_json::{Value, json};
 use stella_local::client::Client;
 use tokio::process::Child;
 use tokio::sync::Notify;
+
+use super::process;
 
 const EVENTS: usize = 200;
 /// How many requests are under way at once.

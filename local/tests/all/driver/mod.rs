@@ -1,12 +1,5 @@
 //! The stack with small functions of our own: what drives them, and what becomes of their answers.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in what only tests call, they are how a test fails"
-)]
-
 mod front;
 mod queue;
 mod stack;

@@ -18,7 +18,7 @@ async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
     let parameters = BTreeMap::from([("JwtIssuer".to_owned(), "https://login.example.com".to_owned())]);
     let _world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
-    let template = include_str!("../../template.yaml");
+    let template = include_str!("../../../template.yaml");
     let wiring = read(template, &BTreeMap::new(), &endpoints).unwrap();
     assert_eq!(wiring.functions.len(), 7);
     for function in wiring.functions {

@@ -1,15 +1,5 @@
 //! The process is told where to die, and does; what was accepted is done by the next one.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "in what only tests call, they are how a test fails"
-)]
-
-#[path = "process/start.rs"]
-mod process;
-
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +9,8 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use stella_local::client::Client;
+
+use super::process;
 
 /// The delivery ids that a receiver got.
 #[derive(Clone, Default)]

@@ -17,6 +17,8 @@ use stella::environment::Environment;
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
+use super::ALONE;
+
 /// A source of chance that many share.
 #[derive(Clone)]
 struct Chance(Arc<Mutex<StdRng>>);
@@ -158,6 +160,7 @@ async fn all(world: &World, path: &str) -> Vec<Value> {
 }
 
 async fn torture(seed: u64, operations: u32) {
+    let _alone = ALONE.lock().await;
     println!("seed {seed}, {operations} operations");
     let chance = Chance(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))));
     let wires = Wires::default();

@@ -19,6 +19,8 @@ use stella_local::stack::{Data, Settings};
 use stella_local::time::Time;
 use tokio::runtime::{Handle, Runtime};
 
+use super::ALONE;
+
 /// How many processes live at once.
 const AT_ONCE: usize = 4;
 
@@ -228,6 +230,7 @@ fn live(at: u64, side: Side) -> (Vec<String>, bool) {
 
 #[test]
 fn wherever_the_process_dies_nothing_is_lost_and_nothing_is_made_twice() {
+    let _alone = ALONE.blocking_lock();
     let (effects, _) = live(u64::MAX, Side::After);
     let points = u64::try_from(effects.len()).unwrap();
     let (points, died_at) = (AtomicU64::new(2 * points), Mutex::new(Vec::new()));

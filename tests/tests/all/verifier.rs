@@ -10,7 +10,7 @@ use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
 use stella_local::time::Time;
 
-const DOCS: &str = include_str!("../../docs/api.md");
+const DOCS: &str = include_str!("../../../docs/api.md");
 
 /// Calls the function of the docs; it reads its arguments from standard input, as JSON.
 const CALL: &str = "

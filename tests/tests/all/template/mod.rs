@@ -1,10 +1,4 @@
 //! What must hold of `template.yaml` and no linter checks.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "all of this is a test, and only what bears #[test] counts as one"
-)]
 
 mod policies;
 mod queues;
@@ -19,7 +13,8 @@ fn resources(parameters: &[(&str, &str)]) -> BTreeMap<String, Resource> {
     let parameters =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
-    resolve(include_str!("../../../template.yaml"), &parameters, &endpoints).expect("the template resolves")
+    resolve(include_str!("../../../../template.yaml"), &parameters, &endpoints)
+        .expect("the template resolves")
 }
 
 fn of_kind(all: &BTreeMap<String, Resource>, kind: Kind) -> Vec<(&str, &Resource)> {

@@ -18,7 +18,7 @@ macro_rules! start {
 /// An event of `events/lambda`.
 macro_rules! event {
     ($name:literal) => {
-        include_str!(concat!("../../events/lambda/", $name, ".json"))
+        include_str!(concat!("../../../events/lambda/", $name, ".json"))
     };
 }
 

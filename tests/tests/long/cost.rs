@@ -10,7 +10,8 @@ use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stella_local::stack::Functions;
-use tokio::sync::Mutex;
+
+use super::ALONE;
 
 fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text))[..40].to_owned()
@@ -165,9 +166,6 @@ async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     assert_eq!(bill.of("GetItem") + bill.of("BatchGetItem") + bill.of("Query"), 2, "{:?}", bill.calls);
     assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
 }
-
-/// Ten thousand deliveries have the machine to themselves.
-static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// What attempts cost with this many subscriptions to each event, one attempt in so many failing.
 async fn attempts_cost(fan_out: usize, failing: Option<usize>) {

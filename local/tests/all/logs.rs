@@ -1,14 +1,5 @@
 //! Secrets are planted wherever there may be some, everything is logged, and none of them is found in the log.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "in what only tests call, they are how a test fails"
-)]
-
-#[path = "process/start.rs"]
-mod process;
-
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +11,7 @@ use stella_local::client::Client;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Notify;
 
-use process::{after, serve, start};
+use super::process::{after, serve, start};
 
 /// Ours alone: what libraries log when they are told to log everything is theirs.
 const EVERYTHING: &str = "warn,stella=trace,stella_local=trace,local=trace";

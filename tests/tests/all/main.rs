@@ -1,0 +1,23 @@
+//! The whole system from end to end, over the wire: one binary, because each links all of it.
+
+mod breaker;
+mod cli;
+mod delivery;
+mod isolation;
+mod lanes;
+mod named_secrets;
+mod oidc;
+mod openapi;
+mod outage;
+mod portal;
+mod pull;
+mod push;
+mod queued;
+mod receipts;
+mod recover;
+mod repetition;
+mod runtime;
+mod senders;
+mod template;
+mod verifier;
+mod wiring;
