@@ -66,7 +66,7 @@ fuzz: $(CARGO_FUZZ) ## Each sender and rule with hostile input, FUZZ_SECONDS=10 
 	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)
 
 $(CARGO_FUZZ):
-	cargo install --quiet --locked cargo-fuzz --version 0.13.1 --root .tools
+	cargo install --quiet --debug --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
 check: fmt clippy test purity features docs lint conformity browser ## Everything that must hold before a change lands

@@ -1,13 +1,15 @@
-//! What every sender's fuzz target does: verify and read whatever comes, and hold the laws of what is read.
+//! The fuzz targets: each sender by its name, which verifies and reads whatever comes and holds the laws of what is
+//! read; and the rules.
 
 pub mod rules;
 
 pub use libfuzzer_sys;
-pub use stella::domain::provider::Provider;
+
+use std::sync::OnceLock;
 
 use chrono::DateTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use stella::domain::provider::WebhookType;
+use stella::domain::provider::{Provider, WebhookType};
 use stella::domain::scheme::Scheme;
 use stella::inbound::verify::{Live, Request, Verified, verify};
 use stella::inbound::{digest, identity, normalise, redact};
@@ -53,12 +55,40 @@ fn refuse(scheme: &Scheme, value: &[u8], body: &[u8]) {
     assert!(verify(scheme, request, live, now).is_err());
 }
 
-/// The fuzz target of one sender.
-#[macro_export]
-macro_rules! sender {
-    ($provider:ident) => {
-        $crate::libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-            $crate::feed($crate::Provider::$provider, input);
-        });
-    };
+/// What is fuzzed.
+enum Target {
+    Sender(Provider),
+    Rule(fn(&str)),
+}
+
+static CHOSEN: OnceLock<Target> = OnceLock::new();
+
+/// Every target by its name.
+fn targets() -> impl Iterator<Item = (&'static str, Target)> {
+    let senders = Provider::ALL.into_iter().map(|(name, provider)| (name, Target::Sender(provider)));
+    senders.chain(rules::ALL.into_iter().map(|(name, rule)| (name, Target::Rule(rule))))
+}
+
+/// Chooses the target that the variable `TARGET` names; names all for `list`.
+pub fn choose() {
+    let wanted = std::env::var("TARGET").expect("TARGET names what is fuzzed");
+    if wanted == "list" {
+        targets().for_each(|(name, _)| println!("{name}"));
+        std::process::exit(0);
+    }
+    let found = targets().find(|(name, _)| *name == wanted);
+    let (_, target) = found.unwrap_or_else(|| panic!("there is no target {wanted}"));
+    assert!(CHOSEN.set(target).is_ok(), "a target is chosen once");
+}
+
+/// Feeds the chosen target; a rule takes text alone.
+pub fn run(input: &[u8]) {
+    match CHOSEN.get().expect("a target") {
+        Target::Sender(provider) => feed(*provider, input),
+        Target::Rule(rule) => {
+            if let Ok(text) = std::str::from_utf8(input) {
+                rule(text);
+            }
+        }
+    }
 }

@@ -21,8 +21,19 @@ use stella::domain::version::TagState;
 use stella::domain::webhook::{self, Config};
 use stella::domain::{recovery, trigger};
 
+/// Every rule by the name of its target.
+pub(crate) const ALL: [(&str, fn(&str)); 7] = [
+    ("rule_bodies", bodies),
+    ("rule_filters", filters),
+    ("rule_headers", headers),
+    ("rule_items", items),
+    ("rule_messages", messages),
+    ("rule_retries", retries),
+    ("rule_urls", urls),
+];
+
 /// A filter, a line break, and the document that it looks at.
-pub fn filters(input: &str) {
+fn filters(input: &str) {
     let (filter, document) = input.split_once('\n').unwrap_or((input, "null"));
     let Ok(filter) = serde_json::from_str::<Value>(filter) else { return };
     let document: Value = serde_json::from_str(document).unwrap_or(Value::Null);
@@ -34,7 +45,7 @@ pub fn filters(input: &str) {
 }
 
 /// A retry policy, a line break, and what a receiver says of when to come again.
-pub fn retries(input: &str) {
+fn retries(input: &str) {
     let (policy, said) = input.split_once('\n').unwrap_or((input, ""));
     let Ok(body) = serde_json::from_str::<Value>(policy) else { return };
     let policy = RetryPolicy::parse(&mut Fields::of(&body)).expect("every member has a default");
@@ -54,7 +65,7 @@ pub fn retries(input: &str) {
 }
 
 /// A URL.
-pub fn urls(input: &str) {
+fn urls(input: &str) {
     let Ok(target) = Target::vet(input, &EgressPolicy::default()) else { return };
     assert_eq!(target.uri().scheme_str(), Some("https"));
     assert!([443, 8443].contains(&target.port()), "{target:?}");
@@ -64,7 +75,7 @@ pub fn urls(input: &str) {
 }
 
 /// The headers of a subscription.
-pub fn headers(input: &str) {
+fn headers(input: &str) {
     let Ok(value) = serde_json::from_str::<Value>(input) else { return };
     let body = json!({"headers": value});
     let mut fields = Fields::of(&body);
@@ -82,7 +93,7 @@ pub fn headers(input: &str) {
 }
 
 /// The body of a request.
-pub fn bodies(input: &str) {
+fn bodies(input: &str) {
     let Ok(body) = serde_json::from_str::<Value>(input) else { return };
     let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
     let _ = component::parse(&body);
@@ -101,7 +112,7 @@ fn holds<T: DeserializeOwned + Serialize>(input: &str) {
 }
 
 /// A message on a queue, perhaps of another version.
-pub fn messages(input: &str) {
+fn messages(input: &str) {
     holds::<AttemptDue>(input);
     holds::<Command>(input);
     holds::<QueuedRequest>(input);
@@ -111,7 +122,7 @@ pub fn messages(input: &str) {
 }
 
 /// A stored item, perhaps of another version.
-pub fn items(input: &str) {
+fn items(input: &str) {
     holds::<Component>(input);
     holds::<Config>(input);
     holds::<Delivery>(input);
@@ -119,14 +130,4 @@ pub fn items(input: &str) {
     holds::<Release>(input);
     holds::<Subscription>(input);
     holds::<TagState>(input);
-}
-
-/// The fuzz target of one rule.
-#[macro_export]
-macro_rules! rule {
-    ($rule:ident) => {
-        $crate::libfuzzer_sys::fuzz_target!(|input: &str| {
-            $crate::rules::$rule(input);
-        });
-    };
 }

@@ -1,2 +1,0 @@
-#![no_main]
-stella_fuzz::sender!(Tekton);
