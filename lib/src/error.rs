@@ -30,6 +30,8 @@ pub enum Kind {
     Limited,
     /// Something that we depend on is out of order; try again later.
     Unavailable,
+    /// A dependency refuses this one item or message for what it holds: it never takes it, and others it takes.
+    Refused,
     /// We made a mistake.
     Fault,
 }
@@ -80,6 +82,12 @@ impl Error {
     #[must_use]
     pub fn fault(detail: impl Into<String>) -> Self {
         Self::new(Kind::Fault, "internal_error", detail)
+    }
+
+    /// Something that a dependency refuses for good, and only this.
+    #[must_use]
+    pub fn refused(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, "refused", detail)
     }
 
     /// A dependency out of order.

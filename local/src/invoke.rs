@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use stella::domain::room::MAX_ANSWER_BYTES;
 use stella::function::Function;
 use tokio::sync::{mpsc, watch};
 
@@ -25,6 +26,9 @@ pub(crate) enum Failure {
     /// The stack ended before the function.
     #[error("the stack ended before the function")]
     Ended,
+    /// The answer is larger than Lambda gives back.
+    #[error("the answer is larger than 6291556 bytes")]
+    TooLarge,
 }
 
 /// How many invocations run. Clones count together.
@@ -115,6 +119,7 @@ impl Invoker {
                 None => Err((Failure::Ended, None)),
                 Some(Err(_)) => Err((Failure::TimedOut, None)),
                 Some(Ok(Err(error))) => Err((Failure::Failed, Some(error))),
+                Some(Ok(Ok(answer))) if answer.len() > MAX_ANSWER_BYTES => Err((Failure::TooLarge, None)),
                 Some(Ok(Ok(answer))) => Ok(answer),
             }
         });
@@ -208,6 +213,18 @@ pub(crate) mod tests {
         let (endless, cut, _) = invoker(Duration::from_secs(3), |_, _| std::future::pending());
         let (answer, ()) = tokio::join!(endless.invoke("{}".to_owned()), async { cut.fire() });
         assert_eq!(answer.unwrap_err(), Failure::Ended);
+    }
+
+    /// "Response payload size exceeded maximum allowed payload size (6291556 bytes)", as Lambda says of such an answer.
+    #[tokio::test]
+    async fn an_answer_is_as_large_as_lambda_gives_back_and_no_larger() {
+        let (echo, _cut, _) =
+            invoker(
+                Duration::from_secs(30),
+                |event, _| async move { Ok("x".repeat(event.parse().unwrap())) },
+            );
+        assert_eq!(echo.invoke("6291556".to_owned()).await.map(|answer| answer.len()), Ok(6_291_556));
+        assert_eq!(echo.invoke("6291557".to_owned()).await.unwrap_err(), Failure::TooLarge);
     }
 
     #[tokio::test]

@@ -111,7 +111,7 @@ async fn list(
 ) -> Result<Response, Error> {
     let listing = Listing::of(keys::tenant(caller.tenant), "COMPONENT#");
     let found = api.store.core.list::<Component>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    Ok(page(&found, Component::view))
+    page(&found, Component::view)
 }
 
 async fn show(
@@ -158,7 +158,7 @@ async fn versions(
     let keep = |version: &TagState| channel.is_none_or(|channel| channel == version.content.channel);
     let found = api.store.core.list(&listing, &query.page()?, api.clock.now(), keep).await?;
     let tags = api.components.tags(&component, &found.items).await?;
-    Ok(page(&found, |version| tags.get(&version.place()).unwrap_or(version).view()))
+    page(&found, |version| tags.get(&version.place()).unwrap_or(version).view())
 }
 
 async fn triggers(
@@ -171,7 +171,7 @@ async fn triggers(
     let rows = component.triggers.iter().rev().cloned().collect();
     let (name, made_at) = (format!("{} triggers", component.id), |trigger: &Trigger| trigger.created_at);
     let found = listing::page_of(&name, rows, &query.page()?, api.clock.now(), made_at)?;
-    Ok(page(&found, Trigger::view))
+    page(&found, Trigger::view)
 }
 
 async fn add_trigger(

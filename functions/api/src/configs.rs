@@ -100,7 +100,7 @@ async fn list(
     let listing = Listing::of(keys::tenant(caller.tenant), "CONFIG#");
     let found = api.store.core.list::<Config>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
     let base = api.base_url(&origin);
-    Ok(page(&found, |config| view(config, None, &base)))
+    page(&found, |config| view(config, None, &base))
 }
 
 async fn show(

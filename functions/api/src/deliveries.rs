@@ -85,13 +85,13 @@ async fn list(
     let log = log(name, caller.tenant, &[subscription.id], COUNTED_AHEAD);
     let found = api.store.deliveries.list(&log, &wanted, now, keep).await?;
     if !with_body {
-        return Ok(page(&found, |row| delivery_view::row(&row.seen_at(now))));
+        return page(&found, |row| delivery_view::row(&row.seen_at(now)));
     }
     let events = events(&api, caller.tenant, &found.items).await?;
-    Ok(page(&found, |row| {
+    page(&found, |row| {
         let event = row.event_id.and_then(|id| events.get(&id));
         delivery_view::with_request(&row.seen_at(now), Context { event, subscription: Some(&subscription) })
-    }))
+    })
 }
 
 /// One log of all that went out. It is merged from each subscription's, which is for people who look, so there is an
@@ -115,7 +115,7 @@ async fn list_all(
     // Whoever looks at all of it looks again each second or two: what is past the page is not read.
     let log = log(format!("DELIVERIES#{}", caller.tenant), caller.tenant, &ids, 1);
     let found = api.store.deliveries.list(&log, &wanted, now, keep).await?;
-    Ok(page(&found, |row| delivery_view::row(&row.seen_at(now))))
+    page(&found, |row| delivery_view::row(&row.seen_at(now)))
 }
 
 /// Which rows a query asks for.

@@ -75,7 +75,7 @@ async fn list(
     let keep =
         |found: &Event| event.is_none_or(|event| event == found.event) && span.contains(found.timestamp);
     let found = events::list(&api.store, caller.tenant, &query.page()?, api.clock.now(), keep).await?;
-    Ok(page(&found, Event::view))
+    page(&found, Event::view)
 }
 
 async fn show(

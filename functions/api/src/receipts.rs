@@ -72,7 +72,7 @@ async fn list(
             && action.is_none_or(|action| receipt.answer.name() == action)
     };
     let found = api.store.deliveries.list(&listing, &query.page()?, now, keep).await?;
-    Ok(page(&found, Receipt::row))
+    page(&found, Receipt::row)
 }
 
 async fn show(

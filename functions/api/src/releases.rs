@@ -30,7 +30,7 @@ async fn list(
 ) -> Result<Response, Error> {
     let listing = Listing::of(keys::tenant(caller.tenant), "RELEASE#");
     let found = api.store.core.list::<Release>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    Ok(page(&found, Release::view))
+    page(&found, Release::view)
 }
 
 async fn show(

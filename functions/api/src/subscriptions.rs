@@ -17,7 +17,7 @@ use stella::domain::ids::SubscriptionId;
 use stella::domain::selection::Selection;
 use stella::domain::subscription::{self, Subscription};
 use stella::error::{Error, Kind};
-use stella::store::{Listing, Page, keys};
+use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::idempotency::Made;
 use stella::web::request::{self, Body, ListQuery, New};
@@ -148,7 +148,8 @@ async fn list(
     let found =
         api.store.core.list::<Subscription>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
     let views = try_join_all(found.items.iter().map(|row| view(&api, row, None))).await?;
-    Ok(page(&Page { items: views, pagination: found.pagination }, Value::clone))
+    let mut views = views.into_iter();
+    page(&found.map(|_| views.next().unwrap_or_default()), Value::clone)
 }
 
 async fn show(

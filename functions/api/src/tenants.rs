@@ -62,7 +62,7 @@ async fn create(State(api): State<Arc<Api>>, _: Operator, new: New) -> Result<Re
 async fn list(State(api): State<Arc<Api>>, _: Operator, query: ListQuery) -> Result<Response, Error> {
     let listing = Listing::of(keys::TENANTS.to_owned(), "TENANT#");
     let found = api.store.core.list::<Tenant>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    Ok(page(&found, tenants::view))
+    page(&found, tenants::view)
 }
 
 async fn create_key_of(
@@ -99,7 +99,7 @@ async fn list_keys(
 ) -> Result<Response, Error> {
     let listing = Listing::of(keys::tenant(caller.tenant), "APIKEY#");
     let found = api.store.core.list::<ApiKey>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    Ok(page(&found, tenants::view_key))
+    page(&found, tenants::view_key)
 }
 
 async fn revoke_key(

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
 use crate::domain::pull::{self, Report};
+use crate::domain::room::Room;
 use crate::domain::schedule::{Next, expiry, settle};
 use crate::domain::subscription::Subscription;
 use crate::domain::timestamp;
@@ -85,16 +86,36 @@ impl Pulls {
         now: DateTime<Utc>,
     ) -> Result<Vec<Value>, Error> {
         let partition = keys::pull(subscription.tenant_id, subscription.id);
-        let found = self.store.deliveries.due(&partition, &keys::time(now), most).await?;
+        let found = self.store.deliveries.due(&partition, now, most).await?;
         let rows = self.store.deliveries.get_many(&found).await?;
-        let rows: Result<Vec<Delivery>, Error> = rows.into_iter().map(table::read).collect();
         // The index may show what has moved on meanwhile.
         let waits = |row: &Delivery| {
             row.due_pk.as_ref() == Some(&partition) && row.due().is_some_and(|due| due <= now)
         };
-        let rows = rows?.into_iter().filter(waits);
-        let fetched = try_join_all(rows.map(|row| self.take(subscription, row, now))).await?;
+        let rows = rows.into_iter().filter_map(table::readable::<Delivery>).filter(waits);
+        let found = try_join_all(rows.map(async |row| {
+            let event = self.event(&row, now).await?;
+            Ok::<_, Error>((row, event))
+        }));
+        // What an answer cannot hold stays for the next.
+        let mut room = Room::default();
+        let fits = |(number, (_, event)): &(usize, (Delivery, Option<Event>))| {
+            let data = event.as_ref().map_or("", |event| &event.data);
+            // The body is a text within the answer.
+            room.takes(&Value::from(data).to_string()) || *number == 0
+        };
+        let found: Vec<_> = found.await?.into_iter().enumerate().take_while(fits).collect();
+        let taken = found.into_iter().map(|(_, (row, event))| self.take(subscription, row, event, now));
+        let fetched = try_join_all(taken).await?;
         Ok(fetched.into_iter().flatten().collect())
+    }
+
+    /// The event that a row carries, unless it is too late for it.
+    async fn event(&self, row: &Delivery, now: DateTime<Utc>) -> Result<Option<Event>, Error> {
+        match row.event_id.filter(|_| now < expiry(row.created_at)) {
+            Some(id) => self.store.core.get(&keys::event(row.tenant_id, id)).await,
+            None => Ok(None),
+        }
     }
 
     /// Takes a delivery for a reader; none when another was first, or when it is too late for it.
@@ -102,12 +123,9 @@ impl Pulls {
         &self,
         subscription: &Subscription,
         mut row: Delivery,
+        event: Option<Event>,
         now: DateTime<Utc>,
     ) -> Result<Option<Value>, Error> {
-        let event: Option<Event> = match row.event_id.filter(|_| now < expiry(row.created_at)) {
-            Some(id) => self.store.core.get(&keys::event(row.tenant_id, id)).await?,
-            None => None,
-        };
         let Some(event) = event else {
             let reason = if now < expiry(row.created_at) { "event_expired" } else { "expired" };
             row.end(Status::Cancelled, Some(reason), now);

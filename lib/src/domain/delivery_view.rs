@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::delivery::{Attempt, Delivery};
 use super::event::{self, Event};
 use super::headers::REDACTED;
+use super::room::Room;
 use super::subscription::{AuthType, Subscription};
 use super::timestamp;
 
@@ -55,11 +56,27 @@ pub fn with_request(delivery: &Delivery, context: Context<'_>) -> Value {
     view
 }
 
-/// A delivery by itself, with every attempt that is kept, oldest first.
+/// A delivery by itself, with every attempt that is kept, oldest first. Where an answer cannot hold every attempt's
+/// body, the newest have theirs, and the others say `cut`.
 #[must_use]
 pub fn whole(delivery: &Delivery, context: Context<'_>) -> Value {
     let mut view = with_request(delivery, context);
-    let log: Vec<Value> = delivery.log.iter().map(|attempt| shown(delivery, attempt, context)).collect();
+    let mut room = Room::default();
+    room.takes(&view.to_string());
+    let newest_first = delivery.log.iter().rev();
+    let mut log: Vec<Value> = newest_first
+        .map(|attempt| {
+            let mut view = shown(delivery, attempt, context);
+            if !room.takes(&view.to_string())
+                && let Some(members) = view.as_object_mut()
+            {
+                members.remove("body");
+                members.insert("cut".to_owned(), Value::Bool(true));
+            }
+            view
+        })
+        .collect();
+    log.reverse();
     if let Some(members) = view.as_object_mut() {
         members.insert("log".to_owned(), Value::Array(log));
     }

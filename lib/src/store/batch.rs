@@ -1,49 +1,62 @@
 //! Many items written with few requests.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::query::key_of;
 use super::table::{failed, write};
 use super::{Key, Table};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// How many items one request writes.
-const MOST: usize = 25;
+const MAX_WRITES: usize = 25;
 
 impl Table {
-    /// Writes items whether or not they are there, 25 to a request. Says which (by number) were not written;
-    /// the others are. Only for what no other writer can have changed, and each place once.
+    /// Writes items whether or not they are there, 25 to a request. Says which (by number) were not written, and
+    /// why; the others are. Only for what no other writer can have changed; of several for one place the first is
+    /// written.
     ///
     /// # Errors
     /// A fault when a value cannot be written.
-    pub async fn put_many<T: Serialize>(&self, items: &[(Key, T)]) -> Result<Vec<usize>, Error> {
-        let mut unwritten = Vec::new();
-        for (number, some) in items.chunks(MOST).enumerate() {
-            let mut places = HashMap::new();
-            let mut requests = Vec::new();
-            for (within, (key, value)) in some.iter().enumerate() {
-                places.insert(key.clone(), number.saturating_mul(MOST).saturating_add(within));
+    pub async fn put_many<T: Serialize>(&self, items: &[(Key, T)]) -> Result<BTreeMap<usize, Kind>, Error> {
+        let mut places = HashSet::new();
+        let mut puts = Vec::new();
+        for (key, value) in items {
+            // A request that names a place twice is refused as a whole.
+            if places.insert(key) {
                 let put = PutRequest::builder().set_item(Some(write(key, value)?)).build();
-                let put = put.map_err(|error| Error::fault("a write cannot be built").caused_by(error))?;
-                requests.push(WriteRequest::builder().put_request(put).build());
-            }
-            let written = self.client().batch_write_item().request_items(self.name(), requests).send().await;
-            match written {
-                Ok(output) => {
-                    let left = output.unprocessed_items.unwrap_or_default().into_values().flatten();
-                    let keys = left.filter_map(|request| key_of(request.put_request?.item()));
-                    unwritten.extend(keys.filter_map(|key| places.remove(&key)));
-                }
-                Err(error) => {
-                    let error = failed("BatchWriteItem", error);
-                    tracing::warn!(error = %error, items = some.len(), "items were not written");
-                    unwritten.extend(places.into_values());
-                }
+                puts.push(put.map_err(|error| Error::fault("a write cannot be built").caused_by(error))?);
             }
         }
-        Ok(unwritten)
+        let mut unwritten = HashMap::new();
+        for some in puts.chunks(MAX_WRITES) {
+            unwritten.extend(self.put_some(some).await);
+        }
+        let failed = |(number, (key, _)): (usize, &(Key, T))| Some((number, *unwritten.get(key)?));
+        Ok(items.iter().enumerate().filter_map(failed).collect())
+    }
+
+    /// Writes what fits one request. One that is refused for one of its items is made again item by item.
+    async fn put_some(&self, puts: &[PutRequest]) -> HashMap<Key, Kind> {
+        let request = |put: &PutRequest| WriteRequest::builder().put_request(put.clone()).build();
+        let requests: Vec<WriteRequest> = puts.iter().map(request).collect();
+        match self.client().batch_write_item().request_items(self.name(), requests).send().await {
+            Ok(output) => {
+                let left = output.unprocessed_items.unwrap_or_default().into_values().flatten();
+                left.filter_map(|left| Some((key_of(left.put_request?.item())?, Kind::Unavailable))).collect()
+            }
+            Err(error) => {
+                let error = failed("BatchWriteItem", error);
+                if error.kind == Kind::Refused && puts.len() > 1 {
+                    let each = puts.chunks(1).map(|one| Box::pin(self.put_some(one)));
+                    return join_all(each).await.into_iter().flatten().collect();
+                }
+                tracing::warn!(error = %error, items = puts.len(), "items were not written");
+                puts.iter().filter_map(|put| Some((key_of(put.item())?, error.kind))).collect()
+            }
+        }
     }
 }

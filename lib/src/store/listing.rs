@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -12,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::query::key_of;
-use super::table::{failed, read};
+use super::sort_keys::{Bound, SortKeys};
+use super::table::{failed, readable};
 use super::{Item, Table};
 use crate::error::{Error, Kind};
 
 /// How many rows one request examines at most.
-const MOST_EXAMINED: u64 = 10_000;
+const MAX_EXAMINED: u64 = 10_000;
 /// How many rows past its page a request usually counts for `total`.
 pub const COUNTED_AHEAD: u64 = 1_000;
 /// How many rows of one partition are read at once, at least and at most.
@@ -97,7 +97,10 @@ pub struct PageRequest {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cursor {
     list: String,
-    after: String,
+    /// The last row's sort key, where the list is read from a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Bound>,
+    /// How many rows of the list came before.
     seen: u64,
     page: u64,
     as_of: DateTime<Utc>,
@@ -113,9 +116,11 @@ impl Cursor {
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(not_ours)
     }
 
-    /// Whether it is a cursor of that list, and leads nowhere else.
-    fn is_of(&self, listing: &Listing) -> bool {
-        self.list == listing.mark() && self.after.starts_with(&listing.prefix)
+    /// The sort key to go on behind, if it is a cursor of that list and leads nowhere else.
+    fn of(&self, listing: &Listing) -> Result<&Bound, Error> {
+        let is_ours =
+            |after: &&Bound| self.list == listing.mark() && after.as_str().starts_with(&listing.prefix);
+        self.after.as_ref().filter(is_ours).ok_or_else(not_ours)
     }
 
     fn text(&self) -> String {
@@ -130,6 +135,32 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the page stands.
     pub pagination: Pagination,
+    /// The cursor behind each row.
+    cursors: Vec<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// The page with each row made into something else.
+    #[must_use]
+    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Page<U> {
+        let items = self.items.into_iter().map(row).collect();
+        Page { items, pagination: self.pagination, cursors: self.cursors }
+    }
+
+    /// Where the page stands when only its first `count` rows are given: the next one begins right behind them.
+    #[must_use]
+    pub fn cut_behind(&self, count: usize) -> Pagination {
+        let last = count.checked_sub(1).and_then(|last| self.cursors.get(last));
+        if count >= self.items.len() {
+            return self.pagination.clone();
+        }
+        Pagination {
+            cut: true,
+            has_more: true,
+            next_cursor: last.map(Cursor::text),
+            ..self.pagination.clone()
+        }
+    }
 }
 
 /// Where a page stands in its list.
@@ -142,6 +173,9 @@ pub struct Pagination {
     pub page_size: u64,
     /// Whether another page follows.
     pub has_more: bool,
+    /// Whether the page ends early because an answer can hold no more; the rest is reached by the cursor alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// What to pass for the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
@@ -170,67 +204,130 @@ impl Table {
         now: DateTime<Utc>,
         keep: impl Fn(&T) -> bool,
     ) -> Result<Page<T>, Error> {
-        let cursor = request.cursor.as_ref();
-        if cursor.is_some_and(|cursor| !cursor.is_of(listing)) {
-            return Err(not_ours());
-        }
-        let as_of = cursor.map(|cursor| cursor.as_of).or(request.as_of).unwrap_or(now);
-        let (mut seen, page) = cursor.map_or((0, request.page), |cursor| (cursor.seen, cursor.page));
-        let first = page.saturating_sub(1).saturating_mul(request.page_size);
-        let end = first.saturating_add(request.page_size);
-        if cursor.is_none() && end > MOST_EXAMINED {
+        let window = Window::of(request, now);
+        if request.cursor.is_none() && window.end > MAX_EXAMINED {
             return Err(Error::new(
                 Kind::Invalid,
                 "page_too_deep",
                 "Pages this deep are reached with cursor",
             ));
         }
-        let mut items = Vec::new();
-        let mut next_cursor = None;
+        let after = request.cursor.as_ref().map(|cursor| cursor.of(listing)).transpose()?;
+        let top = Bound::new(format!("{}{}", listing.prefix, (listing.bound)(window.as_of)));
+        let top = top.ok_or_else(|| Error::fault("a list has no upper bound"))?;
+        let wanted = request.page_size.saturating_add(listing.counted_ahead);
+        let from = Reading { sk: after.unwrap_or(&top), exclusive: after.is_some(), wanted };
+        let mut rows = Rows::new(listing.mark(), window);
         let mut examined: u64 = 0;
         let mut complete = true;
-        let after = cursor.map(|cursor| cursor.after.clone());
-        let top = format!("{}{}", listing.prefix, (listing.bound)(as_of));
         'groups: for group in &listing.groups {
-            let wanted = request.page_size.saturating_add(listing.counted_ahead);
-            let from = Reading { sk: after.as_ref().unwrap_or(&top), exclusive: after.is_some(), wanted };
             let mut merge = Merge::new(self, group, &listing.prefix, &from);
             while let Some((sk, item)) = merge.next().await? {
                 examined = examined.saturating_add(1);
-                if examined > MOST_EXAMINED || seen >= end.saturating_add(listing.counted_ahead) {
+                if examined > MAX_EXAMINED
+                    || rows.seen >= rows.window.end.saturating_add(listing.counted_ahead)
+                {
                     complete = false;
                     break 'groups;
                 }
                 // A mark beside a row is not a row of the list.
-                if sk.ends_with("#FANOUT") {
-                    continue;
+                let row = if sk.ends_with("#FANOUT") { None } else { readable(item) };
+                rows.examined(Bound::new(sk));
+                if let Some(row) = row.filter(|row| keep(row)) {
+                    rows.add(row);
                 }
-                let row: T = read(item)?;
-                if !keep(&row) {
-                    continue;
-                }
-                if seen >= first && seen < end {
-                    items.push(row);
-                    let list = listing.mark();
-                    next_cursor =
-                        Some(Cursor { list, after: sk, seen: end, page: page.saturating_add(1), as_of });
-                }
-                seen = seen.saturating_add(1);
             }
         }
-        let has_more = seen > end || !complete;
-        Ok(Page {
-            items,
+        Ok(rows.into_page(complete))
+    }
+}
+
+/// Which rows of a list a page has, counted from the list's first.
+struct Window {
+    page: u64,
+    page_size: u64,
+    /// How many rows came before those that are read.
+    seen: u64,
+    first: u64,
+    end: u64,
+    as_of: DateTime<Utc>,
+}
+
+impl Window {
+    fn of(request: &PageRequest, now: DateTime<Utc>) -> Self {
+        let page_size = request.page_size;
+        let (page, seen, first) = match &request.cursor {
+            Some(cursor) => (cursor.page, cursor.seen, cursor.seen),
+            None => (request.page, 0, request.page.saturating_sub(1).saturating_mul(page_size)),
+        };
+        let as_of = request.cursor.as_ref().map(|cursor| cursor.as_of).or(request.as_of).unwrap_or(now);
+        Self { page, page_size, seen, first, end: first.saturating_add(page_size), as_of }
+    }
+}
+
+/// The rows of a page as they are found.
+struct Rows<T> {
+    list: String,
+    window: Window,
+    /// Rows of the list up to here.
+    seen: u64,
+    /// The sort key of the row that was examined last.
+    last: Option<Bound>,
+    items: Vec<T>,
+    cursors: Vec<Cursor>,
+}
+
+impl<T> Rows<T> {
+    fn new(list: String, window: Window) -> Self {
+        Self { list, seen: window.seen, window, last: None, items: Vec::new(), cursors: Vec::new() }
+    }
+
+    /// Notes which row was looked at, whether or not the list has it.
+    fn examined(&mut self, sk: Option<Bound>) {
+        self.last = sk;
+    }
+
+    /// Counts a row, and keeps it if the page has it.
+    fn add(&mut self, row: T) {
+        let place = self.seen;
+        self.seen = self.seen.saturating_add(1);
+        if (self.window.first..self.window.end).contains(&place) {
+            self.items.push(row);
+            self.cursors.push(self.cursor());
+        }
+    }
+
+    /// The cursor behind the row that was examined last.
+    fn cursor(&self) -> Cursor {
+        Cursor {
+            list: self.list.clone(),
+            after: self.last.clone(),
+            seen: self.seen,
+            page: self.window.page.saturating_add(1),
+            as_of: self.window.as_of,
+        }
+    }
+
+    fn into_page(self, complete: bool) -> Page<T> {
+        let has_more = self.seen > self.window.end || !complete;
+        // A page that ended early, having examined as much as it may, goes on behind what it examined.
+        let is_full = self.seen >= self.window.end;
+        let next = if is_full { self.cursors.last().cloned() } else { Some(self.cursor()) };
+        let next_cursor = next.filter(|_| has_more).map(|cursor| cursor.text());
+        Page {
+            items: self.items,
             pagination: Pagination {
-                page,
-                page_size: request.page_size,
+                page: self.window.page,
+                page_size: self.window.page_size,
                 has_more,
-                next_cursor: next_cursor.filter(|_| has_more).map(|cursor| cursor.text()),
-                total: seen,
+                cut: false,
+                next_cursor,
+                total: self.seen,
                 total_is_lower_bound: !complete,
-                as_of,
+                as_of: self.window.as_of,
             },
-        })
+            cursors: self.cursors,
+        }
     }
 }
 
@@ -245,38 +342,17 @@ pub fn page_of<T>(
     now: DateTime<Utc>,
     made_at: fn(&T) -> DateTime<Utc>,
 ) -> Result<Page<T>, Error> {
-    let listing = Listing::of(name.to_owned(), "");
-    let cursor = request.cursor.as_ref();
-    if cursor.is_some_and(|cursor| !cursor.is_of(&listing)) {
+    let list = Listing::of(name.to_owned(), "").mark();
+    if request.cursor.as_ref().is_some_and(|cursor| cursor.list != list) {
         return Err(not_ours());
     }
-    let as_of = cursor.map(|cursor| cursor.as_of).or(request.as_of).unwrap_or(now);
-    let page = cursor.map_or(request.page, |cursor| cursor.page);
-    let first = page.saturating_sub(1).saturating_mul(request.page_size);
-    let end = first.saturating_add(request.page_size);
-    let mut total: u64 = 0;
-    let mut items = Vec::new();
+    let window = Window::of(request, now);
+    let as_of = window.as_of;
+    let mut page = Rows::new(list, Window { seen: 0, ..window });
     for row in rows.into_iter().filter(|row| made_at(row) <= as_of) {
-        if (first..end).contains(&total) {
-            items.push(row);
-        }
-        total = total.saturating_add(1);
+        page.add(row);
     }
-    let has_more = total > end;
-    let list = listing.mark();
-    let next = Cursor { list, after: String::new(), seen: end, page: page.saturating_add(1), as_of };
-    Ok(Page {
-        items,
-        pagination: Pagination {
-            page,
-            page_size: request.page_size,
-            has_more,
-            next_cursor: has_more.then(|| next.text()),
-            total,
-            total_is_lower_bound: false,
-            as_of,
-        },
-    })
+    Ok(page.into_page(true))
 }
 
 /// How many rows of each partition are read at first: twice its share of what is wanted, as no two are alike.
@@ -294,14 +370,14 @@ struct Merge<'a> {
 
 /// Where rows are read from, and how many of all partitions together.
 struct Reading<'a> {
-    sk: &'a str,
+    sk: &'a Bound,
     exclusive: bool,
     wanted: u64,
 }
 
 struct Source {
     partition: String,
-    from: String,
+    from: Bound,
     exclusive: bool,
     /// How many rows are read next: more each time, because whoever goes on is looking for few among many.
     limit: u64,
@@ -315,7 +391,7 @@ impl<'a> Merge<'a> {
         let limit = first_read(from.wanted, partitions.len());
         let source = |partition: &String| Source {
             partition: partition.clone(),
-            from: from.sk.to_owned(),
+            from: from.sk.clone(),
             exclusive: from.exclusive,
             limit,
             rows: VecDeque::new(),
@@ -347,15 +423,8 @@ impl Source {
 
     async fn read(&mut self, table: &Table, prefix: &str) -> Result<(), Error> {
         let output = table
-            .client()
-            .query()
-            .table_name(table.name())
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", AttributeValue::S(self.partition.clone()))
-            .expression_attribute_values(":from", AttributeValue::S(prefix.to_owned()))
-            .expression_attribute_values(":to", AttributeValue::S(self.from.clone()))
+            .rows_of(&self.partition, SortKeys::between(prefix, self.from.clone()))
             .scan_index_forward(false)
-            .consistent_read(true)
             .limit(i32::try_from(self.limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(self.start.take())
             .send()
@@ -364,7 +433,7 @@ impl Source {
         self.limit = self.limit.saturating_mul(2).min(READ_AT_ONCE.1);
         for item in output.items.unwrap_or_default() {
             let Some(key) = key_of(&item) else { continue };
-            if !(self.exclusive && key.sk == self.from) {
+            if !(self.exclusive && key.sk == self.from.as_str()) {
                 self.rows.push_back((key.sk, item));
             }
         }

@@ -7,6 +7,7 @@ pub mod listing;
 mod pace;
 mod pulse;
 mod query;
+mod sort_keys;
 pub(crate) mod subscriptions;
 pub mod table;
 pub mod transaction;
@@ -23,8 +24,9 @@ use crate::environment::Environment;
 use crate::error::Error;
 
 pub use keys::Key;
-pub use listing::{Listing, Page, PageRequest};
+pub use listing::{Listing, Page, PageRequest, Pagination};
 pub use pulse::News;
+pub use sort_keys::Bound;
 pub use table::{Created, Table};
 pub use transaction::{Commit, Transaction};
 

@@ -1,10 +1,13 @@
 //! Queries over one partition, and over the index of due deliveries.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
-use super::table::{failed, read};
-use super::{Item, Key, Table};
+use super::sort_keys::{Bound, SortKeys};
+use super::table::{failed, read, readable};
+use super::{Item, Key, Table, keys};
 use crate::error::Error;
 
 impl Table {
@@ -13,18 +16,13 @@ impl Table {
     /// # Errors
     /// Unavailable when DynamoDB is.
     pub async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<Item>, Error> {
+        let to = Bound::new(to).ok_or_else(|| Error::fault("a range has no upper bound"))?;
+        let wanted = SortKeys::between(from, to);
         let mut rows = Vec::new();
         let mut start = None;
         loop {
             let output = self
-                .client()
-                .query()
-                .table_name(self.name())
-                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-                .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-                .expression_attribute_values(":from", AttributeValue::S(from.to_owned()))
-                .expression_attribute_values(":to", AttributeValue::S(to.to_owned()))
-                .consistent_read(true)
+                .rows_of(partition, wanted.clone())
                 .set_exclusive_start_key(start.take())
                 .send()
                 .await
@@ -46,7 +44,8 @@ impl Table {
         rows.into_iter().map(read).collect()
     }
 
-    /// Some rows of one partition, oldest first, after a sort key; and the sort key to go on after.
+    /// Some rows of one partition, oldest first, behind a sort key (empty: from the first); and the sort key to go on
+    /// behind. A row that cannot be read is logged and left out.
     ///
     /// # Errors
     /// Unavailable when DynamoDB is.
@@ -57,27 +56,49 @@ impl Table {
         limit: i32,
     ) -> Result<(Vec<T>, Option<String>), Error> {
         let output = self
-            .client()
-            .query()
-            .table_name(self.name())
-            .key_condition_expression("pk = :pk AND sk > :after")
-            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-            .expression_attribute_values(":after", AttributeValue::S(after.to_owned()))
-            .consistent_read(true)
+            .rows_of(partition, SortKeys::behind(after))
             .limit(limit)
             .send()
             .await
             .map_err(|error| failed("Query", error))?;
         let next = output.last_evaluated_key.as_ref().and_then(key_of).map(|key| key.sk);
-        let rows: Result<Vec<T>, Error> = output.items.unwrap_or_default().into_iter().map(read).collect();
-        Ok((rows?, next))
+        Ok((output.items.unwrap_or_default().into_iter().filter_map(readable).collect(), next))
+    }
+
+    /// Some sort keys of one partition between two bounds, oldest first, and where to go on: what a row holds is not
+    /// brought over.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn sort_keys(
+        &self,
+        partition: &str,
+        from: &str,
+        to: &str,
+        start: Option<Item>,
+    ) -> Result<(Vec<String>, Option<Item>), Error> {
+        let to = Bound::new(to).ok_or_else(|| Error::fault("a range has no upper bound"))?;
+        let output = self
+            .rows_of(partition, SortKeys::between(from, to))
+            .projection_expression("pk, sk")
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| failed("Query", error))?;
+        let keys = output.items.unwrap_or_default().iter().filter_map(key_of).map(|key| key.sk).collect();
+        Ok((keys, output.last_evaluated_key))
+    }
+
+    /// A consistent query of a partition's rows.
+    pub(super) fn rows_of(&self, partition: &str, wanted: SortKeys) -> QueryFluentBuilder {
+        wanted.of(partition, self.client().query().table_name(self.name()).consistent_read(true))
     }
 
     /// The keys of the rows of the index `due` that are due by `until`, soonest first; at most `limit`.
     ///
     /// # Errors
     /// Unavailable when DynamoDB is.
-    pub async fn due(&self, partition: &str, until: &str, limit: i32) -> Result<Vec<Key>, Error> {
+    pub async fn due(&self, partition: &str, until: DateTime<Utc>, limit: i32) -> Result<Vec<Key>, Error> {
         let output = self
             .client()
             .query()
@@ -85,7 +106,7 @@ impl Table {
             .index_name("due")
             .key_condition_expression("duePk = :pk AND dueAt <= :until")
             .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-            .expression_attribute_values(":until", AttributeValue::S(until.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(keys::time(until)))
             .limit(limit)
             .send()
             .await
@@ -95,7 +116,7 @@ impl Table {
 }
 
 /// Where an item is, if it says so.
-pub(super) fn key_of(item: &Item) -> Option<Key> {
+pub fn key_of(item: &Item) -> Option<Key> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     Some(Key { pk: text("pk")?, sk: text("sk")? })
 }

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnC
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use super::query::key_of;
 use super::{Item, Key};
 use crate::error::Error;
 
@@ -184,6 +185,22 @@ impl Table {
         Ok(())
     }
 
+    /// Takes an item out of the index `due`, whatever else it holds.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub async fn leave_due_index(&self, key: &Key) -> Result<(), Error> {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(attributes(key)))
+            .update_expression("REMOVE duePk, dueAt")
+            .send()
+            .await
+            .map_err(|error| failed("UpdateItem", error))?;
+        Ok(())
+    }
+
     /// Removes an item, if it is there.
     ///
     /// # Errors
@@ -225,25 +242,39 @@ pub fn read<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
         .map_err(|error| Error::fault("a stored item cannot be read").caused_by(error))
 }
 
-/// Whether DynamoDB refused for what the request says (our fault) or could not serve it now.
+/// An item as a value, unless it cannot be read: then that is logged, and what it stands among goes on without it.
+pub fn readable<T: DeserializeOwned>(item: Item) -> Option<T> {
+    let place = key_of(&item);
+    read(item)
+        .inspect_err(|error| {
+            let (pk, sk) = place.map_or_else(Default::default, |key| (key.pk, key.sk));
+            tracing::error!(item.pk = pk, item.sk = sk, error.detail = %error, "a stored item cannot be read");
+        })
+        .ok()
+}
+
+/// What a failed request means: DynamoDB refuses what was to be written, refuses the request for another mistake of
+/// ours, or could not serve it now.
 pub(super) fn failed<E, R>(operation: &'static str, error: SdkError<E, R>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    let ours = matches!(
-        error.code(),
+    let is_write = matches!(
+        operation,
+        "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems"
+    );
+    let answer = match error.code() {
+        Some("ValidationException" | "ItemCollectionSizeLimitExceededException") if is_write => {
+            Error::refused("DynamoDB refuses to write this")
+        }
         Some(
             "ValidationException"
-                | "AccessDeniedException"
-                | "ResourceNotFoundException"
-                | "SerializationException"
-        )
-    );
-    let answer = if ours {
-        Error::fault("DynamoDB refused a request")
-    } else {
-        Error::unavailable("DynamoDB did not serve a request")
+            | "AccessDeniedException"
+            | "ResourceNotFoundException"
+            | "SerializationException",
+        ) => Error::fault("DynamoDB refused a request"),
+        _ => Error::unavailable("DynamoDB did not serve a request"),
     };
     answer.about(operation).caused_by(error)
 }

@@ -158,7 +158,8 @@ impl Transaction {
     /// Writes everything, or nothing.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB does not answer or another transaction is at the same items.
+    /// Unavailable when DynamoDB does not answer or another transaction is at the same items; refused when an item
+    /// can never be written.
     pub async fn commit(self) -> Result<Commit, Error> {
         let result = self.client.transact_write_items().set_transact_items(Some(self.writes)).send().await;
         let Err(error) = result else { return Ok(Commit::Done) };
@@ -174,6 +175,13 @@ impl Transaction {
                 .collect();
             if !refused.is_empty() {
                 return Ok(Commit::Refused(refused));
+            }
+            let is_invalid = |code: Option<&str>| {
+                matches!(code, Some("ValidationError" | "ItemCollectionSizeLimitExceeded"))
+            };
+            if reasons.iter().any(|reason| is_invalid(reason.code())) {
+                let refused = Error::refused("DynamoDB refuses to write this");
+                return Err(refused.about("TransactWriteItems").caused_by(error));
             }
         }
         Err(failed("TransactWriteItems", error))

@@ -5,11 +5,12 @@ use aws_lambda_events::encodings::Body as Encoded;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::SET_COOKIE;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use lambda_http::request::RequestContext;
 use tower::ServiceExt as _;
 
+use crate::domain::room::MAX_ANSWER_BYTES;
 use crate::error::Error;
 
 /// Where a request came from, as API Gateway saw it.
@@ -47,7 +48,12 @@ pub async fn serve(router: &Router, event: &str) -> Result<String, Error> {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    answer(response).await
+    let answer = answer(response).await?;
+    if answer.len() <= MAX_ANSWER_BYTES {
+        return Ok(answer);
+    }
+    let error = Error::fault("an answer is larger than Lambda gives back");
+    self::answer(error.into_response()).await
 }
 
 async fn answer(response: Response) -> Result<String, Error> {

@@ -122,7 +122,7 @@ impl Creation<'_> {
             Ok(made) => made,
             Err(error) => {
                 // Nothing was made: the key is free again. Should this fail, it is after a minute.
-                if !error.is_transient() && error.kind != Kind::Fault {
+                if !error.is_transient() && !matches!(error.kind, Kind::Refused | Kind::Fault) {
                     self.store.core.delete(&place).await?;
                 }
                 return Err(error);

@@ -10,9 +10,13 @@ pub mod tokens;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::store::Page;
+use crate::domain::room::Room;
+use crate::error::Error;
+use crate::store::{Page, Pagination};
 
 /// A successful answer with one thing in it.
 #[must_use]
@@ -20,9 +24,30 @@ pub fn data(status: StatusCode, data: &Value) -> Response {
     (status, Json(json!({"success": true, "data": data}))).into_response()
 }
 
-/// A successful answer with a page of a list, each row as `view` shows it.
-#[must_use]
-pub fn page<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Response {
-    let rows: Vec<Value> = page.items.iter().map(view).collect();
-    Json(json!({"success": true, "data": rows, "pagination": page.pagination})).into_response()
+/// A page of a list as it is written.
+#[derive(Serialize)]
+struct Listed<'a> {
+    success: bool,
+    data: &'a [Box<RawValue>],
+    pagination: Pagination,
+}
+
+/// A successful answer with a page of a list, each row as `view` shows it. The page ends where an answer can hold no
+/// more rows; its cursor leads to the others.
+///
+/// # Errors
+/// A fault when a row cannot be written.
+pub fn page<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Result<Response, Error> {
+    let mut room = Room::default();
+    let mut rows = Vec::with_capacity(page.items.len());
+    for item in &page.items {
+        let row = to_raw_value(&view(item));
+        let row = row.map_err(|error| Error::fault("a row cannot be written").caused_by(error))?;
+        if !room.takes(row.get()) && !rows.is_empty() {
+            break;
+        }
+        rows.push(row);
+    }
+    let pagination = page.cut_behind(rows.len());
+    Ok(Json(Listed { success: true, data: &rows, pagination }).into_response())
 }

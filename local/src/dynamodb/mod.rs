@@ -3,6 +3,7 @@
 //! The engine serves its protocol on a listener only, so it listens on an inner port of loopback and
 //! our router forwards to it over kept connections. That hop is where writes are noticed.
 
+mod conditions;
 mod streams;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use dynoxide::Database;
@@ -18,6 +19,7 @@ use http::{StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
 use stella::error::Error;
 use tokio::net::TcpListener;
@@ -36,6 +38,9 @@ const WRITES: [&str; 8] = [
     "ExecuteTransaction",
     "BatchExecuteStatement",
 ];
+
+/// The largest request that DynamoDB takes, in bytes.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The embedded engine and the way to it. Clones share it.
 #[derive(Clone)]
@@ -142,8 +147,18 @@ fn engine(error: &dynoxide::DynoxideError) -> Error {
 }
 
 async fn forward(State(tables): State<DynamoDb>, mut request: Request) -> Response {
-    let writes =
-        crate::calls::target(request.headers()).is_some_and(|(_, operation)| WRITES.contains(&operation));
+    let operation = crate::calls::target(request.headers()).map(|(_, operation)| operation.to_owned());
+    let writes = operation.as_deref().is_some_and(|operation| WRITES.contains(&operation));
+    if operation.as_deref() == Some("Query") {
+        let (parts, body) = request.into_parts();
+        let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+        };
+        if let Some(why) = serde_json::from_slice(&body).ok().and_then(|query| conditions::refusal(&query)) {
+            return invalid(&why);
+        }
+        request = Request::from_parts(parts, Body::from(body));
+    }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     match Uri::builder().scheme("http").authority(tables.inner.to_string()).path_and_query(path).build() {
         Ok(uri) => *request.uri_mut() = uri,
@@ -167,9 +182,16 @@ async fn forward(State(tables): State<DynamoDb>, mut request: Request) -> Respon
     }
 }
 
+/// DynamoDB's answer to a request that is not valid.
+fn invalid(why: &str) -> Response {
+    let problem = json!({"__type": "com.amazon.coral.validate#ValidationException", "message": why});
+    let content_type = (http::header::CONTENT_TYPE, "application/x-amz-json-1.0");
+    (StatusCode::BAD_REQUEST, [content_type], problem.to_string()).into_response()
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::Value;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -9,6 +9,7 @@ mod named_secrets;
 mod oidc;
 mod openapi;
 mod outage;
+mod pages;
 mod portal;
 mod pull;
 mod push;
