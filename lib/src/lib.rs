@@ -23,6 +23,8 @@ pub mod metrics;
 #[cfg(feature = "aws")]
 pub mod outbound;
 #[cfg(feature = "aws")]
+mod panic;
+#[cfg(feature = "aws")]
 pub mod queue;
 #[cfg(feature = "aws")]
 pub mod secrets;

@@ -97,7 +97,17 @@ impl Drive {
                     };
                     self.drivers.spawn(poller.run(self.stop.clone()));
                 }
-                Source::Stream { table, batch_size, window, patterns, bisects, reports_failures } => {
+                Source::Stream {
+                    table,
+                    batch_size,
+                    window,
+                    patterns,
+                    bisects,
+                    reports_failures,
+                    retries,
+                    on_failure,
+                } => {
+                    let queue = on_failure.clone();
                     let mapping = stream::Mapping {
                         dynamodb: self.dynamodb.clone(),
                         table: table.clone(),
@@ -108,6 +118,9 @@ impl Drive {
                         patterns: patterns.iter().map(Pattern::parse).collect::<Result<_, _>>()?,
                         bisects: *bisects,
                         reports_failures: *reports_failures,
+                        retries: *retries,
+                        on_failure: queue.map(|queue| (self.sqs.clone(), queue)),
+                        time: self.context.time.clone(),
                     };
                     self.drivers.spawn(mapping.run(self.stop.clone()));
                 }

@@ -96,6 +96,10 @@ pub enum Source {
         bisects: bool,
         /// Whether the answer names the first record that failed.
         reports_failures: bool,
+        /// How often a batch is tried again before it is given up; none goes on for ever.
+        retries: Option<u64>,
+        /// The queue that is told of what was given up.
+        on_failure: Option<String>,
     },
     /// The passing of time.
     Schedule {

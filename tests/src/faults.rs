@@ -15,6 +15,9 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 
 mod partial;
+mod refusal;
+
+use refusal::Refusal;
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,10 @@ struct Shared {
     target: String,
     client: Client<HttpConnector, Body>,
     rule: Mutex<Rule>,
+    /// What the service refuses for good in whatever is sent or written.
+    poison: Mutex<Option<String>>,
+    /// What it has no capacity for.
+    starved: Mutex<Option<String>>,
 }
 
 /// A wire before an endpoint.
@@ -63,6 +70,8 @@ impl Wire {
             target: target.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             rule: Mutex::new(Box::new(|_| Fault::None)),
+            poison: Mutex::default(),
+            starved: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of loopback");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -76,9 +85,22 @@ impl Wire {
         *self.shared.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 
+    /// From now on the service refuses for good whatever holds this text, as it does what it can never take: of a
+    /// batch of messages the entry, of other writes the request.
+    pub fn refuse(&self, text: &str) {
+        *self.shared.poison.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
+    }
+
+    /// From now on every call that holds this text is throttled.
+    pub fn starve(&self, text: &str) {
+        *self.shared.starved.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
+    }
+
     /// From now on nothing fails.
     pub fn mend(&self) {
         self.fail(|_| Fault::None);
+        *self.shared.poison.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.shared.starved.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -96,7 +118,21 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(format!("{}{path}", shared.target)).expect("an address");
     let Ok(mut body) = to_bytes(body, usize::MAX).await else { return broken() };
+    let starved = shared.starved.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if starved.is_some_and(|text| String::from_utf8_lossy(&body).contains(&text)) {
+        return throttled();
+    }
     let mut left_out = None;
+    let poison = shared.poison.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match poison.map_or(Refusal::None, |poison| refusal::of(&operation, &body, &poison)) {
+        Refusal::None => {}
+        Refusal::Whole(code) => return refused(code),
+        Refusal::Entries(rest, failed) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            body = rest;
+            left_out = Some(failed);
+        }
+    }
     if fault == Fault::InPart
         && let Some((part, rest)) = partial::split(&operation, &body)
     {
@@ -122,7 +158,7 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
             let end = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("as asked"))]);
             answer.map(|_| Body::from_stream(end))
         }
-        Fault::InPart if left_out.is_some() => {
+        _ if left_out.is_some() => {
             let (mut parts, answer) = answer.into_parts();
             let Ok(answer) = to_bytes(Body::new(answer), usize::MAX).await else { return broken() };
             parts.headers.remove(CONTENT_LENGTH);
@@ -134,6 +170,11 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
             answer.map(Body::new)
         }
     }
+}
+
+fn refused(code: &'static str) -> Response {
+    let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"as asked"}}"#);
+    (StatusCode::BAD_REQUEST, [("x-amzn-errortype", code)], body).into_response()
 }
 
 fn throttled() -> Response {

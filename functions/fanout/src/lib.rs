@@ -12,12 +12,14 @@ use stella::domain::event::Event;
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
+use stella::metrics::Metrics;
 use stella::queue::Queue;
 use stella::store::Store;
 
 /// The function.
 pub struct Fanout {
     fan_out: FanOut,
+    metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 }
 
@@ -33,7 +35,9 @@ pub async fn start(environment: Environment) -> Result<Fanout, Error> {
     let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
-    Ok(Fanout { fan_out: FanOut::new(store, deliveries, retries, unproven), clock: environment.clock() })
+    let metrics = Arc::new(Metrics::of(&environment));
+    let fan_out = FanOut::new(store, deliveries, retries, unproven, Arc::clone(&metrics));
+    Ok(Fanout { fan_out, metrics, clock: environment.clock() })
 }
 
 impl Function for Fanout {
@@ -58,21 +62,21 @@ impl Fanout {
                     events.push(read);
                 }
                 // It will not be readable the next time either, and would hold up all that follow.
-                Err(error) => tracing::error!(
-                    stream.sequence_number = number,
-                    error.detail = %error,
-                    "a record is not an event"
-                ),
+                Err(error) => {
+                    self.metrics.count("FanOutFailed", 1);
+                    tracing::error!(
+                        stream.sequence_number = number,
+                        error.detail = %error,
+                        "a record is not an event"
+                    );
+                }
             }
         }
-        let outcomes = self.fan_out.fan_out(&events, self.clock.now()).await;
-        let mut failed = None;
-        for (number, outcome) in numbers.into_iter().zip(outcomes) {
-            if let Err(error) = outcome {
-                tracing::error!(error.code = error.code, error.detail = %error, "an event was not fanned out");
-                failed = failed.or(number);
-            }
-        }
+        let now = self.clock.now();
+        let outcomes = self.fan_out.fan_out(&events, now).await;
+        self.metrics.tell(&[], now);
+        let failed =
+            numbers.into_iter().zip(outcomes).find_map(|(number, outcome)| outcome.err().and(number));
         let failures: Vec<_> = failed.into_iter().map(|number| json!({"itemIdentifier": number})).collect();
         Ok(json!({"batchItemFailures": failures}).to_string())
     }

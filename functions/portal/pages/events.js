@@ -42,7 +42,8 @@ async function one(key) {
   const names = new Map(subscriptions.map(({ id, name }) => [id, name]));
   return h("div", {},
     heading(event.event),
-    section("Event", facts(["Id", id(event.id)], ["When", exactly(event.timestamp)])),
+    section("Event", facts(["Id", id(event.id)], ["When", exactly(event.timestamp)],
+      ...(event.fanOut.status === "failed" ? [["Not delivered to all", event.fanOut.reason]] : []))),
     section("Its deliveries", event.deliveries.length ? table("Deliveries", [
       ["Status", (row) => badge(row.status)],
       ["Delivery", (row) => link(`#/deliveries/${row.id}`, id(row.id)), "cut"],

@@ -27,7 +27,7 @@ pub struct Sweeping {
     store: Store,
     walker: Walker,
     recoveries: Recoveries,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
 }
 
@@ -43,14 +43,15 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
-    let fan_out =
-        FanOut::new(store.clone(), deliveries, retries.clone(), environment.number("UNPROVEN_PER_MINUTE")?);
+    let metrics = Arc::new(Metrics::of(&environment));
+    let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
+    let fan_out = FanOut::new(store.clone(), deliveries, retries.clone(), unproven, Arc::clone(&metrics));
     Ok(Sweeping {
-        sweep: Sweep::new(store.clone(), retries.clone(), fan_out),
+        sweep: Sweep::new(store.clone(), retries.clone(), fan_out, environment.clock()),
         store: store.clone(),
         recoveries: Recoveries::new(store.clone(), retries.clone(), commands.clone()),
         walker: Walker::new(store, retries, commands),
-        metrics: Metrics::of(&environment),
+        metrics,
         clock: environment.clock(),
     })
 }
@@ -70,16 +71,16 @@ impl Function for Sweeping {
             if kind.records.is_some() {
                 return batch::each(event, |message| self.obey(message, deadline)).await;
             }
-            self.minute().await
+            self.minute(deadline).await
         })
     }
 }
 
 impl Sweeping {
-    async fn minute(&self) -> Result<String, Error> {
+    async fn minute(&self, deadline: DateTime<Utc>) -> Result<String, Error> {
         let now = self.clock.now();
         let due = self.sweep.send_due(now).await?;
-        let missed = self.sweep.fan_out_missed(now).await?;
+        let missed = self.sweep.fan_out_missed(now, deadline).await?;
         if missed > 0 {
             tracing::warn!(events = missed, "events were fanned out that no stream record brought");
         }

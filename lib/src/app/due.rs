@@ -1,14 +1,17 @@
 //! The messages that ask for attempts (the first, the next, and that of a delivery that waited), and the index
 //! where deliveries wait.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 
 use crate::chance;
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::Event;
-use crate::domain::message::{AttemptDue, MOST_INLINE_BYTES};
+use crate::domain::message::{AttemptDue, MAX_INLINE_BYTES};
 use crate::domain::subscription::Subscription;
-use crate::queue::LONGEST_DELAY_SECONDS;
+use crate::error::Kind;
+use crate::queue::{MAX_DELAY_SECONDS, Outgoing, Queue};
 use crate::store::keys;
 
 /// After how many minutes a message that was to be sent is taken as lost.
@@ -33,7 +36,7 @@ pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: De
         fresh: true,
         ticket: ticket(),
         due: None,
-        data: Some(event.data.clone()).filter(|data| data.len() <= MOST_INLINE_BYTES),
+        data: Some(event.data.clone()).filter(|data| data.len() <= MAX_INLINE_BYTES),
     }
 }
 
@@ -77,10 +80,52 @@ pub(super) fn park_unsent(row: &mut Delivery, now: DateTime<Utc>) {
     park(row, now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now));
 }
 
+/// Sends the messages of attempts. One that SQS refuses for its data goes without: the attempt reads its event. Gives
+/// those that did not go (by number), each with the reason.
+pub(super) async fn send_attempts(
+    queue: &Queue,
+    messages: &[AttemptDue],
+    now: DateTime<Utc>,
+) -> BTreeMap<usize, Kind> {
+    let mut unsent = send_each(queue, messages, now).await;
+    let has_data = |number: &usize| messages.get(*number).is_some_and(|message| message.data.is_some());
+    let refused: Vec<usize> =
+        unsent.iter().filter(|(_, kind)| **kind == Kind::Refused).map(|(number, _)| *number).collect();
+    let refused: Vec<usize> = refused.into_iter().filter(has_data).collect();
+    if refused.is_empty() {
+        return unsent;
+    }
+    let bare: Vec<AttemptDue> =
+        refused.iter().filter_map(|number| messages.get(*number)).map(AttemptDue::without_data).collect();
+    let again = send_each(queue, &bare, now).await;
+    for (place, number) in refused.into_iter().enumerate() {
+        match again.get(&place) {
+            Some(kind) => unsent.insert(number, *kind),
+            None => unsent.remove(&number),
+        };
+    }
+    unsent
+}
+
+async fn send_each(queue: &Queue, messages: &[AttemptDue], now: DateTime<Utc>) -> BTreeMap<usize, Kind> {
+    let outgoing = messages.iter().map(|message| Outgoing {
+        body: message,
+        group: message.subscription_id.to_string(),
+        delay_seconds: hop(message.due, now),
+    });
+    match queue.send_all(outgoing.collect()).await {
+        Ok(unsent) => unsent,
+        Err(error) => {
+            tracing::error!(error.detail = %error, "messages cannot be written");
+            (0..messages.len()).map(|number| (number, error.kind)).collect()
+        }
+    }
+}
+
 /// The seconds until `due`, rounded up, as far as one message can wait.
 #[must_use]
 pub fn hop(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> i32 {
     let wait = due.map_or(0, |due| due.signed_duration_since(now).num_milliseconds().max(0));
     let seconds = wait.saturating_add(999).checked_div(1000).unwrap_or(0);
-    i32::try_from(seconds).unwrap_or(LONGEST_DELAY_SECONDS).min(LONGEST_DELAY_SECONDS)
+    i32::try_from(seconds).unwrap_or(MAX_DELAY_SECONDS).min(MAX_DELAY_SECONDS)
 }

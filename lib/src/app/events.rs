@@ -1,14 +1,19 @@
 //! Looks events up: one, or a page of them, each with what became of it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::fan_out::Mark;
-use super::rows::Rows;
+use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::event::Event;
+use crate::domain::fan_out::{self, Mark};
 use crate::domain::ids::{EventId, TenantId};
 use crate::error::Error;
-use crate::store::{Listing, Page, PageRequest, Store, keys, listing};
+use crate::store::{Key, Listing, Page, PageRequest, Store, keys, listing, table};
+
+/// How many rows one request reads.
+const MAX_READ: usize = 100;
 
 /// A page of a tenant's events, newest first.
 ///
@@ -40,21 +45,34 @@ pub async fn list(
 pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<Value, Error> {
     let event: Event = store.core.get(&keys::event(tenant, id)).await?.ok_or_else(Error::not_found)?;
     let mark: Option<Mark> = store.core.get(&keys::fan_out(tenant, id)).await?;
-    let rows = Rows::new(store);
-    let mut deliveries = Vec::new();
-    for matched in mark.iter().flat_map(|mark| &mark.deliveries) {
-        let row = rows.find(tenant, matched.subscription_id, matched.delivery_id).await?;
-        deliveries.push(json!({
-            "id": matched.delivery_id,
-            "subscriptionId": matched.subscription_id,
-            "status": row.as_ref().map_or(json!("pending"), |row| json!(row.status)),
-            "attempts": row.as_ref().map_or(0, |row| row.attempts),
-        }));
+    let matched = mark.as_ref().map_or(&[][..], |mark| &mark.deliveries);
+    let places: Vec<Key> =
+        matched.iter().map(|one| keys::delivery(tenant, one.subscription_id, one.delivery_id)).collect();
+    let mut rows: HashMap<DeliveryId, Delivery> = HashMap::new();
+    for some in places.chunks(MAX_READ) {
+        let found =
+            store.deliveries.get_many(some).await?.into_iter().filter_map(table::readable::<Delivery>);
+        rows.extend(found.map(|row| (row.id, row)));
     }
+    let deliveries = matched.iter().map(|one| {
+        let row = rows.get(&one.delivery_id);
+        json!({
+            "id": one.delivery_id,
+            "subscriptionId": one.subscription_id,
+            "status": row.map_or(json!("pending"), |row| json!(row.status)),
+            "attempts": row.map_or(0, |row| row.attempts),
+        })
+    });
+    let deliveries: Vec<Value> = deliveries.collect();
     let mut view = event.view();
     if let Some(members) = view.as_object_mut() {
         members.insert("deliveries".to_owned(), json!(deliveries));
+        members.insert("fanOut".to_owned(), fan_out::view(mark.as_ref()));
         members.insert("fannedOut".to_owned(), json!(mark.is_some()));
+        let unnamed = mark.map_or(0, |mark| mark.unnamed);
+        if unnamed > 0 {
+            members.insert("moreDeliveries".to_owned(), json!(unnamed));
+        }
     }
     Ok(view)
 }

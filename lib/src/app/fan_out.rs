@@ -3,29 +3,37 @@
 //! Safe to run twice: delivery ids are derived, so a repeated message means the same delivery. A stream gives
 //! back everything behind an event that failed: what this environment has sent already is not sent again, so
 //! that only what failed is repeated.
+//!
+//! What fails for good is set aside: the event gets a mark with the reason, its other deliveries go, and nothing
+//! behind it waits. What a dependency could not serve comes again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::future::{join_all, try_join_all};
-use serde::{Deserialize, Serialize};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::due::first_attempt;
+use super::due::{first_attempt, send_attempts};
 use super::lanes::Lanes;
 use super::recent::Recent;
 use super::rows::Rows;
 use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
 use crate::domain::event_type::EventType;
-use crate::domain::ids::{SubscriptionId, TenantId};
+use crate::domain::fan_out::{Mark, Matched};
+use crate::domain::ids::TenantId;
 use crate::domain::message::AttemptDue;
 use crate::domain::subscription::Subscription;
-use crate::error::Error;
-use crate::queue::{Outgoing, Queue};
-use crate::store::{Key, Store, keys};
+use crate::error::{Error, Kind};
+use crate::metrics::Metrics;
+use crate::panic;
+use crate::queue::Queue;
+use crate::store::{Key, Store, keys, table};
 
 /// Fans out, with the tenants' subscriptions kept in memory.
 pub struct FanOut {
@@ -34,18 +42,27 @@ pub struct FanOut {
     lanes: Lanes,
     deliveries: Queue,
     retries: Queue,
+    metrics: Arc<Metrics>,
     cache: Mutex<HashMap<TenantId, Known>>,
     sent: Mutex<Recent<DeliveryId>>,
 }
 
 /// How many deliveries are known to be on their lanes: those of the last batches.
-const MOST_SENT: usize = 20_000;
+const MAX_SENT: usize = 20_000;
 
 /// A tenant's subscriptions as of a revision.
 #[derive(Default)]
 struct Known {
     revision: u64,
-    by_type: HashMap<EventType, Arc<[Arc<Subscription>]>>,
+    by_type: HashMap<EventType, Wanting>,
+}
+
+/// The subscriptions that want events of a type.
+#[derive(Clone)]
+struct Wanting {
+    subscriptions: Arc<[Arc<Subscription>]>,
+    /// Whether there are others that cannot be read.
+    has_unreadable: bool,
 }
 
 #[derive(Deserialize)]
@@ -53,51 +70,51 @@ struct Revision {
     number: u64,
 }
 
-/// The mark that an event's fan-out is done, with what matched.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Mark {
-    /// The deliveries that were put on the queue.
-    pub deliveries: Vec<Matched>,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// When the mark may go, in seconds since 1970.
-    pub expires_at: i64,
-}
-
-/// One subscription that an event matched.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Matched {
-    /// Which.
-    pub subscription_id: SubscriptionId,
-    /// Its delivery.
-    pub delivery_id: DeliveryId,
-}
-
 /// What one event leads to.
 struct Plan<'a> {
     event: &'a Event,
     matched: Vec<(Arc<Subscription>, DeliveryId)>,
+    /// Why it fails for good, where it does.
+    failed: Option<&'static str>,
 }
 
-impl Plan<'_> {
-    /// The mark that it is done, and its place.
+impl<'a> Plan<'a> {
+    /// The plan of an event that cannot be looked at.
+    fn failed(event: &'a Event, reason: &'static str) -> Self {
+        Self { event, matched: Vec::new(), failed: Some(reason) }
+    }
+
+    /// Leaves a delivery out that can never be sent.
+    fn leave_out(&mut self, delivery: DeliveryId) {
+        self.matched.retain(|(_, id)| *id != delivery);
+        self.failed = Some("SQS refuses the message of a delivery");
+    }
+
+    /// The mark that it is over, and its place.
     fn mark(&self, now: DateTime<Utc>) -> (Key, Mark) {
         let matched = self.matched.iter().map(|(subscription, delivery_id)| Matched {
             subscription_id: subscription.id,
             delivery_id: *delivery_id,
         });
-        let mark = Mark { deliveries: matched.collect(), at: now, expires_at: self.event.expires_at };
+        let mark = Mark::new(matched, self.failed.map(str::to_owned), now, self.event.expires_at);
         (keys::fan_out(self.event.tenant_id, self.event.id), mark)
     }
 }
+
+/// A plan, or why its event is to come again.
+type Planned<'a> = Result<Plan<'a>, Error>;
 
 impl FanOut {
     /// Fans out to `deliveries`, the fast lane, and to `retries`, the slow one: there goes what a receiver
     /// that has taken nothing lately gets beyond `unproven_per_minute` first attempts.
     #[must_use]
-    pub fn new(store: Store, deliveries: Queue, retries: Queue, unproven_per_minute: u32) -> Self {
+    pub fn new(
+        store: Store,
+        deliveries: Queue,
+        retries: Queue,
+        unproven_per_minute: u32,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (rows, lanes) = (Rows::new(&store), Lanes::new(store.clone(), unproven_per_minute));
         Self {
             store,
@@ -105,43 +122,44 @@ impl FanOut {
             lanes,
             deliveries,
             retries,
+            metrics,
             cache: Mutex::default(),
-            sent: Mutex::new(Recent::new(MOST_SENT)),
+            sent: Mutex::new(Recent::new(MAX_SENT)),
         }
     }
 
-    /// Fans a batch of events out. Says of each, in order, whether it is done; one that is not is to be
-    /// fanned out again.
+    /// Fans a batch of events out. Says of each, in order, whether it is over; one that is not is to be fanned out
+    /// again.
     pub async fn fan_out(&self, events: &[Event], now: DateTime<Utc>) -> Vec<Result<(), Error>> {
-        let tenants: BTreeSet<TenantId> = events.iter().map(|event| event.tenant_id).collect();
-        let refreshed = try_join_all(tenants.into_iter().map(|tenant| self.refresh(tenant))).await;
-        let plans = match refreshed {
-            Ok(_) => join_all(events.iter().map(|event| self.plan(event))).await,
-            Err(error) => {
-                tracing::warn!(error = %error, "the subscriptions' revision cannot be read");
-                return events
-                    .iter()
-                    .map(|_| Err(Error::unavailable("The subscriptions cannot be read")))
-                    .collect();
+        let stale = self.refresh_all(events).await;
+        let mut plans = join_all(events.iter().map(|event| self.plan_unless(&stale, event))).await;
+        self.enqueue(&mut plans, now).await;
+        let plans = join_all(plans.into_iter().map(async |plan| self.skip_disabled(plan?, now).await)).await;
+        let outcomes = self.mark(plans, now).await;
+        for (event, outcome) in events.iter().zip(&outcomes) {
+            if let Err(error) = outcome {
+                tracing::error!(
+                    tenant.id = %event.tenant_id, event.id = %event.id, error.code = error.code, error.detail = %error,
+                    "an event was not fanned out"
+                );
             }
-        };
-        let unsent = match self.enqueue(&plans, now).await {
-            Ok(unsent) => unsent,
-            Err(error) => {
-                tracing::warn!(error = %error, "deliveries cannot be put on their lanes");
-                (0..plans.len()).collect()
-            }
-        };
-        let sent = plans.into_iter().enumerate().map(|(number, plan)| {
-            if unsent.contains(&number) {
-                return plan.and(Err(Error::unavailable("SQS did not take every message")));
-            }
-            plan
-        });
-        self.mark(sent.collect(), now).await
+        }
+        outcomes
     }
 
-    /// Forgets what was read of a tenant whose subscriptions changed since.
+    /// Forgets what was read of tenants whose subscriptions changed since. Gives those of whom that is not known.
+    async fn refresh_all(&self, events: &[Event]) -> BTreeSet<TenantId> {
+        let tenants: BTreeSet<TenantId> = events.iter().map(|event| event.tenant_id).collect();
+        let refreshed = tenants.into_iter().map(async |tenant| match self.refresh(tenant).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::warn!(tenant.id = %tenant, error = %error, "the subscriptions' revision cannot be read");
+                Some(tenant)
+            }
+        });
+        join_all(refreshed).await.into_iter().flatten().collect()
+    }
+
     async fn refresh(&self, tenant: TenantId) -> Result<(), Error> {
         let revision = self.store.core.get::<Revision>(&keys::revision(tenant)).await?;
         let revision = revision.map_or(0, |revision| revision.number);
@@ -153,8 +171,26 @@ impl FanOut {
         Ok(())
     }
 
-    async fn plan<'a>(&self, event: &'a Event) -> Result<Plan<'a>, Error> {
-        let subscriptions = self.subscriptions(event.tenant_id, event.event).await?;
+    /// Plans an event, unless its tenant's subscriptions may be stale. A panic is the event's own.
+    async fn plan_unless<'a>(&self, stale: &BTreeSet<TenantId>, event: &'a Event) -> Planned<'a> {
+        if stale.contains(&event.tenant_id) {
+            return Err(Error::unavailable("The subscriptions cannot be read"));
+        }
+        match AssertUnwindSafe(self.plan(event)).catch_unwind().await {
+            Ok(Err(error)) if error.kind == Kind::Refused => {
+                Ok(Plan::failed(event, "The event cannot be matched"))
+            }
+            Ok(plan) => plan,
+            Err(panic) => {
+                tracing::error!(event.id = %event.id, error.detail = panic::said(&*panic), "matching an event panicked");
+                Ok(Plan::failed(event, "The event cannot be matched"))
+            }
+        }
+    }
+
+    async fn plan<'a>(&self, event: &'a Event) -> Planned<'a> {
+        let wanting = self.wanting(event.tenant_id, event.event).await?;
+        let subscriptions = &wanting.subscriptions;
         // Most have no filter, and then nobody looks at the payload.
         let is_looked_at = subscriptions.iter().any(|subscription| !subscription.terms.filters.is_empty());
         let payload = if is_looked_at { event.payload() } else { Value::Null };
@@ -165,116 +201,144 @@ impl FanOut {
                 let id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
                 (Arc::clone(subscription), id)
             });
-        Ok(Plan { event, matched: matched.collect() })
+        let failed = wanting.has_unreadable.then_some("A subscription cannot be read");
+        Ok(Plan { event, matched: matched.collect(), failed })
     }
 
-    /// Puts the deliveries of all plans on their lanes, ten to a request; gives the numbers of the plans
-    /// of which not everything went.
-    async fn enqueue(
-        &self,
-        plans: &[Result<Plan<'_>, Error>],
-        now: DateTime<Utc>,
-    ) -> Result<BTreeSet<usize>, Error> {
+    /// Puts the deliveries of all plans on their lanes, ten to a request.
+    async fn enqueue(&self, plans: &mut [Planned<'_>], now: DateTime<Utc>) {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
-        for (number, plan) in plans.iter().enumerate() {
-            let Ok(plan) = plan else { continue };
-            for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.terms.enabled) {
-                if self.sent.lock().await.has(id) {
-                    continue;
+        for (number, planned) in plans.iter_mut().enumerate() {
+            let Ok(plan) = planned else { continue };
+            match self.messages(plan, now).await {
+                Ok(messages) => {
+                    for (is_fast, message) in messages {
+                        if is_fast { &mut fast } else { &mut slow }.push((number, message));
+                    }
                 }
-                let lane = if self.lanes.is_fast(subscription, now).await? { &mut fast } else { &mut slow };
-                lane.push((number, first_attempt(plan.event, subscription, *id)));
+                Err(error) => *planned = Err(error),
             }
         }
-        let (fast, slow) = tokio::join!(self.send(&self.deliveries, &fast), self.send(&self.retries, &slow));
-        Ok(fast?.into_iter().chain(slow?).collect())
+        let (fast, slow) =
+            tokio::join!(self.send(&self.deliveries, fast, now), self.send(&self.retries, slow, now));
+        for (number, delivery, kind) in fast.into_iter().chain(slow) {
+            let Some(planned) = plans.get_mut(number) else { continue };
+            match (kind, &mut *planned) {
+                (Kind::Refused, Ok(plan)) => plan.leave_out(delivery),
+                (_, Ok(_)) => *planned = Err(Error::unavailable("SQS did not take every message")),
+                (_, Err(_)) => {}
+            }
+        }
     }
 
-    /// Sends messages, each with its plan's number; gives the numbers of those that did not go.
-    async fn send(&self, lane: &Queue, messages: &[(usize, AttemptDue)]) -> Result<BTreeSet<usize>, Error> {
-        let outgoing = messages.iter().map(|(_, message)| Outgoing {
-            body: message,
-            group: message.subscription_id.to_string(),
-            delay_seconds: 0,
-        });
-        let unsent: BTreeSet<usize> = lane.send_all(outgoing.collect()).await?.into_iter().collect();
+    /// The messages of a plan that have not gone yet, and whether each goes to the fast lane.
+    async fn messages(&self, plan: &Plan<'_>, now: DateTime<Utc>) -> Result<Vec<(bool, AttemptDue)>, Error> {
+        let mut messages = Vec::new();
+        for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.terms.enabled) {
+            if !self.sent.lock().await.has(id) {
+                let is_fast = self.lanes.is_fast(subscription, now).await?;
+                messages.push((is_fast, first_attempt(plan.event, subscription, *id)));
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Sends messages, each with its plan's number; gives those that did not go: plan, delivery and reason.
+    async fn send(
+        &self,
+        lane: &Queue,
+        messages: Vec<(usize, AttemptDue)>,
+        now: DateTime<Utc>,
+    ) -> Vec<(usize, DeliveryId, Kind)> {
+        let (plans, messages): (Vec<usize>, Vec<AttemptDue>) = messages.into_iter().unzip();
+        let unsent = send_attempts(lane, &messages, now).await;
         let mut sent = self.sent.lock().await;
-        let mut failed = BTreeSet::new();
-        for (number, (plan, message)) in messages.iter().enumerate() {
-            if unsent.contains(&number) {
-                failed.insert(*plan);
-            } else {
+        for (number, message) in messages.iter().enumerate() {
+            if !unsent.contains_key(&number) {
                 sent.note(message.delivery_id);
             }
         }
-        Ok(failed)
+        let told = |(number, kind): (usize, Kind)| {
+            Some((*plans.get(number)?, messages.get(number)?.delivery_id, kind))
+        };
+        unsent.into_iter().filter_map(told).collect()
     }
 
-    /// Notes what was skipped, then marks the events as fanned out.
-    async fn mark(&self, plans: Vec<Result<Plan<'_>, Error>>, now: DateTime<Utc>) -> Vec<Result<(), Error>> {
-        let noted = join_all(plans.into_iter().map(async |plan| self.skip_disabled(plan?, now).await)).await;
-        let marks: Vec<(Key, Mark)> = noted.iter().flatten().map(|plan| plan.mark(now)).collect();
+    /// Marks the events as over.
+    async fn mark(&self, plans: Vec<Planned<'_>>, now: DateTime<Utc>) -> Vec<Result<(), Error>> {
+        let marks: Vec<(Key, Mark)> = plans.iter().flatten().map(|plan| plan.mark(now)).collect();
         let unwritten = match self.store.core.put_many(&marks).await {
             Ok(unwritten) => unwritten,
             Err(error) => {
                 tracing::error!(error = %error, "marks cannot be written");
-                (0..marks.len()).collect()
+                (0..marks.len()).map(|number| (number, error.kind)).collect()
             }
         };
         let mut number = 0_usize;
-        let outcome = |plan: Result<Plan<'_>, Error>| {
-            plan?;
-            let is_written = !unwritten.contains(&number);
+        let outcomes = plans.into_iter().map(|planned| {
+            let plan = planned?;
+            let written = unwritten.get(&number);
             number = number.saturating_add(1);
-            if is_written { Ok(()) } else { Err(Error::unavailable("DynamoDB did not take the mark")) }
-        };
-        noted.into_iter().map(outcome).collect()
+            if let Some(reason) = plan.failed {
+                self.tell_failed(plan.event, reason);
+            }
+            match written {
+                None => Ok(()),
+                // It cannot be marked, and everything that goes is on its way.
+                Some(Kind::Refused) => {
+                    self.tell_failed(plan.event, "DynamoDB refuses the mark");
+                    Ok(())
+                }
+                Some(_) => Err(Error::unavailable("DynamoDB did not take the mark")),
+            }
+        });
+        outcomes.collect()
     }
 
-    /// Notes that an event was not sent to those who are disabled.
-    async fn skip_disabled<'a>(&self, plan: Plan<'a>, now: DateTime<Utc>) -> Result<Plan<'a>, Error> {
+    /// Tells the operator of an event that is set aside; its tenant sees the mark.
+    fn tell_failed(&self, event: &Event, reason: &str) {
+        self.metrics.count("FanOutFailed", 1);
+        tracing::error!(tenant.id = %event.tenant_id, event.id = %event.id, reason, "an event is set aside");
+    }
+
+    /// Notes that an event was not sent to those who are disabled. What happens while a subscription is disabled can
+    /// be redelivered later.
+    async fn skip_disabled<'a>(&self, mut plan: Plan<'a>, now: DateTime<Utc>) -> Planned<'a> {
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.terms.enabled) {
-            self.skip(plan.event, subscription, *id, now).await?;
+            let mut row = Delivery::new(*id, plan.event, subscription, now);
+            row.end(Status::Skipped, Some("disabled"), now);
+            match self.rows.save(&row).await {
+                Ok(_) => {}
+                Err(error) if error.kind == Kind::Refused => {
+                    plan.failed = Some("DynamoDB refuses the row of a delivery");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(plan)
     }
 
-    /// What happens while a subscription is disabled is noted, and can be redelivered later.
-    async fn skip(
-        &self,
-        event: &Event,
-        subscription: &Subscription,
-        id: DeliveryId,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let mut row = Delivery::new(id, event, subscription, now);
-        row.end(Status::Skipped, Some("disabled"), now);
-        self.rows.save(&row).await?;
-        Ok(())
-    }
-
-    async fn subscriptions(
-        &self,
-        tenant: TenantId,
-        event: EventType,
-    ) -> Result<Arc<[Arc<Subscription>]>, Error> {
+    async fn wanting(&self, tenant: TenantId, event: EventType) -> Result<Wanting, Error> {
         if let Some(known) = self.cache.lock().await.get(&tenant).and_then(|known| known.by_type.get(&event))
         {
-            return Ok(Arc::clone(known));
+            return Ok(known.clone());
         }
-        let mut found: Vec<Subscription> = Vec::new();
+        let mut found: BTreeMap<_, Arc<Subscription>> = BTreeMap::new();
+        let mut has_unreadable = false;
         for pattern in event.patterns() {
             let partition = keys::event_pattern(tenant, &pattern.to_string());
-            let rows: Vec<Subscription> = self.store.core.all(&partition, "SUBSCRIPTION#").await?;
+            let rows = self.store.core.range(&partition, "SUBSCRIPTION#", "SUBSCRIPTION#\u{10ffff}").await?;
             for row in rows {
-                if !found.iter().any(|known| known.id == row.id) {
-                    found.push(row);
+                match table::readable::<Subscription>(row) {
+                    Some(subscription) => drop(found.insert(subscription.id, Arc::new(subscription))),
+                    None => has_unreadable = true,
                 }
             }
         }
+        let wanting = Wanting { subscriptions: found.into_values().collect(), has_unreadable };
         let mut cache = self.cache.lock().await;
-        let found: Arc<[_]> = found.into_iter().map(Arc::new).collect();
-        cache.entry(tenant).or_default().by_type.insert(event, Arc::clone(&found));
-        Ok(found)
+        cache.entry(tenant).or_default().by_type.insert(event, wanting.clone());
+        Ok(wanting)
     }
 }

@@ -24,7 +24,7 @@ use crate::inbound::verify::Verified;
 use crate::store::{Store, keys};
 
 /// How much of a body the log keeps, in bytes before compression.
-const MOST_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
 /// What is logged of a request.
 pub struct Logged<'a> {
@@ -76,7 +76,7 @@ impl Kept {
 
 /// Logs a request with its answer.
 pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
-    let kept = logged.body.get(..MOST_BODY.min(logged.body.len())).unwrap_or_default();
+    let kept = beginning(logged.body);
     let expires = logged.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
     let request = match Kept::pack(&logged.headers, kept) {
         Ok(request) => request,
@@ -100,6 +100,11 @@ pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
     }
 }
 
+/// As much of a body as the log keeps.
+fn beginning(body: &[u8]) -> &[u8] {
+    body.get(..MAX_BODY).unwrap_or(body)
+}
+
 fn not_written(id: ReceiptId, error: &Error) {
     tracing::warn!(error = %error, receipt.id = %id, "a receipt was not written");
 }
@@ -111,7 +116,9 @@ fn not_written(id: ReceiptId, error: &Error) {
 pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> Result<(), Error> {
     let key = keys::receipt(queued.tenant_id, queued.config_id, queued.receipt_id);
     let before: Option<Receipt> = store.deliveries.get(&key).await?;
-    let request = Kept::pack(&queued.headers, &unpack(&queued.packed_body()?)?)?;
+    let body = unpack(&queued.packed_body()?)?;
+    let kept = beginning(&body);
+    let request = Kept::pack(&queued.headers, kept)?;
     let expires = queued.received_at.checked_add_signed(Duration::days(KEPT_DAYS));
     let receipt = before.unwrap_or_else(|| Receipt {
         id: queued.receipt_id,
@@ -120,12 +127,19 @@ pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> R
         received_at: queued.received_at,
         ip: queued.ip.clone(),
         request,
-        replayable: true,
+        replayable: kept.len() == body.len(),
         replay_of: None,
         answer: answer.clone(),
         expires_at: expires.unwrap_or(queued.received_at).timestamp(),
     });
-    store.deliveries.put(&key, &Receipt { answer: answer.clone(), ..receipt }).await
+    match store.deliveries.put(&key, &Receipt { answer: answer.clone(), ..receipt }).await {
+        // What came of the request is stored, and a repetition would be refused as well.
+        Err(error) if error.kind == Kind::Refused => {
+            not_written(queued.receipt_id, &error);
+            Ok(())
+        }
+        settled => settled,
+    }
 }
 
 /// A config's receipt of that id.

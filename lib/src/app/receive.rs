@@ -31,7 +31,7 @@ use crate::inbound::oidc::Token;
 use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify};
 use crate::metrics::Metrics;
 use crate::outbound::issuers::Issuers;
-use crate::queue::{LONGEST_DELAY_SECONDS, Outgoing, Queue};
+use crate::queue::{MAX_DELAY_SECONDS, Outgoing, Queue};
 use crate::store::{Store, keys};
 
 /// The largest body that is taken, in bytes.
@@ -197,6 +197,18 @@ impl Receive {
         };
         match outcome {
             Ok(answer) => receipts::settle(&self.store, &queued, &answer).await,
+            // It is what it was: no later try reads it otherwise, or has it written. The receipt says so, and what
+            // cannot be written is a dead letter.
+            Err(error) if is_final(error.kind) => {
+                tracing::error!(
+                    tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id,
+                    error.detail = %error,
+                    "a queued request is set aside"
+                );
+                let reason = format!("It was set aside: {}", error.detail);
+                receipts::settle(&self.store, &queued, &Answer::Ignored(reason)).await?;
+                if error.kind == Kind::Refused { Err(error) } else { Ok(()) }
+            }
             Err(error) => {
                 tracing::warn!(error = %error, attempt.number = queued.tries, "a queued request failed again");
                 let again = QueuedRequest { tries: queued.tries.saturating_add(1), ..queued };
@@ -309,10 +321,27 @@ impl Receive {
             return Err(Error::unavailable("A request is too large for the queue"));
         }
         let wait = request.due.map_or(Duration::zero(), |due| due.signed_duration_since(now));
-        let seconds = i32::try_from(wait.num_seconds()).unwrap_or(LONGEST_DELAY_SECONDS);
-        let delay_seconds = seconds.clamp(0, LONGEST_DELAY_SECONDS);
+        let seconds = i32::try_from(wait.num_seconds()).unwrap_or(MAX_DELAY_SECONDS);
+        let delay_seconds = seconds.clamp(0, MAX_DELAY_SECONDS);
         let group = request.config_id.to_string();
         self.later.send(Outgoing { body: request, group, delay_seconds }).await
+    }
+}
+
+/// Whether trying again comes to the same.
+fn is_final(kind: Kind) -> bool {
+    match kind {
+        Kind::Invalid | Kind::UnsupportedMediaType | Kind::Unprocessable | Kind::TooLarge | Kind::Refused => {
+            true
+        }
+        Kind::Unauthenticated
+        | Kind::Forbidden
+        | Kind::NotFound
+        | Kind::MethodNotAllowed
+        | Kind::Conflict
+        | Kind::Limited
+        | Kind::Unavailable
+        | Kind::Fault => false,
     }
 }
 

@@ -8,9 +8,9 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::due::waiting;
+use super::due::{send_attempts, waiting};
 use super::redeliver::begin_again;
-use super::rows::Rows;
+use super::rows::{Rows, unless_refused};
 use super::walk::{STEP, steps};
 use crate::domain::delivery::{Delivery, KEPT, SHARDS};
 use crate::domain::ids::{RecoveryId, TenantId};
@@ -169,15 +169,15 @@ impl Recoveries {
 
     /// Begins deliveries again and sends their messages; how many were begun.
     async fn send(&self, rows: Vec<Delivery>, now: DateTime<Utc>) -> Result<u64, Error> {
-        let begun = try_join_all(rows.into_iter().map(|row| begin_again(&self.rows, row, now))).await?;
-        let messages: Vec<_> = begun.iter().flatten().filter_map(|row| waiting(row, None)).collect();
-        let outgoing = messages.iter().map(|message| Outgoing {
-            body: message,
-            group: message.subscription_id.to_string(),
-            delay_seconds: 0,
+        let begun = rows.into_iter().map(async |row| {
+            let id = row.id;
+            unless_refused(id, begin_again(&self.rows, row, now).await)
         });
+        let begun = try_join_all(begun).await?;
+        let messages: Vec<_> =
+            begun.iter().flatten().flatten().filter_map(|row| waiting(row, None)).collect();
         // What does not go now is in the index, and `sweep` sends it.
-        self.retries.send_all(outgoing.collect()).await?;
+        send_attempts(&self.retries, &messages, now).await;
         Ok(u64::try_from(messages.len()).unwrap_or(0))
     }
 

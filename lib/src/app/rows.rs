@@ -2,7 +2,7 @@
 
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::ids::{SubscriptionId, TenantId};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::store::{Created, Store, Table, keys};
 
 /// What came of writing a row.
@@ -12,6 +12,20 @@ pub enum Saved {
     Yes,
     /// Another writer was first: this is what it wrote.
     No(Box<Delivery>),
+}
+
+/// What was done with one row of many: nothing, if DynamoDB refuses it for good. It is logged, and the others go on.
+///
+/// # Errors
+/// Any other.
+pub fn unless_refused<T>(id: DeliveryId, done: Result<T, Error>) -> Result<Option<T>, Error> {
+    match done {
+        Err(error) if error.kind == Kind::Refused => {
+            tracing::error!(delivery.id = %id, error.detail = %error, "a delivery's row cannot be written");
+            Ok(None)
+        }
+        done => done.map(Some),
+    }
 }
 
 /// The rows of deliveries.

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::due::{park, park_unsent, waiting};
-use super::rows::{Rows, Saved};
+use super::rows::{Rows, Saved, unless_refused};
 use crate::domain::delivery::{Delivery, SHARDS, Status};
 use crate::domain::message::{Command, Walk};
 use crate::domain::schedule::expiry;
@@ -86,11 +86,13 @@ impl Walker {
             let partition = keys::deliveries(walk.tenant_id, walk.subscription_id, walk.shard);
             let (rows, next) = self.store.deliveries.next::<Delivery>(&partition, &walk.after, STEP).await?;
             for row in rows {
-                match step {
-                    Step::Resume => self.resume_one(row, now).await?,
-                    Step::Pause => self.pause_one(row).await?,
-                    Step::Cancel => self.cancel_one(row, now).await?,
-                }
+                let id = row.id;
+                let done = match step {
+                    Step::Resume => self.resume_one(row, now).await,
+                    Step::Pause => self.pause_one(row).await,
+                    Step::Cancel => self.cancel_one(row, now).await,
+                };
+                unless_refused(id, done)?;
             }
             if next.is_none() {
                 walk.shard = walk.shard.saturating_add(1);

@@ -14,7 +14,7 @@ use super::ids::{ConfigId, EventId, ReceiptId, RecoveryId, SubscriptionId, Tenan
 use crate::error::Error;
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
-pub const MOST_INLINE_BYTES: usize = 6 * 1024;
+pub const MAX_INLINE_BYTES: usize = 6 * 1024;
 
 /// One attempt to be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,14 @@ pub struct AttemptDue {
     /// The event's data as JSON text, when it is small.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+}
+
+impl AttemptDue {
+    /// The same attempt, whose data is read from its event.
+    #[must_use]
+    pub fn without_data(&self) -> Self {
+        Self { data: None, ..self.clone() }
+    }
 }
 
 /// Something that `sweep` is told to do with a subscription.

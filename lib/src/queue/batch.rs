@@ -1,10 +1,14 @@
 //! A batch of messages as Lambda hands it over, and the answer that names those to come again.
 
+use std::panic::AssertUnwindSafe;
+
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::panic;
 
 /// One message of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +49,13 @@ where
             body: record.body.unwrap_or_default(),
             receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
         };
-        let outcome = handle(message);
+        let outcome = AssertUnwindSafe(handle(message)).catch_unwind();
         async move {
-            let error = outcome.await.err()?;
+            // A panic is this message's own: the others are done.
+            let error = match outcome.await {
+                Ok(outcome) => outcome.err()?,
+                Err(panic) => Error::fault("a message's handler panicked").about(panic::said(&*panic)),
+            };
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             tracing::error!(
                 message.id = id,
@@ -80,12 +88,15 @@ mod tests {
                 "attributes": {"ApproximateReceiveCount": "2"}, "messageAttributes": {},
                 "eventSource": "aws:sqs", "eventSourceARN": "arn", "awsRegion": "us-east-1"})
         };
-        let event = json!({"Records": [record("a", "1"), record("b", "x"), record("c", "3")]}).to_string();
+        let bodies = [("a", "1"), ("b", "x"), ("c", "3"), ("d", "0")];
+        let event = json!({"Records": bodies.map(|(id, body)| record(id, body))}).to_string();
         let answer = each(&event, |message| async move {
             assert_eq!(message.receives, 2);
+            assert_ne!(message.body, "0", "a panic");
             message.read::<u8>().map(|_| ())
         });
         let answer: Value = serde_json::from_str(&answer.await.unwrap()).unwrap();
-        assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "b"}]}));
+        let failures = json!([{"itemIdentifier": "b"}, {"itemIdentifier": "d"}]);
+        assert_eq!(answer, json!({"batchItemFailures": failures}));
     }
 }

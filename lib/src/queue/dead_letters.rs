@@ -20,6 +20,10 @@ const QUEUES: [(&str, &str); 4] = [
     ("inbound-retry", "INBOUND_RETRY_DEAD_LETTERS_URL"),
 ];
 
+/// What Lambda was told of records of the stream that fan-out gave up: it names shard and sequence numbers, and nothing
+/// is moved back from it, because `sweep` finds the events.
+const GIVEN_UP: (&str, &str) = ("fanout", "FANOUT_DEAD_LETTERS_URL");
+
 /// How many messages are shown at most.
 const MOST_SHOWN: usize = 10;
 /// How much of a message is shown, in bytes.
@@ -30,6 +34,7 @@ const MOST_BODY: usize = 1024;
 pub struct DeadLetters {
     client: Client,
     queues: Vec<(&'static str, String)>,
+    given_up: (&'static str, String),
 }
 
 impl DeadLetters {
@@ -40,7 +45,7 @@ impl DeadLetters {
     pub fn of(environment: &Environment, client: &Client) -> Result<Self, Error> {
         let queue = |(name, variable)| Ok::<_, Error>((name, environment.required(variable)?.to_owned()));
         let queues = QUEUES.into_iter().map(queue).collect::<Result<_, _>>()?;
-        Ok(Self { client: client.clone(), queues })
+        Ok(Self { client: client.clone(), queues, given_up: queue(GIVEN_UP)? })
     }
 
     /// About how many there are of each queue, and some of them.
@@ -48,12 +53,13 @@ impl DeadLetters {
     /// # Errors
     /// Unavailable when SQS is.
     pub async fn look(&self) -> Result<Value, Error> {
-        let counted = try_join_all(self.queues.iter().map(|(name, url)| async move {
-            let count = self.attribute(url, QueueAttributeName::ApproximateNumberOfMessages).await?;
-            let count: u64 = count.parse().unwrap_or_default();
-            Ok::<_, Error>((*name, url, count))
-        }))
-        .await?;
+        let counted =
+            try_join_all(self.queues.iter().chain([&self.given_up]).map(|(name, url)| async move {
+                let count = self.attribute(url, QueueAttributeName::ApproximateNumberOfMessages).await?;
+                let count: u64 = count.parse().unwrap_or_default();
+                Ok::<_, Error>((*name, url, count))
+            }))
+            .await?;
         let mut sample = Vec::new();
         for (name, url, _) in counted.iter().filter(|(_, _, count)| *count > 0) {
             if sample.len() < MOST_SHOWN {

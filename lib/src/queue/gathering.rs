@@ -8,14 +8,14 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::{Outgoing, Queue};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// How long a message waits for others.
 const LINGER: Duration = Duration::from_millis(10);
 /// How many go in one request.
-const MOST: usize = 10;
+const MAX_MESSAGES: usize = 10;
 
-type Waiting<T> = Vec<(T, i32, String, oneshot::Sender<bool>)>;
+type Waiting<T> = Vec<(T, i32, String, oneshot::Sender<Option<Kind>>)>;
 
 /// A queue to which messages are sent together.
 pub struct Gathering<T> {
@@ -33,7 +33,7 @@ impl<T: Clone + Serialize + Send + Sync + 'static> Gathering<T> {
     /// Sends one message, together with others; returns when it has gone.
     ///
     /// # Errors
-    /// Unavailable when SQS did not take it.
+    /// Unavailable when SQS did not take it; refused when it never takes it.
     pub async fn send(&self, message: Outgoing<'_, T>) -> Result<(), Error> {
         let (done, sent) = oneshot::channel();
         let count = {
@@ -42,7 +42,7 @@ impl<T: Clone + Serialize + Send + Sync + 'static> Gathering<T> {
             waiting.len()
         };
         // The first sees to it that all go; the last of a full request, that they go now.
-        if count == 1 || count >= MOST {
+        if count == 1 || count >= MAX_MESSAGES {
             let (queue, waiting) = (self.queue.clone(), Arc::clone(&self.waiting));
             let linger = if count == 1 { LINGER } else { Duration::ZERO };
             tokio::spawn(async move {
@@ -52,8 +52,9 @@ impl<T: Clone + Serialize + Send + Sync + 'static> Gathering<T> {
             });
         }
         match sent.await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(Error::unavailable("SQS did not take a message")),
+            Ok(None) => Ok(()),
+            Ok(Some(Kind::Refused)) => Err(Error::refused("SQS refuses a message")),
+            Ok(Some(_)) | Err(_) => Err(Error::unavailable("SQS did not take a message")),
         }
     }
 }
@@ -66,8 +67,11 @@ async fn send_all<T: Serialize>(queue: &Queue, gathered: Waiting<T>) {
     });
     let unsent = queue.send_all(outgoing.collect()).await;
     for (number, (.., done)) in gathered.into_iter().enumerate() {
-        let has_gone = unsent.as_ref().is_ok_and(|unsent| !unsent.contains(&number));
+        let reason = match &unsent {
+            Ok(unsent) => unsent.get(&number).copied(),
+            Err(error) => Some(error.kind),
+        };
         // Nobody waits any more where the invocation was cut off.
-        let _ = done.send(has_gone);
+        let _ = done.send(reason);
     }
 }

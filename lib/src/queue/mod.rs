@@ -4,19 +4,22 @@ pub mod batch;
 pub mod dead_letters;
 pub mod gathering;
 
+use std::collections::BTreeMap;
+
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// The longest delay that a message can be sent with, in seconds.
-pub const LONGEST_DELAY_SECONDS: i32 = 900;
+pub const MAX_DELAY_SECONDS: i32 = 900;
 
 /// What a batch may weigh: SQS takes 1 MiB, and its entries' wrapping counts too.
-const MOST_BATCH_BYTES: usize = 900 * 1024;
+const MAX_BATCH_BYTES: usize = 900 * 1024;
 
 /// A queue.
 #[derive(Clone)]
@@ -53,32 +56,41 @@ impl Queue {
     /// Sends one message.
     ///
     /// # Errors
-    /// Unavailable when SQS did not take it.
+    /// Unavailable when SQS did not take it; refused when it never takes it.
     pub async fn send<T: Serialize>(&self, message: Outgoing<'_, T>) -> Result<(), Error> {
         self.client
             .send_message()
             .queue_url(&self.url)
             .message_body(text(message.body)?)
             .message_group_id(message.group)
-            .delay_seconds(message.delay_seconds.clamp(0, LONGEST_DELAY_SECONDS))
+            .delay_seconds(message.delay_seconds.clamp(0, MAX_DELAY_SECONDS))
             .send()
             .await
-            .map_err(|error| unavailable("SendMessage", error.into_service_error()))?;
+            .map_err(|error| match refusal(error.code()) {
+                Kind::Refused => {
+                    let refused = Error::refused("SQS refuses this message").about("SendMessage");
+                    refused.caused_by(error.into_service_error())
+                }
+                _ => unavailable("SendMessage", error.into_service_error()),
+            })?;
         Ok(())
     }
 
-    /// Sends any number of messages, ten to a request and fewer when they are large. Says which (by
-    /// number) SQS did not take; the others have gone.
+    /// Sends any number of messages, ten to a request and fewer when they are large. Says which (by number) SQS did
+    /// not take: unavailable, or refused for good; the others have gone.
     ///
     /// # Errors
     /// A fault when a message cannot be written.
-    pub async fn send_all<T: Serialize>(&self, messages: Vec<Outgoing<'_, T>>) -> Result<Vec<usize>, Error> {
+    pub async fn send_all<T: Serialize>(
+        &self,
+        messages: Vec<Outgoing<'_, T>>,
+    ) -> Result<BTreeMap<usize, Kind>, Error> {
         let mut batches: Vec<Vec<(usize, SendMessageBatchRequestEntry)>> = vec![Vec::new()];
         let mut weight: usize = 0;
         for (number, message) in messages.into_iter().enumerate() {
             let body = text(message.body)?;
             let is_full = batches.last().is_some_and(|batch| batch.len() == 10);
-            if is_full || weight.saturating_add(body.len()) > MOST_BATCH_BYTES {
+            if is_full || weight.saturating_add(body.len()) > MAX_BATCH_BYTES {
                 batches.push(Vec::new());
                 weight = 0;
             }
@@ -87,7 +99,7 @@ impl Queue {
                 .id(number.to_string())
                 .message_body(body)
                 .message_group_id(message.group)
-                .delay_seconds(message.delay_seconds.clamp(0, LONGEST_DELAY_SECONDS))
+                .delay_seconds(message.delay_seconds.clamp(0, MAX_DELAY_SECONDS))
                 .build()
                 .map_err(|error| Error::fault("a message cannot be built").caused_by(error))?;
             if let Some(batch) = batches.last_mut() {
@@ -99,26 +111,86 @@ impl Queue {
         Ok(failed.into_iter().flatten().collect())
     }
 
-    /// Sends one batch; gives the numbers of the messages that did not go.
-    async fn send_batch(&self, batch: Vec<(usize, SendMessageBatchRequestEntry)>) -> Vec<usize> {
-        let (numbers, entries): (Vec<usize>, Vec<_>) = batch.into_iter().unzip();
+    /// Sends one batch; gives the messages that did not go, each with the reason. A request that is refused for one
+    /// of its messages is made again message by message.
+    async fn send_batch(&self, batch: Vec<(usize, SendMessageBatchRequestEntry)>) -> Vec<(usize, Kind)> {
+        let entries = batch.iter().map(|(_, entry)| entry.clone()).collect();
         let sent =
             self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
         match sent {
-            Ok(output) => output.failed.iter().filter_map(|failed| failed.id.parse().ok()).collect(),
+            Ok(output) => {
+                let failed = output.failed.iter();
+                failed
+                    .filter_map(|entry| Some((entry.id.parse().ok()?, refusal(Some(&entry.code)))))
+                    .collect()
+            }
             Err(error) => {
+                let kind = refusal(error.code());
+                if kind == Kind::Refused && batch.len() > 1 {
+                    let each = batch.into_iter().map(|one| Box::pin(self.send_batch(vec![one])));
+                    return join_all(each).await.into_iter().flatten().collect();
+                }
                 let error = unavailable("SendMessageBatch", error.into_service_error());
-                tracing::warn!(error = %error, messages = numbers.len(), "messages were not sent");
-                numbers
+                tracing::warn!(error = %error, messages = batch.len(), "messages were not sent");
+                batch.into_iter().map(|(number, _)| (number, kind)).collect()
             }
         }
     }
 }
 
+/// Whether SQS refuses a message for what it holds, or did not serve the request: by the codes of `SendMessage` and
+/// of the entries of `SendMessageBatch`.
+fn refusal(code: Option<&str>) -> Kind {
+    match code {
+        Some(
+            "InvalidMessageContents"
+            | "InvalidParameterValue"
+            | "InvalidParameterValueException"
+            | "MessageTooLong"
+            | "BatchRequestTooLong"
+            | "AWS.SimpleQueueService.BatchRequestTooLong",
+        ) => Kind::Refused,
+        _ => Kind::Unavailable,
+    }
+}
+
+/// A message's text. SQS takes the characters of XML 1.0 alone: of those that JSON writes as they are, U+FFFE and
+/// U+FFFF are none. They stand in strings, where JSON has an escape for them.
 fn text<T: Serialize>(body: &T) -> Result<String, Error> {
-    serde_json::to_string(body).map_err(|error| Error::fault("a message cannot be written").caused_by(error))
+    let text = serde_json::to_string(body)
+        .map_err(|error| Error::fault("a message cannot be written").caused_by(error))?;
+    if text.contains(['\u{fffe}', '\u{ffff}']) {
+        return Ok(text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"));
+    }
+    Ok(text)
 }
 
 fn unavailable(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::unavailable("SQS did not serve a request").about(operation).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The characters that SQS takes ("`SendMessage`" of its API reference).
+    fn is_taken(character: char) -> bool {
+        matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_has_only_characters_that_sqs_takes_and_says_the_same(
+            said: String,
+            odd in proptest::collection::vec(proptest::sample::select(vec!['\u{fffe}', '\u{ffff}', '\0', '\\', '"']), 0..8),
+        ) {
+            let said = format!("{said}{}", odd.into_iter().collect::<String>());
+            let body = BTreeMap::from([(said.clone(), said)]);
+            let text = text(&body).unwrap();
+            prop_assert!(text.chars().all(is_taken), "{text:?}");
+            prop_assert_eq!(serde_json::from_str::<BTreeMap<String, String>>(&text).unwrap(), body);
+        }
+    }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use chrono::DateTime;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use stella::error::Error;
 use tokio::sync::Notify;
 
@@ -176,6 +176,15 @@ impl Sqs {
         self.store().delete(queue, &handles).map_err(|error| about(error.into()))?;
         self.0.calls.add("sqs", "DeleteMessageBatch", receipts.len().div_ceil(BATCH));
         Ok(())
+    }
+
+    /// Sends a message as another service of AWS does.
+    ///
+    /// # Errors
+    /// If SQS would refuse it.
+    pub fn send(&self, queue: &str, body: &str) -> Result<(), Error> {
+        let request = json!({"QueueUrl": path(queue), "MessageBody": body});
+        messages::send(self, &request).map(|_| ()).map_err(|refusal| Error::from(refusal).about(queue))
     }
 
     async fn poll(&self, queue: &str, poll: &Poll) -> Result<Vec<Message>, Refusal> {

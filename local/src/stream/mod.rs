@@ -8,6 +8,7 @@ mod record;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde_json::json;
 use stella::error::Error;
 
 use self::checkpoint::Checkpoints;
@@ -17,10 +18,15 @@ use crate::batch::{Failed, failed};
 use crate::dynamodb::DynamoDb;
 use crate::invoke::Invoker;
 use crate::signal::Signal;
+use crate::sqs::Sqs;
+use crate::time::Time;
 
-/// How long a batch that failed rests: this at first, doubled each time, at most `LONGEST_REST`.
+/// How long a batch that failed rests: this at first, doubled each time, at most `MAX_REST`.
 const REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(10);
+const MAX_REST: Duration = Duration::from_secs(10);
+
+/// A table's stream has one shard here.
+const SHARD: &str = "shardId-00000000000000000000-00000000";
 
 /// A mapping from a table's stream to a function.
 pub(crate) struct Mapping {
@@ -42,6 +48,18 @@ pub(crate) struct Mapping {
     pub(crate) bisects: bool,
     /// Whether the answer names the first record that failed.
     pub(crate) reports_failures: bool,
+    /// How often a batch is tried again before it is given up; none goes on for ever.
+    pub(crate) retries: Option<u64>,
+    /// The queue that is told of what was given up.
+    pub(crate) on_failure: Option<(Sqs, String)>,
+    /// The stack's time.
+    pub(crate) time: Time,
+}
+
+/// Some records that are to be handled, and how often that failed.
+struct Part {
+    entries: Vec<Entry>,
+    failures: u64,
 }
 
 /// What became of an invocation.
@@ -55,7 +73,7 @@ enum Outcome {
 }
 
 impl Mapping {
-    /// Follows the stream until it is told to stop: in order, and each record until it is handled.
+    /// Follows the stream until it is told to stop: in order, and each record until it is handled or given up.
     pub(crate) async fn run(self, stop: Signal) {
         let mut changes = self.dynamodb.changes();
         let mut position = loop {
@@ -92,45 +110,88 @@ impl Mapping {
 
     /// Handles a batch to its end; false when it was time to stop before that.
     async fn process(&self, entries: Vec<Entry>, stop: &Signal) -> bool {
-        let mut parts = VecDeque::from([entries]);
+        let mut parts = VecDeque::from([Part { entries, failures: 0 }]);
         let mut rest = REST;
         while let Some(mut part) = parts.pop_front() {
-            if part.is_empty() {
+            if part.entries.is_empty() {
                 continue;
             }
-            match self.invoke(&part).await {
+            match self.invoke(&part.entries).await {
                 Outcome::Done => {
-                    self.save_through(&part);
+                    self.save_through(&part.entries);
                     rest = REST;
                     continue;
                 }
                 // A split is progress: what fails again is smaller, and the whole is not failing slowly.
-                Outcome::Failed if self.bisects && part.len() > 1 => {
-                    let second = part.split_off(part.len().div_ceil(2));
-                    parts.push_front(second);
+                Outcome::Failed if self.bisects && part.entries.len() > 1 => {
+                    let second = part.entries.split_off(part.entries.len().div_ceil(2));
+                    parts.push_front(Part { entries: second, failures: part.failures });
                     parts.push_front(part);
-                }
-                Outcome::Failed => {
-                    parts.push_front(part);
-                    stop.or(tokio::time::sleep(rest)).await;
-                    rest = rest.saturating_mul(2).min(LONGEST_REST);
-                }
-                Outcome::From(place) => {
-                    let left = part.split_off(place);
-                    if !part.is_empty() {
-                        self.save_through(&part);
-                        rest = REST;
+                    if stop.has_fired() {
+                        return false;
                     }
-                    parts.push_front(left);
-                    stop.or(tokio::time::sleep(rest)).await;
-                    rest = rest.saturating_mul(2).min(LONGEST_REST);
+                    continue;
                 }
+                Outcome::From(place) if place > 0 => {
+                    let left = part.entries.split_off(place);
+                    self.save_through(&part.entries);
+                    rest = REST;
+                    part = Part { entries: left, failures: 0 };
+                }
+                Outcome::Failed | Outcome::From(_) => {}
             }
+            part.failures = part.failures.saturating_add(1);
+            if self.retries.is_some_and(|retries| part.failures > retries) {
+                self.give_up(&part);
+                self.save_through(&part.entries);
+                rest = REST;
+                continue;
+            }
+            parts.push_front(part);
+            stop.or(tokio::time::sleep(rest)).await;
+            rest = rest.saturating_mul(2).min(MAX_REST);
             if stop.has_fired() {
                 return false;
             }
         }
         true
+    }
+
+    /// Tells the queue of what is given up, as Lambda does: where it stands in the stream, and not what it holds.
+    fn give_up(&self, part: &Part) {
+        let (first, last) = (part.entries.first(), part.entries.last());
+        let sequence = |entry: Option<&Entry>| entry.map(|entry| entry.sequence.clone());
+        let (first, last) = (sequence(first), sequence(last));
+        tracing::error!(
+            table.name = self.table,
+            function.name = self.invoker.name(),
+            records = part.entries.len(),
+            stream.first = first,
+            stream.last = last,
+            "records are given up"
+        );
+        let Some((sqs, queue)) = &self.on_failure else { return };
+        let told = json!({
+            "requestContext": {
+                "requestId": uuid::Uuid::nil(),
+                "functionArn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}", self.invoker.name()),
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": part.failures,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": stella::domain::timestamp(self.time.now()),
+            "DDBStreamBatchInfo": {
+                "shardId": SHARD,
+                "startSequenceNumber": first,
+                "endSequenceNumber": last,
+                "batchSize": part.entries.len(),
+                "streamArn": self.dynamodb.stream_arn(&self.table).ok().flatten(),
+            },
+        });
+        if let Err(error) = sqs.send(queue, &told.to_string()) {
+            tracing::error!(queue.name = queue, error = %error, "the queue was not told of what was given up");
+        }
     }
 
     async fn invoke(&self, part: &[Entry]) -> Outcome {

@@ -136,9 +136,23 @@ fn stream(properties: &mut Members<'_>, all: &BTreeMap<String, Resource>) -> Res
         criteria.finish()?;
     }
     properties.only("Enabled", "true")?;
-    // The local stack follows a stream from its beginning and never gives a record up.
+    // The local stack follows a stream from its beginning, and gives no record up for its age.
     properties.only("StartingPosition", "TRIM_HORIZON")?;
-    properties.only("MaximumRetryAttempts", "-1")?;
+    let retries = properties.text("MaximumRetryAttempts")?.filter(|text| text != "-1");
+    let retries = retries.map(|text| {
+        text.parse()
+            .map_err(|_| wrong(properties.place("MaximumRetryAttempts"), "This must be -1 or a number"))
+    });
+    let mut on_failure = None;
+    if let Some(mut destinations) = properties.object("DestinationConfig")? {
+        if let Some(mut failure) = destinations.object("OnFailure")? {
+            failure.only("Type", "SQS")?;
+            let arn = failure.required_text("Destination")?;
+            on_failure = Some(queue_of_arn(&failure.place("Destination"), &arn, all)?);
+            failure.finish()?;
+        }
+        destinations.finish()?;
+    }
     properties.only("MaximumRecordAgeInSeconds", "-1")?;
     properties.pass_over(&["ParallelizationFactor"]);
     Ok(Source::Stream {
@@ -148,6 +162,8 @@ fn stream(properties: &mut Members<'_>, all: &BTreeMap<String, Resource>) -> Res
         patterns,
         bisects: properties.flag("BisectBatchOnFunctionError")?,
         reports_failures: reports_failures(properties)?,
+        retries: retries.transpose()?,
+        on_failure,
     })
 }
 

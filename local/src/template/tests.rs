@@ -191,8 +191,9 @@ fn a_queue_drives_with_the_batches_that_are_said_or_with_awss_defaults() {
 }
 
 #[test]
-fn a_stream_drives_with_its_patterns_and_gives_no_record_up() {
+fn a_stream_drives_with_its_patterns_and_gives_up_as_it_says() {
     let said = "{Type: DynamoDB, Properties: {Stream: !GetAtt T.StreamArn, StartingPosition: TRIM_HORIZON,
+        MaximumRetryAttempts: 3, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Q.Arn}},
         BisectBatchOnFunctionError: true, FilterCriteria: {Filters: [{Pattern: '{\"eventName\":[\"INSERT\"]}'}]}}}";
     let expected = Source::Stream {
         table: "t".to_owned(),
@@ -201,11 +202,16 @@ fn a_stream_drives_with_its_patterns_and_gives_no_record_up() {
         patterns: vec![serde_json::json!({"eventName": ["INSERT"]})],
         bisects: true,
         reports_failures: false,
+        retries: Some(3),
+        on_failure: Some("q".to_owned()),
     };
     assert_eq!(wiring(&driven_by(said)).unwrap().functions[0].sources, [expected]);
-    for other in
-        ["StartingPosition: LATEST", "MaximumRetryAttempts: 3", "FilterCriteria: {Filters: [{Pattern: '{'}]}"]
-    {
+    for other in [
+        "StartingPosition: LATEST",
+        "MaximumRetryAttempts: x",
+        "DestinationConfig: {OnFailure: {Type: SQS, Destination: 'arn:aws:sqs:us-east-1:000000000000:none'}}",
+        "FilterCriteria: {Filters: [{Pattern: '{'}]}",
+    ] {
         let text =
             driven_by(&format!("{{Type: DynamoDB, Properties: {{Stream: !GetAtt T.StreamArn, {other}}}}}"));
         assert!(wiring(&text).is_err(), "{other}");

@@ -10,6 +10,7 @@ mod oidc;
 mod openapi;
 mod outage;
 mod pages;
+mod poison;
 mod portal;
 mod pull;
 mod push;

@@ -27,7 +27,7 @@ use crate::domain::ids::SubscriptionId;
 use crate::domain::message::AttemptDue;
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::metrics::Metrics;
 use crate::queue::gathering::Gathering;
 use crate::queue::{Outgoing, Queue};
@@ -275,7 +275,17 @@ impl Deliver {
         self.known.get(due.subscription_id, now, kept_for, read).await
     }
 
+    /// Sends a message. One that SQS refuses for its data goes without: the attempt reads its event.
     async fn send(&self, due: &AttemptDue) -> Result<(), Error> {
+        match self.send_as_it_is(due).await {
+            Err(error) if error.kind == Kind::Refused && due.data.is_some() => {
+                self.send_as_it_is(&due.without_data()).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn send_as_it_is(&self, due: &AttemptDue) -> Result<(), Error> {
         let group = due.subscription_id.to_string();
         let delay_seconds = hop(due.due, self.clock.now());
         self.retries.send(Outgoing { body: due, group, delay_seconds }).await

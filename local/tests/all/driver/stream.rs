@@ -1,4 +1,6 @@
-//! Stream records: what matches, in order, each until it is handled, from where it was left.
+//! Stream records: what matches, in order, each until it is handled or given up, from where it was left.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stella::error::Error;
@@ -79,9 +81,23 @@ async fn a_batch_that_fails_is_halved_until_the_bad_record_is_alone() {
         batches.push(keys(&seen.recv().await.unwrap()).join(""));
     }
     assert_eq!(batches, ["abcd", "ab", "cd", "c", "d"]);
-    // It blocks what comes after it, and comes again.
+    // It comes again as often as the template says, then it is given up and holds up nothing.
     put(&stack, &["e"], "event").await;
-    assert_eq!(keys(&seen.recv().await.unwrap()), ["d"]);
+    let mut after = Vec::new();
+    for _ in 0..3 {
+        after.push(keys(&seen.recv().await.unwrap()).join(""));
+    }
+    assert_eq!(after, ["d", "d", "e"]);
+    let told = stack.sqs().receive("given-up", 10, Duration::ZERO).await.unwrap();
+    assert_eq!(told.len(), 1);
+    let told: Value = serde_json::from_str(&told[0].body).unwrap();
+    assert_eq!(told["requestContext"]["condition"], "RetryAttemptsExhausted");
+    let batch = &told["DDBStreamBatchInfo"];
+    assert_eq!(
+        (&batch["batchSize"], &batch["startSequenceNumber"]),
+        (&json!(1), &batch["endSequenceNumber"])
+    );
+    assert!(batch["shardId"].as_str().unwrap().starts_with("shardId-"), "{batch}");
     stack.stop().await;
 }
 

@@ -115,10 +115,20 @@ fn what_sqs_drives_may_go_in_a_circle() {
 }
 
 #[test]
-fn the_stream_is_followed_from_its_beginning_and_no_record_is_given_up() {
-    for mapping in mappings(&resources(&[]), "DynamoDB") {
+fn the_stream_is_followed_from_its_beginning_and_what_ends_fan_out_holds_nothing_up() {
+    let all = resources(&[]);
+    for mapping in mappings(&all, "DynamoDB") {
         assert_eq!(mapping.properties["StartingPosition"], "TRIM_HORIZON");
-        assert_eq!(mapping.properties["MaximumRetryAttempts"], -1);
+        let retries = number(&mapping.properties["MaximumRetryAttempts"]).expect("a number");
+        assert!((1..=100).contains(&retries), "{retries}");
+        let told = &mapping.properties["DestinationConfig"]["OnFailure"]["Destination"];
+        let told = queue(&all, told);
+        let alarms: Vec<_> = of_kind(&all, Kind::Alarm);
+        let watches = |alarm: &Resource| {
+            alarm.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
+                && alarm.properties["Dimensions"][0]["Value"] == told.name.as_str()
+        };
+        assert!(alarms.iter().any(|(_, alarm)| watches(alarm)), "nobody hears of what is given up");
         assert_eq!(mapping.properties.get("MaximumRecordAgeInSeconds"), None);
         assert_eq!(mapping.properties["BisectBatchOnFunctionError"], true);
     }

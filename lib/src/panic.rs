@@ -1,0 +1,9 @@
+//! What a panic said, for the log.
+
+use std::any::Any;
+
+/// The text of a panic that was caught.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+}

@@ -1,0 +1,347 @@
+//! One message, item or record that can never be handled, in front of a hundred good ones of another tenant: these
+//! arrive, in the same round of the held clock, and whoever is concerned sees what happened.
+
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use chrono::Duration;
+use end_to_end::careless::Careless;
+use end_to_end::faults::Wire;
+use end_to_end::receiver::{Received, Receiver};
+use end_to_end::{World, id};
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::client::Client;
+use stella_local::stack::{Functions, Settings};
+use stella_local::time::Time;
+use tower::ServiceExt as _;
+
+/// How many good events there are behind a bad one.
+const GOOD: usize = 100;
+
+/// Another tenant, and who receives for it.
+struct Other {
+    admin: Client,
+    receiver: Receiver,
+}
+
+impl Other {
+    async fn of(world: &World) -> Self {
+        let (admin, receiver) = (world.stranger().await, Receiver::accepting().await);
+        subscribe(&admin, &receiver.url).await;
+        Self { admin, receiver }
+    }
+
+    async fn publishes(&self, world: &World) {
+        for _ in 0..GOOD {
+            publish(&self.admin, &world.example("deployment.started")).await;
+        }
+    }
+
+    /// All of what it published arrives before any time passes, once each.
+    async fn has_everything(&self) {
+        let received = self.receiver.wait_for(GOOD).await;
+        let ids: std::collections::BTreeSet<&str> =
+            received.iter().map(|request| request.header("x-stella-delivery")).collect();
+        assert_eq!((received.len(), ids.len()), (GOOD, GOOD));
+    }
+}
+
+async fn subscribe(admin: &Client, url: &str) -> Value {
+    let body = json!({"name": "s", "url": url, "events": ["deployment.started", "release.created"]});
+    let made = admin.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    made.data().clone()
+}
+
+async fn publish(admin: &Client, data: &Value) -> String {
+    let body = json!({"event": "deployment.started", "data": data});
+    let answer = admin.post("/api/v1/events", &body).await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    id(answer.data())
+}
+
+/// What became of an event's fan-out, once that is known.
+async fn fan_out(world: &World, event: &str) -> Value {
+    for _ in 0..1_000 {
+        let shown = world.get(&format!("/api/v1/events/{event}")).await["data"]["fanOut"].clone();
+        if shown["status"] != "pending" {
+            return shown;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the event {event} was never fanned out");
+}
+
+fn event_of(request: &Received) -> Value {
+    request.json()["data"].clone()
+}
+
+/// A system of which a function reaches a service over a wire.
+async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, Wire) {
+    let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
+    let made = Arc::clone(&wire);
+    let between = async move |environment: stella::environment::Environment| {
+        let wire = Wire::to(environment.required(variable)?).await;
+        *made.lock().unwrap() = Some(wire.clone());
+        Ok::<_, stella::error::Error>(environment.with(variable, &wire.url))
+    };
+    let between = Arc::new(between);
+    let functions = match code {
+        "fanout" => Functions::ours().with(code, move |environment| {
+            let between = Arc::clone(&between);
+            async move { stella_fanout::start(between(environment).await?).await }
+        }),
+        _ => Functions::ours().with(code, move |environment| {
+            let between = Arc::clone(&between);
+            async move { stella_sweep::start(between(environment).await?).await }
+        }),
+    };
+    let world = World::with(functions, Time::manual(SystemClock.now())).await;
+    let wire = wire.lock().unwrap().clone().expect("the wire");
+    (world, wire)
+}
+
+/// Writes an item into a table as it is, past everything that would refuse it.
+async fn plant(world: &World, table: &str, item: &Value) {
+    let request = Request::post("/")
+        .header("x-amz-target", "DynamoDB_20120810.PutItem")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-date", "20260301T120000Z")
+        .header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=a/20260301/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00",
+        )
+        .body(Body::from(json!({"TableName": table, "Item": item}).to_string()))
+        .unwrap();
+    assert_eq!(world.stack.dynamodb().router().oneshot(request).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn any_character_that_json_can_have_reaches_the_receiver() {
+    let world = World::held().await;
+    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    subscribe(&world.admin, &receiver.url).await;
+    let odd = "\u{ffff}\u{fffe}\0\u{1}\u{7f}\u{85}\u{2028}\u{feff}\u{fdd0}\u{1ffff}\u{10ffff}\\uffff\"";
+    let mut data = world.example("deployment.started");
+    data["note"] = json!(odd);
+    data[odd] = json!({odd: [odd]});
+    publish(&world.admin, &data).await;
+    // Large enough to be read by the attempt, and not to travel in the message.
+    let mut large = data.clone();
+    large["padding"] = json!("x".repeat(10_000));
+    publish(&world.admin, &large).await;
+    other.publishes(&world).await;
+    let received = receiver.wait_for(2).await;
+    let mut got: Vec<Value> = received.iter().map(event_of).collect();
+    got.sort_by_key(|data| data.to_string().len());
+    assert_eq!(got, [data, large]);
+    other.has_everything().await;
+}
+
+#[tokio::test]
+async fn a_tag_with_any_character_is_released_and_delivered() {
+    let world = World::held().await;
+    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    subscribe(&world.admin, &receiver.url).await;
+    let component = world.component(&["myorg/myapp"]).await;
+    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed", "tagPattern": "."})).await;
+    let config = world.config(&json!({"name": "g", "type": "generic", "provider": "generic"})).await;
+    let push = json!({"kind": "artifact.pushed", "repository": "myorg/myapp", "tag": "v1.0.0\u{ffff}"});
+    let answer = world.push(&config, &[], &push.to_string()).await;
+    assert_eq!(answer.body["triggersActivated"], 1, "{}", answer.body);
+    other.publishes(&world).await;
+    let received = receiver.wait_for(1).await;
+    assert_eq!(event_of(&received[0])["release"]["components"][0]["tag"], "v1.0.0\u{ffff}");
+    other.has_everything().await;
+}
+
+#[tokio::test]
+async fn a_message_that_sqs_refuses_for_its_data_goes_without_it() {
+    let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
+    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    subscribe(&world.admin, &receiver.url).await;
+    queues.refuse("poison");
+    let mut data = world.example("deployment.started");
+    data["note"] = json!("poison");
+    let event = publish(&world.admin, &data).await;
+    other.publishes(&world).await;
+    assert_eq!(event_of(&receiver.wait_for(1).await[0]), data);
+    assert_eq!(fan_out(&world, &event).await["status"], "done");
+    other.has_everything().await;
+}
+
+#[tokio::test]
+async fn what_sqs_never_takes_is_set_aside_with_its_reason_and_holds_nobody_up() {
+    let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
+    let (refused, taken) = (Receiver::accepting().await, Receiver::accepting().await);
+    let other = Other::of(&world).await;
+    let poison = subscribe(&world.admin, &refused.url).await;
+    subscribe(&world.admin, &taken.url).await;
+    queues.refuse(&id(&poison));
+    let events = [
+        publish(&world.admin, &world.example("deployment.started")).await,
+        publish(&world.admin, &world.example("deployment.started")).await,
+    ];
+    other.publishes(&world).await;
+    other.has_everything().await;
+    // The event's other subscription gets it.
+    taken.wait_for(2).await;
+    for event in &events {
+        let shown = fan_out(&world, event).await;
+        assert_eq!(shown["status"], "failed", "{shown}");
+        assert_eq!(shown["reason"], "SQS refuses the message of a delivery");
+    }
+    // Nothing is tried or sent again for it, by the stream or by the look for missed events.
+    queues.mend();
+    for _ in 0..30 {
+        world.time.advance(Duration::minutes(1));
+        world.stack.idle().await;
+    }
+    assert_eq!((refused.received().len(), taken.received().len()), (0, 2));
+    assert_eq!(other.receiver.received().len(), GOOD);
+}
+
+#[tokio::test]
+async fn a_mark_that_dynamodb_never_takes_holds_nobody_up() {
+    let (world, tables) = on_a_wire("fanout", "AWS_ENDPOINT_URL_DYNAMODB").await;
+    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let subscription = subscribe(&world.admin, &receiver.url).await;
+    tables.refuse(subscription["tenantId"].as_str().unwrap());
+    publish(&world.admin, &world.example("deployment.started")).await;
+    other.publishes(&world).await;
+    receiver.wait_for(1).await;
+    other.has_everything().await;
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_subscription_that_cannot_be_read_fails_visibly_and_alone() {
+    let world = World::held().await;
+    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let subscription = subscribe(&world.admin, &receiver.url).await;
+    let tenant = subscription["tenantId"].as_str().unwrap();
+    plant(
+        &world,
+        "CoreTable",
+        &json!({"pk": {"S": format!("TENANT#{tenant}#EVENTTYPE#*")}, "sk": {"S": "SUBSCRIPTION#0"}, "terms": {"S": "?"}}),
+    )
+    .await;
+    let event = publish(&world.admin, &world.example("deployment.started")).await;
+    other.publishes(&world).await;
+    receiver.wait_for(1).await;
+    let shown = fan_out(&world, &event).await;
+    assert_eq!(shown["reason"], "A subscription cannot be read", "{shown}");
+    other.has_everything().await;
+}
+
+#[tokio::test]
+async fn a_record_of_the_stream_that_is_no_event_is_passed_by() {
+    let world = World::held().await;
+    let other = Other::of(&world).await;
+    for (number, item) in [
+        json!({"entity": {"S": "event"}}),
+        json!({"entity": {"S": "event"}, "id": {"S": "?"}, "tenantId": {"N": "1"}, "data": {"L": []}}),
+        json!({"entity": {"S": "event"}, "data": {"S": "x".repeat(300_000)}}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut item = item;
+        item["pk"] = json!({"S": "TENANT#0#EVENTS#2026-01-01#0"});
+        item["sk"] = json!({"S": format!("odd {number}")});
+        plant(&world, "CoreTable", &item).await;
+    }
+    other.publishes(&world).await;
+    other.has_everything().await;
+}
+
+#[tokio::test]
+async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
+    let world = World::held().await;
+    let other = Other::of(&world).await;
+    let failing = Receiver::start(|number, _| if number < GOOD { 500.into() } else { 200.into() }).await;
+    let body = json!({"name": "f", "url": failing.url, "events": ["release.created"],
+        "retryPolicy": {"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 1}});
+    let made = other.admin.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let nobody = uuid::Uuid::nil();
+    for queue in ["DeliveriesQueue", "RetriesQueue", "CommandsQueue", "InboundRetryQueue"] {
+        for body in [
+            "?".to_owned(),
+            "{}".to_owned(),
+            "null".to_owned(),
+            "[".repeat(1_000),
+            json!({"command": "unheard of"}).to_string(),
+            json!({"command": "resume", "tenantId": nobody, "subscriptionId": nobody, "after": "x".repeat(2_000)})
+                .to_string(),
+            json!({"tenantId": nobody, "configId": nobody, "receiptId": nobody, "receivedAt": "2026-01-01T00:00:00Z",
+                "headers": {"a": "\n"}, "body": "?", "tries": 4_000_000_000_u32})
+            .to_string(),
+        ] {
+            world.stack.sqs().send(queue, &body).unwrap();
+        }
+    }
+    other.publishes(&world).await;
+    other.has_everything().await;
+    // Later attempts, too, which wait in the queue of retries.
+    for _ in 0..GOOD {
+        let body = json!({"event": "release.created", "data": world.example("release.created")});
+        assert_eq!(other.admin.post("/api/v1/events", &body).await.unwrap().status, StatusCode::ACCEPTED);
+    }
+    failing.wait_for(GOOD).await;
+    world.pass(Duration::seconds(2), &failing, 2 * GOOD).await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is_sent() {
+    let world = World::held().await;
+    let receiver = Receiver::start(|number, _| if number == 0 { 500.into() } else { 200.into() }).await;
+    let body = json!({"name": "f", "url": receiver.url, "events": ["release.created"],
+        "retryPolicy": {"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 7_200}});
+    let subscription = world.subscription(&body).await;
+    world.publish("release.created").await;
+    world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "retrying")).await;
+    // More than one batch of them, due before it, in each partition of the index.
+    for number in 0..440 {
+        plant(
+            &world,
+            "DeliveriesTable",
+            &json!({"pk": {"S": "TENANT#0#SUBSCRIPTION#0#0"}, "sk": {"S": format!("odd {number:03}")},
+                "duePk": {"S": format!("DUE#{}", number % 4)}, "dueAt": {"S": "2026-01-01T00:00:00.000Z"},
+                "attempts": {"S": "?"}}),
+        )
+        .await;
+    }
+    world.pass(Duration::hours(2), &receiver, 2).await;
+}
+
+#[tokio::test]
+async fn missed_events_of_a_tenant_that_fails_hold_up_no_others_and_come_later() {
+    let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
+    let made = Arc::clone(&wire);
+    let functions =
+        Functions::ours().with("fanout", |_| async { Ok(Careless) }).with("sweep", move |environment| {
+            let made = Arc::clone(&made);
+            async move {
+                let wire = Wire::to(environment.required("AWS_ENDPOINT_URL_DYNAMODB")?).await;
+                *made.lock().unwrap() = Some(wire.clone());
+                stella_sweep::start(environment.with("AWS_ENDPOINT_URL_DYNAMODB", &wire.url)).await
+            }
+        });
+    let time = Time::manual(SystemClock.now());
+    let world = World::made_of(Settings { functions, time, ..Settings::default() }).await;
+    let tables = wire.lock().unwrap().clone().expect("the wire");
+    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let subscription = subscribe(&world.admin, &receiver.url).await;
+    tables.starve(&format!("TENANT#{}#EVENTS#DAYS", subscription["tenantId"].as_str().unwrap()));
+    publish(&world.admin, &world.example("deployment.started")).await;
+    other.publishes(&world).await;
+    world.pass(Duration::minutes(16), &other.receiver, GOOD).await;
+    other.has_everything().await;
+    assert!(receiver.received().is_empty());
+    tables.mend();
+    world.pass(Duration::minutes(1), &receiver, 1).await;
+    assert_eq!(other.receiver.received().len(), GOOD);
+}
