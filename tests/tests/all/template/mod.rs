@@ -25,6 +25,14 @@ fn of_kind(all: &BTreeMap<String, Resource>, kind: Kind) -> Vec<(&str, &Resource
     found
 }
 
+/// What outlives the stack.
+const PERMANENT: [&str; 4] = ["CoreTable", "DeliveriesTable", "MasterKey", "IntegrationKey"];
+
+/// A flag that may be written as text, as parameters are.
+fn is_on(value: &Value) -> bool {
+    *value == true || *value == "true"
+}
+
 /// A number that may be written as text, as parameters are.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
@@ -95,9 +103,28 @@ fn tables_and_permanent_keys_outlive_the_stack() {
         assert_eq!(table.properties["TimeToLiveSpecification"]["Enabled"], true, "{id}");
         assert_eq!(table.properties["SSESpecification"]["SSEEnabled"], true, "{id}");
     }
-    for id in ["CoreTable", "DeliveriesTable", "MasterKey", "IntegrationKey"] {
-        assert_eq!(all[id].deletion_policy.as_deref(), Some("Retain"), "{id}");
+    for id in PERMANENT {
         assert_eq!(all[id].update_replace_policy.as_deref(), Some("Retain"), "{id}");
+        let policy = all[id].deletion_policy.as_deref().expect("a policy");
+        assert!(policy.starts_with("Retain"), "{id}: {policy}");
+    }
+}
+
+#[test]
+fn what_a_failed_first_deployment_made_goes_with_it() {
+    for (id, resource) in resources(&[]) {
+        let expected = PERMANENT.contains(&id.as_str()).then_some("RetainExceptOnCreate");
+        let kept = resource.deletion_policy.as_deref().filter(|policy| *policy != "Delete");
+        assert_eq!(kept, expected, "{id}");
+        // CloudFormation cannot delete a protected table, and then the rollback itself fails.
+        assert!(
+            resource.kind != Kind::Table || !is_on(&resource.properties["DeletionProtectionEnabled"]),
+            "{id}"
+        );
+    }
+    let all = resources(&[("DeletionProtection", "true")]);
+    for (id, table) in of_kind(&all, Kind::Table) {
+        assert!(is_on(&table.properties["DeletionProtectionEnabled"]), "{id}: later it can be protected");
     }
 }
 
