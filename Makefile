@@ -5,7 +5,12 @@
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
 SAM := aws-sam-cli==1.170.0
-LINTERS := .venv/$(CFN_LINT)_$(SAM).stamp
+# The transform itself, as CloudFormation runs it; SAM's command line has it, too.
+TRANSLATOR := aws-sam-translator==1.115.0
+LINTERS := .venv/$(CFN_LINT)_$(SAM)_$(TRANSLATOR).stamp
+# What it depends on is not what those depend on.
+CHECKOV := checkov==3.3.30
+SCANNERS := .venv/checkov/$(CHECKOV).stamp
 SCHEMATHESIS := schemathesis==4.32.5
 CALLERS := .venv/$(SCHEMATHESIS).stamp
 AXE := axe-playwright-python==0.1.8
@@ -90,9 +95,10 @@ features: ## What is built to be run is built as it is to be tested, and so is n
 docs: ## Every public item is documented, and every link leads somewhere
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-lint: $(LINTERS) ## The template is valid (needs python3; makes .venv)
+lint: $(LINTERS) $(SCANNERS) ## The template is valid, and so is what AWS makes of it (needs python3; makes .venv)
 	.venv/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --template template.yaml
+	.venv/bin/python -B tests/sam/transform .venv/bin/cfn-lint .venv/checkov/bin/checkov
 
 conformity: $(CALLERS) ## The running stack answers as its OpenAPI document says; EXAMPLES=20 per operation, SEED=1
 	cargo build --release --workspace --bins
@@ -126,5 +132,10 @@ $(BUILDERS): $(LINTERS)
 $(LINTERS):
 	@python3 -c 'import ensurepip, venv' || { echo 'make lint needs python3 with its modules venv and ensurepip' >&2; exit 1; }
 	python3 -m venv --clear .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check $(CFN_LINT) $(SAM)
+	.venv/bin/pip install --quiet --disable-pip-version-check $(CFN_LINT) $(SAM) $(TRANSLATOR)
+	touch $@
+
+$(SCANNERS): $(LINTERS)
+	python3 -m venv --clear .venv/checkov
+	.venv/checkov/bin/pip install --quiet --disable-pip-version-check $(CHECKOV)
 	touch $@
