@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Kind, Resource, mappings, of_kind, resources, texts};
+use super::{Kind, Resource, mappings, of_kind, resources, texts};
 
 /// One thing that a function may do: the action, the resource, and the statement that says so.
 fn grants(function: &Resource) -> Vec<(&str, &str, &Value)> {

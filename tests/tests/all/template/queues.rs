@@ -1,6 +1,6 @@
 //! Queues, the stream, and the functions that they drive.
 
-use crate::{Kind, arn, dead_letter_queues, mappings, number, of_kind, queue, resources, texts};
+use super::{Kind, arn, dead_letter_queues, mappings, number, of_kind, queue, resources, texts};
 
 /// The longest that SQS keeps a message, in seconds.
 const FOURTEEN_DAYS: u64 = 14 * 24 * 60 * 60;
