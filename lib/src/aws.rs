@@ -1,5 +1,7 @@
 //! Clients of AWS's services: credentials, region and endpoints from the environment, Amazon's roots only.
 
+pub mod refusal;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

@@ -36,6 +36,27 @@ pub enum Kind {
     Fault,
 }
 
+impl Kind {
+    /// Its name, which stays the same: what tells errors apart that a function returns to Lambda.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "Invalid",
+            Self::UnsupportedMediaType => "UnsupportedMediaType",
+            Self::Unauthenticated => "Unauthenticated",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "NotFound",
+            Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::Conflict => "Conflict",
+            Self::Unprocessable => "Unprocessable",
+            Self::TooLarge => "TooLarge",
+            Self::Limited => "Limited",
+            Self::Unavailable => "Unavailable",
+            Self::Fault => "Fault",
+        }
+    }
+}
+
 /// One mistake in a request: where it is and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -152,6 +173,18 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Unavailable | Kind::Limited)
     }
+}
+
+/// An error with what caused it, and what caused that, in one line.
+#[must_use]
+pub fn causes(error: &(dyn StdError + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
 }
 
 impl fmt::Display for Error {

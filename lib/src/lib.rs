@@ -19,6 +19,8 @@ pub mod environment;
 #[cfg(feature = "aws")]
 pub mod function;
 #[cfg(feature = "aws")]
+pub mod log;
+#[cfg(feature = "aws")]
 pub mod metrics;
 #[cfg(feature = "aws")]
 pub mod outbound;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stella::domain::room::MAX_ANSWER_BYTES;
 use stella::function::Function;
+use stella::log_error;
 use tokio::sync::{mpsc, watch};
 
 use crate::calls::Calls;
@@ -129,15 +130,11 @@ impl Invoker {
             Err(ended) if ended.is_panic() => (Failure::Panicked, None),
             Err(_) => (Failure::Ended, None),
         };
-        let detail = error.as_ref().map(ToString::to_string);
-        let cause = error.as_ref().and_then(std::error::Error::source).map(ToString::to_string);
-        tracing::error!(
-            function.name = &*self.name,
-            error.detail = detail,
-            error.cause = cause,
-            reason = %failure,
-            "invocation failed"
-        );
+        let function = &*self.name;
+        match error {
+            Some(error) => log_error!(ERROR, error, "invocation failed", function.name = function),
+            None => tracing::error!(function.name = function, reason = %failure, "invocation failed"),
+        }
         Err(failure)
     }
 }

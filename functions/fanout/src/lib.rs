@@ -12,6 +12,7 @@ use stella::domain::event::Event;
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
+use stella::log_error;
 use stella::metrics::Metrics;
 use stella::queue::Queue;
 use stella::store::Store;
@@ -64,11 +65,7 @@ impl Fanout {
                 // It will not be readable the next time either, and would hold up all that follow.
                 Err(error) => {
                     self.metrics.count("FanOutFailed", 1);
-                    tracing::error!(
-                        stream.sequence_number = number,
-                        error.detail = %error,
-                        "a record is not an event"
-                    );
+                    log_error!(ERROR, error, "a record is not an event", stream.sequence_number = number);
                 }
             }
         }

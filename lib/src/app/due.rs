@@ -11,6 +11,7 @@ use crate::domain::event::Event;
 use crate::domain::message::{AttemptDue, MAX_INLINE_BYTES};
 use crate::domain::subscription::Subscription;
 use crate::error::Kind;
+use crate::log_error;
 use crate::queue::{MAX_DELAY_SECONDS, Outgoing, Queue};
 use crate::store::keys;
 
@@ -116,7 +117,7 @@ async fn send_each(queue: &Queue, messages: &[AttemptDue], now: DateTime<Utc>) -
     match queue.send_all(outgoing.collect()).await {
         Ok(unsent) => unsent,
         Err(error) => {
-            tracing::error!(error.detail = %error, "messages cannot be written");
+            log_error!(ERROR, error, "messages cannot be written");
             (0..messages.len()).map(|number| (number, error.kind)).collect()
         }
     }

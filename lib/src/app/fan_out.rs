@@ -30,6 +30,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::message::AttemptDue;
 use crate::domain::subscription::Subscription;
 use crate::error::{Error, Kind};
+use crate::log_error;
 use crate::metrics::Metrics;
 use crate::panic;
 use crate::queue::Queue;
@@ -138,10 +139,8 @@ impl FanOut {
         let outcomes = self.mark(plans, now).await;
         for (event, outcome) in events.iter().zip(&outcomes) {
             if let Err(error) = outcome {
-                tracing::error!(
-                    tenant.id = %event.tenant_id, event.id = %event.id, error.code = error.code, error.detail = %error,
-                    "an event was not fanned out"
-                );
+                let tenant = event.tenant_id;
+                log_error!(ERROR, error, "an event was not fanned out", tenant.id = %tenant, event.id = %event.id);
             }
         }
         outcomes
@@ -153,7 +152,7 @@ impl FanOut {
         let refreshed = tenants.into_iter().map(async |tenant| match self.refresh(tenant).await {
             Ok(()) => None,
             Err(error) => {
-                tracing::warn!(tenant.id = %tenant, error = %error, "the subscriptions' revision cannot be read");
+                log_error!(WARN, error, "the subscriptions' revision cannot be read", tenant.id = %tenant);
                 Some(tenant)
             }
         });
@@ -270,7 +269,7 @@ impl FanOut {
         let unwritten = match self.store.core.put_many(&marks).await {
             Ok(unwritten) => unwritten,
             Err(error) => {
-                tracing::error!(error = %error, "marks cannot be written");
+                log_error!(ERROR, error, "marks cannot be written");
                 (0..marks.len()).map(|number| (number, error.kind)).collect()
             }
         };

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::log_error;
 
 /// How many keys are remembered.
 const MOST: usize = 10_000;
@@ -186,7 +187,7 @@ where
                 }
             }
             Err(error) => {
-                tracing::warn!(error = %error, "what was noted is not written yet");
+                log_error!(WARN, error, "what was noted is not written yet");
                 book.take_back(key, note);
             }
         }

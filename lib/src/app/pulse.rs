@@ -25,6 +25,7 @@ use crate::domain::outcome::Verdict;
 use crate::domain::overview;
 use crate::domain::subscription::Subscription;
 use crate::error::Error;
+use crate::log_error;
 use crate::metrics::Metrics;
 use crate::queue::{Outgoing, Queue};
 use crate::store::counts::read_hour;
@@ -184,7 +185,7 @@ impl Pulse {
         // Whoever answers a probe is back, whatever it thinks of this delivery.
         let closes = attempt.success || (was_probe && !matches!(verdict, Verdict::Retry { .. }));
         if let Err(error) = self.switch(subscription, opens, closes, now).await {
-            tracing::warn!(error = %error, subscription.id = %subscription.id, "a breaker was not written");
+            log_error!(WARN, error, "a breaker was not written", subscription.id = %subscription.id);
         }
         self.count(subscription, delivery, attempt).await;
     }

@@ -21,6 +21,7 @@ use crate::domain::webhook::Config;
 use crate::error::{Error, Kind};
 use crate::inbound;
 use crate::inbound::verify::Verified;
+use crate::log_error;
 use crate::store::{Store, keys};
 
 /// How much of a body the log keeps, in bytes before compression.
@@ -106,7 +107,7 @@ fn beginning(body: &[u8]) -> &[u8] {
 }
 
 fn not_written(id: ReceiptId, error: &Error) {
-    tracing::warn!(error = %error, receipt.id = %id, "a receipt was not written");
+    log_error!(WARN, error, "a receipt was not written", receipt.id = %id);
 }
 
 /// Notes what came of a request that had been queued.

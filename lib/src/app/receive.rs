@@ -29,6 +29,7 @@ use crate::error::{Error, Kind};
 use crate::inbound;
 use crate::inbound::oidc::Token;
 use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify};
+use crate::log_error;
 use crate::metrics::Metrics;
 use crate::outbound::issuers::Issuers;
 use crate::queue::{MAX_DELAY_SECONDS, Outgoing, Queue};
@@ -139,7 +140,7 @@ impl Receive {
         let answer = match self.intake.take(&config, &parsed, &hash, receipt, now).await {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(error = %error, config.id = %config.id, "a request is queued");
+                log_error!(WARN, error, "a request is queued", config.id = %config.id);
                 let request = QueuedRequest {
                     tenant_id: config.tenant_id,
                     config_id: config.id,
@@ -200,17 +201,16 @@ impl Receive {
             // It is what it was: no later try reads it otherwise, or has it written. The receipt says so, and what
             // cannot be written is a dead letter.
             Err(error) if is_final(error.kind) => {
-                tracing::error!(
-                    tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id,
-                    error.detail = %error,
-                    "a queued request is set aside"
+                log_error!(
+                    ERROR, error, "a queued request is set aside",
+                    tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id
                 );
                 let reason = format!("It was set aside: {}", error.detail);
                 receipts::settle(&self.store, &queued, &Answer::Ignored(reason)).await?;
                 if error.kind == Kind::Refused { Err(error) } else { Ok(()) }
             }
             Err(error) => {
-                tracing::warn!(error = %error, attempt.number = queued.tries, "a queued request failed again");
+                log_error!(WARN, error, "a queued request failed again", attempt.number = queued.tries);
                 let again = QueuedRequest { tries: queued.tries.saturating_add(1), ..queued };
                 self.queue(&again, &config, now).await
             }

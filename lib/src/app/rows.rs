@@ -3,6 +3,7 @@
 use crate::domain::delivery::{Delivery, DeliveryId};
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::error::{Error, Kind};
+use crate::log_error;
 use crate::store::{Created, Store, Table, keys};
 
 /// What came of writing a row.
@@ -21,7 +22,7 @@ pub enum Saved {
 pub fn unless_refused<T>(id: DeliveryId, done: Result<T, Error>) -> Result<Option<T>, Error> {
     match done {
         Err(error) if error.kind == Kind::Refused => {
-            tracing::error!(delivery.id = %id, error.detail = %error, "a delivery's row cannot be written");
+            log_error!(ERROR, error, "a delivery's row cannot be written", delivery.id = %id);
             Ok(None)
         }
         done => done.map(Some),

@@ -21,6 +21,7 @@ use crate::domain::message::AttemptDue;
 use crate::domain::schedule::expiry;
 use crate::domain::tenant::Tenant;
 use crate::error::Error;
+use crate::log_error;
 use crate::queue::Queue;
 use crate::store::listing::id_bound;
 use crate::store::{Item, Key, Store, keys, table};
@@ -184,7 +185,7 @@ impl Sweep {
             let from = seen.of(tenant);
             let look = Look { tenant, from, until, deadline };
             if let Err(error) = self.look(&look, &mut count).await {
-                tracing::error!(tenant.id = %tenant, error.detail = %error, "a tenant's missed events wait for the next run");
+                log_error!(ERROR, error, "a tenant's missed events wait for the next run", tenant.id = %tenant);
                 next.behind.insert(tenant, from);
             }
         }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::log_error;
 use crate::panic;
 
 /// One message of a batch.
@@ -56,14 +57,7 @@ where
                 Ok(outcome) => outcome.err()?,
                 Err(panic) => Error::fault("a message's handler panicked").about(panic::said(&*panic)),
             };
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(
-                message.id = id,
-                error.code = error.code,
-                error.detail = %error,
-                error.cause = cause,
-                "message failed"
-            );
+            log_error!(ERROR, error, "message failed", message.id = id);
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
             Some(failure)

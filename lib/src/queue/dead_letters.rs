@@ -85,7 +85,7 @@ impl DeadLetters {
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .send()
             .await
-            .map_err(|error| unavailable("ReceiveMessage", error.into_service_error()))?;
+            .map_err(|error| unavailable("ReceiveMessage", url, &error))?;
         let shown = received.messages.unwrap_or_default().into_iter().map(|message| {
             let attributes = message.attributes.unwrap_or_default();
             let number = |name| attributes.get(&name).and_then(|text| text.parse::<i64>().ok());
@@ -114,7 +114,7 @@ impl DeadLetters {
                 Err(error) if error.code().is_some_and(|code| code.ends_with("UnsupportedOperation")) => {
                     tracing::info!(queue.name = name, "dead letters are being moved already");
                 }
-                Err(error) => return Err(unavailable("StartMessageMoveTask", error.into_service_error())),
+                Err(error) => return Err(unavailable("StartMessageMoveTask", url, &error)),
             }
         }
         if moved.is_empty() {
@@ -138,7 +138,7 @@ impl DeadLetters {
             .attribute_names(name.clone())
             .send()
             .await
-            .map_err(|error| unavailable("GetQueueAttributes", error.into_service_error()))?;
+            .map_err(|error| unavailable("GetQueueAttributes", url, &error))?;
         let value = output.attributes.and_then(|mut attributes| attributes.remove(&name));
         value.ok_or_else(|| Error::fault("a queue did not tell an attribute"))
     }

@@ -7,13 +7,16 @@ pub mod gathering;
 use std::collections::BTreeMap;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::ProvideErrorMetadata as _;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
 use futures_util::future::join_all;
 use serde::Serialize;
 
+use crate::aws::refusal::Refusal;
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
+use crate::log_error;
 
 /// The longest delay that a message can be sent with, in seconds.
 pub const MAX_DELAY_SECONDS: i32 = 900;
@@ -66,13 +69,7 @@ impl Queue {
             .delay_seconds(message.delay_seconds.clamp(0, MAX_DELAY_SECONDS))
             .send()
             .await
-            .map_err(|error| match refusal(error.code()) {
-                Kind::Refused => {
-                    let refused = Error::refused("SQS refuses this message").about("SendMessage");
-                    refused.caused_by(error.into_service_error())
-                }
-                _ => unavailable("SendMessage", error.into_service_error()),
-            })?;
+            .map_err(|error| failed("SendMessage", &self.url, &error))?;
         Ok(())
     }
 
@@ -119,20 +116,23 @@ impl Queue {
             self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await;
         match sent {
             Ok(output) => {
+                if let Some(first) = output.failed.first() {
+                    let error = not_taken(&self.url, first);
+                    log_error!(WARN, error, "messages were not sent", messages = output.failed.len());
+                }
                 let failed = output.failed.iter();
                 failed
-                    .filter_map(|entry| Some((entry.id.parse().ok()?, refusal(Some(&entry.code)))))
+                    .filter_map(|entry| Some((entry.id.parse().ok()?, kind_of(Some(&entry.code)))))
                     .collect()
             }
             Err(error) => {
-                let kind = refusal(error.code());
-                if kind == Kind::Refused && batch.len() > 1 {
+                let error = failed("SendMessageBatch", &self.url, &error);
+                if error.kind == Kind::Refused && batch.len() > 1 {
                     let each = batch.into_iter().map(|one| Box::pin(self.send_batch(vec![one])));
                     return join_all(each).await.into_iter().flatten().collect();
                 }
-                let error = unavailable("SendMessageBatch", error.into_service_error());
-                tracing::warn!(error = %error, messages = batch.len(), "messages were not sent");
-                batch.into_iter().map(|(number, _)| (number, kind)).collect()
+                log_error!(WARN, error, "messages were not sent", messages = batch.len());
+                batch.into_iter().map(|(number, _)| (number, error.kind)).collect()
             }
         }
     }
@@ -140,7 +140,7 @@ impl Queue {
 
 /// Whether SQS refuses a message for what it holds, or did not serve the request: by the codes of `SendMessage` and
 /// of the entries of `SendMessageBatch`.
-fn refusal(code: Option<&str>) -> Kind {
+fn kind_of(code: Option<&str>) -> Kind {
     match code {
         Some(
             "InvalidMessageContents"
@@ -165,8 +165,31 @@ fn text<T: Serialize>(body: &T) -> Result<String, Error> {
     Ok(text)
 }
 
-fn unavailable(operation: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::unavailable("SQS did not serve a request").about(operation).caused_by(error)
+/// What SQS said of one message of a batch that it took.
+fn not_taken(url: &str, entry: &BatchResultErrorEntry) -> Error {
+    let queue = url.rsplit('/').next().unwrap_or_default();
+    let refusal = Refusal::of_a_part("SQS", "SendMessageBatch", queue, entry.code(), entry.message());
+    Error::unavailable("SQS did not take a message").about("SendMessageBatch").caused_by(refusal)
+}
+
+/// What SQS said of a request that may hold a message: it refuses what that holds, or could not serve the request now.
+fn failed<E>(operation: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let kind = kind_of(error.code());
+    let error = unavailable(operation, url, error);
+    if kind == Kind::Refused { Error { kind, code: "refused", retry_after_seconds: None, ..error } } else { error }
+}
+
+/// What SQS said of a request to a queue, which its address names at its end.
+fn unavailable<E>(operation: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let queue = url.rsplit('/').next().unwrap_or_default();
+    let refusal = Refusal::new("SQS", operation, queue, error);
+    Error::unavailable("SQS did not serve a request").about(operation).caused_by(refusal)
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@ pub mod keyring;
 pub mod seal;
 
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::http::HttpResponse;
+use aws_sdk_secretsmanager::error::SdkError;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
+use crate::aws::refusal::Refusal;
 use crate::domain::ids::TenantId;
 use crate::error::Error;
 
@@ -13,9 +17,8 @@ use crate::error::Error;
 /// # Errors
 /// Unavailable when Secrets Manager does not answer; a fault when the secret has no text.
 pub async fn read(client: &Client, id: &str) -> Result<String, Error> {
-    let output = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
-        Error::unavailable("A secret cannot be read").about(id).caused_by(error.into_service_error())
-    })?;
+    let output = client.get_secret_value().secret_id(id).send().await;
+    let output = output.map_err(|error| unreadable(id, &error))?;
     output
         .secret_string
         .filter(|text| !text.is_empty())
@@ -34,13 +37,20 @@ pub async fn read_both(client: &Client, id: &str) -> Result<Vec<String>, Error> 
     match previous {
         Ok(output) => both.extend(output.secret_string.map(bare).filter(|text| !text.is_empty())),
         Err(error) => {
-            let error = error.into_service_error();
-            if !error.is_resource_not_found_exception() {
-                return Err(Error::unavailable("A secret cannot be read").about(id).caused_by(error));
+            let is_not_there =
+                error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception);
+            if !is_not_there {
+                return Err(unreadable(id, &error));
             }
         }
     }
     Ok(both)
+}
+
+/// What Secrets Manager said of a secret that it did not give.
+fn unreadable(id: &str, error: &SdkError<GetSecretValueError, HttpResponse>) -> Error {
+    let refusal = Refusal::new("Secrets Manager", "GetSecretValue", id, error);
+    Error::unavailable("A secret cannot be read").about(id).caused_by(refusal)
 }
 
 /// The name of a tenant's entry. Every tenant's entries live below its own prefix, which is put before the

@@ -7,9 +7,10 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use super::query::key_of;
-use super::table::{failed, write};
+use super::table::write;
 use super::{Key, Table};
 use crate::error::{Error, Kind};
+use crate::log_error;
 
 /// How many items one request writes.
 const MAX_WRITES: usize = 25;
@@ -49,12 +50,12 @@ impl Table {
                 left.filter_map(|left| Some((key_of(left.put_request?.item())?, Kind::Unavailable))).collect()
             }
             Err(error) => {
-                let error = failed("BatchWriteItem", error);
+                let error = self.failed("BatchWriteItem", &error);
                 if error.kind == Kind::Refused && puts.len() > 1 {
                     let each = puts.chunks(1).map(|one| Box::pin(self.put_some(one)));
                     return join_all(each).await.into_iter().flatten().collect();
                 }
-                tracing::warn!(error = %error, items = puts.len(), "items were not written");
+                log_error!(WARN, error, "items were not written", items = puts.len());
                 puts.iter().filter_map(|put| Some((key_of(put.item())?, error.kind))).collect()
             }
         }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::query::key_of;
 use super::sort_keys::{Bound, SortKeys};
-use super::table::{failed, readable};
+use super::table::readable;
 use super::{Item, Table};
 use crate::error::{Error, Kind};
 
@@ -429,7 +429,7 @@ impl Source {
             .set_exclusive_start_key(self.start.take())
             .send()
             .await
-            .map_err(|error| failed("Query", error))?;
+            .map_err(|error| table.failed("Query", &error))?;
         self.limit = self.limit.saturating_mul(2).min(READ_AT_ONCE.1);
         for item in output.items.unwrap_or_default() {
             let Some(key) = key_of(&item) else { continue };

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use super::table::{attributes, failed};
+use super::table::attributes;
 use super::{Key, Table};
 use crate::error::Error;
 
@@ -43,7 +43,7 @@ impl Table {
                     return Ok(before.filter(|_| is_queued).unwrap_or(now));
                 }
                 Err(error) if error.code() == Some("ConditionalCheckFailedException") => {}
-                Err(error) => return Err(failed("UpdateItem", error)),
+                Err(error) => return Err(self.failed("UpdateItem", &error)),
             }
         }
         Err(Error::unavailable("too many ask for a turn at once"))

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, Utc};
 
-use super::table::{attributes, failed, read};
+use super::table::{attributes, read};
 use super::{Key, Table, keys};
 use crate::domain::breaker::Breaker;
 use crate::domain::health::State;
@@ -72,7 +72,7 @@ impl Table {
             .return_values(ReturnValue::AllNew)
             .send()
             .await
-            .map_err(|error| failed("UpdateItem", error))?;
+            .map_err(|error| self.failed("UpdateItem", &error))?;
         read(output.attributes.unwrap_or_default())
     }
 
@@ -97,7 +97,7 @@ impl Table {
         };
         match update.send().await {
             Err(error) if error.code() != Some("ConditionalCheckFailedException") => {
-                Err(failed("UpdateItem", error))
+                Err(self.failed("UpdateItem", &error))
             }
             _ => Ok(()),
         }
@@ -125,7 +125,7 @@ impl Table {
         match taken {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-            Err(error) => Err(failed("UpdateItem", error)),
+            Err(error) => Err(self.failed("UpdateItem", &error)),
         }
     }
 
@@ -153,7 +153,7 @@ impl Table {
             .update_expression(expression)
             .send()
             .await
-            .map_err(|error| failed("UpdateItem", error))?;
+            .map_err(|error| self.failed("UpdateItem", &error))?;
         Ok(())
     }
 }

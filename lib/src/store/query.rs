@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use super::sort_keys::{Bound, SortKeys};
-use super::table::{failed, read, readable};
+use super::table::{read, readable};
 use super::{Item, Key, Table, keys};
 use crate::error::Error;
 
@@ -26,7 +26,7 @@ impl Table {
                 .set_exclusive_start_key(start.take())
                 .send()
                 .await
-                .map_err(|error| failed("Query", error))?;
+                .map_err(|error| self.failed("Query", &error))?;
             rows.extend(output.items.unwrap_or_default());
             start = output.last_evaluated_key;
             if start.is_none() || rows.len() >= 10_000 {
@@ -60,7 +60,7 @@ impl Table {
             .limit(limit)
             .send()
             .await
-            .map_err(|error| failed("Query", error))?;
+            .map_err(|error| self.failed("Query", &error))?;
         let next = output.last_evaluated_key.as_ref().and_then(key_of).map(|key| key.sk);
         Ok((output.items.unwrap_or_default().into_iter().filter_map(readable).collect(), next))
     }
@@ -84,7 +84,7 @@ impl Table {
             .set_exclusive_start_key(start)
             .send()
             .await
-            .map_err(|error| failed("Query", error))?;
+            .map_err(|error| self.failed("Query", &error))?;
         let keys = output.items.unwrap_or_default().iter().filter_map(key_of).map(|key| key.sk).collect();
         Ok((keys, output.last_evaluated_key))
     }
@@ -110,7 +110,7 @@ impl Table {
             .limit(limit)
             .send()
             .await
-            .map_err(|error| failed("Query", error))?;
+            .map_err(|error| self.failed("Query", &error))?;
         Ok(output.items.unwrap_or_default().iter().filter_map(key_of).collect())
     }
 }

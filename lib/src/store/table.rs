@@ -1,6 +1,7 @@
 //! One table: reading and writing single items as typed values, with every write's condition named.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use serde::Serialize;
@@ -8,7 +9,9 @@ use serde::de::DeserializeOwned;
 
 pub use super::query::key_of;
 use super::{Item, Key};
+use crate::aws::refusal::Refusal;
 use crate::error::Error;
+use crate::log_error;
 
 /// A table.
 #[derive(Clone)]
@@ -43,6 +46,14 @@ impl Table {
         &self.client
     }
 
+    /// What DynamoDB said of a request to this table.
+    pub(super) fn failed<E>(&self, operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        failed(operation, &self.name, error)
+    }
+
     /// Reads an item, consistently.
     ///
     /// # Errors
@@ -56,7 +67,7 @@ impl Table {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| failed("GetItem", error))?;
+            .map_err(|error| self.failed("GetItem", &error))?;
         output.item.map(read).transpose()
     }
 
@@ -79,7 +90,7 @@ impl Table {
             .request_items(&self.name, wanted)
             .send()
             .await
-            .map_err(|error| failed("BatchGetItem", error))?;
+            .map_err(|error| self.failed("BatchGetItem", &error))?;
         if output.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
             return Err(Error::unavailable("DynamoDB left keys unread").about("BatchGetItem"));
         }
@@ -115,7 +126,7 @@ impl Table {
                         };
                         read(refused.item.unwrap_or_default()).map(Created::Before)
                     }
-                    other => Err(failed("PutItem", other)),
+                    other => Err(self.failed("PutItem", &other)),
                 }
             }
         }
@@ -132,7 +143,7 @@ impl Table {
             .set_item(Some(write(key, item)?))
             .send()
             .await
-            .map_err(|error| failed("PutItem", error))?;
+            .map_err(|error| self.failed("PutItem", &error))?;
         Ok(())
     }
 
@@ -154,7 +165,7 @@ impl Table {
         match result {
             Ok(_) => Ok(true),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-            Err(error) => Err(failed("PutItem", error)),
+            Err(error) => Err(self.failed("PutItem", &error)),
         }
     }
 
@@ -181,7 +192,7 @@ impl Table {
             .expression_attribute_values(":expires", AttributeValue::N(expires_at.to_string()))
             .send()
             .await
-            .map_err(|error| failed("UpdateItem", error))?;
+            .map_err(|error| self.failed("UpdateItem", &error))?;
         Ok(())
     }
 
@@ -197,7 +208,7 @@ impl Table {
             .update_expression("REMOVE duePk, dueAt")
             .send()
             .await
-            .map_err(|error| failed("UpdateItem", error))?;
+            .map_err(|error| self.failed("UpdateItem", &error))?;
         Ok(())
     }
 
@@ -212,7 +223,7 @@ impl Table {
             .set_key(Some(attributes(key)))
             .send()
             .await
-            .map_err(|error| failed("DeleteItem", error))?;
+            .map_err(|error| self.failed("DeleteItem", &error))?;
         Ok(())
     }
 }
@@ -248,17 +259,16 @@ pub fn readable<T: DeserializeOwned>(item: Item) -> Option<T> {
     read(item)
         .inspect_err(|error| {
             let (pk, sk) = place.map_or_else(Default::default, |key| (key.pk, key.sk));
-            tracing::error!(item.pk = pk, item.sk = sk, error.detail = %error, "a stored item cannot be read");
+            log_error!(ERROR, error, "a stored item cannot be read", item.pk = pk, item.sk = sk);
         })
         .ok()
 }
 
 /// What a failed request means: DynamoDB refuses what was to be written, refuses the request for another mistake of
 /// ours, or could not serve it now.
-pub(super) fn failed<E, R>(operation: &'static str, error: SdkError<E, R>) -> Error
+pub(super) fn failed<E>(operation: &'static str, tables: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let is_write = matches!(
         operation,
@@ -276,5 +286,5 @@ where
         ) => Error::fault("DynamoDB refused a request"),
         _ => Error::unavailable("DynamoDB did not serve a request"),
     };
-    answer.about(operation).caused_by(error)
+    answer.about(operation).caused_by(Refusal::new("DynamoDB", operation, tables, error))
 }

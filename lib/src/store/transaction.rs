@@ -1,5 +1,7 @@
 //! One transaction: all of its writes happen, or none.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
@@ -10,6 +12,7 @@ use serde::Serialize;
 
 use super::table::{attributes, failed, write};
 use super::{Item, Key, Table};
+use crate::aws::refusal::Refusal;
 use crate::error::Error;
 
 /// Writes that happen together, at most 100.
@@ -161,6 +164,8 @@ impl Transaction {
     /// Unavailable when DynamoDB does not answer or another transaction is at the same items; refused when an item
     /// can never be written.
     pub async fn commit(self) -> Result<Commit, Error> {
+        let tables: BTreeSet<&str> = self.writes.iter().filter_map(table_of).collect();
+        let tables = tables.into_iter().collect::<Vec<_>>().join(", ");
         let result = self.client.transact_write_items().set_transact_items(Some(self.writes)).send().await;
         let Err(error) = result else { return Ok(Commit::Done) };
         if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
@@ -180,10 +185,17 @@ impl Transaction {
                 matches!(code, Some("ValidationError" | "ItemCollectionSizeLimitExceeded"))
             };
             if reasons.iter().any(|reason| is_invalid(reason.code())) {
-                let refused = Error::refused("DynamoDB refuses to write this");
-                return Err(refused.about("TransactWriteItems").caused_by(error));
+                let refused = Error::refused("DynamoDB refuses to write this").about("TransactWriteItems");
+                return Err(refused.caused_by(Refusal::new("DynamoDB", "TransactWriteItems", &tables, &error)));
             }
         }
-        Err(failed("TransactWriteItems", error))
+        Err(failed("TransactWriteItems", &tables, &error))
     }
+}
+
+/// The table that a write is for.
+fn table_of(write: &TransactWriteItem) -> Option<&str> {
+    let put = write.put().map(Put::table_name);
+    let delete = write.delete().map(Delete::table_name);
+    put.or(delete).or_else(|| write.update().map(Update::table_name))
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::error::{Error, Kind};
+use crate::log_error;
 
 impl Kind {
     /// The status that says the same over HTTP.
@@ -32,8 +33,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.kind.status();
         if status.is_server_error() {
-            let cause = std::error::Error::source(&self).map(ToString::to_string);
-            tracing::error!(error.code = self.code, error.detail = %self, error.cause = cause, "request failed");
+            log_error!(ERROR, self, "request failed");
         }
         let mut problem = json!({
             "type": format!("urn:stella:problem:{}", self.code),

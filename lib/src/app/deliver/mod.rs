@@ -28,6 +28,7 @@ use crate::domain::message::AttemptDue;
 use crate::domain::schedule::{self, Next};
 use crate::domain::subscription::Subscription;
 use crate::error::{Error, Kind};
+use crate::log_error;
 use crate::metrics::Metrics;
 use crate::queue::gathering::Gathering;
 use crate::queue::{Outgoing, Queue};
@@ -141,7 +142,7 @@ impl Deliver {
         match self.sender.send(&subscription, &sending, now, subscription.terms.timeout).await {
             Ok(made) => self.settle(row, due, &subscription, made, is_probe).await,
             Err(error) if subscription.terms.credential_ref.is_some() => {
-                tracing::warn!(error = %error, subscription.id = %subscription.id, "a credential cannot be read");
+                log_error!(WARN, error, "a credential cannot be read", subscription.id = %subscription.id);
                 let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
                 self.pause(row, due, "credential", later).await
             }

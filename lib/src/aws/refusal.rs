@@ -1,0 +1,130 @@
+//! What AWS said of a request that it did not serve: facts for the log, each a field of its own.
+//!
+//! AWS's words are kept without what they quote of the request. A request that is out of shape is answered with
+//! the values that are wrong, and these may be whole items ("1 validation error detected: Value '{…}' at
+//! 'requestItems' failed to satisfy constraint").
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId as _;
+
+use crate::domain::delivery::cut;
+use crate::error::{Error, causes};
+
+/// How much of AWS's words is kept, in bytes.
+const MOST_MESSAGE: usize = 512;
+
+/// A request that was not served. It is the cause of an [`Error`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// As in `DynamoDB`.
+    pub service: &'static str,
+    /// As in `GetItem`.
+    pub operation: &'static str,
+    /// The table, the queue or the secret, by its name.
+    pub resource: String,
+    /// AWS's name of the error, as in `AccessDeniedException`.
+    pub code: Option<String>,
+    /// AWS's words, without the values that they quote.
+    pub message: Option<String>,
+    /// By which AWS's support finds the request.
+    pub request_id: Option<String>,
+    /// Why there is no answer, where there is none: a time that is over, a connection that broke.
+    pub unanswered: Option<String>,
+}
+
+impl Refusal {
+    /// What an SDK says of a request.
+    pub(crate) fn new<E>(
+        service: &'static str,
+        operation: &'static str,
+        resource: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let is_answered = matches!(error, SdkError::ServiceError(_));
+        Self {
+            service,
+            operation,
+            resource: resource.to_owned(),
+            code: error.code().map(str::to_owned),
+            message: error.message().map(without_values),
+            request_id: error.request_id().map(str::to_owned),
+            unanswered: (!is_answered).then(|| causes(error)),
+        }
+    }
+
+    /// What a service says of one part of a request whose other parts it served.
+    pub(crate) fn of_a_part(
+        service: &'static str,
+        operation: &'static str,
+        resource: &str,
+        code: &str,
+        message: Option<&str>,
+    ) -> Self {
+        Self {
+            service,
+            operation,
+            resource: resource.to_owned(),
+            code: Some(code.to_owned()),
+            message: message.map(without_values),
+            request_id: None,
+            unanswered: None,
+        }
+    }
+
+    /// What caused an error, where that was AWS.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<&Self> {
+        error.source()?.downcast_ref()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, operation, resource, .. } = self;
+        write!(f, "{service} {operation} {resource}")?;
+        for part in [&self.code, &self.message, &self.unanswered].into_iter().flatten() {
+            write!(f, ": {part}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Refusal {}
+
+/// AWS's words without what they quote of the request, and not too many of them.
+fn without_values(message: &str) -> String {
+    let quoted = message.split_once("Value ").and_then(|(before, rest)| {
+        let ends = [("' at '", " at '"), (" for parameter ", " for parameter ")];
+        let after = ends.into_iter().find_map(|(end, shown)| Some((shown, rest.rsplit_once(end)?.1)));
+        after.map(|(shown, after)| format!("{before}Value …{shown}{after}"))
+    });
+    cut(quoted.as_deref().unwrap_or(message), MOST_MESSAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_aws_quotes_of_a_request_is_left_out() {
+        let quoting = "2 validation errors detected: Value '{core=[{\"secret\": \"' at '\"}]}' at 'requestItems' failed to \
+            satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 25]";
+        let said = without_values(quoting);
+        assert!(!said.contains("secret"), "{said}");
+        assert!(said.starts_with("2 validation errors detected: Value … at 'requestItems' failed"), "{said}");
+        assert_eq!(
+            without_values("Value a-body for parameter MessageBody is invalid. Reason: too long"),
+            "Value … for parameter MessageBody is invalid. Reason: too long"
+        );
+        let usual = "User: arn:aws:sts::0:assumed-role/r is not authorized to perform: dynamodb:GetItem on resource: t";
+        assert_eq!(without_values(usual), usual);
+        assert_eq!(without_values(&"é".repeat(400)).len(), MOST_MESSAGE);
+    }
+}

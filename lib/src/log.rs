@@ -1,0 +1,52 @@
+//! How an error is logged: once, where it becomes an answer or is got over, with each fact in a field of its own.
+
+use crate::aws::refusal::Refusal;
+use crate::error::{Error, causes};
+
+/// The facts of an error, as fields of a log line. [`log_error`](crate::log_error) writes them.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Its stable name.
+    pub code: &'static str,
+    /// What happened and what it is about.
+    pub detail: String,
+    /// What caused it, if AWS's answer does not say that.
+    pub cause: Option<String>,
+    /// What AWS said, where AWS caused it.
+    pub aws: Option<&'a Refusal>,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of an error.
+    #[must_use]
+    pub fn of(error: &'a Error) -> Self {
+        let aws = Refusal::of(error);
+        let cause = match aws {
+            Some(refusal) => refusal.unanswered.clone(),
+            None => std::error::Error::source(error).map(causes),
+        };
+        Self { code: error.code, detail: error.to_string(), cause, aws }
+    }
+}
+
+/// Logs an error: `log_error!(WARN, error, "a receipt was not written", receipt.id = %id)`.
+#[macro_export]
+macro_rules! log_error {
+    ($level:ident, $error:expr, $message:literal $(, $($field:tt)+)?) => {{
+        let facts = $crate::log::Facts::of(&$error);
+        ::tracing::event!(
+            ::tracing::Level::$level,
+            $($($field)+,)?
+            error.code = facts.code,
+            error.detail = facts.detail,
+            error.cause = facts.cause,
+            aws.service = facts.aws.map(|aws| aws.service),
+            aws.operation = facts.aws.map(|aws| aws.operation),
+            aws.resource = facts.aws.map(|aws| aws.resource.as_str()),
+            aws.code = facts.aws.and_then(|aws| aws.code.as_deref()),
+            aws.message = facts.aws.and_then(|aws| aws.message.as_deref()),
+            aws.request_id = facts.aws.and_then(|aws| aws.request_id.as_deref()),
+            $message
+        );
+    }};
+}
