@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde_json::value::RawValue;
 
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::failures::Failures;
+use crate::log_error;
 
 /// What a function promises: its answer as JSON text.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<String, Error>> + Send + 'a>>;
@@ -38,17 +41,45 @@ where
     S: Future<Output = Result<F, Error>>,
 {
     lambda_runtime::tracing::init_default_subscriber();
-    let function = Arc::new(start(Environment::of_process()).await?);
+    std::panic::set_hook(Box::new(|panic| tracing::error!(error.detail = %panic, "the function panicked")));
+    let environment = Environment::of_process();
+    let failures = Arc::new(Failures::of(&environment));
+    let function = match start(environment).await {
+        Ok(function) => Arc::new(function),
+        Err(error) => {
+            log_error!(ERROR, error, "the function cannot start");
+            return Err(error.to_string().into());
+        }
+    };
     let ending = Arc::clone(&function);
     lambda_runtime::spawn_graceful_shutdown_handler(async move || ending.finish().await).await;
-    let serve = lambda_runtime::service_fn(move |event: lambda_runtime::LambdaEvent<Box<RawValue>>| {
-        let function = Arc::clone(&function);
+    let serve = lambda_runtime::service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let (function, failures) = (Arc::clone(&function), Arc::clone(&failures));
         async move {
             let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
             let deadline = DateTime::from_timestamp_millis(deadline).unwrap_or_default();
-            let answer = function.handle(event.payload.get(), deadline).await?;
-            Ok::<_, lambda_runtime::Error>(RawValue::from_string(answer)?)
+            let outcome = function.handle(event.payload.get(), deadline).await;
+            failures.tell(&outcome);
+            let answer = outcome.and_then(|answer| {
+                let not_json = |error| Error::fault("an answer is not JSON").caused_by(error);
+                RawValue::from_string(answer).map_err(not_json)
+            });
+            answer.map_err(|error| {
+                log_error!(ERROR, error, "invocation failed");
+                Failed(error)
+            })
         }
     });
     lambda_runtime::run(serve).await
+}
+
+/// An error as Lambda is told of it: by a type of its kind, so that like ones are counted together, and without
+/// its cause, which is in the log.
+#[derive(Debug)]
+struct Failed(Error);
+
+impl From<Failed> for Diagnostic {
+    fn from(Failed(error): Failed) -> Self {
+        Self { error_type: format!("Stella.{}", error.kind.name()), error_message: error.to_string() }
+    }
 }

@@ -17,6 +17,8 @@ pub mod clock;
 #[cfg(feature = "aws")]
 pub mod environment;
 #[cfg(feature = "aws")]
+pub mod failures;
+#[cfg(feature = "aws")]
 pub mod function;
 #[cfg(feature = "aws")]
 pub mod log;

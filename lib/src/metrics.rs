@@ -1,7 +1,8 @@
 //! What a function counts and measures: one line for each batch or request, in `CloudWatch`'s embedded metric
 //! format (docs.aws.amazon.com, "Embedded metric format specification").
 //!
-//! It is printed where Lambda reads it, and nowhere else: one machine has no `CloudWatch`.
+//! It is printed where Lambda reads it, and nowhere else: one machine has no `CloudWatch`. It has no level, which is
+//! why Lambda is told to drop nothing (docs/adr/0014-failures-and-log-levels.md).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

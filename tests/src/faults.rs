@@ -12,6 +12,7 @@ use http::{Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 mod partial;
@@ -28,6 +29,10 @@ pub enum Fault {
     Refused,
     /// It is answered that there were too many, and has no effect.
     Throttled,
+    /// It is answered that the caller may not do this, and has no effect.
+    Denied,
+    /// It is answered that it is out of shape, with what it says, and has no effect.
+    Invalid,
     /// It has its effect, and its answer is lost.
     AnswerLost,
     /// It has its effect, and its answer breaks off with the connection.
@@ -39,6 +44,12 @@ pub enum Fault {
     /// It has its effect late: what was asked for after it comes before it.
     Late,
 }
+
+/// What a refusal for a request's shape quotes of the request.
+pub const QUOTED: &str = "planted-item-7c8";
+
+/// The id of each request that is refused.
+pub const REQUEST_ID: &str = "4KBNVRGD25RG1KEO9UT4V3FQDJVV4KQNSO5AEMVJF66Q9ASUAAJG";
 
 /// How late.
 const LATE: Duration = Duration::from_millis(50);
@@ -110,7 +121,21 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     let fault = (shared.rule.lock().unwrap_or_else(PoisonError::into_inner))(&operation);
     match fault {
         Fault::Refused => return broken(),
-        Fault::Throttled => return throttled(),
+        Fault::Throttled => return refused("ThrottlingException", "as asked"),
+        Fault::Denied => {
+            let user = "arn:aws:sts::000000000000:assumed-role/role/function";
+            return refused(
+                "AccessDeniedException",
+                &format!("User: {user} is not authorized to perform: {operation}"),
+            );
+        }
+        Fault::Invalid => {
+            let message = format!(
+                "1 validation error detected: Value '{{{QUOTED}}}' at 'requestItems' failed to satisfy constraint: \
+                 Member must have length less than or equal to 25"
+            );
+            return refused("ValidationException", &message);
+        }
         Fault::Late => tokio::time::sleep(LATE).await,
         Fault::None | Fault::AnswerLost | Fault::BrokenOff | Fault::Twice | Fault::InPart => {}
     }
@@ -120,13 +145,13 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     let Ok(mut body) = to_bytes(body, usize::MAX).await else { return broken() };
     let starved = shared.starved.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if starved.is_some_and(|text| String::from_utf8_lossy(&body).contains(&text)) {
-        return throttled();
+        return refused("ThrottlingException", "as asked");
     }
     let mut left_out = None;
     let poison = shared.poison.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match poison.map_or(Refusal::None, |poison| refusal::of(&operation, &body, &poison)) {
         Refusal::None => {}
-        Refusal::Whole(code) => return refused(code),
+        Refusal::Whole(code) => return refused(code, "as asked"),
         Refusal::Entries(rest, failed) => {
             parts.headers.remove(CONTENT_LENGTH);
             body = rest;
@@ -166,20 +191,22 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
             parts.headers.remove("x-amz-crc32");
             Response::from_parts(parts, Body::from(partial::joined(&answer, left_out)))
         }
-        Fault::None | Fault::Refused | Fault::Throttled | Fault::Twice | Fault::Late | Fault::InPart => {
-            answer.map(Body::new)
-        }
+        Fault::None
+        | Fault::Refused
+        | Fault::Throttled
+        | Fault::Denied
+        | Fault::Invalid
+        | Fault::Twice
+        | Fault::Late
+        | Fault::InPart => answer.map(Body::new),
     }
 }
 
-fn refused(code: &'static str) -> Response {
-    let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"as asked"}}"#);
-    (StatusCode::BAD_REQUEST, [("x-amzn-errortype", code)], body).into_response()
-}
-
-fn throttled() -> Response {
-    let body = Bytes::from_static(br#"{"__type":"com.amazonaws#ThrottlingException","message":"as asked"}"#);
-    (StatusCode::BAD_REQUEST, [("x-amzn-errortype", "ThrottlingException")], body).into_response()
+/// As AWS refuses: by a code, with some words, under the request's id.
+fn refused(code: &str, message: &str) -> Response {
+    let body = json!({"__type": format!("com.amazonaws#{code}"), "message": message}).to_string();
+    (StatusCode::BAD_REQUEST, [("x-amzn-errortype", code), ("x-amzn-requestid", REQUEST_ID)], body)
+        .into_response()
 }
 
 fn broken() -> Response {

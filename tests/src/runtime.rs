@@ -71,7 +71,8 @@ impl Runtime {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
-            .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
+            // As the template's ApplicationLogLevel has it.
+            .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -166,6 +167,27 @@ async fn say(shared: &Shared, said: Said) -> StatusCode {
 
 /// What each function of a stack is given, by its logical id.
 pub type Given = Arc<Mutex<BTreeMap<String, Environment>>>;
+
+/// The variables that a function is given, by its logical id.
+///
+/// # Panics
+/// Where the stack has no such function.
+#[must_use]
+pub fn variables(given: &Given, function: &str) -> BTreeMap<String, String> {
+    given.lock().unwrap_or_else(PoisonError::into_inner)[function].variables().clone()
+}
+
+/// The lines that are JSON among what a function printed.
+#[must_use]
+pub fn lines(printed: &str) -> Vec<Value> {
+    printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The lines of metrics among what a function printed.
+#[must_use]
+pub fn metrics(printed: &str) -> Vec<Value> {
+    lines(printed).into_iter().filter(|line| line.get("_aws").is_some()).collect()
+}
 
 /// Our functions, with a note of what each is given.
 #[must_use]

@@ -3,8 +3,10 @@
 mod breaker;
 mod cli;
 mod delivery;
+mod failures;
 mod isolation;
 mod lanes;
+mod logs;
 mod named_secrets;
 mod oidc;
 mod openapi;

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use end_to_end::World;
-use end_to_end::runtime::{Runtime, observed};
+use end_to_end::runtime::{Runtime, metrics, observed};
 use serde_json::{Value, json};
 use stella_local::time::Time;
 
@@ -22,12 +22,6 @@ macro_rules! event {
     };
 }
 
-/// The lines of metrics among what a function printed.
-fn metrics(printed: &str) -> Vec<Value> {
-    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line.get("_aws").is_some()).collect()
-}
-
 #[tokio::test]
 async fn inbound_answers_a_sender_and_takes_what_was_queued() {
     let (functions, given) = observed();
@@ -39,7 +33,8 @@ async fn inbound_answers_a_sender_and_takes_what_was_queued() {
     let answer = function.invoke(event!("inbound-retry")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}), "its config is no more");
     let error = function.invoke("{}").await.unwrap_err();
-    assert!(error["errorMessage"].is_string(), "{error}");
+    assert_eq!(error["errorType"], "Stella.Fault", "by its kind, so that like ones are counted together");
+    assert_eq!(error["errorMessage"], "the event is not one of an HTTP API");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use stella_local::template::{Endpoints, Kind, Resource, resolve};
 
 /// The template's resources, with parameters over its defaults.
-fn resources(parameters: &[(&str, &str)]) -> BTreeMap<String, Resource> {
+pub(super) fn resources(parameters: &[(&str, &str)]) -> BTreeMap<String, Resource> {
     let parameters =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
@@ -31,6 +31,11 @@ const PERMANENT: [&str; 4] = ["CoreTable", "DeliveriesTable", "MasterKey", "Inte
 /// A flag that may be written as text, as parameters are.
 fn is_on(value: &Value) -> bool {
     *value == true || *value == "true"
+}
+
+/// The functions by their logical ids.
+pub(super) fn functions(all: &BTreeMap<String, Resource>) -> Vec<(&str, &Resource)> {
+    of_kind(all, Kind::Function)
 }
 
 /// A number that may be written as text, as parameters are.

@@ -1,0 +1,148 @@
+//! What fails and Lambda takes for success is counted by function and version, and alarms ring for it.
+
+use std::collections::BTreeMap;
+
+use end_to_end::World;
+use end_to_end::faults::{Fault, Wire};
+use end_to_end::runtime::{Runtime, metrics, observed, variables};
+use serde_json::{Value, json};
+use stella_local::time::Time;
+
+use crate::template::resources;
+
+/// Every function that depends on anything: its logical id, its binary and an event of it.
+const FUNCTIONS: [(&str, &str, &str); 7] = [
+    ("InboundFunction", "stella-inbound", include_str!("../../../events/lambda/inbound.json")),
+    ("InboundFunction", "stella-inbound", include_str!("../../../events/lambda/inbound-retry.json")),
+    ("ApiFunction", "stella-api", include_str!("../../../events/lambda/api.json")),
+    ("FanoutFunction", "stella-fanout", include_str!("../../../events/lambda/fanout.json")),
+    ("DeliverFunction", "stella-deliver", include_str!("../../../events/lambda/deliver.json")),
+    ("RetryFunction", "stella-deliver", include_str!("../../../events/lambda/deliver.json")),
+    ("SweepFunction", "stella-sweep", include_str!("../../../events/lambda/sweep-command.json")),
+];
+
+/// An event of the HTTP API to another address, by an admin of a tenant.
+fn addressed(event: &str, path: &str, key: &str) -> String {
+    let mut event: Value = serde_json::from_str(event).unwrap();
+    event["rawPath"] = json!(path);
+    event["requestContext"]["http"]["path"] = json!(path);
+    event["headers"]["authorization"] = json!(format!("Bearer {key}"));
+    event.to_string()
+}
+
+/// What a line adds to a metric with exactly these dimensions.
+fn value(line: &Value, metric: &Value) -> u64 {
+    let dimensions = metric["Dimensions"].as_array().unwrap();
+    let dimensions: BTreeMap<&str, &Value> =
+        dimensions.iter().map(|it| (it["Name"].as_str().unwrap(), &it["Value"])).collect();
+    let is_told = |directive: &Value| {
+        let sets = directive["Dimensions"].as_array().unwrap().iter();
+        let mut sets =
+            sets.map(|set| set.as_array().unwrap().iter().filter_map(Value::as_str).collect::<Vec<_>>());
+        let mut names = directive["Metrics"].as_array().unwrap().iter().map(|it| &it["Name"]);
+        directive["Namespace"] == metric["Namespace"]
+            && names.any(|name| *name == metric["MetricName"])
+            && sets.any(|set| {
+                set.len() == dimensions.len()
+                    && set.iter().all(|name| dimensions.get(name) == Some(&&line[*name]))
+            })
+    };
+    let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+    if !directives.iter().any(is_told) {
+        return 0;
+    }
+    line[metric["MetricName"].as_str().unwrap()].as_u64().unwrap()
+}
+
+/// Whether an alarm that sums what it watches rings, where each of these minutes has these lines.
+fn rings(alarm: &Value, minutes: &[Vec<Value>]) -> bool {
+    let watched: Vec<&Value> = match alarm["Metrics"].as_array() {
+        None => vec![alarm],
+        Some(metrics) => {
+            assert_eq!(metrics.last().unwrap()["Expression"], "SUM(METRICS())");
+            let stats = metrics.iter().filter_map(|metric| metric.get("MetricStat"));
+            stats
+                .inspect(|stat| assert_eq!((&stat["Stat"], &stat["Period"]), (&json!("Sum"), &json!(60))))
+                .map(|stat| &stat["Metric"])
+                .collect()
+        }
+    };
+    assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold");
+    assert_eq!(alarm["TreatMissingData"], "notBreaching");
+    let threshold: u64 = alarm["Threshold"].as_str().unwrap().parse().unwrap();
+    let breaches = |lines: &Vec<Value>| {
+        let sum: u64 =
+            lines.iter().flat_map(|line| watched.iter().map(move |metric| value(line, metric))).sum();
+        sum > threshold
+    };
+    let periods = usize::try_from(alarm["EvaluationPeriods"].as_u64().unwrap()).unwrap();
+    minutes.windows(periods).any(|run| run.iter().all(breaches))
+}
+
+#[tokio::test]
+async fn a_version_that_fails_every_message_or_request_brings_the_old_one_back_and_calls_people() {
+    let (functions, given) = observed();
+    let world = World::with(functions, Time::system()).await;
+    let config = world.docker_hub().await;
+    let push = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
+    let all = resources(&[]);
+    let [new_version, people] = ["NewVersionAlarm", "FailuresAlarm"].map(|id| &all[id].properties);
+    for (id, binary, event) in FUNCTIONS {
+        let event = match id {
+            "InboundFunction" if !event.contains("Records") => addressed(event, push, ""),
+            "ApiFunction" => addressed(event, "/api/v1/events", &world.key),
+            _ => event.to_owned(),
+        };
+        let mut variables = variables(&given, id);
+        let wire = Wire::to(&variables["AWS_ENDPOINT_URL_DYNAMODB"]).await;
+        wire.fail(|_| Fault::Denied);
+        variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), wire.url.clone());
+        let mut function = Runtime::start(binary, &variables).await;
+        for _ in 0..3 {
+            let answer = function.invoke(&event).await.expect("success, as Lambda sees it");
+            let is_failure = answer["statusCode"].as_u64().is_some_and(|status| status >= 500);
+            assert!(is_failure || answer["batchItemFailures"][0].is_object(), "{id}: {answer}");
+        }
+        let told: Vec<Value> = metrics(&function.end().await)
+            .into_iter()
+            .filter(|line| line.get("Failures").is_some())
+            .collect();
+        assert_eq!(told.len(), 3, "{id}");
+        for line in &told {
+            assert_eq!(
+                (&line["FunctionName"], &line["FunctionVersion"]),
+                (&json!(binary), &json!("1")),
+                "{id}"
+            );
+        }
+        assert!(rings(new_version, std::slice::from_ref(&told)), "{id}");
+        assert!(!rings(new_version, &[told[..2].to_vec()]), "{id}: two a minute are allowed");
+        assert!(rings(people, &vec![told.clone(); 5]), "{id}");
+        assert!(
+            !rings(people, &[told.clone(), told.clone(), Vec::new(), told.clone(), told]),
+            "{id}: not for a moment"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_succeeds_tells_of_no_failure() {
+    let (functions, given) = observed();
+    let _world = World::with(functions, Time::system()).await;
+    for (id, binary, event) in FUNCTIONS {
+        let mut function = Runtime::start(binary, &variables(&given, id)).await;
+        function.invoke(event).await.unwrap();
+        let told = metrics(&function.end().await);
+        assert!(told.iter().all(|line| line.get("Failures").is_none()), "{id}: {told:?}");
+    }
+}
+
+#[test]
+fn the_old_version_comes_back_above_as_many_failures_as_the_operator_allows() {
+    let threshold = |parameters: &[(&str, &str)]| {
+        let all = resources(parameters);
+        ["NewVersionAlarm", "FailuresAlarm"].map(|id| all[id].properties["Threshold"].clone())
+    };
+    assert_eq!(threshold(&[]), [json!("2"), json!("2")]);
+    assert_eq!(threshold(&[("AllowedFailuresPerMinute", "100")]), [json!("100"), json!("100")]);
+}
