@@ -1,0 +1,173 @@
+//! How much expressions may do for one event.
+
+use super::Failure;
+
+/// Nodes that the expressions of one owner (a subscription, a config, a trigger) may visit for one event.
+pub const MAX_VISITS: u32 = 50_000;
+
+/// Steps that the regular expressions of one owner may make for one event: a step is one state at one byte.
+pub const MAX_STEPS: u32 = 1 << 18;
+
+/// How many owners' worth the expressions of one tenant may use for one event.
+pub const TENANT_SHARES: u32 = 10;
+
+/// So many bytes of text that are compared weigh as much as a visit.
+const BYTES_PER_VISIT: usize = 128;
+
+/// Counted work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Amount {
+    visits: u32,
+    steps: u32,
+}
+
+impl Amount {
+    fn minus(self, other: Self) -> Self {
+        let visits = self.visits.saturating_sub(other.visits);
+        Self { visits, steps: self.steps.saturating_sub(other.steps) }
+    }
+
+    fn least(self, other: Self) -> Self {
+        Self { visits: self.visits.min(other.visits), steps: self.steps.min(other.steps) }
+    }
+}
+
+/// Expressions that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// How many.
+    pub count: u64,
+    /// What is wrong with the last one, with its place.
+    pub message: String,
+}
+
+/// What the expressions of one tenant may still do for one event. Each owner in turn (`next_owner`) gets its own
+/// part, as long as the tenant's lasts. It also keeps account of those that failed.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    most: Amount,
+    /// What the tenant had when the present owner began.
+    tenant: Amount,
+    granted: Amount,
+    left: Amount,
+    failures: Failures,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::of(MAX_VISITS, MAX_STEPS)
+    }
+}
+
+impl Budget {
+    /// A budget of so much an owner, and ten times that for all of them.
+    #[must_use]
+    pub fn of(visits: u32, steps: u32) -> Self {
+        let most = Amount { visits, steps };
+        let tenant = Amount {
+            visits: visits.saturating_mul(TENANT_SHARES),
+            steps: steps.saturating_mul(TENANT_SHARES),
+        };
+        Self { most, tenant, granted: most, left: most, failures: Failures::default() }
+    }
+
+    /// From here on another owner's expressions are evaluated.
+    pub fn next_owner(&mut self) {
+        self.tenant = self.tenant.minus(self.granted.minus(self.left));
+        self.granted = self.most.least(self.tenant);
+        self.left = self.granted;
+    }
+
+    /// Nodes that the present owner's expressions visited, and the steps that they made.
+    #[must_use]
+    pub fn spent(&self) -> (u32, u32) {
+        let spent = self.granted.minus(self.left);
+        (spent.visits, spent.steps)
+    }
+
+    /// Counts visits before they are made.
+    pub(super) fn visit(&mut self, visits: u32) -> Result<(), Failure> {
+        match self.left.visits.checked_sub(visits) {
+            Some(left) => {
+                self.left.visits = left;
+                Ok(())
+            }
+            None if self.granted.visits < self.most.visits => Err(Failure::Tenant),
+            None => Err(Failure::Visits),
+        }
+    }
+
+    /// Counts a look at so many bytes of text before it is taken.
+    pub(super) fn weigh(&mut self, bytes: usize) -> Result<(), Failure> {
+        let visits = bytes.checked_div(BYTES_PER_VISIT).unwrap_or(0);
+        self.visit(u32::try_from(visits).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// Counts steps of a regular expression.
+    pub(super) fn step(&mut self, steps: usize) -> Result<(), Failure> {
+        match u32::try_from(steps).ok().and_then(|steps| self.left.steps.checked_sub(steps)) {
+            Some(left) => {
+                self.left.steps = left;
+                Ok(())
+            }
+            None if self.granted.steps < self.most.steps => Err(Failure::Tenant),
+            None => Err(Failure::Steps),
+        }
+    }
+
+    /// Notes that the expression at a place failed.
+    pub fn note(&mut self, place: &str, failure: Failure) {
+        self.failures.count = self.failures.count.saturating_add(1);
+        self.failures.message = format!("{place} {failure}");
+    }
+
+    /// What is wrong with the last expression that failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        (self.failures.count > 0).then_some(&*self.failures.message)
+    }
+
+    /// Takes what failed since this was last asked; none where nothing did.
+    pub fn take_failures(&mut self) -> Option<Failures> {
+        (self.failures.count > 0).then(|| std::mem::take(&mut self.failures))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_owner_has_its_own_part_until_the_tenants_is_used_up() {
+        let mut budget = Budget::default();
+        for _ in 0..TENANT_SHARES {
+            budget.next_owner();
+            assert_eq!(budget.visit(MAX_VISITS), Ok(()));
+            assert_eq!(budget.visit(1), Err(Failure::Visits));
+            assert_eq!(budget.step(1 << 18), Ok(()));
+            assert_eq!(budget.step(1), Err(Failure::Steps));
+        }
+        budget.next_owner();
+        assert_eq!(budget.visit(1), Err(Failure::Tenant));
+        assert_eq!(budget.step(1), Err(Failure::Tenant));
+    }
+
+    #[test]
+    fn what_an_owner_leaves_is_there_for_the_others() {
+        let mut budget = Budget::default();
+        for _ in 0..1_000 {
+            budget.next_owner();
+            assert_eq!(budget.visit(500), Ok(()));
+        }
+        budget.next_owner();
+        assert_eq!(budget.visit(1), Err(Failure::Tenant));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_spent() {
+        let mut budget = Budget::of(10, 10);
+        assert_eq!(budget.visit(11), Err(Failure::Visits));
+        assert_eq!(budget.visit(10), Ok(()));
+        assert_eq!(budget.spent(), (10, 0));
+    }
+}

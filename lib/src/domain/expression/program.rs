@@ -1,0 +1,294 @@
+//! A regular expression as the states of an automaton, and running it with every step counted.
+//!
+//! The automaton is Thompson's: at each byte it is in a set of its states. A step is one state at one byte, so that
+//! a text costs at most its bytes times the number of states, whatever is in it; nothing is cached from one text to
+//! the next, and the memory of a run is some bytes a state.
+
+use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
+use regex_automata::util::look::{Look, LookMatcher};
+use regex_automata::util::primitives::StateID;
+use regex_syntax::ast::parse::ParserBuilder;
+use regex_syntax::hir::translate::TranslatorBuilder;
+
+use super::budget::{Budget, MAX_STEPS};
+use super::pattern::MAX_COMPILED_BYTES;
+use super::{Failure, ascii};
+
+/// The text that every regular expression may look at at least, in bytes.
+pub(super) const MIN_TEXT: usize = 512;
+
+/// How deep a regular expression may be nested.
+const MAX_NESTED: u32 = 64;
+
+/// The number of a state.
+type Id = u16;
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Goes on with a byte from one to another.
+    Byte { low: u8, high: u8, next: Id },
+    /// Goes on with a byte of one of these ranges, which are in order.
+    Ranges { first: usize, end: usize },
+    /// Goes on to all of these at once.
+    Fork { first: usize, end: usize },
+    /// Goes on where it holds.
+    Look { look: Look, next: Id },
+    /// It has matched.
+    Match,
+    /// Goes nowhere.
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    low: u8,
+    high: u8,
+    next: Id,
+}
+
+/// A regular expression, compiled.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    states: Box<[State]>,
+    ranges: Box<[Range]>,
+    forks: Box<[Id]>,
+    start: Id,
+    is_anchored: bool,
+    looks: LookMatcher,
+}
+
+impl Program {
+    /// Compiles.
+    ///
+    /// # Errors
+    /// What is wrong with it, with its place.
+    pub(super) fn compile(text: &str) -> Result<Self, String> {
+        let nfa = automaton(text)?;
+        let program = Self::of(&nfa).ok_or("is too large a regular expression")?;
+        if program.max_text() < MIN_TEXT {
+            return Err(format!(
+                "is too large a regular expression: it has {} states, and may have {}",
+                program.states.len(),
+                states_for(MIN_TEXT)
+            ));
+        }
+        Ok(program)
+    }
+
+    fn of(nfa: &NFA) -> Option<Self> {
+        let id = |state: StateID| Id::try_from(state.as_usize()).ok();
+        let (mut states, mut ranges, mut forks) = (Vec::new(), Vec::new(), Vec::new());
+        for state in nfa.states() {
+            let (first_range, first_fork) = (ranges.len(), forks.len());
+            states.push(match state {
+                thompson::State::ByteRange { trans } => {
+                    State::Byte { low: trans.start, high: trans.end, next: id(trans.next)? }
+                }
+                thompson::State::Sparse(sparse) => {
+                    for trans in &sparse.transitions {
+                        ranges.push(Range { low: trans.start, high: trans.end, next: id(trans.next)? });
+                    }
+                    State::Ranges { first: first_range, end: ranges.len() }
+                }
+                thompson::State::Dense(dense) => {
+                    for (byte, next) in (0..=u8::MAX).zip(&dense.transitions) {
+                        if *next != StateID::ZERO {
+                            ranges.push(Range { low: byte, high: byte, next: id(*next)? });
+                        }
+                    }
+                    State::Ranges { first: first_range, end: ranges.len() }
+                }
+                thompson::State::Look { look, next } => State::Look { look: *look, next: id(*next)? },
+                thompson::State::Union { alternates } => {
+                    for alternate in alternates {
+                        forks.push(id(*alternate)?);
+                    }
+                    State::Fork { first: first_fork, end: forks.len() }
+                }
+                thompson::State::BinaryUnion { alt1, alt2 } => {
+                    forks.extend([id(*alt1)?, id(*alt2)?]);
+                    State::Fork { first: first_fork, end: forks.len() }
+                }
+                thompson::State::Capture { next, .. } => {
+                    forks.push(id(*next)?);
+                    State::Fork { first: first_fork, end: forks.len() }
+                }
+                thompson::State::Fail => State::Fail,
+                thompson::State::Match { .. } => State::Match,
+            });
+        }
+        Some(Self {
+            states: states.into(),
+            ranges: ranges.into(),
+            forks: forks.into(),
+            start: id(nfa.start_anchored())?,
+            is_anchored: nfa.is_always_start_anchored(),
+            looks: nfa.look_matcher().clone(),
+        })
+    }
+
+    /// The longest text that it may look at, in bytes: as long as no such text can use up the budget.
+    pub(super) fn max_text(&self) -> usize {
+        text_for(self.states.len())
+    }
+
+    /// What it needs in memory, in bytes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.states)
+            + std::mem::size_of_val(&*self.ranges)
+            + std::mem::size_of_val(&*self.forks)
+    }
+
+    /// How many states it has.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Where a state goes with a byte.
+    fn over(&self, state: Id, byte: u8) -> Option<Id> {
+        match self.states.get(usize::from(state))? {
+            State::Byte { low, high, next } => (*low..=*high).contains(&byte).then_some(*next),
+            State::Ranges { first, end } => {
+                let ranges = self.ranges.get(*first..*end)?;
+                let place = ranges.partition_point(|range| range.high < byte);
+                ranges.get(place).filter(|range| range.low <= byte).map(|range| range.next)
+            }
+            State::Fork { .. } | State::Look { .. } | State::Match | State::Fail => None,
+        }
+    }
+
+    /// Whether it finds something in the text.
+    ///
+    /// # Errors
+    /// The text is too long for it, or the budget is used up.
+    pub(super) fn finds(&self, text: &str, budget: &mut Budget) -> Result<bool, Failure> {
+        if text.len() > self.max_text() {
+            return Err(Failure::Text);
+        }
+        let mut run = Run::new(self, text);
+        for at in 0..=text.len() {
+            if (at == 0 || !self.is_anchored) && text.is_char_boundary(at) && run.follow(self.start, at) {
+                return Ok(true);
+            }
+            budget.step(std::mem::take(&mut run.steps))?;
+            let Some(byte) = text.as_bytes().get(at) else { break };
+            if run.read(*byte, at) {
+                return Ok(true);
+            }
+            if self.is_anchored && run.now.is_empty() {
+                break;
+            }
+        }
+        budget.step(run.steps)?;
+        Ok(false)
+    }
+}
+
+/// How long a text may be for so many states: a state is stepped on once before each byte and once at the end.
+fn text_for(states: usize) -> usize {
+    usize::try_from(MAX_STEPS).unwrap_or(0).checked_div(states).unwrap_or(0).saturating_sub(1)
+}
+
+/// How many states there may be for a text of so many bytes.
+fn states_for(text: usize) -> usize {
+    usize::try_from(MAX_STEPS).unwrap_or(0).checked_div(text.saturating_add(1)).unwrap_or(0)
+}
+
+fn automaton(text: &str) -> Result<NFA, String> {
+    let wrong = |what: String, before: usize| {
+        let character = text.get(..before).unwrap_or_default().chars().count().saturating_add(1);
+        format!("is not a regular expression: {what} (at character {character})")
+    };
+    let mut ast = ParserBuilder::new()
+        .nest_limit(MAX_NESTED)
+        .build()
+        .parse(text)
+        .map_err(|error| wrong(error.kind().to_string(), error.span().start.offset))?;
+    ascii::prefer(&mut ast, &mut false);
+    let hir = TranslatorBuilder::new()
+        .build()
+        .translate(text, &ast)
+        .map_err(|error| wrong(error.kind().to_string(), error.span().start.offset))?;
+    let config =
+        thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(Some(MAX_COMPILED_BYTES));
+    thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|error| {
+        if error.size_limit().is_some() {
+            format!("is too large a regular expression: compiled it may have {MAX_COMPILED_BYTES} bytes")
+        } else {
+            format!("is not a regular expression: {error}")
+        }
+    })
+}
+
+/// One run over a text.
+struct Run<'p, 't> {
+    program: &'p Program,
+    text: &'t str,
+    /// For each state the last place, and one, at which it was stepped on.
+    seen: Vec<usize>,
+    /// The states that wait for the next byte, and those for the one after it.
+    now: Vec<Id>,
+    next: Vec<Id>,
+    pending: Vec<Id>,
+    steps: usize,
+}
+
+impl<'p, 't> Run<'p, 't> {
+    fn new(program: &'p Program, text: &'t str) -> Self {
+        let seen = vec![0; program.states.len()];
+        let (now, next, pending) = (Vec::new(), Vec::new(), Vec::new());
+        Self { program, text, seen, now, next, pending, steps: 0 }
+    }
+
+    /// Steps on a state, and on all that it leads to without a byte; whether one of them is the last.
+    fn follow(&mut self, state: Id, at: usize) -> bool {
+        let program = self.program;
+        self.pending.push(state);
+        while let Some(id) = self.pending.pop() {
+            let place = at.saturating_add(1);
+            match self.seen.get_mut(usize::from(id)) {
+                Some(seen) if *seen != place => *seen = place,
+                _ => continue,
+            }
+            self.steps = self.steps.saturating_add(1);
+            match program.states.get(usize::from(id)) {
+                Some(State::Byte { .. } | State::Ranges { .. }) => self.now.push(id),
+                Some(State::Fork { first, end }) => {
+                    self.pending.extend(program.forks.get(*first..*end).unwrap_or_default());
+                }
+                Some(State::Look { look, next }) => {
+                    if program.looks.matches(*look, self.text.as_bytes(), at) {
+                        self.pending.push(*next);
+                    }
+                }
+                Some(State::Match) => {
+                    self.pending.clear();
+                    return true;
+                }
+                Some(State::Fail) | None => {}
+            }
+        }
+        false
+    }
+
+    /// Goes on over the byte at a place; whether that was the last one needed.
+    fn read(&mut self, byte: u8, at: usize) -> bool {
+        let program = self.program;
+        std::mem::swap(&mut self.now, &mut self.next);
+        self.now.clear();
+        let waiting = std::mem::take(&mut self.next);
+        let mut has_matched = false;
+        for id in &waiting {
+            if let Some(next) = program.over(*id, byte)
+                && self.follow(next, at.saturating_add(1))
+            {
+                has_matched = true;
+                break;
+            }
+        }
+        self.next = waiting;
+        has_matched
+    }
+}
