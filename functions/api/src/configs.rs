@@ -5,14 +5,15 @@ use std::sync::Arc;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use stella::app::rejections;
+use stella::app::{filter_failures, rejections};
 use stella::domain::change::Change;
 use stella::domain::fields::Fields;
 use stella::domain::url_token::UrlToken;
 use stella::domain::webhook::{self, Config};
 use stella::error::Error;
-use stella::store::{Listing, keys};
+use stella::store::{Listing, Page, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::gateway::Origin;
 use stella::web::idempotency::Made;
@@ -66,15 +67,25 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-/// The config; with a token that was minted just now, its address carries it this once.
-fn view(config: &Config, minted: Option<&UrlToken>, base: &str) -> Value {
-    let mut view = config.view(base);
+/// The config with its `filterErrors`; with a token that was minted just now, its address carries it this once.
+async fn view(
+    api: &Api,
+    config: &Config,
+    minted: Option<&UrlToken>,
+    origin: &Origin,
+) -> Result<Value, Error> {
+    let mut view = config.view(&api.base_url(origin));
+    let failed = filter_failures::of_config(&api.store, config.tenant_id, config.id).await?;
+    let failed = failed.view(config.mistakes(), config.updated_at);
+    if let (Some(members), Some(failed)) = (view.as_object_mut(), failed) {
+        members.insert("filterErrors".to_owned(), failed);
+    }
     if let (Some(members), Some(token)) = (view.as_object_mut(), minted) {
         let url = members.get("url").and_then(Value::as_str).unwrap_or_default();
         let url = format!("{url}/{}", token.expose());
         members.insert("url".to_owned(), json!(url));
     }
-    view
+    Ok(view)
 }
 
 async fn create(
@@ -85,7 +96,7 @@ async fn create(
 ) -> Result<Response, Error> {
     let act = async |id| {
         let (config, minted) = api.configs.create(caller.tenant, id, &new.wanted, api.clock.now()).await?;
-        let data = view(&config, minted.as_ref(), &api.base_url(&origin));
+        let data = view(&api, &config, minted.as_ref(), &origin).await?;
         Ok(Made { status: StatusCode::CREATED, data, shows_secret: minted.is_some() })
     };
     api.creation(caller.tenant, "POST /webhook-configs", &new).run(act).await
@@ -99,8 +110,9 @@ async fn list(
 ) -> Result<Response, Error> {
     let listing = Listing::of(keys::tenant(caller.tenant), "CONFIG#");
     let found = api.store.core.list::<Config>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    let base = api.base_url(&origin);
-    page(&found, |config| view(config, None, &base))
+    let views = try_join_all(found.items.iter().map(|config| view(&api, config, None, &origin))).await?;
+    let mut views = views.into_iter();
+    page(&found.map(|_| views.next().unwrap_or_default()), Value::clone)
 }
 
 async fn show(
@@ -111,7 +123,7 @@ async fn show(
 ) -> Result<Response, Error> {
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let rejected = rejections::last_day(&api.store, caller.tenant, config.id, api.clock.now()).await?;
-    let mut view = view(&config, None, &api.base_url(&origin));
+    let mut view = view(&api, &config, None, &origin).await?;
     if let Some(members) = view.as_object_mut() {
         members.insert("rejectedLast24h".to_owned(), json!(rejected));
     }
@@ -127,7 +139,7 @@ async fn change(
 ) -> Result<Response, Error> {
     let (id, now) = (request::id(&id)?, api.clock.now());
     let (config, minted) = api.configs.change(caller.tenant, id, &change, now).await?;
-    Ok(data(StatusCode::OK, &view(&config, minted.as_ref(), &api.base_url(&origin))))
+    Ok(data(StatusCode::OK, &view(&api, &config, minted.as_ref(), &origin).await?))
 }
 
 async fn rotate_token(
@@ -140,7 +152,7 @@ async fn rotate_token(
     let grace = Fields::whole(&wanted, grace)?;
     let (id, now) = (request::id(&id)?, api.clock.now());
     let (config, token) = api.configs.rotate_token(caller.tenant, id, grace, now).await?;
-    Ok(data(StatusCode::OK, &view(&config, Some(&token), &api.base_url(&origin))))
+    Ok(data(StatusCode::OK, &view(&api, &config, Some(&token), &origin).await?))
 }
 
 async fn remove(

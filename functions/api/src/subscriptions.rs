@@ -122,7 +122,7 @@ fn read_test(fields: &mut Fields<'_>) -> Option<EventType> {
 async fn view(api: &Api, subscription: &Subscription, minted: Option<String>) -> Result<Value, Error> {
     let now = api.clock.now();
     let mut view = subscription.view();
-    merge(&mut view, &pulse::view(&api.store, subscription.tenant_id, subscription.id, now).await?);
+    merge(&mut view, &pulse::view(&api.store, subscription, now).await?);
     if let Some(secret) = minted {
         merge(&mut view, &json!({"signatureSecret": secret}));
     }

@@ -6,12 +6,13 @@ use aws_lambda_events::dynamodb::{Event as StreamEvent, EventRecord};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use stella::app::fan_out::FanOut;
+use stella::app::filter_failures::FilterFailures;
 use stella::aws::Aws;
 use stella::clock::Clock;
 use stella::domain::event::Event;
 use stella::environment::Environment;
 use stella::error::Error;
-use stella::function::{Answer, Function};
+use stella::function::{Answer, Finish, Function};
 use stella::log_error;
 use stella::metrics::Metrics;
 use stella::queue::Queue;
@@ -37,13 +38,18 @@ pub async fn start(environment: Environment) -> Result<Fanout, Error> {
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
     let metrics = Arc::new(Metrics::of(&environment));
-    let fan_out = FanOut::new(store, deliveries, retries, unproven, Arc::clone(&metrics));
+    let failures = FilterFailures::new(&store, environment.clock());
+    let fan_out = FanOut::new(store, deliveries, retries, unproven, Arc::clone(&metrics), failures);
     Ok(Fanout { fan_out, metrics, clock: environment.clock() })
 }
 
 impl Function for Fanout {
     fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
         Box::pin(self.batch(event))
+    }
+
+    fn finish(&self) -> Finish<'_> {
+        Box::pin(self.fan_out.finish())
     }
 }
 

@@ -10,6 +10,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use stella::app::filter_failures::FilterFailures;
 use stella::app::known_configs::KnownConfigs;
 use stella::app::receive::{Incoming, Receive};
 use stella::app::tally::Tally;
@@ -63,7 +64,8 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let per_second = environment.number("INBOUND_RATE_LIMIT")?;
     let metrics = Metrics::of(&environment);
     let tally = Tally::new(&store, environment.clock());
-    let receive = Receive::new(store, configs, issuers, later, per_second, metrics, tally);
+    let failures = FilterFailures::new(&store, environment.clock());
+    let receive = Receive::new(store, configs, issuers, later, per_second, metrics, tally, failures);
     let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
 }
@@ -84,7 +86,9 @@ impl Function for Inbound {
             if form.records.is_some() {
                 let retry =
                     |message: Received| async move { receive.retry(message.read()?, clock.now()).await };
-                return batch::each(event, retry).await;
+                let answer = batch::each(event, retry).await;
+                receive.conclude().await;
+                return answer;
             }
             let answer = gateway::serve(&self.router, event).await;
             receive.conclude().await;

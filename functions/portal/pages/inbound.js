@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { area, choice, eventFilters, form, integer, json, lines, part, text, toggle } from "./form.js";
 import { SENDERS, guide, senderOf } from "./setup.js";
-import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, filterText, go, headerLines, heading, id, link, modal, notice, paged, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, filterProblem, filterText, go, headerLines, heading, id, link, modal, notice, paged, section, table, time } from "./ui.js";
 
 const TYPES = [["registry-push", "registry"], ["ci-pipeline", "CI system"], ["github-app", "GitHub"], ["gitlab-webhook", "GitLab"], ["generic", "other"]];
 const word = (row) => row.action ?? "handshake";
@@ -147,6 +147,7 @@ async function one(key) {
       carriesToken(config) && button("Rotate token", () => rotateToken(config)),
       button("Delete", () => confirm("Delete the config?", `${config.name}: its address answers 404 within a minute.`, "Delete", async () => { await api.remove(`/webhook-configs/${key}`); go("#/inbound"); }), { class: "danger" })]),
     config.rejectedLast24h > 0 && h("p", { class: "warning" }, `${counted(config.rejectedLast24h, "request", "requests")} did not prove themselves in the last 24 hours: is the secret in the sender the one that is here?`),
+    filterProblem(config.filterErrors),
     section("Address", carriesToken(config)
       ? [h("p", {}, h("code", {}, `${config.url}/…`)), h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get an address to paste again.")]
       : copyable(config.url),

@@ -5,7 +5,7 @@ import { sparkline } from "./chart.js";
 import { deliveryTable } from "./deliveries.js";
 import { h, show } from "./dom.js";
 import { choice, form, integer, text } from "./form.js";
-import { badge, button, code, confirm, counted, empty, every, facts, filterText, go, headerLines, heading, id, link, long, milliseconds, modal, notice, number, paged, percent, redraw, secretOnce, section, table, time } from "./ui.js";
+import { badge, button, code, confirm, counted, empty, every, facts, filterProblem, filterText, go, headerLines, heading, id, link, long, milliseconds, modal, notice, number, paged, percent, redraw, secretOnce, section, table, time } from "./ui.js";
 
 /** How it stands, in a word. */
 const standing = (row) => {
@@ -114,7 +114,7 @@ async function one(key) {
     redraw(head, heading(found.name, standing(found), actions()));
     show(about,
       section("Health", !found.enabled && h("p", { class: "warning" }, found.disabledReason ?? "It is disabled: deliveries wait."),
-        found.filterErrors?.map((fault) => h("p", { class: "problem" }, typeof fault === "string" ? fault : `${fault.field}: ${fault.message ?? fault.error}`)),
+        filterProblem(found.filterErrors),
         sparkline(health.hours),
         facts(["Success rate, 24 hours", percent(health.successRate)], ["Attempts, 24 hours", number(health.attempts)], ["Time of an attempt", health.attempts > 0 && `${milliseconds(health.responseTime.p50)} · p99 ${milliseconds(health.responseTime.p99)}`],
           ["Breaker", badge(health.breaker)], ["Last success", health.lastSuccess && time(health.lastSuccess)], ["Failing since", health.failingSince && time(health.failingSince)], ["Last answer", found.lastStatus])),

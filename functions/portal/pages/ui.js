@@ -118,6 +118,10 @@ export const section = (title, ...children) => {
 /** A filter as it is said. */
 export const filterText = ({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`;
 
+// What could not be evaluated of a subscription's or config's filters, or would be refused now.
+export const filterProblem = (errors) => errors && h("p", { class: "problem" },
+  errors.lastAt ? [`${errors.message} (`, counted(errors.count, "failure", "failures"), ", last ", time(errors.lastAt), ")"] : errors.message);
+
 /** Headers, a line each. */
 export const headerLines = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
 

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use stella::app::disable;
 use stella::app::fan_out::FanOut;
+use stella::app::filter_failures::FilterFailures;
 use stella::app::recover::Recoveries;
 use stella::app::sweep::Sweep;
 use stella::app::walk::Walker;
@@ -15,7 +16,7 @@ use stella::clock::Clock;
 use stella::domain::message::{Command, Walk};
 use stella::environment::Environment;
 use stella::error::Error;
-use stella::function::{Answer, Function};
+use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
 use stella::queue::batch::Received;
 use stella::queue::{Queue, batch};
@@ -44,8 +45,10 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
     let metrics = Arc::new(Metrics::of(&environment));
+    let failures = FilterFailures::new(&store, environment.clock());
     let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
-    let fan_out = FanOut::new(store.clone(), deliveries, retries.clone(), unproven, Arc::clone(&metrics));
+    let fan_out =
+        FanOut::new(store.clone(), deliveries, retries.clone(), unproven, Arc::clone(&metrics), failures);
     Ok(Sweeping {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out, environment.clock()),
         store: store.clone(),
@@ -73,6 +76,10 @@ impl Function for Sweeping {
             }
             self.minute(deadline).await
         })
+    }
+
+    fn finish(&self) -> Finish<'_> {
+        Box::pin(self.sweep.finish())
     }
 }
 

@@ -15,10 +15,10 @@ use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::due::{first_attempt, send_attempts};
+use super::filter_failures::FilterFailures;
 use super::lanes::Lanes;
 use super::recent::Recent;
 use super::rows::Rows;
@@ -27,6 +27,7 @@ use crate::domain::event::Event;
 use crate::domain::event_type::EventType;
 use crate::domain::fan_out::{Mark, Matched};
 use crate::domain::ids::TenantId;
+use crate::domain::matching::matching;
 use crate::domain::message::AttemptDue;
 use crate::domain::subscription::Subscription;
 use crate::error::{Error, Kind};
@@ -46,6 +47,7 @@ pub struct FanOut {
     metrics: Arc<Metrics>,
     cache: Mutex<HashMap<TenantId, Known>>,
     sent: Mutex<Recent<DeliveryId>>,
+    failures: FilterFailures,
 }
 
 /// How many deliveries are known to be on their lanes: those of the last batches.
@@ -115,6 +117,7 @@ impl FanOut {
         retries: Queue,
         unproven_per_minute: u32,
         metrics: Arc<Metrics>,
+        failures: FilterFailures,
     ) -> Self {
         let (rows, lanes) = (Rows::new(&store), Lanes::new(store.clone(), unproven_per_minute));
         Self {
@@ -126,14 +129,20 @@ impl FanOut {
             metrics,
             cache: Mutex::default(),
             sent: Mutex::new(Recent::new(MAX_SENT)),
+            failures,
         }
+    }
+
+    /// Writes all failures of filters that were noted; called before the process ends.
+    pub async fn finish(&self) {
+        self.failures.write_all().await;
     }
 
     /// Fans a batch of events out. Says of each, in order, whether it is over; one that is not is to be fanned out
     /// again.
     pub async fn fan_out(&self, events: &[Event], now: DateTime<Utc>) -> Vec<Result<(), Error>> {
         let stale = self.refresh_all(events).await;
-        let mut plans = join_all(events.iter().map(|event| self.plan_unless(&stale, event))).await;
+        let mut plans = self.plan_all(&stale, events).await;
         self.enqueue(&mut plans, now).await;
         let plans = join_all(plans.into_iter().map(async |plan| self.skip_disabled(plan?, now).await)).await;
         let outcomes = self.mark(plans, now).await;
@@ -143,6 +152,7 @@ impl FanOut {
                 log_error!(ERROR, error, "an event was not fanned out", tenant.id = %tenant, event.id = %event.id);
             }
         }
+        self.failures.write_due().await;
         outcomes
     }
 
@@ -170,6 +180,17 @@ impl FanOut {
         Ok(())
     }
 
+    /// Plans one event after the other. After each, others may go on: a tenant's filters never hold them up for
+    /// longer than the budget of one event.
+    async fn plan_all<'a>(&self, stale: &BTreeSet<TenantId>, events: &'a [Event]) -> Vec<Planned<'a>> {
+        let mut plans = Vec::with_capacity(events.len());
+        for event in events {
+            plans.push(self.plan_unless(stale, event).await);
+            tokio::task::yield_now().await;
+        }
+        plans
+    }
+
     /// Plans an event, unless its tenant's subscriptions may be stale. A panic is the event's own.
     async fn plan_unless<'a>(&self, stale: &BTreeSet<TenantId>, event: &'a Event) -> Planned<'a> {
         if stale.contains(&event.tenant_id) {
@@ -189,17 +210,14 @@ impl FanOut {
 
     async fn plan<'a>(&self, event: &'a Event) -> Planned<'a> {
         let wanting = self.wanting(event.tenant_id, event.event).await?;
-        let subscriptions = &wanting.subscriptions;
-        // Most have no filter, and then nobody looks at the payload.
-        let is_looked_at = subscriptions.iter().any(|subscription| !subscription.terms.filters.is_empty());
-        let payload = if is_looked_at { event.payload() } else { Value::Null };
-        let matched = subscriptions
-            .iter()
-            .filter(|subscription| subscription.terms.filters.iter().all(|filter| filter.matches(&payload)))
-            .map(|subscription| {
-                let id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
-                (Arc::clone(subscription), id)
-            });
+        let found = matching(event, &wanting.subscriptions);
+        for (subscription, failures) in found.failed {
+            self.failures.note(keys::state(event.tenant_id, subscription), failures).await;
+        }
+        let matched = found.matched.into_iter().map(|subscription| {
+            let id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
+            (subscription, id)
+        });
         let failed = wanting.has_unreadable.then_some("A subscription cannot be read");
         Ok(Plan { event, matched: matched.collect(), failed })
     }

@@ -10,9 +10,12 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::components::Components;
+use super::filter_failures::FilterFailures;
 use crate::chance;
 use crate::domain::component::Component;
 use crate::domain::decision::{Decision, decide};
+use crate::domain::expression::{Budget, Failures};
+use crate::domain::filter;
 use crate::domain::ids::{ComponentId, EventId, ReceiptId};
 use crate::domain::normalised::NormalisedEvent;
 use crate::domain::receipt::{Action, Answer, DUPLICATE_DAYS, EventResult, Figures, SAME_BODY_MINUTES, Seen};
@@ -31,6 +34,8 @@ const MOST_TRIES: u32 = 12;
 pub struct Intake {
     store: Store,
     components: Components,
+    /// Where failures of expressions are counted; a person who replays a request sees them.
+    failures: Option<FilterFailures>,
 }
 
 /// The mark that a release of its identity was made.
@@ -65,7 +70,13 @@ impl Intake {
     /// Takes into these tables.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { components: Components::new(store.clone()), store }
+        Self { components: Components::new(store.clone()), store, failures: None }
+    }
+
+    /// Also counts the expressions that fail.
+    #[must_use]
+    pub fn counting(self, failures: FilterFailures) -> Self {
+        Self { failures: Some(failures), ..self }
     }
 
     /// Takes in everything that a request says.
@@ -80,6 +91,7 @@ impl Intake {
         receipt: ReceiptId,
         now: DateTime<Utc>,
     ) -> Result<Answer, Error> {
+        self.count(config, parsed.failures.clone()).await;
         let events = match &parsed.found {
             Found::Ping => return Ok(Answer::Pong),
             Found::Handshake { validation_code } => return Ok(Answer::Handshake(validation_code.clone())),
@@ -88,8 +100,11 @@ impl Intake {
         };
         let mut results = Vec::new();
         for (index, event) in events.iter().enumerate() {
+            let mut budget = Budget::default();
             let identities = identities(parsed.delivery_id.as_deref(), event, body_hash, index);
-            for action in self.event(config, parsed, event, &identities, receipt, now).await? {
+            let actions = self.event(config, parsed, event, &identities, receipt, &mut budget, now).await?;
+            self.count(config, budget.take_failures()).await;
+            for action in actions {
                 results.push(EventResult {
                     kind: event.kind,
                     repository: event.repository.clone(),
@@ -97,10 +112,20 @@ impl Intake {
                     action,
                 });
             }
+            // One request's expressions never hold up the others for longer than one event's.
+            tokio::task::yield_now().await;
         }
         Ok(Answer::Results(tries::as_of_one(results, receipt)))
     }
 
+    /// Counts expressions that failed at the config, where whoever wrote them looks.
+    async fn count(&self, config: &Config, failed: Option<Failures>) {
+        if let (Some(failures), Some(failed)) = (&self.failures, failed) {
+            failures.note(keys::config_state(config.tenant_id, config.id), failed).await;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an event of a request, and what is known of both")]
     async fn event(
         &self,
         config: &Config,
@@ -108,11 +133,12 @@ impl Intake {
         event: &NormalisedEvent,
         identities: &[Identity],
         receipt: ReceiptId,
+        budget: &mut Budget,
         now: DateTime<Utc>,
     ) -> Result<Vec<Action>, Error> {
         let ignored = |reason: &str| Ok(vec![Action::Ignored { reason: reason.to_owned() }]);
-        if let Err(reason) = admit(config, parsed, event) {
-            return ignored(reason);
+        if let Err(reason) = admit(config, parsed, event, budget) {
+            return ignored(&reason);
         }
         let components = self.components.of(config.tenant_id, event).await?;
         if components.is_empty() {
@@ -130,16 +156,19 @@ impl Intake {
                 source: Source::of(config.id, config.terms.provider.name(), event),
                 now,
             };
-            actions.push(self.case(&case).await?);
+            actions.push(self.case(&case, budget).await?);
         }
         Ok(actions)
     }
 
-    async fn case(&self, case: &Case<'_>) -> Result<Action, Error> {
+    async fn case(&self, case: &Case<'_>, budget: &mut Budget) -> Result<Action, Error> {
         let mut released: BTreeSet<String> = BTreeSet::new();
+        let before = budget.clone();
         for attempt in 1..=MOST_TRIES {
             let current = self.current(case.component, case.event).await?;
-            let mut decision = case.decide(current.as_ref());
+            // A decision that is taken anew costs what it cost the first time, and not once more.
+            *budget = before.clone();
+            let mut decision = case.decide(current.as_ref(), budget);
             decision.releases.retain(|planned| !released.contains(&planned.identity));
             if decision.releases.is_empty() && decision.state().is_none() {
                 return self.nothing_new(case, &decision, current.as_ref()).await;
@@ -176,6 +205,7 @@ impl Intake {
         config: &Config,
         parsed: &Parsed,
         event: &NormalisedEvent,
+        budget: &mut Budget,
         now: DateTime<Utc>,
     ) -> Result<Vec<(ComponentId, Decision)>, Error> {
         let mut decisions = Vec::new();
@@ -184,7 +214,7 @@ impl Intake {
             let source = Source::of(config.id, config.terms.provider.name(), event);
             let mint = || EventId::mint(now, chance::bytes()).uuid();
             let payload = &parsed.payload;
-            let decision = decide(&component, event, payload, current.as_ref(), &source, now, mint);
+            let decision = decide(&component, event, payload, current.as_ref(), &source, budget, now, mint);
             decisions.push((component.id, decision));
         }
         Ok(decisions)
@@ -304,10 +334,10 @@ impl Case<'_> {
         self.identities.iter().map(record).collect()
     }
 
-    fn decide(&self, current: Option<&TagState>) -> Decision {
+    fn decide(&self, current: Option<&TagState>, budget: &mut Budget) -> Decision {
         let mint = || EventId::mint(self.now, chance::bytes()).uuid();
         let payload = &self.parsed.payload;
-        decide(self.component, self.event, payload, current, &self.source, self.now, mint)
+        decide(self.component, self.event, payload, current, &self.source, budget, self.now, mint)
     }
 }
 
@@ -315,19 +345,22 @@ impl Case<'_> {
 ///
 /// # Errors
 /// Why not, for a person.
-pub fn admit(config: &Config, parsed: &Parsed, event: &NormalisedEvent) -> Result<(), &'static str> {
+pub fn admit(
+    config: &Config,
+    parsed: &Parsed,
+    event: &NormalisedEvent,
+    budget: &mut Budget,
+) -> Result<(), String> {
     if !config.terms.allows(event) {
-        return Err("The webhook config may not speak for this repository");
-    }
-    if config.terms.filters.is_empty() {
-        return Ok(());
+        return Err("The webhook config may not speak for this repository".to_owned());
     }
     let document = event.document(&parsed.payload);
-    if config.terms.filters.iter().all(|filter| filter.matches(&document)) {
-        Ok(())
-    } else {
-        Err("The webhook config's filters do not match")
+    budget.next_owner();
+    if filter::all_match(&config.terms.filters, "", document.root(), budget) {
+        return Ok(());
     }
+    let reason = "The webhook config's filters do not match";
+    Err(budget.failure().map_or_else(|| reason.to_owned(), |failure| format!("{reason}: {failure}")))
 }
 
 fn figures(component: ComponentId, decision: &Decision) -> Figures {

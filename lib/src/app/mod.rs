@@ -8,6 +8,7 @@ pub mod disable;
 pub mod due;
 pub mod events;
 pub mod fan_out;
+pub mod filter_failures;
 pub mod fresh;
 pub mod intake;
 pub mod known_configs;

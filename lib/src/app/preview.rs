@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::intake::{Intake, admit};
+use crate::domain::expression::Budget;
 use crate::domain::fields::Fields;
 use crate::domain::normalised::NormalisedEvent;
 use crate::domain::receipt::Answer;
@@ -81,6 +82,8 @@ pub async fn preview(
             let mut decisions = Vec::new();
             for event in events {
                 decisions.push(decision(intake, config, parsed, event, now).await?);
+                // One request's expressions never hold up the others for longer than one event's.
+                tokio::task::yield_now().await;
             }
             return Ok(json!({"events": events, "decisions": decisions}));
         }
@@ -98,11 +101,12 @@ async fn decision(
     event: &NormalisedEvent,
     now: DateTime<Utc>,
 ) -> Result<Value, Error> {
-    if let Err(reason) = admit(config, parsed, event) {
+    let mut budget = Budget::default();
+    if let Err(reason) = admit(config, parsed, event, &mut budget) {
         return Ok(json!({"filtered": true, "componentIds": [], "versionAdded": false, "triggers": [],
             "reason": reason}));
     }
-    let decided = intake.decide(config, parsed, event, now).await?;
+    let decided = intake.decide(config, parsed, event, &mut budget, now).await?;
     let triggers: Vec<Value> = decided
         .iter()
         .flat_map(|(_, decision)| &decision.releases)
@@ -113,6 +117,7 @@ async fn decision(
         .collect();
     let reason = decided.iter().find_map(|(_, decision)| decision.reason);
     let reason = if decided.is_empty() { Some("No matching component") } else { reason };
+    let reason = budget.failure().or(reason);
     Ok(json!({
         "filtered": false,
         "componentIds": decided.iter().map(|(id, _)| id).collect::<Vec<_>>(),

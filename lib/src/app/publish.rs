@@ -39,6 +39,9 @@ pub fn read(fields: &mut Fields<'_>) -> Option<Publication> {
     let timestamp = fields.time("timestamp");
     fields.require("data");
     let data = fields.value("data").cloned().unwrap_or(Value::Null);
+    if let Some(mistake) = crate::domain::event::too_deep(&data) {
+        fields.wrong("data", mistake);
+    }
     if let Some(event) = event
         && !data.is_null()
     {

@@ -252,22 +252,24 @@ pub async fn state(store: &Store, tenant: TenantId, subscription: SubscriptionId
     Ok(store.deliveries.get(&keys::state(tenant, subscription)).await?.unwrap_or_default())
 }
 
-/// `lastDelivery`, `lastStatus` and `health` of a subscription, the counts of the last 24 hours.
+/// `lastDelivery`, `lastStatus` and `health` of a subscription, the counts of the last 24 hours, and its
+/// `filterErrors`, if there are any.
 ///
 /// # Errors
 /// Unavailable when DynamoDB is.
-pub async fn view(
-    store: &Store,
-    tenant: TenantId,
-    subscription: SubscriptionId,
-    now: DateTime<Utc>,
-) -> Result<Value, Error> {
+pub async fn view(store: &Store, subscription: &Subscription, now: DateTime<Utc>) -> Result<Value, Error> {
     let (mut hours, mut state) = (Vec::new(), State::default());
-    for item in store.deliveries.last_day(&keys::pulse(tenant, subscription), now).await? {
+    let partition = keys::pulse(subscription.tenant_id, subscription.id);
+    for item in store.deliveries.last_day(&partition, now).await? {
         match read_hour(&item) {
             Some(hour) => hours.push(hour),
             None => state = crate::store::table::read(item)?,
         }
     }
-    Ok(state.view(&hours, now))
+    let mut view = state.view(&hours, now);
+    let failed = state.filter_errors.view(subscription.mistakes(), subscription.updated_at);
+    if let (Some(members), Some(failed)) = (view.as_object_mut(), failed) {
+        members.insert("filterErrors".to_owned(), failed);
+    }
+    Ok(view)
 }

@@ -10,8 +10,8 @@ use chrono::{DateTime, Duration, Utc};
 use http::HeaderMap;
 use tokio::sync::Mutex;
 
+use super::filter_failures::FilterFailures;
 use super::intake::Intake;
-
 use super::known_configs::KnownConfigs;
 use super::receipts;
 use super::rejections;
@@ -73,6 +73,7 @@ pub struct Receive {
     intake: Intake,
     later: Queue,
     tally: Tally,
+    failures: FilterFailures,
     metrics: Metrics,
     buckets: Mutex<Buckets<ConfigId>>,
 }
@@ -89,10 +90,12 @@ impl Receive {
         per_second: u32,
         metrics: Metrics,
         tally: Tally,
+        failures: FilterFailures,
     ) -> Self {
         Self {
             metrics,
-            intake: Intake::new(store.clone()),
+            intake: Intake::new(store.clone()).counting(failures.clone()),
+            failures,
             tally,
             store,
             configs,
@@ -120,12 +123,12 @@ impl Receive {
 
     /// Writes what is due of what was counted; called as an event ends.
     pub async fn conclude(&self) {
-        self.tally.write_due().await;
+        tokio::join!(self.tally.write_due(), self.failures.write_due());
     }
 
     /// Writes all that was counted; called before the process ends.
     pub async fn finish(&self) {
-        self.tally.write_all().await;
+        tokio::join!(self.tally.write_all(), self.failures.write_all());
     }
 
     async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {

@@ -84,6 +84,11 @@ impl Sweep {
         Self { rows: Rows::new(&store), store, retries, fan_out, clock }
     }
 
+    /// Writes what was noted; called before the process ends.
+    pub async fn finish(&self) {
+        self.fan_out.finish().await;
+    }
+
     /// Sends what is due; how many deliveries that were. A row that cannot be read or written leaves the index, so
     /// that nothing waits behind it.
     ///

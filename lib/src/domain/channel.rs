@@ -3,8 +3,8 @@
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::expression::{Budget, Pattern, Verdict};
 use super::fields::Fields;
-use super::pattern::Pattern;
 
 /// The channel of a full semantic version.
 pub const STABLE: &str = "stable";
@@ -28,7 +28,7 @@ impl ChannelRule {
     /// Reads the members of one rule.
     pub fn parse(fields: &mut Fields<'_>) -> Option<Self> {
         fields.require("pattern");
-        let pattern = fields.parsed("pattern", Pattern::parse);
+        let pattern = fields.parsed("pattern", Pattern::of_tags);
         fields.require("channel");
         let channel = fields.parsed("channel", channel_name);
         Some(Self { pattern: pattern?, channel: channel? })
@@ -51,11 +51,16 @@ pub fn channel_name(text: &str) -> Result<String, String> {
 /// versioning, with or without a leading `v`. A release is `stable`. A pre-release has the name of its
 /// first identifier, in lower case and without the number at its end: `1.0.0-rc.1`, `1.0.0-rc1` and
 /// `1.0.0-RC-1` are all `rc`, since nobody means a channel of its own by each of them. A pre-release that
-/// is only a number, and everything that is no semantic version, is `edge`.
+/// is only a number, and everything that is no semantic version, is `edge`. A rule that fails is passed by, and
+/// noted in the budget.
 #[must_use]
-pub fn channel_of(rules: &[ChannelRule], tag: &str) -> String {
-    if let Some(rule) = rules.iter().find(|rule| rule.pattern.is_match(tag)) {
-        return rule.channel.clone();
+pub fn channel_of(rules: &[ChannelRule], tag: &str, budget: &mut Budget) -> String {
+    for (at, rule) in rules.iter().enumerate() {
+        match rule.pattern.verdict(tag, budget) {
+            Verdict::Matches => return rule.channel.clone(),
+            Verdict::Differs => {}
+            Verdict::Failed(failure) => budget.note(&format!("channelRules[{at}].pattern"), failure),
+        }
     }
     match semantic_version(tag) {
         Some(version) if version.pre.is_empty() => STABLE.to_owned(),
@@ -94,6 +99,19 @@ mod tests {
         }
     }
 
+    fn of(rules: &[ChannelRule], tag: &str) -> String {
+        channel_of(rules, tag, &mut Budget::default())
+    }
+
+    #[test]
+    fn a_stored_rule_that_would_be_refused_now_is_passed_by_and_noted() {
+        let stored = json!([{"pattern": "(", "channel": "a"}, {"pattern": "^v1", "channel": "b"}]);
+        let rules: Vec<ChannelRule> = serde_json::from_value(stored).unwrap();
+        let mut budget = Budget::default();
+        assert_eq!(channel_of(&rules, "v1", &mut budget), "b");
+        assert!(budget.take_failures().unwrap().message.starts_with("channelRules[0].pattern was accepted"));
+    }
+
     #[test]
     fn by_default_a_tag_has_the_channel_that_its_version_says() {
         for (tag, channel) in [
@@ -122,7 +140,7 @@ mod tests {
             ("vv1.2.0", "edge"),
             ("", "edge"),
         ] {
-            assert_eq!(channel_of(&[], tag), channel, "{tag}");
+            assert_eq!(of(&[], tag), channel, "{tag}");
         }
     }
 
@@ -137,7 +155,7 @@ mod tests {
         for (tag, channel) in
             [("nightly-5", "nightly"), ("v1.2.0", "lts"), ("v2.0.0", "stable"), ("a-nightly", "never")]
         {
-            assert_eq!(channel_of(&rules, tag), channel, "{tag}");
+            assert_eq!(of(&rules, tag), channel, "{tag}");
         }
     }
 
@@ -165,12 +183,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_leading_v_changes_nothing(tag in "[0-9]{1,2}\\.[0-9]\\.[0-9](-[a-z]{1,5}[.0-9]{0,3})?") {
-            prop_assert_eq!(channel_of(&[], &tag), channel_of(&[], &format!("v{tag}")));
+            prop_assert_eq!(of(&[], &tag), of(&[], &format!("v{tag}")));
         }
 
         #[test]
         fn every_tag_has_a_channel(tag: String) {
-            prop_assert!(!channel_of(&[], &tag).is_empty());
+            prop_assert!(!of(&[], &tag).is_empty());
         }
     }
 }

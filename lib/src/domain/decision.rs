@@ -8,6 +8,7 @@ use super::channel::channel_of;
 use super::component::Component;
 use super::event::Event;
 use super::event_type::EventType;
+use super::expression::Budget;
 use super::ids::{EventId, ReleaseId};
 use super::normalised::{EventKind, NormalisedEvent};
 use super::release::{Facts, Release, ReleasedComponent, ReleasingTrigger, Status, identity};
@@ -59,18 +60,25 @@ impl Decision {
 /// the sender's body, `mint` gives version 7 UUIDs of `now`, two for each release.
 ///
 /// Triggers look at a version that is new or moved, and at every finished pipeline. Content that is
-/// pushed again under the same tag releases nothing.
+/// pushed again under the same tag releases nothing. Expressions have the event's `budget`.
 #[must_use]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a decision is of many facts, and each is another kind of thing"
+)]
 pub fn decide(
     component: &Component,
     event: &NormalisedEvent,
     payload: &Value,
     current: Option<&TagState>,
     source: &Source,
+    budget: &mut Budget,
     now: DateTime<Utc>,
     mut mint: impl FnMut() -> Uuid,
 ) -> Decision {
-    let channel = event.tag.as_deref().map(|tag| channel_of(&component.terms.channel_rules, tag));
+    budget.next_owner();
+    let rules = &component.terms.channel_rules;
+    let channel = event.tag.as_deref().map(|tag| channel_of(rules, tag, budget));
     let (change, retags, no_release) = match version_tag(event) {
         Ok(tag) => {
             let channel = channel.as_deref().unwrap_or_default();
@@ -85,9 +93,10 @@ pub fn decide(
         }
         Err(reason) => return Decision::nothing(None, reason),
     };
-    let activated = activated(component, event, payload, channel.as_deref());
+    let activated = activated(component, event, payload, channel.as_deref(), budget);
     let facts = Facts::of(event, source.clone(), channel.as_deref());
     let releases: Vec<PlannedRelease> = activated
+        .into_iter()
         .map(|trigger| {
             let id = ReleaseId::from(mint());
             let name =
@@ -117,18 +126,23 @@ pub fn decide(
     Decision { change, releases, reason }
 }
 
-/// The triggers that want the event. The document is made only where a filter looks at it, for it has the
-/// whole payload in it.
+/// The triggers that want the event.
 fn activated<'a>(
     component: &'a Component,
-    event: &'a NormalisedEvent,
+    event: &NormalisedEvent,
     payload: &Value,
-    channel: Option<&'a str>,
-) -> impl Iterator<Item = &'a Trigger> {
-    let looks = |trigger: &Trigger| trigger.terms.on == event.kind && !trigger.terms.filters.is_empty();
-    let is_looked_at = component.triggers.iter().any(looks);
-    let document = if is_looked_at { event.document(payload) } else { Value::Null };
-    component.triggers.iter().filter(move |trigger| trigger.wants(event, channel, &document))
+    channel: Option<&str>,
+    budget: &mut Budget,
+) -> Vec<&'a Trigger> {
+    let document = event.document(payload);
+    let mut activated = Vec::new();
+    for trigger in &component.triggers {
+        budget.next_owner();
+        if trigger.wants(event, channel, document.root(), budget) {
+            activated.push(trigger);
+        }
+    }
+    activated
 }
 
 #[cfg(test)]
@@ -167,7 +181,8 @@ mod tests {
         let source = Source::of(Uuid::nil().into(), "generic", &event);
         let mut minted = 1000..;
         let mint = || Uuid::from_u128(minted.next().unwrap());
-        super::decide(component, &event, &json!({"from": "payload"}), current, &source, now(), mint)
+        let (payload, mut budget) = (json!({"from": "payload"}), Budget::default());
+        super::decide(component, &event, &payload, current, &source, &mut budget, now(), mint)
     }
 
     #[test]

@@ -6,10 +6,17 @@ use serde_json::{Value, json};
 
 use super::delivery::DeliveryId;
 use super::event_type::EventType;
+use super::expression::{Document, MAX_DEPTH, is_deeper};
 use super::ids::{EventId, TenantId};
 
 /// How much data an event may carry, in bytes.
 pub const MOST_DATA: usize = 256 * 1024;
+
+/// What is wrong with data that has more objects and lists one inside another than expressions look at.
+#[must_use]
+pub fn too_deep(data: &Value) -> Option<String> {
+    is_deeper(data, MAX_DEPTH).then(|| format!("may have at most {MAX_DEPTH} levels of objects and lists"))
+}
 
 /// How long an event is kept, in days.
 pub const KEPT_DAYS: u8 = 60;
@@ -72,19 +79,27 @@ impl Event {
             "event": self.event,
             "timestamp": super::timestamp(self.timestamp),
             "tenantId": self.tenant_id,
-            "data": serde_json::from_str::<Value>(&self.data).unwrap_or(Value::Null),
+            "data": self.parsed_data(),
         })
     }
 
-    /// What a subscription's filters look at: the body without the delivery's id.
+    /// The data, parsed.
     #[must_use]
-    pub fn payload(&self) -> Value {
-        json!({
-            "timestamp": super::timestamp(self.timestamp),
-            "event": self.event,
-            "tenantId": self.tenant_id,
-            "data": serde_json::from_str::<Value>(&self.data).unwrap_or(Value::Null),
-        })
+    pub fn parsed_data(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or(Value::Null)
+    }
+
+    /// What a subscription's filters look at: the body without the delivery's id, around the event's parsed data,
+    /// which is not copied.
+    #[must_use]
+    pub fn document<'d>(&self, data: &'d Value) -> Document<'d> {
+        let members = [
+            ("timestamp", Value::from(super::timestamp(self.timestamp))),
+            ("event", Value::from(self.event.to_string())),
+            ("tenantId", Value::from(self.tenant_id.to_string())),
+        ];
+        let own = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        Document::new(own, "data", data)
     }
 }
 

@@ -1,14 +1,12 @@
 //! Filters over a JSON document: which events a subscription or a webhook config wants.
 
-use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
+use super::expression::{
+    Budget, Failure, MAX_PATH, Node, Path, Pattern, Verdict, contains, equal, text_bytes,
+};
 use super::fields::Fields;
-
-/// The compiled size of a pattern, in bytes; a larger one is refused.
-const MOST_PATTERN_BYTES: usize = 256 * 1024;
 
 /// How the field's value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +50,7 @@ pub struct Filter {
 #[derive(Debug, Clone)]
 struct Compiled {
     path: Path,
-    pattern: Option<Regex>,
+    test: Test,
 }
 
 /// A filter as said.
@@ -64,10 +62,16 @@ struct Said {
     value: Value,
 }
 
+/// What a node must be. The value to compare it with is what was said.
 #[derive(Debug, Clone)]
-enum Path {
-    Json(JsonPath),
-    Dotted(Vec<String>),
+enum Test {
+    Equals,
+    NotEquals,
+    Contains,
+    Matches(Pattern),
+    In,
+    Exists,
+    StartsWith,
 }
 
 impl PartialEq for Filter {
@@ -79,10 +83,10 @@ impl PartialEq for Filter {
 impl From<Said> for Filter {
     fn from(said: Said) -> Self {
         let compile = || {
-            let path = Path::parse(&said.field).map_err(|(name, message)| format!("{name} {message}"))?;
-            let pattern =
-                pattern(said.operator, &said.value).map_err(|message| format!("value {message}"))?;
-            Ok(Compiled { path, pattern })
+            let path = Path::parse(&said.field).map_err(|mistake| format!("field {mistake}"))?;
+            let test =
+                Test::stored(said.operator, &said.value).map_err(|mistake| format!("value {mistake}"))?;
+            Ok(Compiled { path, test })
         };
         let compiled = compile();
         Self { said, compiled }
@@ -95,49 +99,67 @@ impl From<Filter> for Said {
     }
 }
 
-impl Path {
-    fn parse(field: &str) -> Result<Self, (&'static str, String)> {
-        if field.starts_with('$') {
-            return JsonPath::parse(field)
-                .map(Self::Json)
-                .map_err(|error| ("field", format!("is not a JSONPath: {error}")));
-        }
-        let parts: Vec<String> = field.split('.').map(str::to_owned).collect();
-        if parts.iter().any(String::is_empty) {
-            return Err(("field", "must be names with dots between them, or a JSONPath from $".to_owned()));
-        }
-        Ok(Self::Dotted(parts))
+impl Test {
+    /// One that was stored; a pattern is compiled when it is first used.
+    fn stored(operator: Operator, value: &Value) -> Result<Self, String> {
+        let text = || value.as_str().ok_or_else(|| "must be a string".to_owned());
+        Ok(match operator {
+            Operator::Equals => Self::Equals,
+            Operator::NotEquals => Self::NotEquals,
+            Operator::Contains => Self::Contains,
+            Operator::Matches => Self::Matches(Pattern::from(text()?.to_owned())),
+            Operator::In if !value.is_array() => return Err("must be a list".to_owned()),
+            Operator::In => Self::In,
+            Operator::Exists if !matches!(value, Value::Null | Value::Bool(_)) => {
+                return Err("must be true, false or absent".to_owned());
+            }
+            Operator::Exists => Self::Exists,
+            Operator::StartsWith => {
+                text()?;
+                Self::StartsWith
+            }
+        })
     }
 
-    fn find<'a>(&self, document: &'a Value) -> Vec<&'a Value> {
+    /// One that is to be saved.
+    fn parse(operator: Operator, value: &Value) -> Result<Self, String> {
+        let test = Self::stored(operator, value)?;
+        test.mistake().map_or(Ok(()), |mistake| Err(mistake.to_owned()))?;
+        Ok(test)
+    }
+
+    fn mistake(&self) -> Option<&str> {
         match self {
-            Self::Json(path) => path.query(document).all(),
-            Self::Dotted(parts) => {
-                let found = parts.iter().try_fold(document, |value, part| match value {
-                    Value::Array(list) => part.parse::<usize>().ok().and_then(|index| list.get(index)),
-                    other => other.get(part),
-                });
-                found.into_iter().collect()
+            Self::Matches(pattern) => pattern.mistake(),
+            Self::Equals | Self::NotEquals | Self::Contains | Self::In | Self::Exists | Self::StartsWith => {
+                None
             }
         }
     }
-}
 
-fn pattern(operator: Operator, value: &Value) -> Result<Option<Regex>, String> {
-    let text = || value.as_str().ok_or_else(|| "must be a string".to_owned());
-    match operator {
-        Operator::Matches => RegexBuilder::new(text()?)
-            .size_limit(MOST_PATTERN_BYTES)
-            .build()
-            .map(Some)
-            .map_err(|error| format!("is not a regular expression: {error}")),
-        Operator::StartsWith => text().map(|_| None),
-        Operator::In if !value.is_array() => Err("must be a list".to_owned()),
-        Operator::Exists if !matches!(value, Value::Null | Value::Bool(_)) => {
-            Err("must be true, false or absent".to_owned())
-        }
-        Operator::Equals | Operator::NotEquals | Operator::Contains | Operator::In | Operator::Exists => {
-            Ok(None)
+    fn holds(&self, value: &Value, found: Node<'_>, budget: &mut Budget) -> Result<bool, Failure> {
+        match self {
+            Self::Equals => equal(found, Node::Value(value), budget),
+            Self::NotEquals => Ok(!equal(found, Node::Value(value), budget)?),
+            Self::Contains => contains(found, value, budget),
+            Self::Matches(pattern) => found.text().map_or(Ok(false), |text| pattern.finds(text, budget)),
+            Self::In => {
+                for entry in value.as_array().into_iter().flatten() {
+                    if equal(found, Node::Value(entry), budget)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::Exists => Ok(true),
+            Self::StartsWith => {
+                let start = value.as_str().unwrap_or_default();
+                let Some(text) = found.text().filter(|text| text.len() >= start.len()) else {
+                    return Ok(false);
+                };
+                text_bytes(start.len(), budget)?;
+                Ok(text.starts_with(start))
+            }
         }
     }
 }
@@ -145,64 +167,69 @@ fn pattern(operator: Operator, value: &Value) -> Result<Option<Regex>, String> {
 impl Filter {
     /// Reads the members of one filter.
     pub fn parse(fields: &mut Fields<'_>) -> Option<Self> {
-        let field = fields.required_text("field", 512);
+        let field = fields.required_text("field", MAX_PATH);
         fields.require("operator");
         let operator = fields.one_of("operator", &OPERATORS);
         let value = fields.value("value").cloned().unwrap_or(Value::Null);
         let path = (!field.is_empty()).then(|| Path::parse(&field)).transpose();
-        let path = path.unwrap_or_else(|(name, message)| {
-            fields.wrong(name, message);
+        let path = path.unwrap_or_else(|mistake| {
+            fields.wrong("field", mistake);
             None
         });
-        let pattern = match operator.map(|operator| pattern(operator, &value)).transpose() {
-            Ok(pattern) => pattern.flatten(),
-            Err(message) => {
-                fields.wrong("value", message);
-                return None;
-            }
-        };
+        let test = operator.map(|operator| Test::parse(operator, &value)).transpose();
+        let test = test.unwrap_or_else(|mistake| {
+            fields.wrong("value", mistake);
+            None
+        });
         let said = Said { field, operator: operator?, value };
-        Some(Self { said, compiled: Ok(Compiled { path: path?, pattern }) })
+        Some(Self { said, compiled: Ok(Compiled { path: path?, test: test? }) })
     }
 
     /// What is wrong with it, if it is broken.
     #[must_use]
     pub fn mistake(&self) -> Option<&str> {
-        self.compiled.as_ref().err().map(String::as_str)
+        match &self.compiled {
+            Ok(compiled) => compiled.test.mistake(),
+            Err(mistake) => Some(mistake),
+        }
     }
 
     /// Whether the document has what the filter wants. A path that leads nowhere does not match, except
     /// for `exists: false`. Of several places that a JSONPath finds, one is enough.
     #[must_use]
-    pub fn matches(&self, document: &Value) -> bool {
-        let Ok(compiled) = &self.compiled else { return false };
-        let found = compiled.path.find(document);
+    pub fn verdict(&self, root: Node<'_>, budget: &mut Budget) -> Verdict {
+        self.evaluate(root, budget).into()
+    }
+
+    fn evaluate(&self, root: Node<'_>, budget: &mut Budget) -> Result<bool, Failure> {
+        let Compiled { path, test } = self.compiled.as_ref().map_err(|_| Failure::Broken)?;
         let value = &self.said.value;
-        match self.said.operator {
-            Operator::Exists => found.is_empty() == (*value == Value::Bool(false)),
-            Operator::Equals => found.contains(&value),
-            Operator::NotEquals => found.iter().any(|found| *found != value),
-            Operator::In => {
-                value.as_array().is_some_and(|list| found.iter().any(|found| list.contains(found)))
-            }
-            Operator::Contains => found.iter().any(|found| contains(found, value)),
-            Operator::StartsWith => {
-                let start = value.as_str().unwrap_or_default();
-                found.iter().any(|found| found.as_str().is_some_and(|text| text.starts_with(start)))
-            }
-            Operator::Matches => compiled.pattern.as_ref().is_some_and(|pattern| {
-                found.iter().any(|found| found.as_str().is_some_and(|text| pattern.is_match(text)))
-            }),
-        }
+        let found = path.any(root, budget, |found, budget| test.holds(value, found, budget))?;
+        let wants_nothing = self.said.operator == Operator::Exists && *value == Value::Bool(false);
+        Ok(found != wants_nothing)
     }
 }
 
-fn contains(found: &Value, value: &Value) -> bool {
-    match found {
-        Value::Array(list) => list.contains(value),
-        Value::String(text) => value.as_str().is_some_and(|part| text.contains(part)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+/// Whether all of an owner's filters match. One that fails is noted in the budget, as `filters[2]` behind what
+/// `place` says, and then it does not matter what the others say.
+pub fn all_match(filters: &[Filter], place: &str, root: Node<'_>, budget: &mut Budget) -> bool {
+    for (at, filter) in filters.iter().enumerate() {
+        match filter.verdict(root, budget) {
+            Verdict::Matches => {}
+            Verdict::Differs => return false,
+            Verdict::Failed(failure) => {
+                budget.note(&format!("{place}filters[{at}]"), failure);
+                return false;
+            }
+        }
     }
+    true
+}
+
+/// What is wrong with stored filters, each with its place.
+pub fn mistakes(filters: &[Filter]) -> impl Iterator<Item = String> {
+    let told = |(at, filter): (usize, &Filter)| Some(format!("filters[{at}]: {}", filter.mistake()?));
+    filters.iter().enumerate().filter_map(told)
 }
 
 #[cfg(test)]
@@ -214,6 +241,10 @@ mod tests {
     fn filter(field: &str, operator: &str, value: &Value) -> Filter {
         serde_json::from_value(json!({"field": field, "operator": operator, "value": value}))
             .expect("a filter")
+    }
+
+    fn verdict(filter: &Filter, document: &Value) -> Verdict {
+        filter.verdict(Node::Value(document), &mut Budget::default())
     }
 
     #[test]
@@ -237,16 +268,23 @@ mod tests {
             ("nowhere", "equals", Value::Null, false),
         ] {
             let filter = filter(field, operator, &value);
-            assert_eq!(filter.matches(&document), expected, "{field} {operator} {value}");
+            let expected = if expected { Verdict::Matches } else { Verdict::Differs };
+            assert_eq!(verdict(&filter, &document), expected, "{field} {operator} {value}");
         }
     }
 
     #[test]
     fn a_stored_filter_that_does_not_compile_matches_nothing_and_says_why() {
-        for (field, operator, value) in [("$.[", "exists", json!(false)), ("a", "matches", json!("("))] {
+        for (field, operator, value) in [
+            ("$.[", "exists", json!(false)),
+            ("$..a..b", "exists", json!(false)),
+            ("a", "matches", json!("(")),
+        ] {
             let broken = filter(field, operator, &value);
-            assert!(broken.mistake().is_some_and(|mistake| mistake.contains("is not a")));
-            assert!(!broken.matches(&json!({})) && !broken.matches(&json!({"a": "("})));
+            assert!(broken.mistake().is_some_and(|mistake| mistake.contains("is ")));
+            for document in [json!({}), json!({"a": "("})] {
+                assert!(!verdict(&broken, &document).matches());
+            }
             assert_eq!(serde_json::to_value(&broken).unwrap()["field"], field, "and is kept as it was said");
         }
         assert_eq!(filter("a", "exists", &Value::Null).mistake(), None);
@@ -259,6 +297,7 @@ mod tests {
             (json!({"field": "$.[", "operator": "equals", "value": 1}), "field"),
             (json!({"field": "a..b", "operator": "equals", "value": 1}), "field"),
             (json!({"field": "a", "operator": "nearly", "value": 1}), "operator"),
+            (json!({"field": "$..a..b", "operator": "exists"}), "field"),
             (json!({"field": "a", "operator": "matches", "value": "("}), "value"),
             (json!({"field": "a", "operator": "matches", "value": "(a{1000}){1000}"}), "value"),
             (json!({"field": "a", "operator": "in", "value": "a"}), "value"),
@@ -268,5 +307,28 @@ mod tests {
             let error = fields.finish().expect_err("refused");
             assert_eq!(error.errors[0].field, field, "{filter}");
         }
+    }
+
+    #[test]
+    fn a_filter_with_two_mistakes_names_both() {
+        let said = json!({"field": "$..a..b", "operator": "matches", "value": "("});
+        let mut fields = Fields::of(&said);
+        let _ = Filter::parse(&mut fields);
+        let error = fields.finish().expect_err("refused");
+        let places: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(places, ["field", "value"]);
+    }
+
+    #[test]
+    fn of_a_list_the_first_that_fails_is_noted_and_ends_it() {
+        let document = json!({"a": "0".repeat(4_000), "b": 1});
+        let hungry = || filter("a", "matches", &json!("[01]*1[01]{300}$."));
+        let filters = [filter("b", "exists", &json!(true)), hungry(), hungry()];
+        let mut budget = Budget::default();
+        assert!(!all_match(&filters, "", Node::Value(&document), &mut budget));
+        let failures = budget.take_failures().unwrap();
+        assert_eq!(failures.count, 1);
+        assert!(failures.message.starts_with("filters[1] would have to"), "{}", failures.message);
+        assert_eq!(budget.take_failures(), None);
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::breaker::Breaker;
+use super::filter_errors::FilterErrors;
 use super::timestamp;
 
 /// After so many days of nothing but failures a subscription is disabled.
@@ -106,6 +107,9 @@ pub struct State {
     /// Its breaker.
     #[serde(flatten)]
     pub breaker: Breaker,
+    /// Its filters that failed.
+    #[serde(flatten)]
+    pub filter_errors: FilterErrors,
 }
 
 impl State {

@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
+use super::expression::{Budget, Failure, MAX_PATH, Node, Path};
 use super::fields::Fields;
 use super::normalised::EventKind;
-
-const MOST_CHARACTERS: usize = 512;
 
 /// Members of a normalised event that a mapping may name, and the delivery's own id.
 const MEMBERS: [&str; 15] = [
@@ -32,26 +30,25 @@ const MEMBERS: [&str; 15] = [
 /// Of those, the ones that may also be said outright, for a body that does not say them.
 const LITERAL: [&str; 2] = ["kind", "registry"];
 
-/// One JSONPath a member; `kind` and `registry` may be the value itself instead. Compiled when it is
-/// saved; one that was accepted once always compiles again.
+/// One JSONPath a member; `kind` and `registry` may be the value itself instead. Parsed when it is saved; a member
+/// that is stored and would be refused now is broken and finds nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct Mapping {
     said: BTreeMap<String, String>,
-    sources: BTreeMap<String, Source>,
+    sources: BTreeMap<String, Result<Source, String>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Source {
-    Path(JsonPath),
+    Path(Path),
     Literal(Value),
 }
 
 impl Source {
     fn parse(member: &str, text: &str) -> Result<Self, String> {
         if text.starts_with('$') {
-            let path = JsonPath::parse(text).map_err(|error| format!("is not a JSONPath: {error}"))?;
-            return Ok(Self::Path(path));
+            return Path::json(text).map(Self::Path);
         }
         if !LITERAL.contains(&member) {
             return Err("must be a JSONPath, which begins with $".to_owned());
@@ -64,13 +61,11 @@ impl Source {
     }
 }
 
-impl TryFrom<BTreeMap<String, String>> for Mapping {
-    type Error = String;
-
-    fn try_from(said: BTreeMap<String, String>) -> Result<Self, String> {
-        let parse = |(member, text): (&String, &String)| Ok((member.clone(), Source::parse(member, text)?));
-        let sources = said.iter().map(parse).collect::<Result<_, String>>()?;
-        Ok(Self { said, sources })
+impl From<BTreeMap<String, String>> for Mapping {
+    fn from(said: BTreeMap<String, String>) -> Self {
+        let parse = |(member, text): (&String, &String)| (member.clone(), Source::parse(member, text));
+        let sources = said.iter().map(parse).collect();
+        Self { said, sources }
     }
 }
 
@@ -87,10 +82,10 @@ impl Mapping {
         let mut sources = BTreeMap::new();
         fields.require("repository");
         for member in MEMBERS {
-            let Some(text) = fields.text(member, MOST_CHARACTERS) else { continue };
+            let Some(text) = fields.text(member, MAX_PATH) else { continue };
             match Source::parse(member, &text) {
                 Ok(source) => {
-                    sources.insert(member.to_owned(), source);
+                    sources.insert(member.to_owned(), Ok(source));
                     said.insert(member.to_owned(), text);
                 }
                 Err(message) => fields.wrong(member, message),
@@ -105,14 +100,38 @@ impl Mapping {
         self.sources.contains_key(member)
     }
 
-    /// What a body has for a member: the first value that the path finds and that is not `null`.
-    #[must_use]
-    pub fn find<'a>(&'a self, member: &str, payload: &'a Value) -> Option<&'a Value> {
-        match self.sources.get(member)? {
-            Source::Literal(value) => Some(value),
-            Source::Path(path) => path.query(payload).into_iter().find(|value| !value.is_null()),
-        }
+    /// What is wrong with its members, if it was stored and would be refused now, each with its place.
+    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+        let told = |(member, source): (&String, &Result<Source, String>)| {
+            Some(format!("mapping.{member}: {}", source.as_ref().err()?))
+        };
+        self.sources.iter().filter_map(told)
     }
+
+    /// What a body has for a member: the first value that the path finds and that is not `null`. A path that fails
+    /// finds nothing, and is noted in the budget.
+    #[must_use]
+    pub fn find<'a>(&'a self, member: &str, payload: &'a Value, budget: &mut Budget) -> Option<&'a Value> {
+        let found = match self.sources.get(member)? {
+            Ok(Source::Literal(value)) => return Some(value),
+            Ok(Source::Path(path)) => first(path, payload, budget),
+            Err(_) => Err(Failure::Broken),
+        };
+        found.unwrap_or_else(|failure| {
+            budget.note(&format!("mapping.{member}"), failure);
+            None
+        })
+    }
+}
+
+/// The first value that a path finds and that is not `null`.
+fn first<'a>(path: &Path, payload: &'a Value, budget: &mut Budget) -> Result<Option<&'a Value>, Failure> {
+    let mut first = None;
+    path.any(Node::Value(payload), budget, |found, _| {
+        first = found.value().filter(|value| !value.is_null());
+        Ok(first.is_some())
+    })?;
+    Ok(first)
 }
 
 #[cfg(test)]
@@ -136,11 +155,12 @@ mod tests {
         let mapping = read(&json!({"repository": "$.image.name", "tag": "$.tags[*]", "registry": "ghcr.io"}));
         let mapping = mapping.expect("accepted");
         let payload = json!({"image": {"name": "myorg/myapp"}, "tags": [null, "v1", "v2"]});
-        assert_eq!(mapping.find("repository", &payload), Some(&json!("myorg/myapp")));
-        assert_eq!(mapping.find("tag", &payload), Some(&json!("v1")));
-        assert_eq!(mapping.find("registry", &payload), Some(&json!("ghcr.io")));
-        assert_eq!(mapping.find("digest", &payload), None);
-        assert_eq!(mapping.find("repository", &json!([])), None);
+        let find = |member, payload| mapping.find(member, payload, &mut Budget::default()).cloned();
+        assert_eq!(find("repository", &payload), Some(json!("myorg/myapp")));
+        assert_eq!(find("tag", &payload), Some(json!("v1")));
+        assert_eq!(find("registry", &payload), Some(json!("ghcr.io")));
+        assert_eq!(find("digest", &payload), None);
+        assert_eq!(find("repository", &json!([])), None);
     }
 
     #[test]
@@ -151,6 +171,19 @@ mod tests {
         mistakes.sort();
         assert_eq!(mistakes, ["mapping.colour", "mapping.kind", "mapping.repository", "mapping.tag"]);
         assert_eq!(read(&json!({"tag": "$.tag"})), Err(vec!["mapping.repository".to_owned()]));
+    }
+
+    #[test]
+    fn a_stored_member_that_would_be_refused_now_is_broken_and_the_others_are_not() {
+        let said = json!({"repository": "$..a..b", "tag": "$.tag"});
+        let stored: Mapping = serde_json::from_value(said.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&stored).unwrap(), said);
+        assert_eq!(stored.mistakes().count(), 1);
+        let (payload, mut budget) = (json!({"tag": "v1"}), Budget::default());
+        assert_eq!(stored.find("tag", &payload, &mut budget), Some(&json!("v1")));
+        assert_eq!(budget.take_failures(), None);
+        assert_eq!(stored.find("repository", &payload, &mut budget), None);
+        assert!(budget.take_failures().unwrap().message.starts_with("mapping.repository was accepted"));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::expression::Document;
 
 /// What happened at the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -132,14 +134,14 @@ impl NormalisedEvent {
         }
     }
 
-    /// What filters look at: the event's members, and the sender's whole body as `payload`.
+    /// What filters look at: the event's members, and the sender's whole body as `payload`, which is not copied.
     #[must_use]
-    pub fn document(&self, payload: &Value) -> Value {
-        let mut document = serde_json::to_value(self).unwrap_or_else(|_| Value::Object(Map::new()));
-        if let Some(members) = document.as_object_mut() {
-            members.insert("payload".to_owned(), payload.clone());
-        }
-        document
+    pub fn document<'d>(&self, payload: &'d Value) -> Document<'d> {
+        let own = match serde_json::to_value(self) {
+            Ok(Value::Object(own)) => own,
+            _ => serde_json::Map::new(),
+        };
+        Document::new(own, "payload", payload)
     }
 }
 
@@ -153,7 +155,8 @@ mod tests {
     fn a_document_has_the_members_that_are_known_and_the_payload() {
         let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", DateTime::default());
         event.tag = Some("v1.2.0".to_owned());
-        let document = event.document(&json!({"push_data": {"tag": "v1.2.0"}}));
+        let payload = json!({"push_data": {"tag": "v1.2.0"}});
+        let document = event.document(&payload).to_value();
         assert_eq!(document["kind"], "artifact.pushed");
         assert_eq!(document["payload"]["push_data"]["tag"], "v1.2.0");
         assert_eq!(document.get("digest"), None);

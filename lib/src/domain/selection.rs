@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::event::Event;
+use super::event::{self, Event};
 use super::event_type::{EventPattern, EventType};
+use super::expression::{Budget, Verdict};
 use super::fields::Fields;
 use super::filter::Filter;
 use super::ids::{EventId, TenantId};
@@ -26,20 +27,45 @@ impl Selection {
         fields.require("event");
         let event = fields.parsed("event", str::parse::<EventType>);
         let data = fields.value("data").cloned();
+        if let Some(mistake) = data.as_ref().and_then(event::too_deep) {
+            fields.wrong("data", mistake);
+        }
         let event = event?;
         Some(Self { events, filters, event, data: data.unwrap_or_else(|| event.example()) })
     }
 
-    /// The answer: whether the event's type is selected, which filters match, and what they look at.
+    /// The answer: whether the event's type is selected, which filters match, which failed and why, and what they
+    /// look at.
     #[must_use]
     pub fn view(&self, tenant: TenantId, now: DateTime<Utc>) -> Value {
         let id = EventId::from(uuid::Uuid::nil());
-        let payload = Event::new(id, tenant, self.event, now, &self.data).payload();
+        let event = Event::new(id, tenant, self.event, now, &Value::Null);
+        let document = event.document(&self.data);
+        let mut budget = Budget::default();
         let selected =
             self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(self.event));
-        let told: Vec<bool> = self.filters.iter().map(|filter| filter.matches(&payload)).collect();
+        let verdicts: Vec<Verdict> =
+            self.filters.iter().map(|filter| filter.verdict(document.root(), &mut budget)).collect();
+        let told: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
         let matched = selected && told.iter().all(|matches| *matches);
-        json!({"matched": matched, "eventSelected": selected, "filters": told, "payload": payload})
+        let failed: Vec<Value> = verdicts.iter().enumerate().filter_map(failed).collect();
+        let payload = document.to_value();
+        let mut view =
+            json!({"matched": matched, "eventSelected": selected, "filters": told, "payload": payload});
+        if let (Some(members), false) = (view.as_object_mut(), failed.is_empty()) {
+            members.insert("filterErrors".to_owned(), json!(failed));
+        }
+        view
+    }
+}
+
+/// A filter that failed, with its place.
+fn failed((at, verdict): (usize, &Verdict)) -> Option<Value> {
+    match verdict {
+        Verdict::Failed(failure) => {
+            Some(json!({"field": format!("filters[{at}]"), "message": failure.to_string()}))
+        }
+        Verdict::Matches | Verdict::Differs => None,
     }
 }
 
@@ -64,6 +90,20 @@ mod tests {
         let view = asked(&json!({"event": "release.created", "events": ["deployment.*"]}));
         assert_eq!((&view["eventSelected"], &view["matched"]), (&json!(false), &json!(false)));
         assert!(view["payload"]["data"].is_object(), "without data it is the example");
+    }
+
+    #[test]
+    fn a_filter_that_fails_does_not_match_and_says_why() {
+        let hungry = json!({"field": "data.x", "operator": "matches", "value": "[01]*1[01]{300}$."});
+        let view = asked(
+            &json!({"event": "release.created", "filters": [hungry], "data": {"x": "0".repeat(9_999)}}),
+        );
+        assert_eq!((&view["filters"], &view["matched"]), (&json!([false]), &json!(false)));
+        assert_eq!(view["filterErrors"][0]["field"], "filters[0]");
+        let deep = (0..33).fold(json!(1), |value, _| json!([value]));
+        let body = json!({"event": "release.created", "data": deep});
+        let error = Fields::whole(&body, Selection::read).err().unwrap();
+        assert_eq!(error.errors[0].field, "data");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::event_type::EventPattern;
 use super::fields::Fields;
-use super::filter::Filter;
+use super::filter::{self, Filter};
 use super::headers::CustomHeaders;
 use super::ids::{SubscriptionId, TenantId};
 use super::pull;
@@ -197,19 +197,16 @@ impl Subscription {
             };
             optional("credentialRef", &self.terms.credential_ref);
             optional("disabledReason", &self.disabled_reason);
-            let mistake = |(at, filter): (usize, &Filter)| {
-                let message = filter.mistake()?;
-                Some(json!({"field": format!("filters[{at}]"), "message": message}))
-            };
-            let mistakes: Vec<Value> = self.terms.filters.iter().enumerate().filter_map(mistake).collect();
-            if !mistakes.is_empty() {
-                object.insert("filterErrors".to_owned(), json!(mistakes));
-            }
             if let Some(limit) = self.terms.rate_limit_per_second {
                 object.insert("rateLimitPerSecond".to_owned(), json!(limit));
             }
         }
         view
+    }
+
+    /// What is wrong with its filters, if they were stored and would be refused now, each with its place.
+    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+        filter::mistakes(&self.terms.filters)
     }
 
     /// What a PATCH is merged onto: what the caller said, with custom headers as they are.

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::channel::channel_name;
+use super::expression::{Budget, Node, Pattern, Verdict};
 use super::fields::Fields;
-use super::filter::Filter;
+use super::filter::{self, Filter};
 use super::ids::TriggerId;
 use super::normalised::{EventKind, NormalisedEvent};
-use super::pattern::Pattern;
 use super::release_name::ReleaseName;
 use super::version_range::VersionRange;
 use crate::error::Error;
@@ -132,12 +132,19 @@ impl Trigger {
         serde_json::to_value(&self.terms).unwrap_or(Value::Null)
     }
 
-    /// Whether it wants the event, whose tag has that channel and whose `document` filters look at. What
+    /// Whether it wants the event, whose tag has that channel and whose document filters look at, from `root`. What
     /// the event does not tell is not matched: without a tag no pattern, range or channel. A pipeline whose
     /// result is a sender's word for anything but success makes no release; one that tells no result does. Nor
-    /// does a part of a pipeline, else a pipeline of five jobs would make six.
+    /// does a part of a pipeline, else a pipeline of five jobs would make six. An expression that fails does not
+    /// match, and is noted in the budget.
     #[must_use]
-    pub fn wants(&self, event: &NormalisedEvent, channel: Option<&str>, document: &Value) -> bool {
+    pub fn wants(
+        &self,
+        event: &NormalisedEvent,
+        channel: Option<&str>,
+        root: Node<'_>,
+        budget: &mut Budget,
+    ) -> bool {
         let terms = &self.terms;
         let tag = event.tag.as_deref();
         terms.enabled
@@ -145,11 +152,35 @@ impl Trigger {
             && !(terms.on == EventKind::CiFinished && event.result.as_deref().is_some_and(is_failure))
             && event.scope.is_none()
             && (!terms.require_digest || event.digest.is_some() && event.digest_valid)
-            && terms.tag_pattern.as_ref().is_none_or(|pattern| tag.is_some_and(|tag| pattern.is_match(tag)))
             && terms.version_range.as_ref().is_none_or(|range| tag.is_some_and(|tag| range.has(tag)))
             && (terms.channels.is_empty()
                 || channel.is_some_and(|channel| terms.channels.iter().any(|wanted| wanted == channel)))
-            && terms.filters.iter().all(|filter| filter.matches(document))
+            && self.has_tag(tag, budget)
+            && filter::all_match(&terms.filters, &self.place(), root, budget)
+    }
+
+    /// Whether the tag has the trigger's pattern, if it wants one.
+    fn has_tag(&self, tag: Option<&str>, budget: &mut Budget) -> bool {
+        let Some(pattern) = &self.terms.tag_pattern else { return true };
+        match tag.map(|tag| pattern.verdict(tag, budget)) {
+            Some(Verdict::Failed(failure)) => {
+                budget.note(&format!("{}tagPattern", self.place()), failure);
+                false
+            }
+            verdict => verdict == Some(Verdict::Matches),
+        }
+    }
+
+    /// What is written before the places of its expressions.
+    fn place(&self) -> String {
+        format!("trigger {}: ", self.id)
+    }
+
+    /// What is wrong with its expressions, if they were stored and would be refused now, each with its place.
+    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+        let pattern = self.terms.tag_pattern.as_ref().and_then(Pattern::mistake);
+        let pattern = pattern.map(|mistake| format!("tagPattern: {mistake}"));
+        pattern.into_iter().chain(filter::mistakes(&self.terms.filters))
     }
 }
 
@@ -173,7 +204,7 @@ pub fn read(fields: &mut Fields<'_>) -> Option<Terms> {
     let name = fields.required_text("name", 200);
     fields.require("on");
     let on = fields.one_of("on", &ON);
-    let tag_pattern = fields.parsed("tagPattern", Pattern::parse);
+    let tag_pattern = fields.parsed("tagPattern", Pattern::of_tags);
     let version_range = fields.parsed("versionRange", VersionRange::parse);
     if fields.is_given("tagPattern") && fields.is_given("versionRange") {
         fields.wrong("versionRange", "cannot be given together with tagPattern");
@@ -216,8 +247,9 @@ mod tests {
 
     fn wants(body: &Value, members: &Value, channel: Option<&str>) -> bool {
         let event = event(members);
-        let document = event.document(&json!({"pusher": {"name": "someone"}}));
-        trigger(body).wants(&event, channel, &document)
+        let payload = json!({"pusher": {"name": "someone"}});
+        let document = event.document(&payload);
+        trigger(body).wants(&event, channel, document.root(), &mut Budget::default())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::authentication::{Algorithm, Authentication, header_name};
 use super::binding::RepositoryBinding;
 use super::fields::Fields;
-use super::filter::Filter;
+use super::filter::{self, Filter};
 use super::ids::{ConfigId, TenantId};
 use super::integration::IntegrationId;
 use super::mapping::Mapping;
@@ -169,6 +169,12 @@ impl Config {
             members.insert("url".to_owned(), json!(url));
         }
         view
+    }
+
+    /// What is wrong with its expressions, if they were stored and would be refused now, each with its place.
+    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+        let mapping = self.terms.mapping.iter().flat_map(Mapping::mistakes);
+        filter::mistakes(&self.terms.filters).chain(mapping)
     }
 
     /// What a PATCH is merged onto: what the caller said.

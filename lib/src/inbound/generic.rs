@@ -11,10 +11,15 @@ const DELIVERY_ID_HEADERS: [&str; 2] = ["idempotency-key", "webhook-id"];
 
 pub(super) fn read(delivery: &Delivery<'_>) -> Reading {
     let payload = delivery.payload;
-    let mapped = delivery.mapping.and_then(|mapping| plain(mapping.find("deliveryId", payload)?));
+    let mapped = plainly(delivery, "deliveryId", payload);
     let header = || DELIVERY_ID_HEADERS.into_iter().find_map(|name| delivery.header(name));
     let delivery_id = mapped.or_else(|| header().map(str::to_owned));
     Reading { delivery_id, found: found(delivery) }
+}
+
+/// What the mapping finds for a member, as a text.
+fn plainly(delivery: &Delivery<'_>, member: &str, payload: &Value) -> Option<String> {
+    plain(delivery.mapped(delivery.mapping?, member, payload)?)
 }
 
 fn found(delivery: &Delivery<'_>) -> Found {
@@ -27,7 +32,7 @@ fn found(delivery: &Delivery<'_>) -> Found {
     let mut other = Found::Uninteresting("The body has no events".to_owned());
     for item in items {
         let read = match delivery.mapping {
-            Some(mapping) => event(delivery, |member| mapping.find(member, item)),
+            Some(mapping) => event(delivery, |member| delivery.mapped(mapping, member, item)),
             None => event(delivery, |member| item.get(member)),
         };
         match read {

@@ -40,10 +40,13 @@ mod captured;
 #[cfg(test)]
 mod refusals;
 
+use std::cell::RefCell;
+
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::domain::expression::{Budget, Failures};
 use crate::domain::mapping::Mapping;
 use crate::domain::normalised::{EventKind, NormalisedEvent};
 use crate::domain::provider::{Provider, WebhookType};
@@ -60,6 +63,8 @@ pub struct Parsed {
     pub delivery_id: Option<String>,
     /// What is in it.
     pub found: Found,
+    /// Members of the config's mapping that failed.
+    pub failures: Option<Failures>,
 }
 
 /// What is in a request.
@@ -95,10 +100,17 @@ struct Delivery<'a> {
     payload: &'a Value,
     webhook_type: WebhookType,
     mapping: Option<&'a Mapping>,
+    /// What the mapping's paths may do.
+    budget: &'a RefCell<Budget>,
     received_at: DateTime<Utc>,
 }
 
 impl Delivery<'_> {
+    /// What the mapping finds in a body for a member.
+    fn mapped<'v>(&self, mapping: &'v Mapping, member: &str, payload: &'v Value) -> Option<&'v Value> {
+        mapping.find(member, payload, &mut self.budget.borrow_mut())
+    }
+
     fn event(&self, kind: EventKind, repository: &str) -> NormalisedEvent {
         NormalisedEvent::new(kind, repository, self.received_at)
     }
@@ -148,15 +160,23 @@ pub fn normalise(
 ) -> Result<Parsed, Error> {
     let payload = json::parse(verified)?;
     let reader = reader(provider, webhook_type, &payload);
+    let budget = RefCell::new(Budget::default());
     let reading = reader(&Delivery {
         headers: verified.headers(),
         payload: &payload,
         webhook_type,
         mapping,
+        budget: &budget,
         received_at,
     });
-    let found = bounds::fit(reading.found)?;
-    Ok(Parsed { delivery_id: reading.delivery_id, found, payload })
+    let failures = budget.into_inner().take_failures();
+    let found = match (bounds::fit(reading.found)?, &failures) {
+        (Found::Uninteresting(reason), Some(failures)) => {
+            Found::Uninteresting(format!("{reason}: {}", failures.message))
+        }
+        (found, _) => found,
+    };
+    Ok(Parsed { delivery_id: reading.delivery_id, found, payload, failures })
 }
 
 type Reader = fn(&Delivery<'_>) -> Reading;

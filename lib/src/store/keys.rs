@@ -274,6 +274,12 @@ pub fn rejections(tenant: TenantId, config: ConfigId) -> String {
     format!("TENANT#{tenant}#REJECTIONS#{config}")
 }
 
+/// What is known of a config beside what its hours counted.
+#[must_use]
+pub fn config_state(tenant: TenantId, config: ConfigId) -> Key {
+    key(rejections(tenant, config), "STATE")
+}
+
 /// The record that something was received before.
 #[must_use]
 pub fn duplicate(tenant: TenantId, config: ConfigId, identity: &str) -> Key {

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod counts;
+mod failures;
 pub mod keys;
 pub mod listing;
 mod pace;
