@@ -1,4 +1,4 @@
-//! The time of the whole stack: the machine's, or one held by hand that wakes sleepers when advanced.
+//! The time of the whole stack: the machine's, one ahead of it, or one held by hand; advancing wakes sleepers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub struct Time(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
+    Ahead(Arc<watch::Sender<chrono::Duration>>),
     Manual(Arc<watch::Sender<DateTime<Utc>>>),
 }
 
@@ -25,6 +26,13 @@ impl Time {
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
+    }
+
+    /// The machine's own time until it is advanced, and then ahead of it by as much: for what goes by the
+    /// machine's clock itself, as services elsewhere do.
+    #[must_use]
+    pub fn ahead() -> Self {
+        Self(Source::Ahead(Arc::new(watch::Sender::new(chrono::Duration::zero()))))
     }
 
     /// A time that stands still until it is advanced.
@@ -44,17 +52,21 @@ impl Time {
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Source::System => SystemClock.now(),
+            Source::Ahead(by) => later(SystemClock.now(), *by.borrow()),
             Source::Manual(present) => *present.borrow(),
         }
     }
 
-    /// Moves a manual time forward and wakes whoever waits for a moment that is now past. The
-    /// machine's time cannot be moved: nothing happens.
+    /// Moves a time forward and wakes whoever waits for a moment that is now past. The machine's own
+    /// cannot be moved: nothing happens.
     pub fn advance(&self, by: chrono::Duration) {
         match &self.0 {
             Source::System => {}
+            Source::Ahead(before) => before.send_modify(|ahead| {
+                *ahead = ahead.checked_add(&by).unwrap_or(chrono::Duration::MAX);
+            }),
             Source::Manual(present) => present.send_modify(|now| {
-                *now = now.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC).trunc_subsecs(3);
+                *now = later(*now, by).trunc_subsecs(3);
             }),
         }
     }
@@ -63,10 +75,16 @@ impl Time {
     pub async fn sleep_until(&self, moment: DateTime<Utc>) {
         match &self.0 {
             Source::System => {
-                while let Ok(left) = moment.signed_duration_since(self.now()).to_std()
-                    && !left.is_zero()
-                {
-                    tokio::time::sleep(left.min(LONGEST_WAIT)).await;
+                while let Some(left) = self.left_until(moment) {
+                    tokio::time::sleep(left).await;
+                }
+            }
+            Source::Ahead(by) => {
+                let mut by = by.subscribe();
+                by.mark_unchanged();
+                while let Some(left) = self.left_until(moment) {
+                    // Woken when it is advanced; the sender lives in `self`.
+                    let _ = tokio::time::timeout(left, by.changed()).await;
                 }
             }
             Source::Manual(present) => {
@@ -75,6 +93,18 @@ impl Time {
             }
         }
     }
+}
+
+impl Time {
+    /// How long to wait for a moment by the machine's clock, at most a minute; nothing if it is past.
+    fn left_until(&self, moment: DateTime<Utc>) -> Option<Duration> {
+        let left = moment.signed_duration_since(self.now()).to_std().ok()?;
+        (!left.is_zero()).then(|| left.min(LONGEST_WAIT))
+    }
+}
+
+fn later(moment: DateTime<Utc>, by: chrono::Duration) -> DateTime<Utc> {
+    moment.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 impl Clock for Time {
@@ -126,5 +156,26 @@ mod tests {
     async fn a_past_moment_is_not_waited_for() {
         Time::manual(noon()).sleep_until(noon()).await;
         Time::system().sleep_until(noon()).await;
+        Time::ahead().sleep_until(noon()).await;
+    }
+
+    #[tokio::test]
+    async fn a_time_that_runs_ahead_wakes_a_sleeper_when_it_is_advanced_past_its_moment() {
+        let time = Time::ahead();
+        let moment = time.now() + chrono::Duration::hours(5);
+        let sleeper = {
+            let time = time.clone();
+            tokio::spawn(async move {
+                time.sleep_until(moment).await;
+                time.now()
+            })
+        };
+        tokio::task::yield_now().await;
+        time.advance(chrono::Duration::hours(4));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        time.advance(chrono::Duration::hours(1));
+        assert!(sleeper.await.unwrap() >= moment);
+        assert!(!time.is_manual());
     }
 }

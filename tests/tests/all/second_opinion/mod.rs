@@ -1,0 +1,223 @@
+//! The whole story by the real functions on another implementation of DynamoDB, SQS and Secrets Manager than ours:
+//! that what we ask of AWS is also what others take it for. `make second-opinion` starts one, and names it in
+//! `SECOND_OPINION`.
+//!
+//! Its clocks are its own, so the stack's time runs too, and is only ever moved ahead, by whole minutes: what is
+//! done each minute then goes on at the same second of the machine's.
+
+mod access;
+mod inbound;
+mod lists;
+mod operations;
+mod outbound;
+mod pulled;
+mod refusals;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use chrono::Duration;
+use end_to_end::{World, conformity, id};
+use http::StatusCode;
+use serde_json::Value;
+use stella_local::client::{Client, Exchange};
+use stella_local::stack::{Data, Functions, Settings};
+use stella_local::time::Time;
+
+/// How long anything may take: many times what it takes on a slow machine.
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
+/// How long all of it may take.
+const LONGEST: std::time::Duration = std::time::Duration::from_mins(5);
+/// How often it is asked for.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+/// How long a queue hides what was received: as long as a function may run, and no longer than a test may wait.
+const HIDDEN_SECONDS: u32 = 10;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs another implementation of AWS: make second-opinion"]
+async fn nothing_in_the_whole_story_is_refused_that_aws_would_take() {
+    tokio::time::timeout(LONGEST, Box::pin(story())).await.expect("it ends in time");
+}
+
+async fn story() {
+    let opinion = Opinion::new();
+    let world = opinion.world("story", Functions::ours(), HIDDEN_SECONDS).await;
+    access::keys_and_sessions(&opinion, &world).await;
+    inbound::pushes(&world).await;
+    outbound::deliveries(&world).await;
+    outbound::waits(&world).await;
+    pulled::deliveries(&world).await;
+    lists::every_one(&world).await;
+    opinion.end(world).await;
+    inbound::queued(&opinion).await;
+    operations::missed_events(&opinion).await;
+    operations::dead_letters(&opinion).await;
+    operations::named_secrets(&opinion).await;
+    operations::master_key(&opinion).await;
+    opinion.was_asked_for_everything();
+}
+
+/// What another implementation thinks of us.
+struct Opinion {
+    endpoint: String,
+    asked: Asked,
+}
+
+/// The operations of the API that were asked for, as `GET /path`.
+type Asked = Arc<Mutex<BTreeSet<String>>>;
+
+impl Opinion {
+    fn new() -> Self {
+        let endpoint = std::env::var("SECOND_OPINION").expect("`make second-opinion` names an endpoint");
+        Self { endpoint, asked: Asked::default() }
+    }
+
+    /// A system on it, apart from others by its stage.
+    async fn world(&self, stage: &str, functions: Functions, hidden_seconds: u32) -> World {
+        self.world_of(stage, functions, hidden_seconds, Data::Memory).await
+    }
+
+    async fn world_of(&self, stage: &str, functions: Functions, hidden_seconds: u32, data: Data) -> World {
+        // Few at once: this implementation takes one request at a time.
+        let parameters = BTreeMap::from(
+            [
+                ("Stage", stage),
+                ("DeliverConcurrency", "2"),
+                ("DeliverBatchSize", "4"),
+                ("RetryConcurrency", "2"),
+                ("RetryBatchSize", "4"),
+                ("RetryWindowSeconds", "1"),
+                ("MaxReceiveCount", "5"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let settings = Settings {
+            data,
+            functions,
+            parameters,
+            time: Time::ahead(),
+            template: template(hidden_seconds),
+            aws_endpoint: Some(self.endpoint.clone()),
+            ..Settings::default()
+        };
+        let mut world = World::made_of(settings).await;
+        world.operator = self.witnessed(&world.operator);
+        world.admin = self.witnessed(&world.admin);
+        world
+    }
+
+    /// A caller whose every request is held to the API's document and noted.
+    fn witnessed(&self, client: &Client) -> Client {
+        let (asked, document) = (Arc::clone(&self.asked), conformity::witness());
+        client.witnessed(Arc::new(move |exchange: &Exchange<'_>| {
+            document(exchange);
+            asked.lock().unwrap().extend(operation(exchange));
+        }))
+    }
+
+    /// Somebody without a key.
+    fn nobody(&self, world: &World) -> Client {
+        self.witnessed(&world.nobody())
+    }
+
+    /// Ends a system, on which nothing was refused that should not be.
+    async fn end(&self, world: World) {
+        refusals::are_all_wanted(&world.stack.refusals());
+        world.stack.stop().await;
+    }
+
+    /// No operation of the API is left out, but those that this implementation cannot serve.
+    fn was_asked_for_everything(&self) {
+        let asked = self.asked.lock().unwrap();
+        let all = stella_api::routes().into_iter().map(|(method, path)| format!("{method} {path}"));
+        let left_out: Vec<String> = all.filter(|operation| !asked.contains(operation)).collect();
+        assert_eq!(left_out, refusals::NOT_ASKED_FOR);
+    }
+}
+
+/// The operation of the API that a request was for, if it was for one.
+fn operation(exchange: &Exchange<'_>) -> Option<String> {
+    let path = exchange.path.split('?').next()?.strip_prefix("/api/v1")?;
+    let parts: Vec<&str> = path.split('/').collect();
+    let fits = |route: &str| {
+        let places: Vec<&str> = route.split('/').collect();
+        let pairs = places.iter().zip(&parts);
+        places.len() == parts.len()
+            && pairs.into_iter().all(|(place, part)| place == part || place.starts_with('{'))
+    };
+    let routes = stella_api::routes().into_iter();
+    let found = routes.filter(|(method, route)| method == exchange.method && fits(route));
+    found
+        .min_by_key(|(_, route)| route.matches('{').count())
+        .map(|(method, route)| format!("{method} {route}"))
+}
+
+/// Our template with queues that hide a message for so long.
+fn template(hidden_seconds: u32) -> String {
+    let line = |line: &str| match line.split_once("VisibilityTimeout: ") {
+        Some((indent, _)) => format!("{indent}VisibilityTimeout: {hidden_seconds}\n"),
+        None => format!("{line}\n"),
+    };
+    Settings::default().template.lines().map(line).collect()
+}
+
+/// Asks until there is an answer: what follows a request takes a moment.
+async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let began = tokio::time::Instant::now();
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Asks so, and lets two minutes go by whenever there was no answer for two seconds.
+async fn minutes_until<T>(world: &World, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    let moved = Mutex::new(tokio::time::Instant::now());
+    until(what, async || {
+        let found = ask().await;
+        let mut moved = moved.lock().unwrap();
+        if found.is_none() && moved.elapsed() > std::time::Duration::from_secs(2) {
+            world.time.advance(Duration::minutes(2));
+            *moved = tokio::time::Instant::now();
+        }
+        found
+    })
+    .await
+}
+
+/// What a path shows as the admin sees it, asked for again while a request of it takes too long.
+async fn shown(world: &World, path: &str) -> Value {
+    until(path, async || {
+        let answer = world.admin.get(path).await.expect("an answer");
+        assert!(
+            answer.status.is_success() || answer.status == StatusCode::SERVICE_UNAVAILABLE,
+            "{}",
+            answer.body
+        );
+        answer.status.is_success().then_some(answer.body)
+    })
+    .await
+}
+
+/// The rows of a list.
+async fn rows(world: &World, path: &str) -> Vec<Value> {
+    shown(world, path).await["data"].as_array().expect("rows").clone()
+}
+
+/// The deliveries of a subscription, once they are as they should be.
+async fn deliveries(world: &World, subscription: &Value, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let path = format!("{}/deliveries?pageSize=100", subscription_path(subscription));
+    until(&path, async || Some(rows(world, &path).await).filter(|rows| done(rows))).await
+}
+
+/// How many of some rows are in a state.
+fn count(rows: &[Value], status: &str) -> usize {
+    rows.iter().filter(|row| row["status"] == status).count()
+}
+
+fn subscription_path(subscription: &Value) -> String {
+    format!("/api/v1/webhook-subscriptions/{}", id(subscription))
+}

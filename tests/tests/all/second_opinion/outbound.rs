@@ -1,0 +1,227 @@
+//! Deliveries: to both lanes, tried again, held, brought back and given up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::Duration;
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, id};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use stella::domain::timestamp;
+
+use super::{count, deliveries as logged, minutes_until, rows, shown, subscription_path, until};
+
+/// A receiver that answers with one status until it is told to take everything.
+async fn refusing(status: u16) -> (Receiver, Arc<AtomicBool>) {
+    let up = Arc::new(AtomicBool::new(false));
+    let is_up = Arc::clone(&up);
+    let reply = move |_, _: &_| Reply::from(if is_up.load(Ordering::SeqCst) { 200 } else { status });
+    (Receiver::start(reply).await, up)
+}
+
+/// A subscription to a type of event that nobody else has.
+async fn subscribed(world: &World, receiver: &Receiver, event: &str, more: &Value) -> Value {
+    let mut body = json!({"name": event, "url": receiver.url, "events": [event],
+        "retryPolicy": {"maxRetries": 2, "backoffType": "fixed", "backoffSeconds": 1}});
+    stella::domain::change::merge(&mut body, more);
+    world.subscription(&body).await
+}
+
+async fn change(world: &World, subscription: &Value, body: &Value) -> Value {
+    let path = subscription_path(subscription);
+    let answer = world.admin.json(Method::PATCH, &path, body).await.expect("an answer");
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    answer.data().clone()
+}
+
+async fn delete(world: &World, subscription: &Value) {
+    let path = subscription_path(subscription);
+    let answer = world.admin.json(Method::DELETE, &path, &Value::Null).await.expect("an answer");
+    assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.body);
+}
+
+pub(super) async fn deliveries(world: &World) {
+    both_lanes(world).await;
+    signed_anew(world).await;
+    tried_until_taken(world).await;
+    gone(world).await;
+    disabled_and_resumed(world).await;
+    failed_and_recovered(world).await;
+}
+
+pub(super) async fn waits(world: &World) {
+    hours(world).await;
+    breaker(world).await;
+    deleted(world).await;
+}
+
+/// First attempts take the fast lane, and the slow one where a rate limit spreads them.
+async fn both_lanes(world: &World) {
+    let receiver = Receiver::accepting().await;
+    let fast = subscribed(world, &receiver, "promotion.requested", &json!({})).await;
+    let slow = subscribed(world, &receiver, "promotion.requested", &json!({"rateLimitPerSecond": 5})).await;
+    let whole = json!({"name": "whole", "url": receiver.url, "events": ["promotion.requested"],
+        "filters": [{"field": "data.absent", "operator": "exists", "value": true}]});
+    let third = subscribed(world, &receiver, "promotion.requested", &json!({})).await;
+    let replaced =
+        world.admin.json(Method::PUT, &subscription_path(&third), &whole).await.expect("an answer");
+    assert_eq!(replaced.status, StatusCode::OK, "{}", replaced.body);
+    let event = world.publish("promotion.requested").await;
+    for subscription in [&fast, &slow] {
+        logged(world, subscription, |rows| count(rows, "delivered") == 1).await;
+    }
+    assert!(logged(world, &third, |_| true).await.is_empty(), "it is filtered out");
+    let calls = world.stack.calls();
+    assert!(calls.of("lambda", "DeliverFunction") > 0 && calls.of("lambda", "RetryFunction") > 0);
+    let event = shown(world, &format!("/api/v1/events/{event}")).await;
+    assert_eq!(event["data"]["deliveries"].as_array().map(Vec::len), Some(2), "{event}");
+    let selection = json!({"event": "promotion.requested", "events": ["promotion.*"]});
+    let preview = world.post("/api/v1/webhook-subscriptions/preview", &selection).await;
+    assert_eq!(preview.data()["matched"], true, "{}", preview.body);
+}
+
+/// A new secret signs, and the old one beside it.
+async fn signed_anew(world: &World) {
+    let receiver = Receiver::accepting().await;
+    let subscription =
+        subscribed(world, &receiver, "promotion.approved", &json!({"authType": "signature"})).await;
+    let rotated =
+        world.post(&format!("{}/rotate-secret", subscription_path(&subscription)), &json!({})).await;
+    assert!(rotated.data()["signatureSecret"].is_string(), "{}", rotated.body);
+    let tested = world
+        .post(&format!("{}/test", subscription_path(&subscription)), &json!({"event": "promotion.approved"}))
+        .await;
+    assert_eq!(tested.body["success"], true, "{}", tested.body);
+    let request = receiver.wait_for(1).await.remove(0);
+    assert_ne!(request.header("x-stella-signature-previous"), "");
+}
+
+async fn tried_until_taken(world: &World) {
+    let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
+    let subscription = subscribed(world, &receiver, "promotion.rejected", &json!({})).await;
+    world.publish("promotion.rejected").await;
+    let rows = logged(world, &subscription, |rows| count(rows, "delivered") == 1).await;
+    assert_eq!(rows[0]["attempts"], 3, "{rows:?}");
+    let whole = shown(world, &format!("/api/v1/deliveries/{}", id(&rows[0]))).await;
+    assert_eq!(whole["data"]["log"].as_array().map(Vec::len), Some(3));
+}
+
+/// A receiver that is gone is not told again, and whoever asked for it is told so.
+async fn gone(world: &World) {
+    let (receiver, _) = refusing(410).await;
+    let watching = Receiver::accepting().await;
+    subscribed(world, &watching, "subscription.disabled", &json!({})).await;
+    let subscription = subscribed(world, &receiver, "deployment.started", &json!({})).await;
+    world.publish("deployment.started").await;
+    until("the subscription is disabled", async || {
+        (shown(world, &subscription_path(&subscription)).await["data"]["enabled"] == false).then_some(())
+    })
+    .await;
+    watching.wait_for(1).await;
+}
+
+/// What is open when a subscription is disabled is paused, and goes on when it is enabled again.
+async fn disabled_and_resumed(world: &World) {
+    let (receiver, up) = refusing(500).await;
+    let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
+    let subscription = subscribed(world, &receiver, "deployment.completed", &policy).await;
+    world.publish("deployment.completed").await;
+    logged(world, &subscription, |rows| count(rows, "retrying") == 1).await;
+    change(world, &subscription, &json!({"enabled": false})).await;
+    logged(world, &subscription, |rows| count(rows, "paused") == 1).await;
+    world.publish("deployment.completed").await;
+    logged(world, &subscription, |rows| count(rows, "skipped") == 1).await;
+    up.store(true, Ordering::SeqCst);
+    change(world, &subscription, &json!({"enabled": true})).await;
+    let paused = async || {
+        let path = format!("{}/deliveries?status=delivered", subscription_path(&subscription));
+        (!rows(world, &path).await.is_empty()).then_some(())
+    };
+    minutes_until(world, "what was paused goes on", paused).await;
+}
+
+/// What failed is sent again, one by itself and many at once.
+async fn failed_and_recovered(world: &World) {
+    let (receiver, up) = refusing(400).await;
+    let subscription = subscribed(world, &receiver, "deployment.failed", &json!({})).await;
+    for _ in 0..3 {
+        world.publish("deployment.failed").await;
+    }
+    let failed = logged(world, &subscription, |rows| count(rows, "failed") == 3).await;
+    up.store(true, Ordering::SeqCst);
+    let again = world.post(&format!("/api/v1/deliveries/{}/redeliver", id(&failed[0])), &Value::Null).await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.body);
+    logged(world, &subscription, |rows| count(rows, "delivered") == 1).await;
+
+    let recover = format!("{}/recover", subscription_path(&subscription));
+    let from = timestamp(world.time.now() - Duration::hours(12));
+    let counted = world.post(&recover, &json!({"from": from, "dryRun": true})).await;
+    assert_eq!(counted.data()["matched"], 2, "{}", counted.body);
+    let begun = world.post(&recover, &json!({"from": from})).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
+    logged(world, &subscription, |rows| count(rows, "delivered") == 3).await;
+    let path = format!("/api/v1/recoveries/{}", id(begun.data()));
+    until("the recovery ends", async || {
+        (shown(world, &path).await["data"]["status"] == "completed").then_some(())
+    })
+    .await;
+}
+
+/// A wait of hours is spent in the index of what is due.
+async fn hours(world: &World) {
+    let (receiver, up) = refusing(500).await;
+    let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
+    let subscription = subscribed(world, &receiver, "rollback.initiated", &policy).await;
+    world.publish("rollback.initiated").await;
+    logged(world, &subscription, |rows| count(rows, "retrying") == 1).await;
+    up.store(true, Ordering::SeqCst);
+    world.time.advance(Duration::hours(5));
+    logged(world, &subscription, |rows| count(rows, "delivered") == 1).await;
+    delete(world, &subscription).await;
+}
+
+/// A receiver that is down is left alone, then probed, and gets what waited.
+async fn breaker(world: &World) {
+    let (receiver, up) = refusing(503).await;
+    let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
+    let subscription = subscribed(world, &receiver, "rollback.initiated", &policy).await;
+    for number in 1..=5 {
+        world.publish("rollback.initiated").await;
+        receiver.wait_for(number).await;
+    }
+    until("the breaker opens", async || {
+        let health = shown(world, &subscription_path(&subscription)).await["data"]["health"].clone();
+        (health["breaker"] == "open").then_some(())
+    })
+    .await;
+    // An environment may not know it yet.
+    world.time.advance(Duration::minutes(1));
+    world.publish("rollback.initiated").await;
+    up.store(true, Ordering::SeqCst);
+    minutes_until(world, "the breaker closes", async || {
+        let health = shown(world, &subscription_path(&subscription)).await["data"]["health"].clone();
+        (health["breaker"] == "closed").then_some(())
+    })
+    .await;
+    minutes_until(world, "what failed goes on", async || {
+        let path = format!("{}/deliveries?status=delivered", subscription_path(&subscription));
+        (rows(world, &path).await.len() == 6).then_some(())
+    })
+    .await;
+}
+
+/// What is open when its subscription is deleted is cancelled.
+async fn deleted(world: &World) {
+    let (receiver, _) = refusing(500).await;
+    let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
+    let subscription = subscribed(world, &receiver, "release.created", &policy).await;
+    world.publish("release.created").await;
+    let open = logged(world, &subscription, |rows| count(rows, "retrying") == 1).await;
+    delete(world, &subscription).await;
+    until("it is cancelled", async || {
+        let delivery = shown(world, &format!("/api/v1/deliveries/{}", id(&open[0]))).await;
+        (delivery["data"]["status"] == "cancelled").then_some(())
+    })
+    .await;
+}
