@@ -32,15 +32,25 @@ pub(crate) fn create(
     for queue in &wiring.queues {
         sqs.create_queue(&queue.name, &queue.attributes)?;
     }
-    let mut operator_key = None;
+    let mut key = None;
     for secret in &wiring.secrets {
         secrets_manager.create_if_absent(&secret.name, &generated(secret))?;
-        if secret.name.ends_with(OPERATOR_KEY) {
+        if is_operator_key(secret) {
             let text = secrets_manager.read(&secret.name)?;
-            operator_key = text.map(|text| format!("stk_operator_{text}"));
+            key = text.as_deref().map(operator_key);
         }
     }
-    Ok(operator_key)
+    Ok(key)
+}
+
+/// Whether a secret is the operator's key.
+pub(crate) fn is_operator_key(secret: &Secret) -> bool {
+    secret.name.ends_with(OPERATOR_KEY)
+}
+
+/// The operator's key as callers send it, from the text of its secret.
+pub(crate) fn operator_key(text: &str) -> String {
+    format!("stk_operator_{text}")
 }
 
 /// A table that exists is left as it is: its keys cannot change, and its data must not be lost.
@@ -77,7 +87,7 @@ fn expire(dynamodb: &DynamoDb, table: &str, attribute: &str) -> Result<(), Error
 }
 
 /// What Secrets Manager would generate.
-fn generated(secret: &Secret) -> String {
+pub(crate) fn generated(secret: &Secret) -> String {
     let random = rand::rng();
     if secret.letters_and_digits {
         return random.sample_iter(Alphanumeric).take(secret.length).map(char::from).collect();

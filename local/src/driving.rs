@@ -15,8 +15,8 @@ use crate::functions::Functions;
 use crate::invoke::{Context, Invoker};
 use crate::poller::{self, Poller};
 use crate::schedule;
+use crate::services::Services;
 use crate::signal::Signal;
-use crate::sqs::Sqs;
 use crate::stream;
 use crate::stream::checkpoint::Checkpoints;
 use crate::stream::pattern::Pattern;
@@ -28,10 +28,8 @@ const SWEEP: chrono::Duration = chrono::Duration::hours(1);
 
 /// Everything that drivers are made of, and the drivers made so far.
 pub(crate) struct Drive {
-    /// The tables.
-    pub(crate) dynamodb: DynamoDb,
-    /// The queues.
-    pub(crate) sqs: Sqs,
+    /// The tables and queues.
+    pub(crate) services: Services,
     /// How far the streams were handled.
     pub(crate) checkpoints: Checkpoints,
     /// What invocations share.
@@ -87,7 +85,7 @@ impl Drive {
                 }
                 Source::Queue { queue, batch_size, window, concurrency, reports_failures } => {
                     let poller = Poller {
-                        sqs: self.sqs.clone(),
+                        services: self.services.clone(),
                         queue: queue.clone(),
                         invoker: invoker.clone(),
                         batch_size: *batch_size,
@@ -109,7 +107,7 @@ impl Drive {
                 } => {
                     let queue = on_failure.clone();
                     let mapping = stream::Mapping {
-                        dynamodb: self.dynamodb.clone(),
+                        services: self.services.clone(),
                         table: table.clone(),
                         invoker: invoker.clone(),
                         checkpoints: self.checkpoints.clone(),
@@ -138,7 +136,10 @@ impl Drive {
         let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
         let front = Front { routes: Routes::new(self.routes), time: time.clone(), cut };
         self.drivers.spawn(front.serve(listener, self.stop.clone()));
-        self.drivers.spawn(sweep(self.dynamodb, time, self.stop));
+        // Others see to what expires with them.
+        if let Services::Ours { dynamodb, .. } = self.services {
+            self.drivers.spawn(sweep(dynamodb, time, self.stop));
+        }
         self.drivers
     }
 

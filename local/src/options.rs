@@ -55,6 +55,10 @@ pub(crate) struct Options {
     /// End, as by kill -9, between two effects: `after DeliverFunction UpdateItem 2`, for tests of what is left
     #[arg(long, env = "STELLA_DIE", value_name = "POINT", hide_short_help = true)]
     pub(crate) die: Option<Point>,
+
+    /// Where others play DynamoDB, SQS and Secrets Manager, and keep what the folder would: for a second opinion
+    #[arg(long, env = "STELLA_AWS_ENDPOINT", value_name = "URL", hide_short_help = true)]
+    pub(crate) aws_endpoint: Option<String>,
 }
 
 impl Options {
@@ -74,6 +78,7 @@ impl Options {
             data: self.data(),
             port: self.port,
             dying,
+            aws_endpoint: self.aws_endpoint.clone(),
             parameters: BTreeMap::from([
                 ("AllowCidrs".to_owned(), ranges.join(",")),
                 ("AllowHttp".to_owned(), self.allow_http.to_string()),

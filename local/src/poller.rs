@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::batch::{Failed, failed};
 use crate::invoke::Invoker;
+use crate::services::Services;
 use crate::signal::Signal;
-use crate::sqs::{self, Message, Sqs};
+use crate::sqs::{self, Message};
 
 /// The most invocations at once where the template does not say.
 pub(crate) const CONCURRENCY: usize = 10;
@@ -26,7 +27,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Poller {
     /// The queues.
-    pub(crate) sqs: Sqs,
+    pub(crate) services: Services,
     /// The queue's name.
     pub(crate) queue: String,
     /// What is invoked.
@@ -67,7 +68,7 @@ impl Poller {
 
     /// The next batch; empty when there was none for a while, or when it is time to stop.
     async fn gather(&self, stop: &Signal) -> Vec<Message> {
-        let mut batch = match stop.or(self.sqs.receive(&self.queue, self.batch_size, LONG_POLL)).await {
+        let mut batch = match stop.or(self.services.receive(&self.queue, self.batch_size, LONG_POLL)).await {
             Some(Ok(messages)) => messages,
             Some(Err(error)) => {
                 tracing::error!(queue.name = self.queue, error = %error, "the queue cannot be polled");
@@ -84,10 +85,11 @@ impl Poller {
                 break;
             }
             let most = self.batch_size.saturating_sub(batch.len());
-            let more = self.sqs.receive(&self.queue, most, self.window);
-            let more = tokio::time::timeout_at(end.unwrap_or_else(Instant::now), more);
+            // Not cut at the end of the window: what an answer brings then would be invisible for nothing.
+            let left = end.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now());
+            let more = self.services.receive(&self.queue, most, left);
             match stop.or(more).await {
-                Some(Ok(Ok(messages))) if !messages.is_empty() => batch.extend(messages),
+                Some(Ok(messages)) if !messages.is_empty() => batch.extend(messages),
                 // The window is over, it is time to stop, or the queue failed: what there is goes out.
                 Some(_) | None => break,
             }
@@ -119,7 +121,7 @@ impl Poller {
         if done.is_empty() {
             return;
         }
-        if let Err(error) = self.sqs.delete(&self.queue, &done) {
+        if let Err(error) = self.services.delete(&self.queue, &done).await {
             tracing::error!(queue.name = self.queue, error = %error, "handled messages cannot be deleted");
         }
     }

@@ -24,7 +24,10 @@ pub use crate::folder::Data;
 pub use crate::functions::Functions;
 use crate::invoke::{Busy, Context, Invoker};
 use crate::permissions::Permissions;
+use crate::remote::Remote;
+use crate::remote::refusals::Refusals;
 use crate::secrets_manager::SecretsManager;
+use crate::services::Services;
 use crate::signal::{Trigger, signal};
 use crate::sqs::Sqs;
 use crate::stream::checkpoint::Checkpoints;
@@ -62,6 +65,8 @@ pub struct Settings {
     pub dying: Dying,
     /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
     pub metered: bool,
+    /// Where others play DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`; ours do by default.
+    pub aws_endpoint: Option<String>,
 }
 
 impl Default for Settings {
@@ -77,6 +82,7 @@ impl Default for Settings {
             permissions_record: None,
             dying: Dying::default(),
             metered: false,
+            aws_endpoint: None,
         }
     }
 }
@@ -90,6 +96,7 @@ pub struct Stack {
     dynamodb: DynamoDb,
     sqs: Sqs,
     secrets_manager: SecretsManager,
+    remote: Option<Remote>,
     functions: Vec<Arc<dyn Function>>,
     stopping: Trigger,
     cutting: Trigger,
@@ -118,6 +125,7 @@ impl Stack {
             permissions_record,
             dying,
             metered,
+            aws_endpoint,
         } = settings;
         let lock = data.lock()?;
         let front = listen(port).await?;
@@ -130,13 +138,21 @@ impl Stack {
         let checkpoints = Checkpoints::open(data.file("checkpoints.db").as_deref())?;
 
         let units = Units::default();
-        let tables = if metered { units.metering(dynamodb.router()) } else { dynamodb.router() };
+        let remote = aws_endpoint.as_deref().map(Remote::at);
+        let [tables, queues, secrets] = match &remote {
+            Some(remote) => {
+                let counted = calls.counting(remote.router());
+                [remote.router(), counted.clone(), counted]
+            }
+            None if metered => [units.metering(dynamodb.router()), sqs.router(), secrets_manager.router()],
+            None => [dynamodb.router(), sqs.router(), secrets_manager.router()],
+        };
         let permissions = Permissions::recorded(permissions_record.as_deref());
         let mut endpoints = JoinSet::new();
-        let queues = permissions.guarding(dying.ending(sqs.router()));
+        let queues = permissions.guarding(dying.ending(queues));
         let queues = serve(&mut endpoints, queues).await?;
         let tables = permissions.guarding(dying.ending(calls.counting(tables)));
-        let secrets = permissions.guarding(secrets_manager.router());
+        let secrets = permissions.guarding(secrets);
         let variables = BTreeMap::from([
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
@@ -150,7 +166,10 @@ impl Stack {
                 permissions.limit(&function.id, policy.clone());
             }
         }
-        let operator_key = creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?;
+        let operator_key = match &remote {
+            Some(remote) => remote.create(&wiring).await?,
+            None => creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?,
+        };
 
         let (stopping, stop) = signal();
         let (cutting, cut) = signal();
@@ -159,8 +178,10 @@ impl Stack {
         let context = Context { time, calls: calls.clone(), cut, running: holding, busy: busy.clone() };
         let public_url = format!("http://{address}");
         let mut drive = Drive {
-            dynamodb: dynamodb.clone(),
-            sqs: sqs.clone(),
+            services: match &remote {
+                Some(remote) => Services::Elsewhere(remote.clone()),
+                None => Services::Ours { dynamodb: dynamodb.clone(), sqs: sqs.clone() },
+            },
             checkpoints,
             context,
             stop,
@@ -179,6 +200,7 @@ impl Stack {
             dynamodb,
             sqs,
             secrets_manager,
+            remote,
             functions: invokers.iter().map(Invoker::function).collect(),
             stopping,
             cutting,
@@ -219,7 +241,13 @@ impl Stack {
         self.busy.idle().await;
     }
 
-    /// The tables.
+    /// What services elsewhere refuse to functions, where the stack uses such.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.remote.as_ref().map(|remote| remote.refusals().clone()).unwrap_or_default()
+    }
+
+    /// The tables; empty where others play their part, as are the queues and secrets.
     #[must_use]
     pub fn dynamodb(&self) -> &DynamoDb {
         &self.dynamodb

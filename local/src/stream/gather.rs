@@ -42,7 +42,7 @@ impl Mapping {
         changes: &mut watch::Receiver<u64>,
         stop: &Signal,
     ) -> Result<Batch, Error> {
-        let arn = self.dynamodb.stream_arn(&self.table)?.unwrap_or_default();
+        let arn = self.services.stream_arn(&self.table).await?.unwrap_or_default();
         let mut batch = Batch::default();
         let mut end = None;
         loop {
@@ -51,14 +51,14 @@ impl Mapping {
             let missing = self.batch_size.saturating_sub(batch.entries.len());
             let limit = missing.clamp(FEWEST_READ, MOST_READ);
             let position = batch.read.as_deref().or(after);
-            let records = self.dynamodb.stream_records(&self.table, position, limit)?;
+            let records = self.services.stream_records(&self.table, position, limit).await?;
             let exhausted = records.len() < limit;
             for record in records {
                 if batch.is_full(self.batch_size) {
                     return Ok(batch);
                 }
-                let bytes = usize::try_from(record.dynamodb.size_bytes).unwrap_or_default();
-                let entry = Entry::new(&record, &arn);
+                let entry = Entry::new(record, &arn);
+                let bytes = entry.bytes;
                 batch.read = Some(entry.sequence.clone());
                 if self.patterns.is_empty()
                     || self.patterns.iter().any(|pattern| pattern.matches(&entry.record))

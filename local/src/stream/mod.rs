@@ -15,8 +15,8 @@ use self::checkpoint::Checkpoints;
 use self::pattern::Pattern;
 use self::record::Entry;
 use crate::batch::{Failed, failed};
-use crate::dynamodb::DynamoDb;
 use crate::invoke::Invoker;
+use crate::services::Services;
 use crate::signal::Signal;
 use crate::sqs::Sqs;
 use crate::time::Time;
@@ -31,7 +31,7 @@ const SHARD: &str = "shardId-00000000000000000000-00000000";
 /// A mapping from a table's stream to a function.
 pub(crate) struct Mapping {
     /// The tables.
-    pub(crate) dynamodb: DynamoDb,
+    pub(crate) services: Services,
     /// The table's name.
     pub(crate) table: String,
     /// What is invoked.
@@ -75,7 +75,7 @@ enum Outcome {
 impl Mapping {
     /// Follows the stream until it is told to stop: in order, and each record until it is handled or given up.
     pub(crate) async fn run(self, stop: Signal) {
-        let mut changes = self.dynamodb.changes();
+        let mut changes = self.services.changes();
         let mut position = loop {
             match self.checkpoints.read(self.invoker.name(), &self.table) {
                 Ok(position) => break position,

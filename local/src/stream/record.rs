@@ -2,8 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::dynamodb::Record;
-
 /// The region that the engine writes, and ours.
 const REGIONS: (&str, &str) = (":dynoxide:", ":us-east-1:");
 
@@ -11,20 +9,24 @@ const REGIONS: (&str, &str) = (":dynoxide:", ":us-east-1:");
 pub(super) struct Entry {
     /// The record's sequence number.
     pub(super) sequence: String,
+    /// Its size as the stream says it.
+    pub(super) bytes: usize,
     /// The record as a function gets it.
     pub(super) record: Value,
 }
 
 impl Entry {
     /// A record of the stream with this ARN.
-    pub(super) fn new(record: &Record, arn: &str) -> Self {
-        let sequence = record.dynamodb.sequence_number.clone();
-        let mut record = serde_json::to_value(record).unwrap_or_default();
+    pub(super) fn new(mut record: Value, arn: &str) -> Self {
+        let sequence = record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str);
+        let sequence = sequence.unwrap_or_default().to_owned();
+        let bytes = record.pointer("/dynamodb/SizeBytes").and_then(Value::as_u64);
+        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
         if let Some(members) = record.as_object_mut() {
             members.insert("awsRegion".to_owned(), json!("us-east-1"));
             members.insert("eventSourceARN".to_owned(), json!(arn.replace(REGIONS.0, REGIONS.1)));
         }
-        Self { sequence, record }
+        Self { sequence, bytes, record }
     }
 }
 

@@ -148,12 +148,12 @@ async fn the_operators_key_is_made_elsewhere_and_what_is_refused_there_is_noted(
     let text = secret.body["SecretString"].as_str().unwrap();
     assert_eq!(stack.operator_key().unwrap(), format!("stk_operator_{text}"));
     assert_eq!(text.len(), 43);
-    assert_eq!(stack.refusals(), []);
+    assert_eq!(stack.refusals().all(), []);
 
     let absent = json!({"TableName": "absent", "Key": {"pk": {"S": "a"}}});
     let answer = ask(&caller.tables, "DynamoDB_20120810.GetItem", &absent).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let refusals = stack.refusals();
+    let refusals = stack.refusals().all();
     assert_eq!(refusals.len(), 1);
     assert_eq!(
         (refusals[0].caller.as_str(), refusals[0].operation.as_str(), refusals[0].code.as_str()),

@@ -1,5 +1,6 @@
 //! The stack with small functions of our own: what drives them, and what becomes of their answers.
 
+mod elsewhere;
 mod front;
 mod queue;
 mod stack;
