@@ -52,6 +52,7 @@ impl Kind {
             Self::TooLarge => "TooLarge",
             Self::Limited => "Limited",
             Self::Unavailable => "Unavailable",
+            Self::Refused => "Refused",
             Self::Fault => "Fault",
         }
     }

@@ -105,7 +105,6 @@ impl Drive {
                     retries,
                     on_failure,
                 } => {
-                    let queue = on_failure.clone();
                     let mapping = stream::Mapping {
                         services: self.services.clone(),
                         table: table.clone(),
@@ -117,7 +116,7 @@ impl Drive {
                         bisects: *bisects,
                         reports_failures: *reports_failures,
                         retries: *retries,
-                        on_failure: queue.map(|queue| (self.sqs.clone(), queue)),
+                        on_failure: on_failure.clone(),
                         time: self.context.time.clone(),
                     };
                     self.drivers.spawn(mapping.run(self.stop.clone()));

@@ -52,6 +52,17 @@ impl Services {
         }
     }
 
+    /// Sends a message to a queue, as another service of AWS does.
+    ///
+    /// # Errors
+    /// If the queue is absent, or cannot be asked.
+    pub(crate) async fn send(&self, queue: &str, body: &str) -> Result<(), Error> {
+        match self {
+            Self::Ours { sqs, .. } => sqs.send(queue, body),
+            Self::Elsewhere(remote) => remote.send(queue, body).await,
+        }
+    }
+
     /// Changes after every write that may be in a stream.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         match self {

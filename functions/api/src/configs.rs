@@ -13,7 +13,7 @@ use stella::domain::fields::Fields;
 use stella::domain::url_token::UrlToken;
 use stella::domain::webhook::{self, Config};
 use stella::error::Error;
-use stella::store::{Listing, Page, keys};
+use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::gateway::Origin;
 use stella::web::idempotency::Made;

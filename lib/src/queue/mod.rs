@@ -177,9 +177,12 @@ fn failed<E>(operation: &'static str, url: &str, error: &SdkError<E, HttpRespons
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let kind = kind_of(error.code());
-    let error = unavailable(operation, url, error);
-    if kind == Kind::Refused { Error { kind, code: "refused", retry_after_seconds: None, ..error } } else { error }
+    if kind_of(error.code()) != Kind::Refused {
+        return unavailable(operation, url, error);
+    }
+    let queue = url.rsplit('/').next().unwrap_or_default();
+    let refusal = Refusal::new("SQS", operation, queue, error);
+    Error::refused("SQS refuses what a message holds").about(operation).caused_by(refusal)
 }
 
 /// What SQS said of a request to a queue, which its address names at its end.

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
 
-use super::table::{attributes, failed};
+use super::table::attributes;
 use super::{Key, Table, keys};
 use crate::domain::expression::Failures;
 use crate::error::Error;
@@ -37,7 +37,7 @@ impl Table {
             .expression_attribute_values(":count", AttributeValue::N(failures.count.to_string()))
             .send()
             .await
-            .map_err(|error| failed("UpdateItem", error))?;
+            .map_err(|error| self.failed("UpdateItem", &error))?;
         Ok(())
     }
 }

@@ -186,7 +186,12 @@ impl Transaction {
             };
             if reasons.iter().any(|reason| is_invalid(reason.code())) {
                 let refused = Error::refused("DynamoDB refuses to write this").about("TransactWriteItems");
-                return Err(refused.caused_by(Refusal::new("DynamoDB", "TransactWriteItems", &tables, &error)));
+                return Err(refused.caused_by(Refusal::new(
+                    "DynamoDB",
+                    "TransactWriteItems",
+                    &tables,
+                    &error,
+                )));
             }
         }
         Err(failed("TransactWriteItems", &tables, &error))

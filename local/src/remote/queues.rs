@@ -48,6 +48,13 @@ impl Remote {
         Ok(())
     }
 
+    /// Sends a message.
+    pub(crate) async fn send(&self, queue: &str, body: &str) -> Result<(), Error> {
+        let request = json!({"QueueUrl": self.queue_url(queue), "MessageBody": body});
+        self.call(SQS, "SendMessage", &request).await?;
+        Ok(())
+    }
+
     fn queue_url(&self, queue: &str) -> String {
         format!("{}{}", self.0.base, sqs::path(queue))
     }

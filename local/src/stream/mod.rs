@@ -18,7 +18,6 @@ use crate::batch::{Failed, failed};
 use crate::invoke::Invoker;
 use crate::services::Services;
 use crate::signal::Signal;
-use crate::sqs::Sqs;
 use crate::time::Time;
 
 /// How long a batch that failed rests: this at first, doubled each time, at most `MAX_REST`.
@@ -51,7 +50,7 @@ pub(crate) struct Mapping {
     /// How often a batch is tried again before it is given up; none goes on for ever.
     pub(crate) retries: Option<u64>,
     /// The queue that is told of what was given up.
-    pub(crate) on_failure: Option<(Sqs, String)>,
+    pub(crate) on_failure: Option<String>,
     /// The stack's time.
     pub(crate) time: Time,
 }
@@ -142,7 +141,7 @@ impl Mapping {
             }
             part.failures = part.failures.saturating_add(1);
             if self.retries.is_some_and(|retries| part.failures > retries) {
-                self.give_up(&part);
+                self.give_up(&part).await;
                 self.save_through(&part.entries);
                 rest = REST;
                 continue;
@@ -158,7 +157,7 @@ impl Mapping {
     }
 
     /// Tells the queue of what is given up, as Lambda does: where it stands in the stream, and not what it holds.
-    fn give_up(&self, part: &Part) {
+    async fn give_up(&self, part: &Part) {
         let (first, last) = (part.entries.first(), part.entries.last());
         let sequence = |entry: Option<&Entry>| entry.map(|entry| entry.sequence.clone());
         let (first, last) = (sequence(first), sequence(last));
@@ -170,7 +169,7 @@ impl Mapping {
             stream.last = last,
             "records are given up"
         );
-        let Some((sqs, queue)) = &self.on_failure else { return };
+        let Some(queue) = &self.on_failure else { return };
         let told = json!({
             "requestContext": {
                 "requestId": uuid::Uuid::nil(),
@@ -186,10 +185,10 @@ impl Mapping {
                 "startSequenceNumber": first,
                 "endSequenceNumber": last,
                 "batchSize": part.entries.len(),
-                "streamArn": self.dynamodb.stream_arn(&self.table).ok().flatten(),
+                "streamArn": self.services.stream_arn(&self.table).await.ok().flatten(),
             },
         });
-        if let Err(error) = sqs.send(queue, &told.to_string()) {
+        if let Err(error) = self.services.send(queue, &told.to_string()).await {
             tracing::error!(queue.name = queue, error = %error, "the queue was not told of what was given up");
         }
     }

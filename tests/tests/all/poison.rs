@@ -10,12 +10,12 @@ use end_to_end::faults::Wire;
 use end_to_end::receiver::{Received, Receiver};
 use end_to_end::{World, id};
 use http::{Request, StatusCode};
+use lambda_runtime::tower::ServiceExt as _;
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella_local::client::Client;
 use stella_local::stack::{Functions, Settings};
 use stella_local::time::Time;
-use tower::ServiceExt as _;
 
 /// How many good events there are behind a bad one.
 const GOOD: usize = 100;

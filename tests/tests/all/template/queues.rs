@@ -124,7 +124,7 @@ fn the_stream_is_followed_from_its_beginning_and_what_ends_fan_out_holds_nothing
         let told = &mapping.properties["DestinationConfig"]["OnFailure"]["Destination"];
         let told = queue(&all, told);
         let alarms: Vec<_> = of_kind(&all, Kind::Alarm);
-        let watches = |alarm: &Resource| {
+        let watches = |alarm: &stella_local::template::Resource| {
             alarm.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
                 && alarm.properties["Dimensions"][0]["Value"] == told.name.as_str()
         };
