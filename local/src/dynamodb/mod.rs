@@ -1,24 +1,21 @@
 //! The DynamoDB endpoint: an embedded engine on SQLite, with a signal for whoever follows its streams.
 //!
-//! The engine serves its protocol on a listener only, so it listens on an inner port of loopback and
-//! our router forwards to it over kept connections. That hop is where writes are noticed.
+//! One thread works for the engine, which does one thing at a time anyway: those who ask are served in the order in
+//! which they came, and nobody's turn depends on how many others ask.
 
 mod conditions;
+mod operations;
 mod streams;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse as _, Response};
 use dynoxide::Database;
-use http::{StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
 use stella::error::Error;
@@ -26,6 +23,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 pub use dynoxide::actions::get_records::Record;
+
+/// The largest request that DynamoDB takes.
+const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The operations after which a stream may have something new.
 const WRITES: [&str; 8] = [
@@ -39,19 +39,21 @@ const WRITES: [&str; 8] = [
     "BatchExecuteStatement",
 ];
 
-/// The largest request that DynamoDB takes, in bytes.
-const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
-
 /// The embedded engine and the way to it. Clones share it.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
     file: Option<PathBuf>,
-    inner: SocketAddr,
-    client: Client<HttpConnector, Body>,
+    /// The way to the engine's thread, which ends with the last clone.
+    calls: mpsc::Sender<Call>,
     writes: Arc<watch::Sender<u64>>,
-    /// Dropped with the last clone, which stops the inner listener.
-    _running: Arc<oneshot::Sender<()>>,
+}
+
+/// An operation to be done.
+struct Call {
+    operation: String,
+    body: Bytes,
+    answer: oneshot::Sender<Option<operations::Outcome>>,
 }
 
 impl DynamoDb {
@@ -71,33 +73,22 @@ impl DynamoDb {
         database.disable_bulk_loading().map_err(|error| engine(&error))?;
         streams::index(&name)
             .map_err(|error| Error::fault("The tables' streams cannot be indexed").caused_by(error))?;
-        let (listener, inner) = inner_listener()
-            .map_err(|error| Error::fault("No loopback port for the tables").caused_by(error))?;
-        let (running, stopped) = oneshot::channel::<()>();
-        let served = database.clone();
-        tokio::spawn(async move {
-            let shutdown = async move {
-                let _ = stopped.await;
-            };
-            if let Err(error) = dynoxide::server::serve_with_shutdown(listener, served, shutdown).await {
-                tracing::error!(error, "the tables' endpoint ended");
-            }
-        });
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Ok(Self {
-            database,
-            file: location.map(Path::to_owned),
-            inner,
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            writes: Arc::new(watch::Sender::new(0)),
-            _running: Arc::new(running),
-        })
+        let writes = Arc::new(watch::Sender::new(0));
+        let (calls, called) = mpsc::channel();
+        let (served, written) = (database.clone(), Arc::clone(&writes));
+        std::thread::Builder::new()
+            .name("tables".to_owned())
+            .spawn(move || work(&served, &written, &called))
+            .map_err(|error| Error::fault("No thread for the tables").caused_by(error))?;
+        Ok(Self { database, file: location.map(Path::to_owned), calls, writes })
     }
 
     /// The endpoint.
     pub fn router(&self) -> Router {
-        Router::new().fallback(forward).with_state(self.clone())
+        Router::new()
+            .fallback(operate)
+            .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+            .with_state(self.clone())
     }
 
     /// Serves the endpoint on a listener until the task is dropped.
@@ -135,62 +126,63 @@ impl DynamoDb {
     }
 }
 
-fn inner_listener() -> std::io::Result<(TcpListener, SocketAddr)> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    Ok((TcpListener::from_std(listener)?, address))
-}
-
 fn engine(error: &dynoxide::DynoxideError) -> Error {
     Error::fault("The tables' engine failed").caused_by(error.to_string())
 }
 
-async fn forward(State(tables): State<DynamoDb>, mut request: Request) -> Response {
-    let operation = crate::calls::target(request.headers()).map(|(_, operation)| operation.to_owned());
-    let writes = operation.as_deref().is_some_and(|operation| WRITES.contains(&operation));
-    if operation.as_deref() == Some("Query") {
-        let (parts, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, MAX_REQUEST_BYTES).await else {
-            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-        };
-        if let Some(why) = serde_json::from_slice(&body).ok().and_then(|query| conditions::refusal(&query)) {
-            return invalid(&why);
+/// Does what is asked for, in turn. Who asked may have gone away meanwhile: a write is a write all the same.
+fn work(database: &Database, writes: &watch::Sender<u64>, calls: &mpsc::Receiver<Call>) {
+    while let Ok(Call { operation, body, answer }) = calls.recv() {
+        let done = operations::operate(database, &operation, &body);
+        if WRITES.contains(&operation.as_str()) {
+            writes.send_modify(|count| *count = count.wrapping_add(1));
         }
-        request = Request::from_parts(parts, Body::from(body));
-    }
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    match Uri::builder().scheme("http").authority(tables.inner.to_string()).path_and_query(path).build() {
-        Ok(uri) => *request.uri_mut() = uri,
-        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
-    }
-    // A task of its own: a caller that gives up waiting does not take a write back, nor its signal.
-    let asked = tokio::spawn(async move {
-        let answer = tables.client.request(request).await;
-        if writes {
-            tables.writes.send_modify(|count| *count = count.wrapping_add(1));
-        }
-        answer
-    });
-    match asked.await {
-        Ok(Ok(response)) => response.map(Body::new),
-        Ok(Err(error)) => {
-            tracing::error!(error = %error, "the tables did not answer");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
-        }
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        let _ = answer.send(done);
     }
 }
 
-/// DynamoDB's answer to a request that is not valid.
-fn invalid(why: &str) -> Response {
-    let problem = json!({"__type": "com.amazon.coral.validate#ValidationException", "message": why});
-    let content_type = (http::header::CONTENT_TYPE, "application/x-amz-json-1.0");
-    (StatusCode::BAD_REQUEST, [content_type], problem.to_string()).into_response()
+async fn operate(State(tables): State<DynamoDb>, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(("dynamodb" | "dynamodbstreams", operation)) = crate::calls::target(&headers) else {
+        return unknown();
+    };
+    if operation == "Query"
+        && let Some(why) = serde_json::from_slice(&body).ok().and_then(|query| conditions::refusal(&query))
+    {
+        let problem = json!({"__type": "com.amazon.coral.validate#ValidationException", "message": why});
+        return response(StatusCode::BAD_REQUEST, problem.to_string());
+    }
+    let (answer, answered) = oneshot::channel();
+    let sent = tables.calls.send(Call { operation: operation.to_owned(), body, answer });
+    match (sent, answered.await) {
+        (Ok(()), Ok(Some(Ok(answer)))) => response(StatusCode::OK, answer),
+        (Ok(()), Ok(None)) => unknown(),
+        (Ok(()), Ok(Some(Err(error)))) => {
+            let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::BAD_REQUEST);
+            if status.is_server_error() {
+                tracing::error!(error = %error, "the tables' engine failed");
+            }
+            response(status, error.to_json())
+        }
+        (Err(_), _) | (_, Err(_)) => {
+            tracing::error!("the tables' engine has ended");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }
+}
+
+fn unknown() -> Response {
+    let body = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
+    response(StatusCode::BAD_REQUEST, body.to_owned())
+}
+
+fn response(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::extract::Request;
     use serde_json::Value;
     use tower::ServiceExt as _;
 
