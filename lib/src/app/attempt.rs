@@ -163,7 +163,7 @@ impl Sender {
         add("X-Stella-Delivery", id.clone());
         add("X-Stella-Timestamp", crate::domain::timestamp(at));
         add("X-Stella-Attempt", sending.number.to_string());
-        for (name, value) in terms.headers.iter() {
+        for (name, value) in terms.headers.as_sent().iter() {
             add(name, value.to_owned());
         }
         match terms.auth_type {

@@ -29,8 +29,9 @@ const REFUSED: [&str; 14] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Beginnings of names that are ours or Standard Webhooks'.
-const REFUSED_PREFIXES: [&str; 2] = ["x-stella-", "webhook-"];
+/// Beginnings of names that are ours, Standard Webhooks', or AWS's: by the latter a request to one of its services
+/// says what it wants.
+const REFUSED_PREFIXES: [&str; 4] = ["x-stella-", "webhook-", "x-amz-", "x-aws-"];
 
 /// Words of a header's name that say its value is secret or opens something.
 const SENSITIVE_WORDS: [&str; 20] = [
@@ -103,6 +104,14 @@ impl CustomHeaders {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those that are sent. What was stored before its name was refused stays behind.
+    #[must_use]
+    pub fn as_sent(&self) -> Self {
+        let mut sent = self.clone();
+        sent.0.retain(|name, _| check_name(name).is_ok());
+        sent
     }
 
     /// Names as written, and values.
@@ -205,9 +214,20 @@ mod tests {
             "x-stella-anything",
             "webhook-id",
             "Webhook-Signature",
+            "X-Amz-Target",
+            "x-amz-security-token",
+            "X-Aws-Anything",
         ] {
             assert_eq!(read(&json!({ name: "x" })), Err(vec![format!("headers.{name}")]));
         }
+    }
+
+    #[test]
+    fn what_was_stored_before_it_was_refused_is_shown_and_not_sent() {
+        let stored = json!({"X-Amz-Target": "DynamoDB_20120810.Scan", "X-Env": "prod"});
+        let stored: CustomHeaders = serde_json::from_value(stored).unwrap();
+        assert_eq!(stored.iter().count(), 2);
+        assert_eq!(stored.as_sent().iter().collect::<Vec<_>>(), [("X-Env", "prod")]);
     }
 
     #[test]

@@ -209,10 +209,11 @@ impl Subscription {
         filter::mistakes(&self.terms.filters)
     }
 
-    /// What a PATCH is merged onto: what the caller said, with custom headers as they are.
+    /// What a PATCH is merged onto: what the caller said, with custom headers as they are sent.
     #[must_use]
     pub fn said(&self) -> Value {
-        serde_json::to_value(&self.terms).unwrap_or(Value::Null)
+        let headers = self.terms.headers.as_sent();
+        serde_json::to_value(Terms { headers, ..self.terms.clone() }).unwrap_or(Value::Null)
     }
 }
 
