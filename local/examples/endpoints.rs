@@ -1,7 +1,7 @@
 //! The three AWS-compatible endpoints alone, on loopback: `endpoints [FOLDER]`, in memory without one.
 //!
-//! Prints an address for each of `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS` and `_SECRETS_MANAGER`, then serves
-//! until it is killed. Any credentials and the region `us-east-1` will do.
+//! Prints what an SDK needs to call them: credentials of this start, the region, and an address for each of
+//! `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS` and `_SECRETS_MANAGER`. Then it serves until it is killed.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use axum::Router;
 use stella_local::calls::Calls;
+use stella_local::credentials::Credentials;
 use stella_local::dynamodb::DynamoDb;
 use stella_local::secrets_manager::SecretsManager;
 use stella_local::sqs::Sqs;
@@ -26,10 +27,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tables = DynamoDb::open(file("tables.db").as_deref())?;
     let queues = Sqs::open(file("queues.db").as_deref(), time.clone(), calls.clone())?;
     let secrets = SecretsManager::open(file("secrets.db").as_deref(), time, calls.clone())?;
+    let credentials = Credentials::random();
+    let pair = credentials.of_owner();
+    say("AWS_ACCESS_KEY_ID", &pair.access_key);
+    say("AWS_SECRET_ACCESS_KEY", &pair.secret);
+    say("AWS_REGION", "us-east-1");
     let served = [
-        serve("DYNAMODB", calls.counting(tables.router())).await?,
-        serve("SQS", queues.router()).await?,
-        serve("SECRETS_MANAGER", secrets.router()).await?,
+        serve("DYNAMODB", credentials.guarding(calls.counting(tables.router()))).await?,
+        serve("SQS", credentials.guarding(queues.router())).await?,
+        serve("SECRETS_MANAGER", credentials.guarding(secrets.router())).await?,
     ];
     for serving in served {
         serving.await??;
@@ -37,12 +43,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the addresses are what this program is asked for")]
+#[expect(clippy::print_stdout, reason = "the variables are what this program is asked for")]
+fn say(name: &str, value: &str) {
+    println!("{name}={value}");
+}
+
 async fn serve(
     service: &str,
     router: Router,
 ) -> Result<tokio::task::JoinHandle<std::io::Result<()>>, Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    println!("AWS_ENDPOINT_URL_{service}=http://{}", listener.local_addr()?);
+    say(&format!("AWS_ENDPOINT_URL_{service}"), &format!("http://{}", listener.local_addr()?));
     Ok(tokio::spawn(async move { axum::serve(listener, router).await }))
 }

@@ -9,9 +9,11 @@ use stella::error::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::credentials::Credentials;
 use crate::dynamodb::DynamoDb;
 use crate::front::{Front, Route, Routes};
 use crate::functions::Functions;
+use crate::hosts::Hosts;
 use crate::invoke::{Context, Invoker};
 use crate::poller::{self, Poller};
 use crate::schedule;
@@ -25,6 +27,16 @@ use crate::wiring::{Function, Source, Wiring};
 
 /// How often expired items are deleted.
 const SWEEP: chrono::Duration = chrono::Duration::hours(1);
+
+/// What every function is told besides what the template says.
+pub(crate) struct Given {
+    /// Where AWS is.
+    pub(crate) variables: BTreeMap<&'static str, String>,
+    /// The address of the HTTP API.
+    pub(crate) public_url: String,
+    /// What each of them gets a pair of.
+    pub(crate) credentials: Credentials,
+}
 
 /// Everything that drivers are made of, and the drivers made so far.
 pub(crate) struct Drive {
@@ -48,17 +60,18 @@ impl Drive {
         &self,
         wiring: &Wiring,
         functions: &Functions,
-        variables: &BTreeMap<&'static str, String>,
-        public_url: &str,
+        given: &Given,
     ) -> Result<Vec<Invoker>, Error> {
         let mut starting = JoinSet::new();
         for (place, function) in wiring.functions.iter().enumerate() {
             let mut own = function.variables.clone();
-            own.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            own.extend(given.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
             // Whoever it calls knows it by its key, as AWS does by its role.
-            own.insert("AWS_ACCESS_KEY_ID".to_owned(), function.id.clone());
+            let pair = given.credentials.of_function(&function.id);
+            own.insert("AWS_ACCESS_KEY_ID".to_owned(), pair.access_key);
+            own.insert("AWS_SECRET_ACCESS_KEY".to_owned(), pair.secret);
             if let Some(address) = own.get_mut("PUBLIC_URL") {
-                public_url.clone_into(address);
+                given.public_url.clone_into(address);
             }
             let environment = Environment::new(own, Arc::new(self.context.time.clone()));
             let (functions, code) = (functions.clone(), function.code.clone());
@@ -131,9 +144,9 @@ impl Drive {
     }
 
     /// Takes requests too, and returns all drivers.
-    pub(crate) fn begin(mut self, listener: TcpListener) -> JoinSet<()> {
+    pub(crate) fn begin(mut self, listener: TcpListener, hosts: Hosts) -> JoinSet<()> {
         let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
-        let front = Front { routes: Routes::new(self.routes), time: time.clone(), cut };
+        let front = Front { routes: Routes::new(self.routes), hosts, time: time.clone(), cut };
         self.drivers.spawn(front.serve(listener, self.stop.clone()));
         // Others see to what expires with them.
         if let Services::Ours { dynamodb, .. } = self.services {

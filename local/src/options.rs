@@ -52,6 +52,16 @@ pub(crate) struct Options {
     )]
     pub(crate) allow_http: bool,
 
+    /// Names under which the API is reached besides 127.0.0.1, [::1] and localhost, as those of a tunnel
+    #[arg(
+        long,
+        env = "STELLA_ALLOW_HOST",
+        value_name = "NAME",
+        num_args = 1..,
+        value_delimiter = ',',
+    )]
+    pub(crate) allow_host: Vec<String>,
+
     /// End, as by kill -9, between two effects: `after DeliverFunction UpdateItem 2`, for tests of what is left
     #[arg(long, env = "STELLA_DIE", value_name = "POINT", hide_short_help = true)]
     pub(crate) die: Option<Point>,
@@ -79,6 +89,7 @@ impl Options {
             port: self.port,
             dying,
             aws_endpoint: self.aws_endpoint.clone(),
+            allow_hosts: self.allow_host.clone(),
             parameters: BTreeMap::from([
                 ("AllowCidrs".to_owned(), ranges.join(",")),
                 ("AllowHttp".to_owned(), self.allow_http.to_string()),
@@ -117,6 +128,16 @@ mod tests {
             assert_eq!(options(arguments).settings().parameters["AllowCidrs"], "10.0.0.0/8,fd00::/8");
         }
         assert!(Options::try_parse_from(["local", "--allow-cidr", "10.0.0.0/33"]).is_err());
+    }
+
+    #[test]
+    fn the_names_of_tunnels_may_be_given() {
+        assert!(options(&[]).settings().allow_hosts.is_empty());
+        for arguments in
+            [["--allow-host", "a.example", "b.example"].as_slice(), &["--allow-host=a.example,b.example"]]
+        {
+            assert_eq!(options(arguments).settings().allow_hosts, ["a.example", "b.example"]);
+        }
     }
 
     #[test]

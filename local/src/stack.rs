@@ -17,11 +17,13 @@ use tokio::task::JoinSet;
 
 use crate::calls::Calls;
 use crate::creation;
-use crate::driving::Drive;
+use crate::credentials::{Credentials, Pair};
+use crate::driving::{Drive, Given};
 use crate::dying::Dying;
 use crate::dynamodb::DynamoDb;
 pub use crate::folder::Data;
 pub use crate::functions::Functions;
+use crate::hosts::Hosts;
 use crate::invoke::{Busy, Context, Invoker};
 use crate::permissions::Permissions;
 use crate::remote::Remote;
@@ -31,7 +33,7 @@ use crate::services::Services;
 use crate::signal::{Trigger, signal};
 use crate::sqs::Sqs;
 use crate::stream::checkpoint::Checkpoints;
-use crate::template::{self, Endpoints};
+use crate::template;
 use crate::time::Time;
 use crate::units::Units;
 
@@ -63,6 +65,8 @@ pub struct Settings {
     pub permissions_record: Option<PathBuf>,
     /// Where it ends, in tests of what is left then.
     pub dying: Dying,
+    /// The names, besides this machine's own, under which people reach the API: those of tunnels and proxies.
+    pub allow_hosts: Vec<String>,
     /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
     pub metered: bool,
     /// Where others play DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`; ours do by default.
@@ -81,6 +85,7 @@ impl Default for Settings {
             template: TEMPLATE.to_owned(),
             permissions_record: None,
             dying: Dying::default(),
+            allow_hosts: Vec::new(),
             metered: false,
             aws_endpoint: None,
         }
@@ -97,6 +102,7 @@ pub struct Stack {
     sqs: Sqs,
     secrets_manager: SecretsManager,
     remote: Option<Remote>,
+    credentials: Credentials,
     functions: Vec<Arc<dyn Function>>,
     stopping: Trigger,
     cutting: Trigger,
@@ -124,6 +130,7 @@ impl Stack {
             template,
             permissions_record,
             dying,
+            allow_hosts,
             metered,
             aws_endpoint,
         } = settings;
@@ -148,19 +155,22 @@ impl Stack {
             None => [dynamodb.router(), sqs.router(), secrets_manager.router()],
         };
         let permissions = Permissions::recorded(permissions_record.as_deref());
-        let mut endpoints = JoinSet::new();
+        let credentials = Credentials::random();
+        let mut endpoints = Endpoints::default();
         let queues = permissions.guarding(dying.ending(queues));
-        let queues = serve(&mut endpoints, queues).await?;
+        let queues = endpoints.serve(credentials.guarding(queues)).await?;
         let tables = permissions.guarding(dying.ending(calls.counting(tables)));
+        let tables = endpoints.serve(credentials.guarding(tables)).await?;
         let secrets = permissions.guarding(secrets);
+        let secrets = endpoints.serve(credentials.guarding(secrets)).await?;
         let variables = BTreeMap::from([
             ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", serve(&mut endpoints, tables).await?),
+            ("AWS_ENDPOINT_URL_DYNAMODB", tables),
             ("AWS_ENDPOINT_URL_SQS", queues.clone()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", serve(&mut endpoints, secrets).await?),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
+            ("LOCAL_PORTS", endpoints.ports.join(",")),
         ]);
-        let wiring = template::read(&template, &parameters, &Endpoints { queues })?;
+        let wiring = template::read(&template, &parameters, &template::Endpoints { queues })?;
         for function in &wiring.functions {
             if let Some(policy) = &function.policy {
                 permissions.limit(&function.id, policy.clone());
@@ -188,7 +198,8 @@ impl Stack {
             drivers: JoinSet::new(),
             routes: Vec::new(),
         };
-        let invokers = drive.start_functions(&wiring, &functions, &variables, &public_url).await?;
+        let given = Given { variables, public_url, credentials: credentials.clone() };
+        let invokers = drive.start_functions(&wiring, &functions, &given).await?;
         for (function, invoker) in wiring.functions.iter().zip(&invokers) {
             drive.follow(function, invoker)?;
         }
@@ -206,8 +217,9 @@ impl Stack {
             cutting,
             busy,
             running,
-            drivers: drive.begin(front),
-            endpoints,
+            drivers: drive.begin(front, Hosts::with(&allow_hosts)),
+            endpoints: endpoints.running,
+            credentials,
             _lock: lock,
         })
     }
@@ -265,6 +277,12 @@ impl Stack {
         &self.secrets_manager
     }
 
+    /// What calls the endpoints as nobody's function, so that no policy limits it.
+    #[must_use]
+    pub fn owner(&self) -> Pair {
+        self.credentials.of_owner()
+    }
+
     /// Takes nothing new, finishes what is in hand within 10 s, cuts what is left, and ends.
     pub async fn stop(mut self) {
         self.stopping.fire();
@@ -299,20 +317,30 @@ fn no_port(port: u16, error: std::io::Error) -> Error {
     Error::new(Kind::Conflict, "port_in_use", text).about(port.to_string()).caused_by(error)
 }
 
-/// Serves an endpoint on a port of loopback; its address.
-async fn serve(endpoints: &mut JoinSet<()>, router: Router) -> Result<String, Error> {
-    use axum::serve::ListenerExt as _;
+/// The endpoints of AWS's services, each on a port of loopback.
+#[derive(Default)]
+struct Endpoints {
+    running: JoinSet<()>,
+    ports: Vec<String>,
+}
 
-    let listener = listen(0).await?;
-    let address = listener.local_addr().map_err(|error| no_port(0, error))?;
-    let listener = listener.tap_io(|stream| {
-        // Without it small answers wait for an acknowledgement; where it fails, they do.
-        let _ = stream.set_nodelay(true);
-    });
-    endpoints.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(error = %error, "an endpoint ended");
-        }
-    });
-    Ok(format!("http://{address}"))
+impl Endpoints {
+    /// Serves one more; its address.
+    async fn serve(&mut self, router: Router) -> Result<String, Error> {
+        use axum::serve::ListenerExt as _;
+
+        let listener = listen(0).await?;
+        let address = listener.local_addr().map_err(|error| no_port(0, error))?;
+        let listener = listener.tap_io(|stream| {
+            // Without it small answers wait for an acknowledgement; where it fails, they do.
+            let _ = stream.set_nodelay(true);
+        });
+        self.running.spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(error = %error, "an endpoint ended");
+            }
+        });
+        self.ports.push(address.port().to_string());
+        Ok(format!("http://{address}"))
+    }
 }

@@ -18,6 +18,7 @@ use http::{Method, StatusCode};
 use receiver::{Received, Receiver};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
+use stella::environment::Environment;
 use stella_local::client::{Answer, Client};
 use stella_local::default_tenant;
 use stella_local::stack::{Data, Functions, Settings, Stack};
@@ -109,6 +110,14 @@ impl World {
     /// A subscription as its creation shows it.
     pub async fn subscription(&self, body: &Value) -> Value {
         self.made("/api/v1/webhook-subscriptions", body).await
+    }
+
+    /// What a function is given, for a caller of AWS whom no policy limits.
+    #[must_use]
+    pub fn unlimited(&self, environment: &Environment) -> Environment {
+        let pair = self.stack.owner();
+        let environment = environment.clone().with("AWS_ACCESS_KEY_ID", &pair.access_key);
+        environment.with("AWS_SECRET_ACCESS_KEY", &pair.secret)
     }
 
     /// Somebody without a key.

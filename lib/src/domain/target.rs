@@ -20,6 +20,7 @@ const MAX_URL_BYTES: usize = 2_048;
 pub struct EgressPolicy {
     allow_http: bool,
     allow_cidrs: Vec<IpNet>,
+    own_ports: Vec<u16>,
 }
 
 impl EgressPolicy {
@@ -27,7 +28,14 @@ impl EgressPolicy {
     /// `allow_cidrs` every port is open.
     #[must_use]
     pub fn new(allow_http: bool, allow_cidrs: Vec<IpNet>) -> Self {
-        Self { allow_http, allow_cidrs }
+        Self { allow_http, allow_cidrs, own_ports: Vec::new() }
+    }
+
+    /// The same, but for these ports of this machine, on which the service's own endpoints listen.
+    #[must_use]
+    pub fn refusing(mut self, own_ports: Vec<u16>) -> Self {
+        self.own_ports = own_ports;
+        self
     }
 
     /// Whether plain http is allowed.
@@ -42,10 +50,14 @@ impl EgressPolicy {
     /// # Errors
     /// What kind of address or port it is, for a person; never the address.
     pub fn check(&self, ip: IpAddr, port: u16) -> Result<(), String> {
+        let whose = address::blocked(ip);
+        if whose.is_some() && self.own_ports.contains(&port) {
+            return Err("must not lead to the service's own endpoints".to_owned());
+        }
         if self.lists(ip) {
             return Ok(());
         }
-        if let Some(whose) = address::blocked(ip) {
+        if let Some(whose) = whose {
             return Err(format!("must not lead to {whose}"));
         }
         if self.opens(port) { Ok(()) } else { Err(self.ports()) }
@@ -283,6 +295,21 @@ mod tests {
         assert!(Target::vet("http://127.0.0.1/", &policy).is_err());
         assert!(Target::vet("http://example.com:8080/", &policy).is_ok());
         assert!(Target::vet("http://example.com:6379/", &policy).is_err());
+    }
+
+    #[test]
+    fn the_services_own_ports_are_refused_in_every_spelling_of_this_machine() {
+        let everything = EgressPolicy::new(true, vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]);
+        for policy in [local(), everything] {
+            let policy = policy.refusing(vec![4001, 4002]);
+            for host in ["127.0.0.1", "127.0.0.2", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]"] {
+                assert!(Target::vet(&format!("http://{host}:4001/"), &policy).is_err(), "{host}");
+                assert!(Target::vet(&format!("https://{host}:4002/x"), &policy).is_err(), "{host}");
+            }
+            assert!(Target::vet("http://127.0.0.1:4003/", &policy).is_ok());
+        }
+        let public = EgressPolicy::new(false, vec![]).refusing(vec![443]);
+        assert!(Target::vet("https://8.8.8.8/", &public).is_ok());
     }
 
     #[test]

@@ -27,19 +27,28 @@ pub enum Refusal {
 }
 
 impl EgressPolicy {
-    /// What the deployment allows.
+    /// What the deployment allows. `LOCAL_PORTS` is set by the local stack alone.
     ///
     /// # Errors
-    /// A fault when `EGRESS_ALLOW_CIDRS` is not a list of CIDRs.
+    /// A fault when a variable is not the list that it should be.
     pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let cidrs = environment.variable("EGRESS_ALLOW_CIDRS").unwrap_or_default();
-        let cidrs: Result<Vec<IpNet>, _> =
-            cidrs.split(',').map(str::trim).filter(|cidr| !cidr.is_empty()).map(str::parse).collect();
-        let cidrs = cidrs.map_err(|error| {
-            Error::fault("a variable is not a list of CIDRs").about("EGRESS_ALLOW_CIDRS").caused_by(error)
-        })?;
-        Ok(Self::new(environment.variable("EGRESS_ALLOW_HTTP") == Some("true"), cidrs))
+        let cidrs: Vec<IpNet> = listed(environment, "EGRESS_ALLOW_CIDRS")?;
+        let own_ports = listed(environment, "LOCAL_PORTS")?;
+        let allows_http = environment.variable("EGRESS_ALLOW_HTTP") == Some("true");
+        Ok(Self::new(allows_http, cidrs).refusing(own_ports))
     }
+}
+
+/// The values of a variable that has them with commas between.
+fn listed<T>(environment: &Environment, name: &'static str) -> Result<Vec<T>, Error>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let parts = environment.variable(name).unwrap_or_default().split(',').map(str::trim);
+    let parts: Result<Vec<T>, _> = parts.filter(|part| !part.is_empty()).map(str::parse).collect();
+    parts.map_err(|error| {
+        Error::fault("a variable is not the list that it should be").about(name).caused_by(error)
+    })
 }
 
 /// The addresses of a host, all of them checked: one bad address refuses all.

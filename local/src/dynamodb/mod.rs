@@ -7,6 +7,7 @@ mod conditions;
 mod operations;
 mod streams;
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
@@ -133,11 +134,14 @@ fn engine(error: &dynoxide::DynoxideError) -> Error {
 /// Does what is asked for, in turn. Who asked may have gone away meanwhile: a write is a write all the same.
 fn work(database: &Database, writes: &watch::Sender<u64>, calls: &mpsc::Receiver<Call>) {
     while let Ok(Call { operation, body, answer }) = calls.recv() {
-        let done = operations::operate(database, &operation, &body);
+        // A panic is the request's own: it gets no answer, and the next one has its turn.
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| operations::operate(database, &operation, &body)));
         if WRITES.contains(&operation.as_str()) {
             writes.send_modify(|count| *count = count.wrapping_add(1));
         }
-        let _ = answer.send(done);
+        if let Ok(done) = done {
+            let _ = answer.send(done);
+        }
     }
 }
 
@@ -164,7 +168,7 @@ async fn operate(State(tables): State<DynamoDb>, headers: HeaderMap, body: Bytes
             response(status, error.to_json())
         }
         (Err(_), _) | (_, Err(_)) => {
-            tracing::error!("the tables' engine has ended");
+            tracing::error!("the tables' engine did not answer");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }

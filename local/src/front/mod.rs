@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use self::body::Refused;
 use self::event::Arrival;
 pub(crate) use self::route::{Route, Routes};
+use crate::hosts::Hosts;
 use crate::invoke::Invoker;
 use crate::signal::Signal;
 use crate::time::Time;
@@ -44,6 +45,8 @@ const REST: Duration = Duration::from_millis(200);
 pub(crate) struct Front {
     /// Which function gets what.
     pub(crate) routes: Routes<Invoker>,
+    /// The names that it answers to.
+    pub(crate) hosts: Hosts,
     /// The stack's time.
     pub(crate) time: Time,
     /// Cuts connections that would not end.
@@ -104,6 +107,9 @@ impl Front {
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, local: SocketAddr) -> Response {
         let (request, body) = request.into_parts();
+        if !self.hosts.allow(&request.headers) {
+            return closing(unknown_host(), &request);
+        }
         let Some((route, invoker, path_parameters)) =
             self.routes.find(request.method.as_str(), request.uri.path())
         else {
@@ -131,6 +137,13 @@ impl Front {
             failure()
         })
     }
+}
+
+/// The answer to a request that names another host.
+fn unknown_host() -> Response {
+    let text =
+        "This stack answers to 127.0.0.1, [::1] and localhost; other names are given with --allow-host";
+    Error::new(Kind::Forbidden, "unknown_host", text).into_response()
 }
 
 /// An answer to a body that was not read: nothing can follow it on this connection.

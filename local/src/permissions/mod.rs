@@ -24,8 +24,8 @@ pub use self::policy::Policy;
 use self::policy::Use;
 use crate::calls::target;
 
-/// The policies of functions, by the access key that a function signs with: its logical id. Whoever signs with
-/// another key may call everything. Clones share them.
+/// The policies of functions, by the access key that a function signs with: its logical id. The owner's pairs may
+/// call everything. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Permissions {
     policies: Arc<Mutex<BTreeMap<String, Policy>>>,

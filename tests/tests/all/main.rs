@@ -3,6 +3,7 @@
 mod breaker;
 mod cli;
 mod delivery;
+mod endpoints;
 mod failures;
 mod isolation;
 mod lanes;

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stella::error::Error;
-use stella_local::stack::Stack;
+use stella_local::stack::{Settings, Stack};
 
-use super::{closure, start};
+use super::{closure, functions, settings};
 
 /// A function that answers with its event, and breaks where the path says so.
 async fn echo() -> Stack {
+    echo_with(|settings| settings).await
+}
+
+/// The same in a stack that is set otherwise.
+async fn echo_with(set: impl FnOnce(Settings) -> Settings) -> Stack {
     let function = closure(|event| async move {
         match event["rawPath"].as_str().unwrap_or_default() {
             "/api/v1/error" => Err(Error::fault("broken")),
@@ -25,7 +30,7 @@ async fn echo() -> Stack {
             .to_string()),
         }
     });
-    start("api", function).await
+    Stack::start(set(settings(functions("api", &function)))).await.unwrap()
 }
 
 /// Sends bytes as they are and gives what comes back until the connection ends.
@@ -124,12 +129,33 @@ async fn a_body_of_more_than_a_mebibyte_is_cut_however_it_comes() {
     }
 }
 
+fn asking(host: &str) -> String {
+    format!("GET /api/v1/a HTTP/1.1\r\n{host}Connection: close\r\n\r\n")
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_no_reader_takes_is_overwritten() {
+async fn a_request_that_names_an_unknown_host_is_forbidden() {
     let stack = echo().await;
-    let request = "GET /api/v1/a HTTP/1.1\r\nHost: 999.999.999.999\r\nConnection: close\r\n\r\n";
-    let event = body(&talk(&stack, request).await);
+    for host in ["Host: evil.example\r\n", "Host: evil.example:8787\r\n", "Host:\r\n", ""] {
+        let answer = talk(&stack, asking(host)).await;
+        assert_eq!(status(&answer), "403", "{host}");
+        assert_eq!(body(&answer)["code"], "unknown_host");
+    }
+    for host in ["Host: localhost\r\n", "Host: 127.0.0.1:1\r\n", "Host: [::1]:8787\r\n"] {
+        assert_eq!(status(&talk(&stack, asking(host)).await), "200", "{host}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_tunnels_are_answered_where_they_are_given() {
+    let names = ["hooks.example.com", "999.999.999.999"].map(str::to_owned);
+    let stack = echo_with(|settings| Settings { allow_hosts: names.to_vec(), ..settings }).await;
+    let event = body(&talk(&stack, asking("Host: hooks.example.com\r\n")).await);
+    assert_eq!(event["requestContext"]["domainName"], "hooks.example.com");
+    // One that no reader of URLs takes is overwritten.
+    let event = body(&talk(&stack, asking("Host: 999.999.999.999\r\n")).await);
     assert_eq!(format!("http://{}", event["headers"]["host"].as_str().unwrap()), stack.url());
+    assert_eq!(status(&talk(&stack, asking("Host: other.example\r\n")).await), "403");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,105 @@
+//! The stack's own endpoints of AWS's services: nobody reads them but who has the credentials of this start.
+
+use end_to_end::World;
+use end_to_end::receiver::Receiver;
+use end_to_end::runtime::{Given, observed};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use stella::aws::Aws;
+use stella_local::client::{Answer, Client};
+use stella_local::stack::Settings;
+
+/// Each service's endpoint, with an operation that would show something.
+const SERVICES: [(&str, &str); 3] = [
+    ("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.ListTables"),
+    ("AWS_ENDPOINT_URL_SQS", "AmazonSQS.ListQueues"),
+    ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "secretsmanager.ListSecrets"),
+];
+
+async fn world() -> (World, Given) {
+    let (functions, given) = observed();
+    (World::made_of(Settings { functions, ..Settings::default() }).await, given)
+}
+
+fn address(given: &Given, variable: &str) -> String {
+    given.lock().unwrap()["ApiFunction"].variables()[variable].clone()
+}
+
+async fn ask(url: &str, target: &str, more: &[(&str, &str)]) -> Answer {
+    let headers =
+        [&[("x-amz-target", target), ("content-type", "application/x-amz-json-1.1")], more].concat();
+    Client::new(url, None).send(Method::POST, "/", &headers, "{}".into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_endpoint_shows_nothing_to_who_has_no_credentials_of_this_start() {
+    let (_world, given) = world().await;
+    let (other, _) = world().await;
+    let stranger = other.stack.owner().access_key;
+    for (variable, target) in SERVICES {
+        let url = address(&given, variable);
+        for key in [stranger.as_str(), "x", "ApiFunction"] {
+            let authorization = format!(
+                "AWS4-HMAC-SHA256 Credential={key}/20260301/us-east-1/x/aws4_request, \
+                 SignedHeaders=host;x-amz-date;x-amz-target, Signature={}",
+                "0".repeat(64)
+            );
+            let signed = [("authorization", authorization.as_str()), ("x-amz-date", "20260301T120000Z")];
+            let answer = ask(&url, target, &signed).await;
+            assert!(answer.status.is_client_error(), "{variable} {key}: {}", answer.body);
+            assert!(answer.body["__type"].is_string(), "{variable} {key}: {}", answer.body);
+        }
+        let answer = ask(&url, target, &[]).await;
+        assert!(answer.status.is_client_error(), "{variable}: {}", answer.body);
+        let name = answer.body["__type"].as_str().unwrap_or_default().to_owned();
+        assert!(name.contains("MissingAuthenticationToken"), "{variable}: {name}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_them_calls_everything_and_a_function_what_its_policy_says() {
+    let (world, given) = world().await;
+    let environment = given.lock().unwrap()["ApiFunction"].clone();
+    let owner = Aws::new(&world.unlimited(&environment)).unwrap();
+    assert!(!owner.dynamodb().list_tables().send().await.unwrap().table_names().is_empty());
+    assert!(!owner.sqs().list_queues().send().await.unwrap().queue_urls().is_empty());
+    assert!(!owner.secrets_manager().list_secrets().send().await.unwrap().secret_list().is_empty());
+    let function = Aws::new(&environment).unwrap();
+    assert!(function.dynamodb().list_tables().send().await.is_err());
+    // With another's name it signs as nobody.
+    let renamed = environment.with("AWS_ACCESS_KEY_ID", "InboundFunction");
+    assert!(Aws::new(&renamed).unwrap().sqs().list_queues().send().await.is_err());
+}
+
+#[tokio::test]
+async fn a_page_that_points_its_own_name_at_this_machine_is_forbidden() {
+    let (_world, given) = world().await;
+    for (variable, target) in SERVICES {
+        let answer = ask(&address(&given, variable), target, &[("host", "evil.example")]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{variable}");
+        assert_eq!(answer.body, Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_cannot_reach_them_nor_speak_their_language() {
+    let (world, given) = world().await;
+    let path = "/api/v1/webhook-subscriptions";
+    for (variable, _) in SERVICES {
+        let url = address(&given, variable);
+        for url in [url.clone(), url.replace("127.0.0.1", "localhost"), url.replace("127.0.0.1", "[::1]")] {
+            let body = json!({"name": "s", "url": url, "events": ["release.created"]});
+            let refused = world.admin.post(path, &body).await.unwrap();
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{url}: {}", refused.body);
+            assert_eq!(refused.body["errors"][0]["field"], "url");
+        }
+    }
+    let receiver = Receiver::accepting().await;
+    for name in ["X-Amz-Target", "x-aws-ec2-metadata-token"] {
+        let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
+            "headers": {name: "secretsmanager.ListSecrets"}});
+        let refused = world.admin.post(path, &body).await.unwrap();
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        assert_eq!(refused.body["errors"][0]["field"], format!("headers.{name}"));
+    }
+}
