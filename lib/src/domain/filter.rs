@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::expression::{
-    Budget, Failure, MAX_PATH, Node, Path, Pattern, Verdict, contains, equal, text_bytes,
+    Budget, Failure, MAX_PATH, Node, Path, Pattern, Ready, Verdict, contains, equal, text_bytes,
 };
 use super::fields::Fields;
 
@@ -124,11 +124,10 @@ impl Test {
     /// One that is to be saved.
     fn parse(operator: Operator, value: &Value) -> Result<Self, String> {
         let test = Self::stored(operator, value)?;
-        test.mistake().map_or(Ok(()), |mistake| Err(mistake.to_owned()))?;
-        Ok(test)
+        test.mistake().map_or(Ok(test), Err)
     }
 
-    fn mistake(&self) -> Option<&str> {
+    fn mistake(&self) -> Option<String> {
         match self {
             Self::Matches(pattern) => pattern.mistake(),
             Self::Equals | Self::NotEquals | Self::Contains | Self::In | Self::Exists | Self::StartsWith => {
@@ -137,12 +136,25 @@ impl Test {
         }
     }
 
-    fn holds(&self, value: &Value, found: Node<'_>, budget: &mut Budget) -> Result<bool, Failure> {
+    /// Whether a node is what it must be. `ready` is the pattern, once a text was found for it.
+    fn holds<'p>(
+        &'p self,
+        value: &Value,
+        found: Node<'_>,
+        ready: &mut Option<Ready<'p>>,
+        budget: &mut Budget,
+    ) -> Result<bool, Failure> {
         match self {
             Self::Equals => equal(found, Node::Value(value), budget),
             Self::NotEquals => Ok(!equal(found, Node::Value(value), budget)?),
             Self::Contains => contains(found, value, budget),
-            Self::Matches(pattern) => found.text().map_or(Ok(false), |text| pattern.finds(text, budget)),
+            Self::Matches(pattern) => {
+                let Some(text) = found.text() else { return Ok(false) };
+                match ready {
+                    Some(ready) => ready.finds(text, budget),
+                    None => ready.insert(pattern.ready(budget)?).finds(text, budget),
+                }
+            }
             Self::In => {
                 for entry in value.as_array().into_iter().flatten() {
                     if equal(found, Node::Value(entry), budget)? {
@@ -187,10 +199,10 @@ impl Filter {
 
     /// What is wrong with it, if it is broken.
     #[must_use]
-    pub fn mistake(&self) -> Option<&str> {
+    pub fn mistake(&self) -> Option<String> {
         match &self.compiled {
             Ok(compiled) => compiled.test.mistake(),
-            Err(mistake) => Some(mistake),
+            Err(mistake) => Some(mistake.clone()),
         }
     }
 
@@ -204,7 +216,8 @@ impl Filter {
     fn evaluate(&self, root: Node<'_>, budget: &mut Budget) -> Result<bool, Failure> {
         let Compiled { path, test } = self.compiled.as_ref().map_err(|_| Failure::Broken)?;
         let value = &self.said.value;
-        let found = path.any(root, budget, |found, budget| test.holds(value, found, budget))?;
+        let mut ready = None;
+        let found = path.any(root, budget, |found, budget| test.holds(value, found, &mut ready, budget))?;
         let wants_nothing = self.said.operator == Operator::Exists && *value == Value::Bool(false);
         Ok(found != wants_nothing)
     }

@@ -8,58 +8,101 @@ use regex_syntax::ast::{
     ClassSet, ClassSetItem, Flag, Flags, FlagsItem, FlagsItemKind, Group, GroupKind,
 };
 
+/// What a class of Unicode's weighs against a state of the automaton, and where case is ignored.
+const WIDE_WEIGHT: u32 = 512;
+const FOLDED_WEIGHT: u32 = 512;
+
+/// What was seen on the way that takes long to compile.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Classes of Unicode's, and ranges beyond ASCII.
+    wide: u32,
+    /// Classes in brackets.
+    brackets: u32,
+    /// Whether case is ignored anywhere.
+    is_folded: bool,
+}
+
+impl Seen {
+    /// How long its classes take to compile, as states do: a class of Unicode's is a table of some hundred ranges,
+    /// and where case is ignored each of them is looked up in another one, bracket by bracket.
+    pub(super) fn weight(&self) -> u32 {
+        if self.is_folded && self.wide > 0 {
+            self.wide.saturating_add(self.brackets).saturating_mul(FOLDED_WEIGHT)
+        } else {
+            self.wide.saturating_mul(WIDE_WEIGHT)
+        }
+    }
+
+    fn flags(&mut self, flags: &Flags) {
+        self.is_folded |= flags.flag_state(Flag::CaseInsensitive) == Some(true);
+    }
+}
+
 /// Says it so in the expression. `is_unicode`: whether it was said where this part begins; the same is left as of
 /// its end.
-pub(super) fn prefer(ast: &mut Ast, is_unicode: &mut bool) {
+pub(super) fn prefer(ast: &mut Ast, is_unicode: &mut bool, seen: &mut Seen) {
     match ast {
-        Ast::Flags(said) => *is_unicode = said.flags.flag_state(Flag::Unicode).unwrap_or(*is_unicode),
+        Ast::Flags(said) => {
+            seen.flags(&said.flags);
+            *is_unicode = said.flags.flag_state(Flag::Unicode).unwrap_or(*is_unicode);
+        }
         Ast::ClassPerl(class) if !*is_unicode => {
             let kind = ClassSet::Item(ClassSetItem::Ascii(ascii(class)));
             *ast = Ast::class_bracketed(ClassBracketed { span: class.span, negated: false, kind });
         }
-        Ast::ClassBracketed(class) if !*is_unicode => prefer_in_set(&mut class.kind),
+        Ast::ClassBracketed(class) => {
+            seen.brackets = seen.brackets.saturating_add(1);
+            prefer_in_set(&mut class.kind, *is_unicode, seen);
+        }
+        Ast::ClassUnicode(_) | Ast::ClassPerl(_) => seen.wide = seen.wide.saturating_add(1),
         Ast::Assertion(assertion) if !*is_unicode && is_about_words(&assertion.kind) => {
             *ast = bytewise(assertion);
         }
-        Ast::Repetition(repetition) => prefer(&mut repetition.ast, is_unicode),
+        Ast::Repetition(repetition) => prefer(&mut repetition.ast, is_unicode, seen),
         // What is said within a group ends with it.
         Ast::Group(group) => {
-            let mut within =
-                group.flags().and_then(|flags| flags.flag_state(Flag::Unicode)).unwrap_or(*is_unicode);
-            prefer(&mut group.ast, &mut within);
+            let mut within = *is_unicode;
+            if let Some(flags) = group.flags() {
+                seen.flags(flags);
+                within = flags.flag_state(Flag::Unicode).unwrap_or(within);
+            }
+            prefer(&mut group.ast, &mut within, seen);
         }
-        Ast::Alternation(alternation) => alternation.asts.iter_mut().for_each(|ast| prefer(ast, is_unicode)),
-        Ast::Concat(concat) => concat.asts.iter_mut().for_each(|ast| prefer(ast, is_unicode)),
-        Ast::Empty(_)
-        | Ast::Literal(_)
-        | Ast::Dot(_)
-        | Ast::Assertion(_)
-        | Ast::ClassUnicode(_)
-        | Ast::ClassPerl(_)
-        | Ast::ClassBracketed(_) => {}
+        Ast::Alternation(alternation) => {
+            alternation.asts.iter_mut().for_each(|ast| prefer(ast, is_unicode, seen));
+        }
+        Ast::Concat(concat) => concat.asts.iter_mut().for_each(|ast| prefer(ast, is_unicode, seen)),
+        Ast::Empty(_) | Ast::Literal(_) | Ast::Dot(_) | Ast::Assertion(_) => {}
     }
 }
 
-fn prefer_in_set(set: &mut ClassSet) {
+fn prefer_in_set(set: &mut ClassSet, is_unicode: bool, seen: &mut Seen) {
     match set {
-        ClassSet::Item(item) => prefer_in_item(item),
+        ClassSet::Item(item) => prefer_in_item(item, is_unicode, seen),
         ClassSet::BinaryOp(operation) => {
-            prefer_in_set(&mut operation.lhs);
-            prefer_in_set(&mut operation.rhs);
+            prefer_in_set(&mut operation.lhs, is_unicode, seen);
+            prefer_in_set(&mut operation.rhs, is_unicode, seen);
         }
     }
 }
 
-fn prefer_in_item(item: &mut ClassSetItem) {
+fn prefer_in_item(item: &mut ClassSetItem, is_unicode: bool, seen: &mut Seen) {
     match item {
-        ClassSetItem::Perl(class) => *item = ClassSetItem::Ascii(ascii(class)),
-        ClassSetItem::Bracketed(class) => prefer_in_set(&mut class.kind),
-        ClassSetItem::Union(union) => union.items.iter_mut().for_each(prefer_in_item),
+        ClassSetItem::Perl(class) if !is_unicode => *item = ClassSetItem::Ascii(ascii(class)),
+        ClassSetItem::Perl(_) | ClassSetItem::Unicode(_) => seen.wide = seen.wide.saturating_add(1),
+        ClassSetItem::Range(range) if !range.end.c.is_ascii() => seen.wide = seen.wide.saturating_add(1),
+        ClassSetItem::Bracketed(class) => {
+            seen.brackets = seen.brackets.saturating_add(1);
+            prefer_in_set(&mut class.kind, is_unicode, seen);
+        }
+        ClassSetItem::Union(union) => {
+            union.items.iter_mut().for_each(|item| prefer_in_item(item, is_unicode, seen));
+        }
         ClassSetItem::Empty(_)
         | ClassSetItem::Literal(_)
         | ClassSetItem::Range(_)
-        | ClassSetItem::Ascii(_)
-        | ClassSetItem::Unicode(_) => {}
+        | ClassSetItem::Ascii(_) => {}
     }
 }
 

@@ -85,13 +85,13 @@ impl Budget {
         (spent.visits, spent.steps)
     }
 
-    /// Counts visits before they are made.
+    /// Counts visits before they are made. Asking for more than are left uses up the rest, so that whoever is given
+    /// what an owner left does not find a little and begin in vain.
     pub(super) fn visit(&mut self, visits: u32) -> Result<(), Failure> {
-        match self.left.visits.checked_sub(visits) {
-            Some(left) => {
-                self.left.visits = left;
-                Ok(())
-            }
+        let left = self.left.visits.checked_sub(visits);
+        self.left.visits = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
             None if self.granted.visits < self.most.visits => Err(Failure::Tenant),
             None => Err(Failure::Visits),
         }
@@ -103,13 +103,12 @@ impl Budget {
         self.visit(u32::try_from(visits).unwrap_or(u32::MAX).saturating_add(1))
     }
 
-    /// Counts steps of a regular expression.
+    /// Counts steps of a regular expression, likewise.
     pub(super) fn step(&mut self, steps: usize) -> Result<(), Failure> {
-        match u32::try_from(steps).ok().and_then(|steps| self.left.steps.checked_sub(steps)) {
-            Some(left) => {
-                self.left.steps = left;
-                Ok(())
-            }
+        let left = u32::try_from(steps).ok().and_then(|steps| self.left.steps.checked_sub(steps));
+        self.left.steps = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
             None if self.granted.steps < self.most.steps => Err(Failure::Tenant),
             None => Err(Failure::Steps),
         }
@@ -164,10 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_not_spent() {
+    fn what_is_too_much_uses_up_the_rest() {
         let mut budget = Budget::of(10, 10);
-        assert_eq!(budget.visit(11), Err(Failure::Visits));
-        assert_eq!(budget.visit(10), Ok(()));
+        assert_eq!(budget.visit(4), Ok(()));
+        assert_eq!(budget.visit(7), Err(Failure::Visits));
+        assert_eq!(budget.visit(1), Err(Failure::Visits));
         assert_eq!(budget.spent(), (10, 0));
     }
 }

@@ -8,6 +8,9 @@ use super::Failure;
 use super::budget::Budget;
 use super::document::Node;
 
+/// How many times as long as comparing a byte takes to search it.
+const SEARCHED_WEIGHT: usize = 4;
+
 /// Whether two nodes have the same value; numbers are compared by what they are and not by how they are written.
 pub(in crate::domain) fn equal(
     left: Node<'_>,
@@ -124,7 +127,9 @@ pub(in crate::domain) fn contains(
     budget: &mut Budget,
 ) -> Result<bool, Failure> {
     if let (Some(text), Some(part)) = (found.text(), wanted.as_str()) {
-        text_bytes(text.len().saturating_add(part.len()), budget)?;
+        // Searching takes longer than comparing.
+        let bytes = text.len().saturating_add(part.len());
+        budget.weigh(bytes.saturating_mul(SEARCHED_WEIGHT))?;
         return Ok(text.contains(part));
     }
     for entry in found.entries().into_iter().flatten() {

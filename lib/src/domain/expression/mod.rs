@@ -36,6 +36,8 @@ pub use document::{Document, MAX_DEPTH, Node, is_deeper};
 pub use path::{MAX_PATH, Path};
 pub use pattern::{MAX_COMPILED_BYTES, MAX_PATTERN, Pattern};
 
+pub(super) use pattern::Ready;
+
 pub(super) use compare::{contains, equal, text_bytes};
 
 /// What an expression says of a document.

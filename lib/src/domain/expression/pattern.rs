@@ -12,7 +12,7 @@ use super::{Failure, Verdict};
 pub const MAX_COMPILED_BYTES: usize = 64 * 1024;
 
 /// How long a regular expression may be, in characters.
-pub const MAX_PATTERN: usize = 4_096;
+pub const MAX_PATTERN: usize = 1_024;
 
 /// How long one about tags may be, in characters.
 const MAX_TAG_PATTERN: usize = 512;
@@ -20,12 +20,23 @@ const MAX_TAG_PATTERN: usize = 512;
 /// A regular expression as written. It finds its match anywhere in a text, unless it has `^` and `$`; `\d`, `\w`,
 /// `\s` and `\b` are ASCII, unless it says `(?u)`.
 ///
-/// Reading a stored one does not compile it: a push reads every pattern of a component and uses few.
+/// Reading a stored one does not compile it: a push reads every pattern of a component and uses few. A small one is
+/// kept as compiled; a large one is compiled each time, so that a tenant's thousands do not fill the memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Pattern {
     said: String,
-    compiled: OnceLock<Result<Program, String>>,
+    kept: OnceLock<Result<Program, String>>,
+}
+
+/// A pattern that is ready to look at texts.
+#[derive(Debug)]
+pub(in crate::domain) struct Ready<'p>(Held<'p>);
+
+#[derive(Debug)]
+enum Held<'p> {
+    Kept(&'p Program),
+    Made(Box<Program>),
 }
 
 impl PartialEq for Pattern {
@@ -36,7 +47,7 @@ impl PartialEq for Pattern {
 
 impl From<String> for Pattern {
     fn from(said: String) -> Self {
-        Self { said, compiled: OnceLock::new() }
+        Self { said, kept: OnceLock::new() }
     }
 }
 
@@ -53,10 +64,7 @@ impl Pattern {
     /// What is wrong with it, with its place.
     pub fn parse(text: &str) -> Result<Self, String> {
         let pattern = Self::from(text.to_owned());
-        match pattern.compiled() {
-            Ok(_) => Ok(pattern),
-            Err(mistake) => Err(mistake.clone()),
-        }
+        pattern.mistake().map_or(Ok(pattern), Err)
     }
 
     /// Reads one about tags, which is short and says something.
@@ -73,19 +81,45 @@ impl Pattern {
         Self::parse(text)
     }
 
-    fn compiled(&self) -> &Result<Program, String> {
-        self.compiled.get_or_init(|| {
-            if self.said.chars().count() > MAX_PATTERN {
-                return Err(format!("must have at most {MAX_PATTERN} characters"));
+    fn compiled(&self) -> Result<Ready<'_>, &str> {
+        if self.kept.get().is_none() {
+            match self.compile() {
+                Ok(program) if !program.is_small() => return Ok(Ready(Held::Made(Box::new(program)))),
+                small_or_wrong => {
+                    let _ = self.kept.set(small_or_wrong);
+                }
             }
-            Program::compile(&self.said)
-        })
+        }
+        match self.kept.get() {
+            Some(Ok(program)) => Ok(Ready(Held::Kept(program))),
+            Some(Err(mistake)) => Err(mistake),
+            None => Err("is not a regular expression"),
+        }
+    }
+
+    fn compile(&self) -> Result<Program, String> {
+        if self.said.chars().count() > MAX_PATTERN {
+            return Err(format!("must have at most {MAX_PATTERN} characters"));
+        }
+        Program::compile(&self.said)
     }
 
     /// What is wrong with it, if it was stored and would be refused now.
     #[must_use]
-    pub fn mistake(&self) -> Option<&str> {
-        self.compiled().as_ref().err().map(String::as_str)
+    pub fn mistake(&self) -> Option<String> {
+        self.compiled().err().map(str::to_owned)
+    }
+
+    /// Makes it ready to look at texts, and counts that.
+    ///
+    /// # Errors
+    /// It is broken, or the budget is used up.
+    pub(in crate::domain) fn ready(&self, budget: &mut Budget) -> Result<Ready<'_>, Failure> {
+        // With nothing left it is not worth compiling.
+        budget.step(1)?;
+        let ready = self.compiled().map_err(|_| Failure::Broken)?;
+        ready.program().count(budget)?;
+        Ok(ready)
     }
 
     /// Whether it finds something in the text.
@@ -93,7 +127,7 @@ impl Pattern {
     /// # Errors
     /// What kept it from being found out.
     pub fn finds(&self, text: &str, budget: &mut Budget) -> Result<bool, Failure> {
-        self.compiled().as_ref().map_err(|_| Failure::Broken)?.finds(text, budget)
+        self.ready(budget)?.finds(text, budget)
     }
 
     /// The same as a verdict.
@@ -105,7 +139,24 @@ impl Pattern {
     /// The longest text that it may look at, in bytes.
     #[must_use]
     pub fn max_text(&self) -> usize {
-        self.compiled().as_ref().map_or(0, Program::max_text)
+        self.compiled().map_or(0, |ready| ready.program().max_text())
+    }
+}
+
+impl Ready<'_> {
+    fn program(&self) -> &Program {
+        match &self.0 {
+            Held::Kept(program) => program,
+            Held::Made(program) => program,
+        }
+    }
+
+    /// Whether it finds something in the text.
+    ///
+    /// # Errors
+    /// What kept it from being found out.
+    pub(in crate::domain) fn finds(&self, text: &str, budget: &mut Budget) -> Result<bool, Failure> {
+        self.program().finds(text, budget)
     }
 }
 
@@ -165,6 +216,7 @@ mod tests {
             ("(a{1000}){1000}", "compiled it may have 65536 bytes"),
             ("[01]*1[01]{3000}$.", "too large"),
             ("a{600}", "states"),
+            (&r"(?i)[\pL\PL]".repeat(50), "too many Unicode classes"),
         ] {
             let refused = Pattern::parse(pattern).expect_err(pattern);
             assert!(refused.contains(mistake), "{pattern}: {refused}");

@@ -2,7 +2,8 @@
 //!
 //! The automaton is Thompson's: at each byte it is in a set of its states. A step is one state at one byte, so that
 //! a text costs at most its bytes times the number of states, whatever is in it; nothing is cached from one text to
-//! the next, and the memory of a run is some bytes a state.
+//! the next, and the memory of a run is some bytes a state. Compiling costs steps too, whether it was done before or
+//! not, so that an answer does not depend on it.
 
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::look::{Look, LookMatcher};
@@ -17,6 +18,15 @@ use super::{Failure, ascii};
 /// The text that every regular expression may look at at least, in bytes.
 pub(super) const MIN_TEXT: usize = 512;
 
+/// Compiling takes as long as so many steps for each state.
+const COMPILING_STEPS: usize = 64;
+
+/// What its classes may weigh beside its states: more is refused before it is compiled.
+const MAX_WEIGHT: usize = 2_048;
+
+/// An automaton of at most so many states is small enough to be kept.
+const MAX_KEPT: usize = 64;
+
 /// How deep a regular expression may be nested.
 const MAX_NESTED: u32 = 64;
 
@@ -28,9 +38,9 @@ enum State {
     /// Goes on with a byte from one to another.
     Byte { low: u8, high: u8, next: Id },
     /// Goes on with a byte of one of these ranges, which are in order.
-    Ranges { first: usize, end: usize },
+    Ranges { first: u16, end: u16 },
     /// Goes on to all of these at once.
-    Fork { first: usize, end: usize },
+    Fork { first: u16, end: u16 },
     /// Goes on where it holds.
     Look { look: Look, next: Id },
     /// It has matched.
@@ -55,6 +65,8 @@ pub(super) struct Program {
     start: Id,
     is_anchored: bool,
     looks: LookMatcher,
+    /// How many steps compiling it counts as.
+    compiling: usize,
 }
 
 impl Program {
@@ -63,23 +75,23 @@ impl Program {
     /// # Errors
     /// What is wrong with it, with its place.
     pub(super) fn compile(text: &str) -> Result<Self, String> {
-        let nfa = automaton(text)?;
-        let program = Self::of(&nfa).ok_or("is too large a regular expression")?;
+        let (nfa, weight) = automaton(text)?;
+        let program = Self::of(&nfa, weight).ok_or("is too large a regular expression")?;
         if program.max_text() < MIN_TEXT {
             return Err(format!(
-                "is too large a regular expression: it has {} states, and may have {}",
-                program.states.len(),
-                states_for(MIN_TEXT)
+                "is too large a regular expression: it has {} states, too many for a text of {MIN_TEXT} bytes",
+                program.states.len()
             ));
         }
         Ok(program)
     }
 
-    fn of(nfa: &NFA) -> Option<Self> {
+    fn of(nfa: &NFA, weight: usize) -> Option<Self> {
         let id = |state: StateID| Id::try_from(state.as_usize()).ok();
         let (mut states, mut ranges, mut forks) = (Vec::new(), Vec::new(), Vec::new());
         for state in nfa.states() {
-            let (first_range, first_fork) = (ranges.len(), forks.len());
+            let place = |length: usize| u16::try_from(length).ok();
+            let (first_range, first_fork) = (place(ranges.len())?, place(forks.len())?);
             states.push(match state {
                 thompson::State::ByteRange { trans } => {
                     State::Byte { low: trans.start, high: trans.end, next: id(trans.next)? }
@@ -88,7 +100,7 @@ impl Program {
                     for trans in &sparse.transitions {
                         ranges.push(Range { low: trans.start, high: trans.end, next: id(trans.next)? });
                     }
-                    State::Ranges { first: first_range, end: ranges.len() }
+                    State::Ranges { first: first_range, end: place(ranges.len())? }
                 }
                 thompson::State::Dense(dense) => {
                     for (byte, next) in (0..=u8::MAX).zip(&dense.transitions) {
@@ -96,28 +108,29 @@ impl Program {
                             ranges.push(Range { low: byte, high: byte, next: id(*next)? });
                         }
                     }
-                    State::Ranges { first: first_range, end: ranges.len() }
+                    State::Ranges { first: first_range, end: place(ranges.len())? }
                 }
                 thompson::State::Look { look, next } => State::Look { look: *look, next: id(*next)? },
                 thompson::State::Union { alternates } => {
                     for alternate in alternates {
                         forks.push(id(*alternate)?);
                     }
-                    State::Fork { first: first_fork, end: forks.len() }
+                    State::Fork { first: first_fork, end: place(forks.len())? }
                 }
                 thompson::State::BinaryUnion { alt1, alt2 } => {
                     forks.extend([id(*alt1)?, id(*alt2)?]);
-                    State::Fork { first: first_fork, end: forks.len() }
+                    State::Fork { first: first_fork, end: place(forks.len())? }
                 }
                 thompson::State::Capture { next, .. } => {
                     forks.push(id(*next)?);
-                    State::Fork { first: first_fork, end: forks.len() }
+                    State::Fork { first: first_fork, end: place(forks.len())? }
                 }
                 thompson::State::Fail => State::Fail,
                 thompson::State::Match { .. } => State::Match,
             });
         }
         Some(Self {
+            compiling: states.len().saturating_add(weight).saturating_mul(COMPILING_STEPS),
             states: states.into(),
             ranges: ranges.into(),
             forks: forks.into(),
@@ -127,9 +140,21 @@ impl Program {
         })
     }
 
-    /// The longest text that it may look at, in bytes: as long as no such text can use up the budget.
+    /// The longest text that it may look at, in bytes: none that long can use up the budget.
     pub(super) fn max_text(&self) -> usize {
-        text_for(self.states.len())
+        let steps = usize::try_from(MAX_STEPS).unwrap_or(0).saturating_sub(self.compiling).saturating_sub(1);
+        // Each state is stepped on once before each byte, and once at the end.
+        steps.checked_div(self.states.len()).unwrap_or(0).saturating_sub(1)
+    }
+
+    /// Whether it is worth its memory to be kept.
+    pub(super) fn is_small(&self) -> bool {
+        self.compiling <= COMPILING_STEPS.saturating_mul(MAX_KEPT)
+    }
+
+    /// Counts that it was compiled.
+    pub(super) fn count(&self, budget: &mut Budget) -> Result<(), Failure> {
+        budget.step(self.compiling)
     }
 
     /// What it needs in memory, in bytes.
@@ -147,11 +172,12 @@ impl Program {
     }
 
     /// Where a state goes with a byte.
+    #[inline]
     fn over(&self, state: Id, byte: u8) -> Option<Id> {
         match self.states.get(usize::from(state))? {
             State::Byte { low, high, next } => (*low..=*high).contains(&byte).then_some(*next),
             State::Ranges { first, end } => {
-                let ranges = self.ranges.get(*first..*end)?;
+                let ranges = self.ranges.get(usize::from(*first)..usize::from(*end))?;
                 let place = ranges.partition_point(|range| range.high < byte);
                 ranges.get(place).filter(|range| range.low <= byte).map(|range| range.next)
             }
@@ -186,17 +212,8 @@ impl Program {
     }
 }
 
-/// How long a text may be for so many states: a state is stepped on once before each byte and once at the end.
-fn text_for(states: usize) -> usize {
-    usize::try_from(MAX_STEPS).unwrap_or(0).checked_div(states).unwrap_or(0).saturating_sub(1)
-}
-
-/// How many states there may be for a text of so many bytes.
-fn states_for(text: usize) -> usize {
-    usize::try_from(MAX_STEPS).unwrap_or(0).checked_div(text.saturating_add(1)).unwrap_or(0)
-}
-
-fn automaton(text: &str) -> Result<NFA, String> {
+/// The automaton, and what its classes weigh beside its states.
+fn automaton(text: &str) -> Result<(NFA, usize), String> {
     let wrong = |what: String, before: usize| {
         let character = text.get(..before).unwrap_or_default().chars().count().saturating_add(1);
         format!("is not a regular expression: {what} (at character {character})")
@@ -206,14 +223,20 @@ fn automaton(text: &str) -> Result<NFA, String> {
         .build()
         .parse(text)
         .map_err(|error| wrong(error.kind().to_string(), error.span().start.offset))?;
-    ascii::prefer(&mut ast, &mut false);
+    let mut seen = ascii::Seen::default();
+    ascii::prefer(&mut ast, &mut false, &mut seen);
+    let weight = usize::try_from(seen.weight()).unwrap_or(usize::MAX);
+    if weight > MAX_WEIGHT {
+        return Err("is too large a regular expression: it has too many Unicode classes".to_owned());
+    }
     let hir = TranslatorBuilder::new()
         .build()
         .translate(text, &ast)
         .map_err(|error| wrong(error.kind().to_string(), error.span().start.offset))?;
     let config =
         thompson::Config::new().which_captures(WhichCaptures::None).nfa_size_limit(Some(MAX_COMPILED_BYTES));
-    thompson::Compiler::new().configure(config).build_from_hir(&hir).map_err(|error| {
+    let nfa = thompson::Compiler::new().configure(config).build_from_hir(&hir);
+    nfa.map(|nfa| (nfa, weight)).map_err(|error| {
         if error.size_limit().is_some() {
             format!("is too large a regular expression: compiled it may have {MAX_COMPILED_BYTES} bytes")
         } else {
@@ -227,7 +250,7 @@ struct Run<'p, 't> {
     program: &'p Program,
     text: &'t str,
     /// For each state the last place, and one, at which it was stepped on.
-    seen: Vec<usize>,
+    seen: Vec<u32>,
     /// The states that wait for the next byte, and those for the one after it.
     now: Vec<Id>,
     next: Vec<Id>,
@@ -244,31 +267,42 @@ impl<'p, 't> Run<'p, 't> {
 
     /// Steps on a state, and on all that it leads to without a byte; whether one of them is the last.
     fn follow(&mut self, state: Id, at: usize) -> bool {
-        let program = self.program;
-        self.pending.push(state);
+        // Most lead nowhere without a byte.
+        if self.step_on(state, at) {
+            return true;
+        }
         while let Some(id) = self.pending.pop() {
-            let place = at.saturating_add(1);
-            match self.seen.get_mut(usize::from(id)) {
-                Some(seen) if *seen != place => *seen = place,
-                _ => continue,
+            if self.step_on(id, at) {
+                return true;
             }
-            self.steps = self.steps.saturating_add(1);
-            match program.states.get(usize::from(id)) {
-                Some(State::Byte { .. } | State::Ranges { .. }) => self.now.push(id),
-                Some(State::Fork { first, end }) => {
-                    self.pending.extend(program.forks.get(*first..*end).unwrap_or_default());
-                }
-                Some(State::Look { look, next }) => {
-                    if program.looks.matches(*look, self.text.as_bytes(), at) {
-                        self.pending.push(*next);
-                    }
-                }
-                Some(State::Match) => {
-                    self.pending.clear();
-                    return true;
-                }
-                Some(State::Fail) | None => {}
+        }
+        false
+    }
+
+    /// Steps on one state; whether it is the last.
+    #[inline]
+    fn step_on(&mut self, id: Id, at: usize) -> bool {
+        let program = self.program;
+        // A text is far shorter than this has room for.
+        let place = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
+        match self.seen.get_mut(usize::from(id)) {
+            Some(seen) if *seen != place => *seen = place,
+            _ => return false,
+        }
+        self.steps = self.steps.saturating_add(1);
+        match program.states.get(usize::from(id)) {
+            Some(State::Byte { .. } | State::Ranges { .. }) => self.now.push(id),
+            Some(State::Fork { first, end }) => {
+                let forks = program.forks.get(usize::from(*first)..usize::from(*end));
+                self.pending.extend(forks.unwrap_or_default());
             }
+            Some(State::Look { look, next }) => {
+                if program.looks.matches(*look, self.text.as_bytes(), at) {
+                    self.pending.push(*next);
+                }
+            }
+            Some(State::Match) => return true,
+            Some(State::Fail) | None => {}
         }
         false
     }
@@ -279,15 +313,9 @@ impl<'p, 't> Run<'p, 't> {
         std::mem::swap(&mut self.now, &mut self.next);
         self.now.clear();
         let waiting = std::mem::take(&mut self.next);
-        let mut has_matched = false;
-        for id in &waiting {
-            if let Some(next) = program.over(*id, byte)
-                && self.follow(next, at.saturating_add(1))
-            {
-                has_matched = true;
-                break;
-            }
-        }
+        let after = at.saturating_add(1);
+        let has_matched =
+            waiting.iter().any(|id| program.over(*id, byte).is_some_and(|next| self.follow(next, after)));
         self.next = waiting;
         has_matched
     }
