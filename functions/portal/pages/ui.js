@@ -118,7 +118,7 @@ export const section = (title, ...children) => {
 /** A filter as it is said. */
 export const filterText = ({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`;
 
-// What could not be evaluated of a subscription's or config's filters, or would be refused now.
+/** What could not be evaluated of a subscription's or config's filters, or would be refused now. */
 export const filterProblem = (errors) => errors && h("p", { class: "problem" },
   errors.lastAt ? [`${errors.message} (`, counted(errors.count, "failure", "failures"), ", last ", time(errors.lastAt), ")"] : errors.message);
 

@@ -54,7 +54,7 @@ impl FilterFailures {
 
     /// Notes failures under the key of an owner's state.
     pub async fn note(&self, owner: Key, failures: Failures) {
-        tracing::info!(owner.key = owner.pk, failures = failures.count, "expressions failed");
+        tracing::debug!(owner.key = owner.pk, failures = failures.count, "expressions failed");
         self.notes.add(owner, Failed { failures, last_at: self.clock.now() }).await;
     }
 

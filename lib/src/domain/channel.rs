@@ -47,6 +47,14 @@ pub fn channel_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// What is wrong with stored rules, each with its place.
+pub fn mistakes(rules: &[ChannelRule]) -> impl Iterator<Item = String> {
+    let told = |(at, rule): (usize, &ChannelRule)| {
+        Some(format!("channelRules[{at}].pattern: {}", rule.pattern.mistake()?))
+    };
+    rules.iter().enumerate().filter_map(told)
+}
+
 /// The channel of a tag: that of the first rule that finds something in it, or else by semantic
 /// versioning, with or without a leading `v`. A release is `stable`. A pre-release has the name of its
 /// first identifier, in lower case and without the number at its end: `1.0.0-rc.1`, `1.0.0-rc1` and

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::channel::ChannelRule;
+use super::channel::{self, ChannelRule};
 use super::fields::Fields;
+use super::filter_errors::add_mistakes;
 use super::ids::{ComponentId, TenantId, TriggerId};
 use super::repository::{Repository, Space};
 use super::trigger::{self, Trigger};
@@ -185,7 +186,7 @@ impl Component {
     /// The component as callers see it: without its triggers, which have an address of their own.
     #[must_use]
     pub fn view(&self) -> Value {
-        json!({
+        let mut view = json!({
             "id": self.id,
             "tenantId": self.tenant_id,
             "name": self.terms.name,
@@ -194,7 +195,9 @@ impl Component {
             "channelRules": self.terms.channel_rules,
             "createdAt": super::timestamp(self.created_at),
             "updatedAt": super::timestamp(self.updated_at),
-        })
+        });
+        add_mistakes(&mut view, channel::mistakes(&self.terms.channel_rules));
+        view
     }
 
     /// What a PATCH is merged onto: what the caller said.

@@ -42,6 +42,14 @@ impl FilterErrors {
     }
 }
 
+/// Adds what is broken to the view of what has no counts of its own: its failures count where the event came in.
+pub(super) fn add_mistakes(view: &mut Value, mistakes: impl Iterator<Item = String>) {
+    let broken = FilterErrors::default().view(mistakes, DateTime::default());
+    if let (Some(members), Some(broken)) = (view.as_object_mut(), broken) {
+        members.insert("filterErrors".to_owned(), broken);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::channel::channel_name;
 use super::expression::{Budget, Node, Pattern, Verdict};
 use super::fields::Fields;
 use super::filter::{self, Filter};
+use super::filter_errors::add_mistakes;
 use super::ids::TriggerId;
 use super::normalised::{EventKind, NormalisedEvent};
 use super::release_name::ReleaseName;
@@ -123,6 +124,7 @@ impl Trigger {
                 object.insert("versionRange".to_owned(), json!(range));
             }
         }
+        add_mistakes(&mut view, self.mistakes());
         view
     }
 
