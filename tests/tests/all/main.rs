@@ -4,6 +4,7 @@ mod breaker;
 mod cli;
 mod delivery;
 mod endpoints;
+mod expressions;
 mod failures;
 mod isolation;
 mod lanes;

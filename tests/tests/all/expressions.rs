@@ -1,0 +1,256 @@
+//! What a tenant writes as an expression is counted: it harms nobody else, and its owner sees what it cost.
+
+use chrono::Duration;
+use end_to_end::careless::Careless;
+use end_to_end::receiver::Receiver;
+use end_to_end::{World, id};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use stella::clock::{Clock as _, SystemClock};
+use stella_local::client::Client;
+use stella_local::stack::{Data, Functions};
+use stella_local::time::Time;
+
+/// Looks at as many states as a regular expression may have, at every byte.
+const WORST_PATTERN: &str = "[01]*1[01]{300}$.";
+
+fn nested(levels: usize) -> Value {
+    (0..levels).fold(json!(1), |value, _| json!([value]))
+}
+
+fn filter(field: &str, operator: &str, value: &Value) -> Value {
+    json!({"field": field, "operator": operator, "value": value})
+}
+
+/// A subscription whose filters use their budget up on `hostile_data`.
+fn hostile(number: usize) -> Value {
+    let filters = if number.is_multiple_of(2) {
+        json!([filter("$..[?@.a != @.b]", "equals", &json!("nowhere"))])
+    } else {
+        json!([filter("$.data.texts[*]", "matches", &json!(WORST_PATTERN))])
+    };
+    json!({"name": format!("hostile {number}"), "url": "pull:", "events": ["release.created"], "filters": filters})
+}
+
+/// Much to walk through, and texts that are as long as the pattern may look at.
+fn hostile_data(world: &World) -> Value {
+    let mut data = world.example("release.created");
+    data["many"] = json!(vec![json!({"a": [0], "b": [0]}); 9_000]);
+    data["texts"] = json!(vec!["1".repeat(800); 40]);
+    data
+}
+
+async fn publish(world: &World, data: &Value) {
+    let answer = world.post("/api/v1/events", &json!({"event": "release.created", "data": data})).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+}
+
+async fn healthy(stranger: &Client, receiver: &Receiver) {
+    let body = json!({"name": "healthy", "url": receiver.url, "events": ["release.created"]});
+    let made = stranger.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+}
+
+async fn publish_as(stranger: &Client, world: &World) {
+    let body = json!({"event": "release.created", "data": world.example("release.created")});
+    let answer = stranger.post("/api/v1/events", &body).await.unwrap();
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+}
+
+/// The `filterErrors` of what is at a path, once there are any.
+async fn filter_errors(world: &World, path: &str) -> Value {
+    for _ in 0..10_000 {
+        let shown = world.get(path).await["data"]["filterErrors"].clone();
+        if shown["count"].as_u64().is_some_and(|count| count > 0) {
+            return shown;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("{path} never had a failure");
+}
+
+#[tokio::test]
+async fn a_tenants_worst_filters_hold_up_no_other_tenants_delivery() {
+    let world = World::held().await;
+    let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
+    healthy(&stranger, &receiver).await;
+    let mut ids = Vec::new();
+    for number in 0..24 {
+        ids.push(id(&world.subscription(&hostile(number)).await));
+    }
+    let data = hostile_data(&world);
+    for _ in 0..10 {
+        publish(&world, &data).await;
+    }
+    publish_as(&stranger, &world).await;
+    // No time goes by: it comes in the round in which it was published.
+    receiver.wait_for(1).await;
+    for (number, what) in
+        [(0, "nodes"), (1, "regular expression steps"), (23, "the tenant's other expressions")]
+    {
+        let path = format!("/api/v1/webhook-subscriptions/{}", ids[number]);
+        let errors = filter_errors(&world, &path).await;
+        let message = errors["message"].as_str().unwrap();
+        assert!(message.starts_with("filters[0] ") && message.contains(what), "{errors}");
+        assert!(errors["lastAt"].is_string(), "{errors}");
+        let listed = world.get("/api/v1/webhook-subscriptions?pageSize=100").await["data"].clone();
+        let listed = listed.as_array().unwrap().iter().find(|row| row["id"] == ids[number]).cloned().unwrap();
+        assert!(listed["filterErrors"]["count"].as_u64() >= Some(1), "{listed}");
+    }
+    assert!(world.get("/api/v1/deliveries").await["data"].as_array().unwrap().is_empty(), "none matched");
+}
+
+#[tokio::test]
+async fn a_stack_starts_again_on_a_hostile_tenants_data_and_remembers_what_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, time) = (Data::Folder(folder.path().to_owned()), Time::manual(SystemClock.now()));
+    let world = World::of(data.clone(), time.clone()).await;
+    let subscription = world.subscription(&hostile(0)).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}", id(&subscription));
+    publish(&world, &hostile_data(&world)).await;
+    filter_errors(&world, &path).await;
+    world.stack.stop().await;
+    let world = World::of(data, time).await;
+    assert_eq!(world.get(&path).await["data"]["filterErrors"]["count"], 1);
+    let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
+    healthy(&stranger, &receiver).await;
+    publish(&world, &hostile_data(&world)).await;
+    publish_as(&stranger, &world).await;
+    receiver.wait_for(1).await;
+    // What failed is over with the next change of what it was of.
+    world.time.advance(Duration::seconds(1));
+    let change = json!({"filters": []});
+    let changed = world.admin.json(Method::PATCH, &path, &change).await.unwrap();
+    assert_eq!(changed.data().get("filterErrors"), None, "{}", changed.body);
+}
+
+#[tokio::test]
+async fn expressions_whose_work_multiplies_are_refused_wherever_they_are_saved_with_their_place() {
+    let world = World::start().await;
+    let component = world.component(&["myorg/myapp"]).await;
+    let paths =
+        ["$..*..*..*..*", "$[*,*,*,*]", "$.data.x[?$.data.x[?@==\"b\"]]", "$[?@..a]", "$[?match(@, 'a')]"];
+    let filters: Vec<Value> = paths.iter().map(|path| filter(path, "exists", &Value::Null)).collect();
+    let mut places: Vec<String> = (0..filters.len()).map(|at| format!("filters[{at}].field")).collect();
+    let patterns = [WORST_PATTERN.replace("300", "3000"), "(a{1000}){1000}".to_owned(), "(".to_owned()];
+    let matching = patterns.iter().map(|pattern| filter("$.tag", "matches", &json!(pattern)));
+    let filters: Vec<Value> = filters.into_iter().chain(matching).collect();
+    places.extend((paths.len()..filters.len()).map(|at| format!("filters[{at}].value")));
+    let refused = async |path: &str, body: &Value, places: &[String]| {
+        let answer = world.post(path, body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+        let mut named: Vec<String> = answer.body["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["field"].as_str().unwrap().to_owned())
+            .collect();
+        named.sort_unstable();
+        assert_eq!(named, places, "{}", answer.body);
+    };
+    let body = json!({"name": "a", "url": "pull:", "events": ["*"], "filters": filters});
+    refused("/api/v1/webhook-subscriptions", &body, &places).await;
+    let body = json!({"event": "release.created", "filters": filters});
+    refused("/api/v1/webhook-subscriptions/preview", &body, &places).await;
+    let body = json!({"name": "a", "type": "registry-push", "provider": "dockerhub", "filters": filters});
+    refused("/api/v1/webhook-configs", &body, &places).await;
+    let body = json!({"name": "a", "on": "release", "filters": filters, "tagPattern": patterns[0]});
+    let with_pattern: Vec<String> = places.iter().cloned().chain(["tagPattern".to_owned()]).collect();
+    refused(&format!("/api/v1/components/{component}/triggers"), &body, &with_pattern).await;
+    let body = json!({"name": "a", "type": "generic", "provider": "generic",
+        "mapping": {"repository": "$..*..*..*", "tag": "$.tag"}});
+    refused("/api/v1/webhook-configs", &body, &["mapping.repository".to_owned()]).await;
+    let body = json!({"name": "b", "repositories": ["a/b"], "channelRules": [{"pattern": patterns[1], "channel": "a"}]});
+    refused("/api/v1/components", &body, &["channelRules[0].pattern".to_owned()]).await;
+}
+
+#[tokio::test]
+async fn data_is_published_up_to_thirty_two_levels_and_looked_at_to_its_end() {
+    let world = World::start().await;
+    let deep = format!("$.data.deep{}", "[0]".repeat(31));
+    let filters = json!([filter(&deep, "equals", &json!(1))]);
+    let receiver = Receiver::accepting().await;
+    let body =
+        json!({"name": "deep", "url": receiver.url, "events": ["release.created"], "filters": filters});
+    world.subscription(&body).await;
+    let mut data = world.example("release.created");
+    data["deep"] = nested(31);
+    publish(&world, &data).await;
+    receiver.wait_for(1).await;
+    data["deep"] = nested(32);
+    let answer = world.post("/api/v1/events", &json!({"event": "release.created", "data": data})).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.body["errors"][0]["field"], "data", "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_viewers_previews_cost_their_budget_and_say_what_failed() {
+    let world = World::start().await;
+    let made = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
+    let viewer = world.admin.with_key(made.data()["key"].as_str().unwrap());
+    let asked = async |data: &Value| {
+        let filters =
+            json!([filter("$..*", "equals", &json!("nowhere")), filter("event", "exists", &json!(true))]);
+        let body = json!({"event": "release.created", "filters": filters, "data": data});
+        viewer.post("/api/v1/webhook-subscriptions/preview", &body).await.unwrap()
+    };
+    let large = asked(&json!(vec![json!([[1, 2], [3, 4]]); 9_000])).await;
+    assert_eq!(large.status, StatusCode::OK, "{}", large.body);
+    assert_eq!((&large.data()["matched"], &large.data()["filters"]), (&json!(false), &json!([false, false])));
+    assert_eq!(large.data()["filterErrors"][0]["field"], "filters[0]");
+    let deep = asked(&nested(110)).await;
+    assert_eq!(
+        (deep.status, &deep.body["errors"][0]["field"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("data"))
+    );
+}
+
+#[tokio::test]
+async fn what_fails_of_a_config_or_its_triggers_is_shown_at_the_config() {
+    let world = World::start().await;
+    let component = world.component(&["myorg/myapp"]).await;
+    let body = json!({"name": "mapped", "type": "generic", "provider": "generic",
+        "mapping": {"repository": "$..repository", "tag": "$.tag"}});
+    let mapped = world.config(&body).await;
+    let path = format!("/api/v1/webhook-configs/{}", id(&mapped));
+    let answer = world.push(&mapped, &[], &nested(110).to_string()).await;
+    assert_eq!(
+        (answer.status, &answer.body["action"]),
+        (StatusCode::OK, &json!("ignored")),
+        "{}",
+        answer.body
+    );
+    let errors = filter_errors(&world, &path).await;
+    assert_eq!(errors["message"], "mapping.repository would have to look more than 32 levels deep");
+    let listed = world.get("/api/v1/webhook-configs").await["data"][0]["filterErrors"].clone();
+    assert_eq!(listed, errors);
+
+    let filters = json!([filter("$.payload.text", "matches", &json!(WORST_PATTERN))]);
+    let trigger = json!({"name": "hungry", "on": "artifact.pushed", "filters": filters});
+    let trigger = world.trigger(&component, &trigger).await;
+    let body = json!({"name": "plain", "type": "generic", "provider": "generic"});
+    let plain = world.config(&body).await;
+    let push = json!({"repository": "myorg/myapp", "tag": "v1", "text": "1".repeat(200_000)});
+    let path = format!("/api/v1/webhook-configs/{}", id(&plain));
+    let preview = world.post(&format!("{path}/preview"), &json!({ "body": push })).await;
+    let reason = preview.data()["decisions"][0]["reason"].clone();
+    let answer = world.push(&plain, &[], &push.to_string()).await;
+    assert_eq!((&answer.body["versionsAdded"], &answer.body["triggersActivated"]), (&json!(1), &json!(0)));
+    let errors = filter_errors(&world, &path).await;
+    let expected = format!("trigger {trigger}: filters[0] would have to look at a longer text");
+    assert!(errors["message"].as_str().unwrap().starts_with(&expected), "{errors}");
+    assert!(reason.as_str().unwrap().starts_with(&expected), "{reason}");
+}
+
+#[tokio::test]
+async fn a_filter_that_fails_as_a_missed_event_is_made_good_is_counted_too() {
+    let functions = Functions::ours().with("fanout", |_| async { Ok(Careless) });
+    let world = World::with(functions, Time::manual(SystemClock.now())).await;
+    let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
+    healthy(&stranger, &receiver).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&hostile(0)).await));
+    publish(&world, &hostile_data(&world)).await;
+    publish_as(&stranger, &world).await;
+    world.pass(Duration::minutes(6), &receiver, 1).await;
+    assert_eq!(filter_errors(&world, &path).await["count"], 1);
+}
