@@ -11,6 +11,7 @@
 )]
 
 mod cpu;
+mod expressions;
 mod history;
 mod load;
 mod own_threads;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::cpu::{calibration, resident_mib, spent};
+use crate::expressions::expressions;
 use crate::history;
 use crate::load::{Load, Outcome};
 use crate::own_threads::{self, NAME};
@@ -80,6 +81,9 @@ pub async fn all(only: &str) -> Vec<Row> {
     }
     if is_wanted("rate") {
         rows.push(rate().await);
+    }
+    if is_wanted("expressions") {
+        rows.extend(expressions().await);
     }
     if is_wanted("neighbours") {
         rows.extend(neighbours().await);
