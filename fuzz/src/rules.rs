@@ -8,6 +8,7 @@ use stella::domain::address::{self, Host};
 use stella::domain::component::{self, Component};
 use stella::domain::delivery::Delivery;
 use stella::domain::event::Event;
+use stella::domain::expression::{Budget, MAX_STEPS, MAX_VISITS, Node, Path, Pattern, Verdict};
 use stella::domain::fields::Fields;
 use stella::domain::filter::Filter;
 use stella::domain::headers::CustomHeaders;
@@ -22,8 +23,9 @@ use stella::domain::webhook::{self, Config};
 use stella::domain::{recovery, trigger};
 
 /// Every rule by the name of its target.
-pub(crate) const ALL: [(&str, fn(&str)); 7] = [
+pub(crate) const ALL: [(&str, fn(&str)); 8] = [
     ("rule_bodies", bodies),
+    ("rule_expressions", expressions),
     ("rule_filters", filters),
     ("rule_headers", headers),
     ("rule_items", items),
@@ -39,9 +41,58 @@ fn filters(input: &str) {
     let document: Value = serde_json::from_str(document).unwrap_or(Value::Null);
     let mut fields = Fields::of(&filter);
     let Some(read) = Filter::parse(&mut fields) else { return };
-    let first = read.matches(&document);
+    let first = evaluate(&read, &document);
     let again: Filter = serde_json::from_value(serde_json::to_value(&read).expect("a filter")).expect("a filter");
-    assert_eq!(again.matches(&document), first, "a filter means the same when it is read again");
+    assert_eq!(evaluate(&again, &document), first, "a filter means the same when it is read again");
+}
+
+fn evaluate(filter: &Filter, document: &Value) -> Verdict {
+    let mut budget = Budget::default();
+    let verdict = filter.verdict(Node::Value(document), &mut budget);
+    assert_within(&budget);
+    verdict
+}
+
+fn assert_within(budget: &Budget) {
+    let (visits, steps) = budget.spent();
+    assert!(visits <= MAX_VISITS && steps <= MAX_STEPS, "{visits} visits, {steps} steps");
+}
+
+/// A JSONPath, a line break, a regular expression, a line break, and the document or text that they look at. It looks
+/// for worse expressions than are known: none may do more than its budget, nor answer otherwise with a smaller one.
+fn expressions(input: &str) {
+    let mut parts = input.splitn(3, '\n');
+    let (path, pattern, text) = (parts.next(), parts.next(), parts.next());
+    let text = text.unwrap_or_default();
+    if let Some(path) = path.and_then(|path| Path::json(path).ok()) {
+        let document = serde_json::from_str(text).unwrap_or_else(|_| many(text));
+        agree(|budget| path.any(Node::Value(&document), budget, |node, _| Ok(node.text() == Some("nowhere"))).into());
+    }
+    if let Some(pattern) = pattern.and_then(|pattern| Pattern::parse(pattern).ok()) {
+        assert!(pattern.max_text() >= 512);
+        agree(|budget| pattern.verdict(text, budget));
+        let longest = text.repeat(pattern.max_text().checked_div(text.len()).unwrap_or(0));
+        agree(|budget| match pattern.verdict(&longest, budget) {
+            Verdict::Failed(failure) => panic!("a text of {} bytes fails: {failure}", longest.len()),
+            verdict => verdict,
+        });
+    }
+}
+
+/// A large document of the letters of a text.
+fn many(text: &str) -> Value {
+    let letters: Vec<Value> = text.chars().take(64).map(|letter| json!({"a": letter.to_string(), "b": [letter.to_string()]})).collect();
+    json!(vec![Value::from(letters); 500])
+}
+
+/// The answer with a whole budget is the answer with a part of it, or that says that it was not enough.
+fn agree(evaluate: impl Fn(&mut Budget) -> Verdict) {
+    let mut whole = Budget::default();
+    let verdict = evaluate(&mut whole);
+    assert_within(&whole);
+    let (visits, steps) = whole.spent();
+    let mut enough = Budget::of(visits, steps);
+    assert_eq!(evaluate(&mut enough), verdict, "what was spent is enough");
 }
 
 /// A retry policy, a line break, and what a receiver says of when to come again.
