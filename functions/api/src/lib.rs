@@ -111,9 +111,9 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
         dead_letters: DeadLetters::of(&environment, &sqs)?,
         subscriptions,
         configs: Configs::new(store.clone(), keyring.clone(), policy, &integration_key),
-        keyring,
         components: Components::new(store.clone()),
-        intake: Intake::new(store.clone()),
+        intake: Intake::of(&environment, &store, &keyring)?,
+        keyring,
         public_url: environment.variable("PUBLIC_URL").map(str::to_owned),
         pulls: Pulls::new(
             store.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
@@ -19,6 +19,7 @@ use stella::domain::subscription::{self, Subscription};
 use stella::error::{Error, Kind};
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
+use stella::web::gateway::Origin;
 use stella::web::idempotency::Made;
 use stella::web::request::{self, Body, ListQuery, New};
 use stella::web::{data, page};
@@ -129,10 +130,15 @@ async fn view(api: &Api, subscription: &Subscription, minted: Option<String>) ->
     Ok(view)
 }
 
-async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {
+async fn create(
+    State(api): State<Arc<Api>>,
+    Admin(caller): Admin,
+    Extension(origin): Extension<Origin>,
+    new: New,
+) -> Result<Response, Error> {
     let act = async |id| {
         let (made, minted) =
-            api.subscriptions.create(caller.tenant, id, &new.wanted, api.clock.now()).await?;
+            api.subscriptions.create(caller.tenant, id, &new.wanted, &origin, api.clock.now()).await?;
         let shows_secret = minted.is_some();
         Ok(Made { status: StatusCode::CREATED, data: view(&api, &made, minted).await?, shows_secret })
     };
@@ -165,10 +171,11 @@ async fn change(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
     Path(id): Path<String>,
+    Extension(origin): Extension<Origin>,
     change: Change,
 ) -> Result<Response, Error> {
     let (id, now) = (request::id(&id)?, api.clock.now());
-    let (after, minted) = api.subscriptions.change(caller.tenant, id, &change, now).await?;
+    let (after, minted) = api.subscriptions.change(caller.tenant, id, &change, &origin, now).await?;
     Ok(data(StatusCode::OK, &view(&api, &after, minted).await?))
 }
 

@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use stella::app::filter_failures::FilterFailures;
+use stella::app::intake::Intake;
 use stella::app::known_configs::KnownConfigs;
 use stella::app::receive::{Incoming, Receive};
 use stella::app::tally::Tally;
@@ -59,13 +60,14 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let client = aws.secrets_manager();
     let integration_key = secrets::read(&client, environment.required("INTEGRATION_SECRET_ID")?).await?;
     let stage = environment.required("STAGE")?;
+    let intake = Intake::of(&environment, &store, &keyring)?;
     let configs = KnownConfigs::new(store.clone(), keyring, client, stage, &integration_key);
     let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
     let per_second = environment.number("INBOUND_RATE_LIMIT")?;
     let metrics = Metrics::of(&environment);
     let tally = Tally::new(&store, environment.clock());
     let failures = FilterFailures::new(&store, environment.clock());
-    let receive = Receive::new(store, configs, issuers, later, per_second, metrics, tally, failures);
+    let receive = Receive::new(intake, configs, issuers, later, per_second, metrics, tally, failures);
     let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
 }

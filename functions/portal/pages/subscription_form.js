@@ -88,6 +88,7 @@ function subscriptionForm(found, types, done) {
       }),
       integer({ name: "timeout", label: "Timeout, milliseconds", min: 100, max: 30000, value: terms.timeout, help: "For a whole attempt, connecting and the answer's body included." }),
       integer({ name: "rateLimitPerSecond", label: "At most so many attempts a second", min: 1, max: 10000, value: terms.rateLimitPerSecond, placeholder: "no limit" }),
+      toggle({ name: "allowSelf", label: "May call an inbound address of this deployment", value: terms.allowSelf, help: "What is delivered there comes back in, three hops far at most." }),
       toggle({ name: "enabled", label: "Enabled", value: terms.enabled })),
   ];
   const act = (values) => {

@@ -10,6 +10,7 @@ use crate::domain::delivery::{Attempt, DeliveryId};
 use crate::domain::event::body;
 use crate::domain::event_type::EventType;
 use crate::domain::headers::{REDACTED, redact};
+use crate::domain::lineage;
 use crate::domain::outcome::{Outcome, Verdict};
 use crate::domain::signature::{self, SigningSecret};
 use crate::domain::subscription::{self, AuthType, Subscription};
@@ -34,6 +35,8 @@ pub struct Sending<'a> {
     pub event: EventType,
     /// The event's data as JSON text.
     pub data: &'a str,
+    /// How many hops the event has come.
+    pub hops: u32,
     /// From 1.
     pub number: u32,
     /// Which schedule it belongs to.
@@ -137,8 +140,10 @@ impl Sender {
         sending: &Sending<'_>,
         at: DateTime<Utc>,
     ) -> Result<Composed, Error> {
+        let lineage = self.keyring.lineage().await?.sign(sending.hops);
         let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
-        let headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
+        let mut headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
+        headers.push((lineage::HEADER.to_owned(), lineage));
         Ok(Composed { headers, body })
     }
 

@@ -115,7 +115,7 @@ impl Configs {
             Error::unprocessable(vec![FieldError { field, message }])
         };
         let target = Target::vet(issuer, &self.policy).map_err(wrong)?;
-        guard::check(&target, &self.policy).await.map_err(wrong)
+        guard::check(&target, &self.policy).await.map(|_| ()).map_err(wrong)
     }
 
     async fn replace(&self, before: &Config, after: &Config) -> Result<(), Error> {

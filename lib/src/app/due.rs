@@ -38,6 +38,7 @@ pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: De
         ticket: ticket(),
         due: None,
         data: Some(event.data.clone()).filter(|data| data.len() <= MAX_INLINE_BYTES),
+        hops: event.hops,
     }
 }
 
@@ -68,6 +69,7 @@ pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue>
         ticket: ticket(),
         due,
         data: None,
+        hops: 0,
     })
 }
 

@@ -11,20 +11,27 @@ use serde::{Deserialize, Serialize};
 
 use super::components::Components;
 use super::filter_failures::FilterFailures;
+use super::lineages::Lineages;
+use super::push::{Halt, Push};
+use super::release_rate::ReleaseRate;
 use crate::chance;
 use crate::domain::component::Component;
 use crate::domain::decision::{Decision, decide};
 use crate::domain::expression::{Budget, Failures};
 use crate::domain::filter;
 use crate::domain::ids::{ComponentId, EventId, ReceiptId};
+use crate::domain::lineage::{MAX_HOPS, TOO_MANY_HOPS};
 use crate::domain::normalised::NormalisedEvent;
 use crate::domain::receipt::{Action, Answer, DUPLICATE_DAYS, EventResult, Figures, SAME_BODY_MINUTES, Seen};
+use crate::domain::release_rate::Turn;
 use crate::domain::tries;
 use crate::domain::version::{Source, TagState, place, version_tag};
 use crate::domain::webhook::Config;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::inbound::identity::{By, Identity, identities};
 use crate::inbound::{Found, Parsed};
+use crate::secrets::keyring::Keyring;
 use crate::store::{Commit, Key, Store, Transaction, keys, table};
 
 /// How often a decision is taken anew because others wrote in between.
@@ -36,6 +43,8 @@ pub struct Intake {
     components: Components,
     /// Where failures of expressions are counted; a person who replays a request sees them.
     failures: Option<FilterFailures>,
+    lineages: Lineages,
+    rate: ReleaseRate,
 }
 
 /// The mark that a release of its identity was made.
@@ -55,6 +64,9 @@ struct Case<'a> {
     /// What a repetition is known by, the content first.
     identities: &'a [Identity],
     source: Source,
+    /// How many hops the push has come.
+    hops: u32,
+    turn: Option<Turn>,
     now: DateTime<Utc>,
 }
 
@@ -67,10 +79,18 @@ enum Outcome {
 }
 
 impl Intake {
-    /// Takes into these tables.
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { components: Components::new(store.clone()), store, failures: None }
+    /// Takes into these tables, by the keys of this keyring.
+    ///
+    /// # Errors
+    /// A fault when a variable is missing.
+    pub fn of(environment: &Environment, store: &Store, keyring: &Keyring) -> Result<Self, Error> {
+        Ok(Self {
+            store: store.clone(),
+            components: Components::new(store.clone()),
+            failures: None,
+            lineages: Lineages::new(keyring.clone()),
+            rate: ReleaseRate::of(environment, store)?,
+        })
     }
 
     /// Also counts the expressions that fail.
@@ -79,31 +99,35 @@ impl Intake {
         Self { failures: Some(failures), ..self }
     }
 
+    /// The tables that it takes into.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Takes in everything that a request says.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is; what was done is done, and doing it again does the rest.
-    pub async fn take(
-        &self,
-        config: &Config,
-        parsed: &Parsed,
-        body_hash: &str,
-        receipt: ReceiptId,
-        now: DateTime<Utc>,
-    ) -> Result<Answer, Error> {
-        self.count(config, parsed.failures.clone()).await;
-        let events = match &parsed.found {
+    /// Unavailable when DynamoDB is, or that its turn is later; what was done is done, and doing it again does the
+    /// rest.
+    pub async fn take(&self, push: &Push<'_>) -> Result<Answer, Halt> {
+        self.count(push.config, push.parsed.failures.clone()).await;
+        let events = match &push.parsed.found {
             Found::Ping => return Ok(Answer::Pong),
             Found::Handshake { validation_code } => return Ok(Answer::Handshake(validation_code.clone())),
             Found::Uninteresting(reason) => return Ok(Answer::Ignored(reason.clone())),
             Found::Events(events) => events,
         };
+        let hops = self.lineages.hops(push.headers, push.now).await?;
+        if hops > MAX_HOPS {
+            return Ok(Answer::Ignored(TOO_MANY_HOPS.to_owned()));
+        }
         let mut results = Vec::new();
         for (index, event) in events.iter().enumerate() {
             let mut budget = Budget::default();
-            let identities = identities(parsed.delivery_id.as_deref(), event, body_hash, index);
-            let actions = self.event(config, parsed, event, &identities, receipt, &mut budget, now).await?;
-            self.count(config, budget.take_failures()).await;
+            let delivery_id = push.parsed.delivery_id.as_deref();
+            let identities = identities(delivery_id, event, push.body_hash, index);
+            let actions = self.event(push, hops, event, &identities, &mut budget).await?;
+            self.count(push.config, budget.take_failures()).await;
             for action in actions {
                 results.push(EventResult {
                     kind: event.kind,
@@ -115,7 +139,7 @@ impl Intake {
             // One request's expressions never hold up the others for longer than one event's.
             tokio::task::yield_now().await;
         }
-        Ok(Answer::Results(tries::as_of_one(results, receipt)))
+        Ok(Answer::Results(tries::as_of_one(results, push.receipt)))
     }
 
     /// Counts expressions that failed at the config, where whoever wrote them looks.
@@ -125,17 +149,15 @@ impl Intake {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an event of a request, and what is known of both")]
     async fn event(
         &self,
-        config: &Config,
-        parsed: &Parsed,
+        push: &Push<'_>,
+        hops: u32,
         event: &NormalisedEvent,
         identities: &[Identity],
-        receipt: ReceiptId,
         budget: &mut Budget,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Action>, Error> {
+    ) -> Result<Vec<Action>, Halt> {
+        let Push { config, parsed, .. } = *push;
         let ignored = |reason: &str| Ok(vec![Action::Ignored { reason: reason.to_owned() }]);
         if let Err(reason) = admit(config, parsed, event, budget) {
             return ignored(&reason);
@@ -151,17 +173,20 @@ impl Intake {
                 parsed,
                 event,
                 component,
-                receipt,
+                receipt: push.receipt,
                 identities,
                 source: Source::of(config.id, config.terms.provider.name(), event),
-                now,
+                hops,
+                turn: push.turn,
+                now: push.now,
             };
             actions.push(self.case(&case, budget).await?);
         }
         Ok(actions)
     }
 
-    async fn case(&self, case: &Case<'_>, budget: &mut Budget) -> Result<Action, Error> {
+    async fn case(&self, case: &Case<'_>, budget: &mut Budget) -> Result<Action, Halt> {
+        let mut granted = 0_usize;
         let mut released: BTreeSet<String> = BTreeSet::new();
         let before = budget.clone();
         for attempt in 1..=MOST_TRIES {
@@ -171,18 +196,36 @@ impl Intake {
             let mut decision = case.decide(current.as_ref(), budget);
             decision.releases.retain(|planned| !released.contains(&planned.identity));
             if decision.releases.is_empty() && decision.state().is_none() {
-                return self.nothing_new(case, &decision, current.as_ref()).await;
+                return Ok(self.nothing_new(case, &decision, current.as_ref()).await?);
             }
+            let wanted = decision.releases.len();
+            if let Some(turn) = self.turn(case, wanted.saturating_sub(granted)).await? {
+                // What was done before is not done again, and waits for nothing.
+                let seen = self.repeated(case, decision.state()).await?;
+                return seen.map(duplicate).ok_or(Halt::Wait(turn));
+            }
+            granted = granted.max(wanted);
             match self.write(case, &decision, current.as_ref()).await {
                 Ok(Outcome::Written(figures)) => return Ok(Action::Processed(figures)),
                 Ok(Outcome::Repeated(seen)) => return Ok(duplicate(seen)),
                 Ok(Outcome::Overtaken(identities)) => released.extend(identities),
                 // Another transaction is at the same items: it is over in a moment.
                 Err(error) if error.is_transient() && attempt < 3 => tokio::time::sleep(pause()).await,
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(Error::unavailable("a component is written by too many at once"))
+        Err(Error::unavailable("a component is written by too many at once").into())
+    }
+
+    /// When so many releases may be made, if not now.
+    async fn turn(&self, case: &Case<'_>, releases: usize) -> Result<Option<Turn>, Error> {
+        let component = case.component.id;
+        let has_waited = case.turn.is_some_and(|turn| turn.allows(component, case.now));
+        if releases == 0 || has_waited {
+            return Ok(None);
+        }
+        let releases = u32::try_from(releases).unwrap_or(u32::MAX);
+        self.rate.take(case.config.tenant_id, component, releases, case.now).await
     }
 
     /// Where the event's tag points now.
@@ -227,18 +270,26 @@ impl Intake {
         decision: &Decision,
         current: Option<&TagState>,
     ) -> Result<Action, Error> {
-        let places: Vec<Key> = case.seen(current).into_iter().map(|(key, _)| key).collect();
-        for item in self.store.deliveries.get_many(&places).await? {
-            let seen: Seen = table::read(item)?;
-            if seen.live_until > case.event.received_at.timestamp() {
-                return Ok(duplicate(seen));
-            }
+        if let Some(seen) = self.repeated(case, current).await? {
+            return Ok(duplicate(seen));
         }
         if decision.change.is_none() {
             let reason = decision.reason.unwrap_or("Nothing of interest").to_owned();
             return Ok(Action::Ignored { reason });
         }
         Ok(Action::Processed(Figures { component_id: Some(case.component.id), ..Figures::default() }))
+    }
+
+    /// The record of which a case is a repetition, where its tag is, or comes to be, in this state.
+    async fn repeated(&self, case: &Case<'_>, state: Option<&TagState>) -> Result<Option<Seen>, Error> {
+        let places: Vec<Key> = case.seen(state).into_iter().map(|(key, _)| key).collect();
+        for item in self.store.deliveries.get_many(&places).await? {
+            let seen: Seen = table::read(item)?;
+            if seen.live_until > case.event.received_at.timestamp() {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
     }
 
     async fn write(
@@ -337,7 +388,12 @@ impl Case<'_> {
     fn decide(&self, current: Option<&TagState>, budget: &mut Budget) -> Decision {
         let mint = || EventId::mint(self.now, chance::bytes()).uuid();
         let payload = &self.parsed.payload;
-        decide(self.component, self.event, payload, current, &self.source, budget, self.now, mint)
+        let (now, source) = (self.now, &self.source);
+        let mut decision = decide(self.component, self.event, payload, current, source, budget, now, mint);
+        for planned in &mut decision.releases {
+            planned.event.hops = self.hops;
+        }
+        decision
     }
 }
 

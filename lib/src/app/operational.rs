@@ -31,7 +31,8 @@ pub async fn exhausted(store: &Store, row: &Delivery, subscription: &Subscriptio
         "subscription": {"id": subscription.id, "name": subscription.terms.name},
     });
     let cause = format!("{}#{}", row.id, row.generation);
-    raise(store, row.tenant_id, EventType::DeliveryExhausted, &cause, last.at, &data).await
+    let told = Told { kind: EventType::DeliveryExhausted, cause: &cause, at: last.at, data, hops: row.hops };
+    raise(store, row.tenant_id, &told).await
 }
 
 /// The service disabled a subscription.
@@ -46,19 +47,23 @@ pub async fn disabled(store: &Store, subscription: &Subscription) -> Result<(), 
         "disabledAt": timestamp(at),
     });
     let cause = format!("{}#{}", subscription.id, subscription.revision);
-    raise(store, subscription.tenant_id, EventType::SubscriptionDisabled, &cause, at, &data).await
+    let told = Told { kind: EventType::SubscriptionDisabled, cause: &cause, at, data, hops: 0 };
+    raise(store, subscription.tenant_id, &told).await
 }
 
-async fn raise(
-    store: &Store,
-    tenant: TenantId,
+/// What an event tells.
+struct Told<'a> {
     kind: EventType,
-    cause: &str,
+    cause: &'a str,
     at: DateTime<Utc>,
-    data: &Value,
-) -> Result<(), Error> {
+    data: Value,
+    /// How many hops the delivery's event had come that it is about.
+    hops: u32,
+}
+
+async fn raise(store: &Store, tenant: TenantId, told: &Told<'_>) -> Result<(), Error> {
     let mut is_named = false;
-    for pattern in kind.patterns() {
+    for pattern in told.kind.patterns() {
         let partition = keys::event_pattern(tenant, &pattern.to_string());
         let found: Vec<Subscription> = store.core.all(&partition, "SUBSCRIPTION#").await?;
         is_named |= !found.is_empty();
@@ -66,10 +71,10 @@ async fn raise(
     if !is_named {
         return Ok(());
     }
-    let hash: [u8; 32] = Sha256::digest(format!("{} {cause}", kind.name())).into();
-    let id = EventId::mint(at, hash.first_chunk().copied().unwrap_or_default());
-    store.note_event_day(tenant, at.date_naive()).await?;
-    let event = Event::new(id, tenant, kind, at, data);
+    let hash: [u8; 32] = Sha256::digest(format!("{} {}", told.kind.name(), told.cause)).into();
+    let id = EventId::mint(told.at, hash.first_chunk().copied().unwrap_or_default());
+    store.note_event_day(tenant, told.at.date_naive()).await?;
+    let event = Event::new(id, tenant, told.kind, told.at, &told.data).after(told.hops);
     let _: Created<Event> = store.core.create(&keys::event(tenant, id), &event).await?;
     Ok(())
 }

@@ -133,8 +133,14 @@ impl Pulls {
             return Ok(None);
         };
         let number = row.attempts.saturating_add(1);
-        let sending =
-            Sending { id: row.id, event: event.event, data: &event.data, number, generation: row.generation };
+        let sending = Sending {
+            id: row.id,
+            event: event.event,
+            data: &event.data,
+            hops: event.hops,
+            number,
+            generation: row.generation,
+        };
         let request = self.sender.compose(subscription, &sending, now).await?;
         let until = pull::fetched_until(subscription.terms.timeout, now);
         row.await_reader(keys::pull(row.tenant_id, row.subscription_id), until);

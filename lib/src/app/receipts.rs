@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::intake::Intake;
+use super::push::{Halt, Push};
 use crate::chance;
 use crate::domain::ids::ReceiptId;
 use crate::domain::message::QueuedRequest;
@@ -173,7 +174,16 @@ pub async fn replay(
     let verified = Verified::was_verified_before(&headers, &kept.body);
     let parsed = inbound::read(config, &verified, receipt.received_at)?;
     let id = ReceiptId::mint(now, chance::bytes());
-    let answer = intake.take(config, &parsed, &verified.body_hash(), id, now).await?;
+    let push = Push {
+        config,
+        parsed: &parsed,
+        headers: &headers,
+        body_hash: &verified.body_hash(),
+        receipt: id,
+        turn: None,
+        now,
+    };
+    let answer = intake.take(&push).await.map_err(|halt| not_now(halt, now))?;
     let logged = Logged {
         id,
         config,
@@ -185,6 +195,18 @@ pub async fn replay(
     };
     write(store, logged, &answer).await;
     Ok((id, answer))
+}
+
+/// Whoever replays a request waits for a turn of its own.
+fn not_now(halt: Halt, now: DateTime<Utc>) -> Error {
+    match halt {
+        Halt::Failed(error) => error,
+        Halt::Wait(turn) => {
+            let seconds = turn.at.signed_duration_since(now).num_seconds().max(1);
+            let text = "The component makes as many releases as it may in a minute";
+            Error::limited(text, u32::try_from(seconds).unwrap_or(u32::MAX))
+        }
+    }
 }
 
 /// Headers as they were kept, to be read again.

@@ -6,13 +6,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use tokio::sync::Mutex;
 
+use super::due::hop;
 use super::filter_failures::FilterFailures;
 use super::intake::Intake;
 use super::known_configs::KnownConfigs;
+use super::push::{Halt, Push};
 use super::receipts;
 use super::rejections;
 use super::tally::Tally;
@@ -32,7 +34,7 @@ use crate::inbound::verify::{Live, Request, Unverified, Verified, bearer, verify
 use crate::log_error;
 use crate::metrics::Metrics;
 use crate::outbound::issuers::Issuers;
-use crate::queue::{MAX_DELAY_SECONDS, Outgoing, Queue};
+use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
 /// The largest body that is taken, in bytes.
@@ -83,7 +85,7 @@ impl Receive {
     /// many requests a second, in this environment.
     #[must_use]
     pub fn new(
-        store: Store,
+        intake: Intake,
         configs: KnownConfigs,
         issuers: Issuers,
         later: Queue,
@@ -94,10 +96,10 @@ impl Receive {
     ) -> Self {
         Self {
             metrics,
-            intake: Intake::new(store.clone()).counting(failures.clone()),
+            store: intake.store().clone(),
+            intake: intake.counting(failures.clone()),
             failures,
             tally,
-            store,
             configs,
             issuers,
             later,
@@ -140,10 +142,18 @@ impl Receive {
         let receipt = ReceiptId::mint(now, chance::bytes());
         let parsed = inbound::read(&config, &verified, now)?;
         let hash = verified.body_hash();
-        let answer = match self.intake.take(&config, &parsed, &hash, receipt, now).await {
+        let push = Push {
+            config: &config,
+            parsed: &parsed,
+            headers: &incoming.headers,
+            body_hash: &hash,
+            receipt,
+            turn: None,
+            now,
+        };
+        let answer = match self.intake.take(&push).await {
             Ok(answer) => answer,
-            Err(error) => {
-                log_error!(WARN, error, "a request is queued", config.id = %config.id);
+            Err(halt) => {
                 let request = QueuedRequest {
                     tenant_id: config.tenant_id,
                     config_id: config.id,
@@ -152,10 +162,11 @@ impl Receive {
                     headers: queued_headers(&incoming.headers, &config),
                     body: STANDARD.encode(receipts::pack(&incoming.body)?),
                     ip: incoming.ip.clone(),
-                    tries: 1,
+                    tries: 0,
                     due: None,
+                    turn: None,
                 };
-                self.queue(&request, &config, now).await?;
+                self.put_off(request, &config, halt, now).await?;
                 Answer::Queued
             }
         };
@@ -194,16 +205,24 @@ impl Receive {
         let verified = Verified::was_verified_before(&headers, &body);
         let outcome = match inbound::read(&config, &verified, queued.received_at) {
             Ok(parsed) => {
-                let hash = verified.body_hash();
-                self.intake.take(&config, &parsed, &hash, queued.receipt_id, now).await
+                let push = Push {
+                    config: &config,
+                    parsed: &parsed,
+                    headers: &headers,
+                    body_hash: &verified.body_hash(),
+                    receipt: queued.receipt_id,
+                    turn: queued.turn,
+                    now,
+                };
+                self.intake.take(&push).await
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         };
         match outcome {
             Ok(answer) => receipts::settle(&self.store, &queued, &answer).await,
             // It is what it was: no later try reads it otherwise, or has it written. The receipt says so, and what
             // cannot be written is a dead letter.
-            Err(error) if is_final(error.kind) => {
+            Err(Halt::Failed(error)) if is_final(error.kind) => {
                 log_error!(
                     ERROR, error, "a queued request is set aside",
                     tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id
@@ -212,11 +231,7 @@ impl Receive {
                 receipts::settle(&self.store, &queued, &Answer::Ignored(reason)).await?;
                 if error.kind == Kind::Refused { Err(error) } else { Ok(()) }
             }
-            Err(error) => {
-                log_error!(WARN, error, "a queued request failed again", attempt.number = queued.tries);
-                let again = QueuedRequest { tries: queued.tries.saturating_add(1), ..queued };
-                self.queue(&again, &config, now).await
-            }
+            Err(halt) => self.put_off(queued, &config, halt, now).await,
         }
     }
 
@@ -310,22 +325,41 @@ impl Receive {
         Ok(verify(&scheme, request, live, now))
     }
 
-    /// Puts a request on the queue, to be tried at the pace of the config's policy.
-    async fn queue(&self, request: &QueuedRequest, config: &Config, now: DateTime<Utc>) -> Result<(), Error> {
-        let next = request.tries.saturating_add(1);
-        let chance = u64::from_be_bytes(chance::bytes());
-        let delay = config.terms.retry_policy.delay_before(next, chance, None);
-        let due = now.checked_add_signed(delay);
-        self.send(&QueuedRequest { due, ..request.clone() }, now).await
+    /// Puts a request on the queue: until its turn, or, where something failed, at the pace of the config's policy.
+    async fn put_off(
+        &self,
+        request: QueuedRequest,
+        config: &Config,
+        halt: Halt,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let put_off = match halt {
+            Halt::Wait(turn) => {
+                tracing::warn!(config.id = %config.id, component.id = %turn.component_id,
+                    "a component makes too many releases, and a request waits for its turn");
+                self.metrics.count("ReleasesDelayed", 1);
+                self.metrics.tell(&[], now);
+                QueuedRequest { due: Some(turn.at), turn: Some(turn), ..request }
+            }
+            Halt::Failed(error) => {
+                log_error!(
+                    WARN, error, "a request failed, and is tried again later",
+                    config.id = %config.id, attempt.number = request.tries
+                );
+                let tries = request.tries.saturating_add(1);
+                let chance = u64::from_be_bytes(chance::bytes());
+                let delay = config.terms.retry_policy.delay_before(tries.saturating_add(1), chance, None);
+                QueuedRequest { tries, due: now.checked_add_signed(delay), turn: None, ..request }
+            }
+        };
+        self.send(&put_off, now).await
     }
 
     async fn send(&self, request: &QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
         if request.body.len() > MOST_QUEUED {
             return Err(Error::unavailable("A request is too large for the queue"));
         }
-        let wait = request.due.map_or(Duration::zero(), |due| due.signed_duration_since(now));
-        let seconds = i32::try_from(wait.num_seconds()).unwrap_or(MAX_DELAY_SECONDS);
-        let delay_seconds = seconds.clamp(0, MAX_DELAY_SECONDS);
+        let delay_seconds = hop(request.due, now);
         let group = request.config_id.to_string();
         self.later.send(Outgoing { body: request, group, delay_seconds }).await
     }

@@ -11,6 +11,7 @@ use crate::chance;
 use crate::domain::change::Change;
 use crate::domain::ids::{SubscriptionId, TenantId};
 use crate::domain::message::{Command, Walk};
+use crate::domain::own_address::OwnAddress;
 use crate::domain::signature::SigningSecret;
 use crate::domain::subscription::{self, AuthType, PreviousSecret, Secrets, Subscription, Terms};
 use crate::domain::target::{EgressPolicy, Target};
@@ -21,6 +22,7 @@ use crate::queue::{Outgoing, Queue};
 use crate::secrets::keyring::Keyring;
 use crate::store::subscriptions::Handle;
 use crate::store::{Commit, Store, keys};
+use crate::web::gateway::Origin;
 
 /// After how many seconds it is made sure that a deleted subscription's deliveries are cancelled.
 const CANCEL_SECONDS: i32 = 60;
@@ -30,6 +32,7 @@ pub struct Subscriptions {
     store: Store,
     keyring: Keyring,
     policy: EgressPolicy,
+    own: OwnAddress,
     commands: Queue,
 }
 
@@ -44,16 +47,12 @@ impl Subscriptions {
         keyring: Keyring,
         commands: Queue,
     ) -> Result<Self, Error> {
-        Ok(Self::new(store.clone(), keyring, EgressPolicy::from_environment(environment)?, commands))
+        let policy = EgressPolicy::from_environment(environment)?;
+        let own = OwnAddress::of(environment.variable("PUBLIC_URL"));
+        Ok(Self { store: store.clone(), keyring, policy, own, commands })
     }
 
-    /// Subscriptions whose URLs the policy allows.
-    #[must_use]
-    pub fn new(store: Store, keyring: Keyring, policy: EgressPolicy, commands: Queue) -> Self {
-        Self { store, keyring, policy, commands }
-    }
-
-    /// Makes a subscription; gives the signing secret too when we minted it.
+    /// Makes a subscription, as a request asks that came by this way; gives the signing secret too when we minted it.
     ///
     /// # Errors
     /// Every mistake of the request at once.
@@ -62,10 +61,11 @@ impl Subscriptions {
         tenant: TenantId,
         id: Uuid,
         body: &Value,
+        origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<(Subscription, Option<String>), Error> {
         let (terms, secrets) = subscription::parse(body, false)?;
-        self.check_url(&terms).await?;
+        self.check_url(&terms, origin).await?;
         let id = SubscriptionId::from(id);
         let mut subscription = Subscription {
             id,
@@ -118,6 +118,7 @@ impl Subscriptions {
         tenant: TenantId,
         id: SubscriptionId,
         change: &Change,
+        origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<(Subscription, Option<String>), Error> {
         let before = self.store.subscription(tenant, id).await?;
@@ -129,8 +130,8 @@ impl Subscriptions {
         if terms.is_pull() != before.terms.is_pull() {
             return Err(wrong_url("cannot be changed to or from pull: make another subscription".to_owned()));
         }
-        if terms.url != before.terms.url {
-            self.check_url(&terms).await?;
+        if terms.url != before.terms.url || terms.allow_self != before.terms.allow_self {
+            self.check_url(&terms, origin).await?;
         }
         let mut after = Subscription { terms, updated_at: now, ..before.clone() };
         after.revision = before.revision.saturating_add(1);
@@ -203,12 +204,19 @@ impl Subscriptions {
         self.command(&before, cancel(), 0).await
     }
 
-    async fn check_url(&self, terms: &Terms) -> Result<(), Error> {
+    async fn check_url(&self, terms: &Terms, origin: &Origin) -> Result<(), Error> {
         if terms.is_pull() {
             return Ok(());
         }
         let target = Target::vet(&terms.url, &self.policy).map_err(wrong_url)?;
-        guard::check(&target, &self.policy).await.map_err(wrong_url)
+        let addresses = guard::check(&target, &self.policy).await.map_err(wrong_url)?;
+        let own = self.own.called(origin.domain.as_deref(), origin.api_id.as_deref());
+        if !terms.allow_self && own.is_inbound(&target, &addresses) {
+            let message = "is an inbound address of this deployment: what is delivered comes back in; where that is \
+                           meant, say allowSelf";
+            return Err(wrong_url(message.to_owned()));
+        }
+        Ok(())
     }
 
     /// Seals what the caller handed in; mints and shows a signing secret where there is none.

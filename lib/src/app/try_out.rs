@@ -41,7 +41,14 @@ pub async fn try_out(
     let id = EventId::mint(now, chance::bytes());
     let delivery_id = DeliveryId::derive(id, subscription.id, subscription.handle);
     let event = Event::new(id, subscription.tenant_id, event_type, now, &event_type.example());
-    let sending = Sending { id: delivery_id, event: event_type, data: &event.data, number: 1, generation: 0 };
+    let sending = Sending {
+        id: delivery_id,
+        event: event_type,
+        data: &event.data,
+        hops: event.hops,
+        number: 1,
+        generation: 0,
+    };
     let made = sender.send(subscription, &sending, now, MOST_MS).await?;
     let mut row = Delivery::new(delivery_id, &event, subscription, now);
     row.event_id = None;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::event::Event;
 use super::ids::{EventId, SubscriptionId, TenantId};
+use super::lineage;
 use super::outcome::Outcome;
 use super::schedule::expiry;
 use super::subscription::Subscription;
@@ -182,6 +183,9 @@ pub struct Delivery {
     pub event_id: Option<EventId>,
     /// The event's type.
     pub event: String,
+    /// How many hops the event has come.
+    #[serde(default, skip_serializing_if = "lineage::is_none")]
+    pub hops: u32,
     /// Where the last attempt went.
     pub url: String,
     /// `POST` or `PUT`.
@@ -237,6 +241,7 @@ impl Delivery {
             subscription_id: subscription.id,
             event_id: Some(event.id),
             event: event.event.to_string(),
+            hops: event.hops,
             url: subscription.terms.url.clone(),
             method: subscription.terms.method.name().to_owned(),
             status: Status::Pending,

@@ -8,6 +8,7 @@ use super::delivery::DeliveryId;
 use super::event_type::EventType;
 use super::expression::{Document, MAX_DEPTH, is_deeper};
 use super::ids::{EventId, TenantId};
+use super::lineage;
 
 /// How much data an event may carry, in bytes.
 pub const MOST_DATA: usize = 256 * 1024;
@@ -37,6 +38,9 @@ pub struct Event {
     pub timestamp: DateTime<Utc>,
     /// The data as JSON text.
     pub data: String,
+    /// How many hops it has come.
+    #[serde(default, skip_serializing_if = "lineage::is_none")]
+    pub hops: u32,
     /// When the item may go, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -67,8 +71,16 @@ impl Event {
             event,
             timestamp,
             data: data.to_string(),
+            hops: 0,
             expires_at: id.time().checked_add_signed(kept).unwrap_or(timestamp).timestamp(),
         }
+    }
+
+    /// The same, having come so many hops.
+    #[must_use]
+    pub fn after(mut self, hops: u32) -> Self {
+        self.hops = hops;
+        self
     }
 
     /// The event as callers see it.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::delivery::DeliveryId;
 use super::event_type::EventType;
 use super::ids::{ConfigId, EventId, ReceiptId, RecoveryId, SubscriptionId, TenantId};
+use super::lineage;
+use super::release_rate::Turn;
 use crate::error::Error;
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
@@ -45,6 +47,9 @@ pub struct AttemptDue {
     /// The event's data as JSON text, when it is small.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// How many hops the event has come, where its data is here.
+    #[serde(default, skip_serializing_if = "lineage::is_none")]
+    pub hops: u32,
 }
 
 impl AttemptDue {
@@ -122,6 +127,9 @@ pub struct QueuedRequest {
     /// Not before this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
+    /// The turn that it waits for, where a component makes more releases than it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
 }
 
 impl QueuedRequest {

@@ -85,6 +85,7 @@ mod tests {
             tenant_id: Uuid::nil().into(),
             subscription_id: Uuid::nil().into(),
             event_id: None,
+            hops: 0,
             event: "release.created".to_owned(),
             url: "https://example.com".to_owned(),
             method: "POST".to_owned(),

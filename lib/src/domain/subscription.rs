@@ -89,6 +89,9 @@ pub struct Terms {
     pub rate_limit_per_second: Option<u32>,
     /// Whether anything is sent.
     pub enabled: bool,
+    /// Whether `url` may be an inbound address of this deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_self: bool,
 }
 
 impl Terms {
@@ -186,6 +189,7 @@ impl Subscription {
             "retryPolicy": self.terms.retry_policy,
             "timeout": self.terms.timeout,
             "enabled": self.terms.enabled,
+            "allowSelf": self.terms.allow_self,
             "createdAt": super::timestamp(self.created_at),
             "updatedAt": super::timestamp(self.updated_at),
         });
@@ -265,6 +269,7 @@ pub fn read(fields: &mut Fields<'_>, has_credential: bool) -> Option<(Terms, Sec
         fields.wrong("rateLimitPerSecond", "is not for pull: readers fetch as fast as they like");
     }
     let enabled = fields.boolean("enabled").unwrap_or(true);
+    let allow_self = fields.boolean("allowSelf").unwrap_or(false);
     check_credentials(fields, auth_type, credential.as_deref(), credential_ref.is_some(), has_credential);
     let terms = Terms {
         name,
@@ -279,6 +284,7 @@ pub fn read(fields: &mut Fields<'_>, has_credential: bool) -> Option<(Terms, Sec
         timeout,
         rate_limit_per_second,
         enabled,
+        allow_self,
     };
     Some((terms, Secrets { signature_secret, credential }))
 }

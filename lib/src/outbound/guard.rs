@@ -79,13 +79,13 @@ fn checked(found: Vec<IpAddr>, port: u16, policy: &EgressPolicy) -> Result<Vec<S
     Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-/// Whether a target may be saved: it resolves, and only to addresses that may be called.
+/// The addresses of a target that may be saved: it resolves, and only to addresses that may be called.
 ///
 /// # Errors
 /// What is wrong with it, for a person.
-pub async fn check(target: &Target, policy: &EgressPolicy) -> Result<(), String> {
+pub async fn check(target: &Target, policy: &EgressPolicy) -> Result<Vec<IpAddr>, String> {
     match addresses(target.host(), target.port(), policy).await {
-        Ok(_) => Ok(()),
+        Ok(addresses) => Ok(addresses.iter().map(SocketAddr::ip).collect()),
         Err(Refusal::Blocked) => Err("leads to an address that may not be called".to_owned()),
         Err(Refusal::Dns | Refusal::Connect) => Err("has a host name that does not resolve".to_owned()),
     }

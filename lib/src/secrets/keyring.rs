@@ -11,6 +11,7 @@ use super::seal::SealKey;
 use crate::aws::Aws;
 use crate::chance;
 use crate::domain::ids::TenantId;
+use crate::domain::lineage::LineageKey;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::store::{Created, Key, Store, keys};
@@ -21,7 +22,7 @@ pub struct Keyring {
     store: Store,
     client: Client,
     master_id: String,
-    master: Arc<Mutex<Option<SealKey>>>,
+    master: Arc<Mutex<Option<Master>>>,
     open: Arc<Mutex<HashMap<TenantId, SealKey>>>,
 }
 
@@ -32,19 +33,37 @@ struct Wrapped {
     wrapped_key: String,
 }
 
-/// The key that wraps data keys, and the one that did before.
+/// What comes of the master secret.
+#[derive(Clone)]
+struct Master {
+    wraps: SealKey,
+    lineage: LineageKey,
+}
+
+impl Master {
+    fn of_secret(text: &str) -> Self {
+        Self { wraps: SealKey::of_master_secret(text), lineage: LineageKey::of_master_secret(text) }
+    }
+}
+
+/// The master secret as it is now, and as it was before its rotation.
 pub struct Masters {
-    current: SealKey,
-    previous: Option<SealKey>,
+    current: Master,
+    previous: Option<Master>,
 }
 
 impl Masters {
     fn open(&self, wrapped: &Wrapped, at: &Key) -> Result<Vec<u8>, Error> {
-        let opened = self.current.open(&wrapped.wrapped_key, &place(at));
+        let opened = self.current.wraps.open(&wrapped.wrapped_key, &place(at));
         match (&self.previous, opened) {
-            (Some(previous), Err(_)) => previous.open(&wrapped.wrapped_key, &place(at)),
+            (Some(previous), Err(_)) => previous.wraps.open(&wrapped.wrapped_key, &place(at)),
             (_, opened) => opened,
         }
+    }
+
+    /// The keys that sign numbers of hops, and did before the rotation.
+    pub fn lineages(&self) -> impl Iterator<Item = &LineageKey> {
+        [Some(&self.current), self.previous.as_ref()].into_iter().flatten().map(|master| &master.lineage)
     }
 }
 
@@ -86,7 +105,7 @@ impl Keyring {
         if let Some(key) = self.open.lock().await.get(&tenant) {
             return Ok(key.clone());
         }
-        let master = self.master().await?;
+        let master = self.master().await?.wraps;
         let at = keys::keyring(tenant);
         let wrapped = match self.store.core.get::<Wrapped>(&at).await? {
             Some(wrapped) => wrapped,
@@ -122,11 +141,11 @@ impl Keyring {
     pub async fn rewrap(&self, tenant: TenantId, masters: &Masters) -> Result<bool, Error> {
         let at = keys::keyring(tenant);
         let Some(wrapped) = self.store.core.get::<Wrapped>(&at).await? else { return Ok(false) };
-        if masters.current.open(&wrapped.wrapped_key, &place(&at)).is_ok() {
+        if masters.current.wraps.open(&wrapped.wrapped_key, &place(&at)).is_ok() {
             return Ok(false);
         }
         let bytes = masters.open(&wrapped, &at)?;
-        let anew = Wrapped { wrapped_key: masters.current.seal(&bytes, &place(&at), chance::bytes())? };
+        let anew = Wrapped { wrapped_key: masters.current.wraps.seal(&bytes, &place(&at), chance::bytes())? };
         self.store.core.put(&at, &anew).await?;
         Ok(true)
     }
@@ -137,18 +156,26 @@ impl Keyring {
     /// Unavailable when it cannot be read.
     pub async fn masters(&self) -> Result<Masters, Error> {
         let texts = super::read_both(&self.client, &self.master_id).await?;
-        let mut keys = texts.iter().map(|text| SealKey::of_master_secret(text));
+        let mut keys = texts.iter().map(|text| Master::of_secret(text));
         let current = keys.next().ok_or_else(|| Error::fault("The master secret has no text"))?;
         *self.master.lock().await = Some(current.clone());
         Ok(Masters { current, previous: keys.next() })
     }
 
-    async fn master(&self) -> Result<SealKey, Error> {
+    /// The key that signs numbers of hops.
+    ///
+    /// # Errors
+    /// Unavailable when the master secret cannot be read.
+    pub async fn lineage(&self) -> Result<LineageKey, Error> {
+        self.master().await.map(|master| master.lineage)
+    }
+
+    async fn master(&self) -> Result<Master, Error> {
         let mut master = self.master.lock().await;
         if let Some(key) = master.as_ref() {
             return Ok(key.clone());
         }
-        let key = SealKey::of_master_secret(&super::read(&self.client, &self.master_id).await?);
+        let key = Master::of_secret(&super::read(&self.client, &self.master_id).await?);
         Ok(master.insert(key).clone())
     }
 }

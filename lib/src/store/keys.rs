@@ -256,6 +256,12 @@ pub fn pace(tenant: TenantId, subscription: SubscriptionId, per_second: u32) -> 
     key(format!("TENANT#{tenant}#PACE#{subscription}"), format!("PACE#{per_second}"))
 }
 
+/// The next slot of a component's releases.
+#[must_use]
+pub fn release_rate(tenant: TenantId, component: ComponentId) -> Key {
+    key(format!("TENANT#{tenant}#RELEASE_RATE#{component}"), "SLOTS")
+}
+
 /// A recovery.
 #[must_use]
 pub fn recovery(tenant: TenantId, id: RecoveryId) -> Key {

@@ -20,6 +20,8 @@ pub struct Origin {
     pub ip: Option<String>,
     /// The host name that was called.
     pub domain: Option<String>,
+    /// What API Gateway calls the API, in the name that it gives it too.
+    pub api_id: Option<String>,
 }
 
 /// Lets a router answer one event of an HTTP API (payload format 2.0). Handlers find the request's
@@ -33,7 +35,8 @@ pub async fn serve(router: &Router, event: &str) -> Result<String, Error> {
     let (mut parts, body) = request.into_parts();
     let origin = match parts.extensions.get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => {
-            Origin { ip: context.http.source_ip.clone(), domain: context.domain_name.clone() }
+            let (domain, api_id) = (context.domain_name.clone(), context.apiid.clone());
+            Origin { ip: context.http.source_ip.clone(), domain, api_id }
         }
         _ => Origin::default(),
     };

@@ -9,6 +9,7 @@ mod failures;
 mod isolation;
 mod lanes;
 mod logs;
+mod loops;
 mod named_secrets;
 mod oidc;
 mod openapi;

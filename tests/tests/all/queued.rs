@@ -12,7 +12,7 @@ use stella_local::stack::Functions;
 use stella_local::time::Time;
 
 /// A system whose `inbound` reaches DynamoDB and SQS over wires that can break.
-async fn world_on_wires() -> (World, Wire, Wire) {
+pub async fn world_on_wires() -> (World, Wire, Wire) {
     let wires: Arc<Mutex<Option<(Wire, Wire)>>> = Arc::default();
     let made = Arc::clone(&wires);
     let functions = Functions::ours().with("inbound", move |environment| {

@@ -136,6 +136,7 @@ impl Deliver {
             id: due.delivery_id,
             event: due.event,
             data: &event.data,
+            hops: event.hops,
             number: due.attempt,
             generation: due.generation,
         };
@@ -255,7 +256,7 @@ impl Deliver {
         if let Some(data) = &due.data {
             let mut event = Event::new(due.event_id, due.tenant_id, due.event, now, &serde_json::Value::Null);
             event.data.clone_from(data);
-            return Ok(Some(event));
+            return Ok(Some(event.after(due.hops)));
         }
         self.store.core.get(&keys::event(due.tenant_id, due.event_id)).await
     }

@@ -134,7 +134,13 @@ fn inbound_has_receipts_and_what_tells_repetitions_alone_in_deliveries() {
         let keys = texts(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]);
         assert_eq!(
             keys,
-            ["TENANT#*#RECEIPTS#*", "TENANT#*#SEEN#*", "TENANT#*#REJECTIONS#*", "TENANT#*#TALLY"],
+            [
+                "TENANT#*#RECEIPTS#*",
+                "TENANT#*#SEEN#*",
+                "TENANT#*#REJECTIONS#*",
+                "TENANT#*#RELEASE_RATE#*",
+                "TENANT#*#TALLY"
+            ],
             "{action}"
         );
     }

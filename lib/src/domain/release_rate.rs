@@ -1,0 +1,115 @@
+//! How many releases one component makes in a minute, at most. Releases take slots, which are numbered through all
+//! minutes: each minute has as many as it may make, and who finds this minute's taken gets one of a later minute,
+//! behind those who came before.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ids::ComponentId;
+
+const MINUTE_SECONDS: i64 = 60;
+/// How long after its time a slot counts, in seconds; one that was missed is taken anew.
+const LATE_SECONDS: i64 = 60;
+
+/// A slot in a later minute, as a request keeps it that waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Turn {
+    /// Whose releases it is for.
+    pub component_id: ComponentId,
+    /// When it is.
+    pub at: DateTime<Utc>,
+}
+
+impl Turn {
+    /// Whether it lets a component's releases be made now.
+    #[must_use]
+    pub fn allows(&self, component: ComponentId, now: DateTime<Utc>) -> bool {
+        let late = now.signed_duration_since(self.at).num_seconds();
+        self.component_id == component && (0..=LATE_SECONDS).contains(&late)
+    }
+}
+
+/// The minute of a time, counted from 1970.
+#[must_use]
+pub fn minute(time: DateTime<Utc>) -> i64 {
+    time.timestamp().div_euclid(MINUTE_SECONDS)
+}
+
+/// The first slot of the minute of `now`.
+#[must_use]
+pub fn first_slot(now: DateTime<Utc>, per_minute: u32) -> i64 {
+    minute(now).saturating_mul(per_minute.into())
+}
+
+/// When a slot is: none where it is in the minute of `now`, or before.
+#[must_use]
+pub fn later(slot: i64, per_minute: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let per_minute = i64::from(per_minute.max(1));
+    let (of, index) = (slot.div_euclid(per_minute), slot.rem_euclid(per_minute));
+    // Spread over their minute, in whole seconds, as queues wait.
+    let second = index.saturating_mul(MINUTE_SECONDS).div_euclid(per_minute);
+    let time = DateTime::from_timestamp(of.saturating_mul(MINUTE_SECONDS).saturating_add(second), 0);
+    time.filter(|_| of > minute(now))
+}
+
+/// How many releases of a minute an environment makes without asking the others. It keeps ordinary pushes free of
+/// another write; an environment that makes more asks for each, those it made included.
+#[must_use]
+pub fn unasked(per_minute: u32) -> u32 {
+    per_minute.div_euclid(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(time: &str) -> DateTime<Utc> {
+        time.parse().unwrap()
+    }
+
+    #[test]
+    fn a_minute_has_its_slots_and_later_ones_are_spread_over_theirs() {
+        let now = at("2026-03-01T12:00:59.999Z");
+        let first = first_slot(now, 3);
+        let times: Vec<_> = (0..8).map(|number| later(first + number, 3, now)).collect();
+        let expected = ["12:01:00", "12:01:20", "12:01:40", "12:02:00", "12:02:20"];
+        assert_eq!(times[..3], [None, None, None]);
+        let later: Vec<_> =
+            times[3..].iter().flatten().map(|time| time.format("%H:%M:%S").to_string()).collect();
+        assert_eq!(later, expected);
+    }
+
+    #[test]
+    fn a_turn_is_one_components_and_of_its_time() {
+        let component = ComponentId::from(Uuid::from_u128(1));
+        let turn = Turn { component_id: component, at: at("2026-03-01T12:01:00Z") };
+        assert!(turn.allows(component, at("2026-03-01T12:01:00Z")));
+        assert!(turn.allows(component, at("2026-03-01T12:02:00Z")));
+        assert!(!turn.allows(component, at("2026-03-01T12:00:59Z")));
+        assert!(!turn.allows(component, at("2026-03-01T12:02:01Z")));
+        assert!(!turn.allows(Uuid::from_u128(2).into(), at("2026-03-01T12:01:00Z")));
+    }
+
+    #[test]
+    fn few_are_made_unasked() {
+        assert_eq!((unasked(600), unasked(60), unasked(3)), (10, 1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn slots_are_in_the_order_of_their_times(per_minute in 1_u32..10_000, number in 0_i64..50_000) {
+            let now = at("2026-03-01T12:00:00Z");
+            let slot = first_slot(now, per_minute) + number;
+            let (this, next) = (later(slot, per_minute, now), later(slot + 1, per_minute, now));
+            prop_assert!(this <= next);
+            prop_assert_eq!(this.is_none(), number < i64::from(per_minute));
+            if let Some(this) = this {
+                prop_assert_eq!(minute(this), minute(now) + number / i64::from(per_minute));
+            }
+        }
+    }
+}
