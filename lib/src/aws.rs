@@ -23,11 +23,14 @@ pub struct Aws {
     region: Region,
     credentials: SharedCredentialsProvider,
     http: SharedHttpClient,
+    patience: Option<Duration>,
     secrets_manager: Arc<OnceLock<aws_sdk_secretsmanager::Client>>,
 }
 
 impl Aws {
-    /// Reads region and credentials, which Lambda gives every function.
+    /// Reads region and credentials, which Lambda gives every function. `LOCAL_TIMEOUT_MS`, which is set by the local
+    /// stack alone, stands for every operation's time: on one machine the tables share the processor with everything
+    /// else, and no other copy of them answers sooner.
     ///
     /// # Errors
     /// A fault when one is missing.
@@ -43,6 +46,10 @@ impl Aws {
             region: Region::new(environment.required("AWS_REGION")?.to_owned()),
             credentials: SharedCredentialsProvider::new(credentials),
             http: http_client()?,
+            patience: match environment.variable("LOCAL_TIMEOUT_MS") {
+                None => None,
+                Some(_) => Some(Duration::from_millis(environment.number("LOCAL_TIMEOUT_MS")?.into())),
+            },
             environment: environment.clone(),
             secrets_manager: Arc::default(),
         })
@@ -56,7 +63,7 @@ impl Aws {
             .credentials_provider(self.credentials.clone())
             .http_client(self.http.clone())
             .retry_config(quick_retry())
-            .timeout_config(timeouts(Duration::from_millis(700)));
+            .timeout_config(self.timeouts(Duration::from_millis(700)));
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
@@ -75,7 +82,7 @@ impl Aws {
             .credentials_provider(self.credentials.clone())
             .http_client(self.http.clone())
             .retry_config(quick_retry())
-            .timeout_config(timeouts(time));
+            .timeout_config(self.timeouts(time));
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SQS"));
         aws_sdk_sqs::Client::from_conf(config.build())
     }
@@ -92,9 +99,13 @@ impl Aws {
             .credentials_provider(self.credentials.clone())
             .http_client(self.http.clone())
             .retry_config(quick_retry())
-            .timeout_config(timeouts(Duration::from_secs(2)));
+            .timeout_config(self.timeouts(Duration::from_secs(2)));
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
         aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+
+    fn timeouts(&self, operation: Duration) -> TimeoutConfig {
+        TimeoutConfig::builder().operation_timeout(self.patience.unwrap_or(operation)).build()
     }
 
     fn endpoint(&self, variable: &str) -> Option<String> {
@@ -104,10 +115,6 @@ impl Aws {
 
 fn quick_retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(25))
-}
-
-fn timeouts(operation: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().operation_timeout(operation).build()
 }
 
 /// Reading the system's store of roots costs 3–25 ms of every cold start; AWS needs five of them.

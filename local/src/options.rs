@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 use ipnet::IpNet;
 use stella_local::dying::{Dying, Point};
-use stella_local::stack::{Data, Settings};
+use stella_local::stack::{Data, PATIENCE, Settings};
 
 /// Runs Stella Webhooks on this machine: the API, its functions, and what they need of AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -90,6 +90,7 @@ impl Options {
             dying,
             aws_endpoint: self.aws_endpoint.clone(),
             allow_hosts: self.allow_host.clone(),
+            patience: Some(PATIENCE),
             parameters: BTreeMap::from([
                 ("AllowCidrs".to_owned(), ranges.join(",")),
                 ("AllowHttp".to_owned(), self.allow_http.to_string()),

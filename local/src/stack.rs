@@ -39,6 +39,8 @@ use crate::units::Units;
 
 /// What is deployed, and so what runs here.
 const TEMPLATE: &str = include_str!("../../template.yaml");
+/// How long the tables and queues of one machine may take: as long as most senders wait.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long what is in hand may take when the stack stops.
 const LONGEST_STOP: Duration = Duration::from_secs(10);
 /// How long what is cut after that has to go away.
@@ -67,6 +69,9 @@ pub struct Settings {
     pub dying: Dying,
     /// The names, besides this machine's own, under which people reach the API: those of tunnels and proxies.
     pub allow_hosts: Vec<String>,
+    /// How long an operation of AWS's may take, in place of what functions allow it on AWS, which a busy machine
+    /// exceeds (700 ms for a table).
+    pub patience: Option<Duration>,
     /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
     pub metered: bool,
     /// Where others play DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`; ours do by default.
@@ -86,6 +91,7 @@ impl Default for Settings {
             permissions_record: None,
             dying: Dying::default(),
             allow_hosts: Vec::new(),
+            patience: None,
             metered: false,
             aws_endpoint: None,
         }
@@ -131,6 +137,7 @@ impl Stack {
             permissions_record,
             dying,
             allow_hosts,
+            patience,
             metered,
             aws_endpoint,
         } = settings;
@@ -163,13 +170,14 @@ impl Stack {
         let tables = endpoints.serve(credentials.guarding(tables)).await?;
         let secrets = permissions.guarding(secrets);
         let secrets = endpoints.serve(credentials.guarding(secrets)).await?;
-        let variables = BTreeMap::from([
+        let mut variables = BTreeMap::from([
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ENDPOINT_URL_DYNAMODB", tables),
             ("AWS_ENDPOINT_URL_SQS", queues.clone()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
             ("LOCAL_PORTS", endpoints.ports.join(",")),
         ]);
+        variables.extend(patience.map(|patience| ("LOCAL_TIMEOUT_MS", patience.as_millis().to_string())));
         let wiring = template::read(&template, &parameters, &template::Endpoints { queues })?;
         for function in &wiring.functions {
             if let Some(policy) = &function.policy {

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod cli;
+mod crowd;
 mod delivery;
 mod endpoints;
 mod expressions;
