@@ -131,9 +131,10 @@ impl Invoker {
             Err(_) => (Failure::Ended, None),
         };
         let function = &*self.name;
-        match error {
-            Some(error) => log_error!(ERROR, error, "invocation failed", function.name = function),
-            None => tracing::error!(function.name = function, reason = %failure, "invocation failed"),
+        if let Some(error) = error {
+            log_error!(ERROR, error, "invocation failed", function.name = function);
+        } else {
+            tracing::error!(function.name = function, reason = %failure, "invocation failed");
         }
         Err(failure)
     }
