@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn at(hour: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(hour * 3_600, 0).unwrap()
+        DateTime::from_timestamp(hour.saturating_mul(3_600), 0).unwrap()
     }
 
     #[test]

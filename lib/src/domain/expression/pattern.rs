@@ -308,7 +308,7 @@ mod tests {
             let program = Program::compile(&pattern).unwrap();
             let mut budget = Budget::default();
             let _ = program.finds(&text, &mut budget);
-            let bound = (text.len() + 1) * program.len();
+            let bound = text.len().saturating_add(1).saturating_mul(program.len());
             prop_assert!(budget.spent().1 as usize <= bound, "{} > {bound}", budget.spent().1);
         }
 

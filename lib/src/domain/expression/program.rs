@@ -160,9 +160,8 @@ impl Program {
     /// What it needs in memory, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        std::mem::size_of_val(&*self.states)
-            + std::mem::size_of_val(&*self.ranges)
-            + std::mem::size_of_val(&*self.forks)
+        let (states, ranges) = (size_of_val(&*self.states), size_of_val(&*self.ranges));
+        [states, ranges, size_of_val(&*self.forks)].into_iter().sum()
     }
 
     /// How many states it has.
