@@ -84,6 +84,10 @@ impl Receive {
     /// Puts what cannot be processed at once on the queue `later`, and takes of each config at most so
     /// many requests a second, in this environment.
     #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a request passes through, each another kind of thing"
+    )]
     pub fn new(
         intake: Intake,
         configs: KnownConfigs,
