@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::settings;
 use super::store::{Queue, Sent};
-use super::wire::{self, Refusal, map, md5, md5_of_attributes, number};
+use super::wire::{self, Refusal, count, map, md5, md5_of_attributes, number};
 use super::{Message, Poll, Sqs};
 use crate::json::{text, texts};
 
@@ -45,12 +45,7 @@ pub(super) fn send_batch(sqs: &Sqs, request: &Value) -> Answer {
 
 pub(super) async fn receive(sqs: &Sqs, request: &Value) -> Answer {
     let queue = sqs.queue_of(request)?;
-    let most = number(request, "MaxNumberOfMessages", 10)?.unwrap_or(1);
-    let most = usize::try_from(most).ok().filter(|most| *most > 0).ok_or_else(|| {
-        Refusal::parameter(
-            "Value 0 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10.",
-        )
-    })?;
+    let most = count(request, "MaxNumberOfMessages", 10)?.unwrap_or(1);
     let seconds = |given: Option<i64>, name| match given {
         Some(seconds) => seconds.saturating_mul(1000),
         None => settings::millis(&queue, name),
@@ -167,7 +162,7 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
     }
     let delay = number(entry, "DelaySeconds", 900)?
         .map_or_else(|| settings::millis(queue, settings::DELAY), |seconds| seconds.saturating_mul(1000));
-    let group = text(entry, "MessageGroupId");
+    let group = group(entry)?;
     let of_system = map(entry, "MessageSystemAttributes");
     let mut system = Map::new();
     for (name, attribute) in &of_system {
@@ -177,9 +172,6 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
         system.insert(name.clone(), text(attribute, "StringValue").into());
     }
     if !group.is_empty() {
-        if group.len() > 128 || !group.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Refusal::parameter("MessageGroupId can only include 1 to 128 printable characters."));
-        }
         system.insert("MessageGroupId".to_owned(), group.into());
     }
     let message_id = uuid::Uuid::new_v4().to_string();
@@ -201,6 +193,17 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
         visible_at: now.saturating_add(delay),
     };
     Ok((sent, answer))
+}
+
+/// The group of a message, empty where it has none. One that is given has 1 to 128 letters, digits and ASCII
+/// punctuation ("Amazon SQS message quotas").
+fn group(entry: &Value) -> Result<&str, Refusal> {
+    let group = text(entry, "MessageGroupId");
+    let is_given = entry.get("MessageGroupId").is_some_and(|group| !group.is_null());
+    if is_given && (!(1..=128).contains(&group.len()) || !group.bytes().all(|byte| byte.is_ascii_graphic())) {
+        return Err(Refusal::parameter("MessageGroupId can only include 1 to 128 printable characters."));
+    }
+    Ok(group)
 }
 
 /// A message as its receiver gets it, with the attributes that were asked for.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::store::Queue;
-use super::wire::{Refusal, map, number, queue_name};
+use super::wire::{Refusal, count, map, queue_name};
 use super::{Move, Sqs, settings};
 use crate::json::{text, texts};
 
@@ -71,8 +71,7 @@ pub(super) fn list_sources(sqs: &Sqs, request: &Value, host: &str) -> Answer {
 
 /// A page of queues, by name; the token is the last name of the page before.
 fn page(request: &Value, member: &str, host: &str, names: impl Iterator<Item = String>) -> Answer {
-    let most = number(request, "MaxResults", 1000)?.and_then(|most| usize::try_from(most).ok());
-    let most = most.unwrap_or(1000).max(1);
+    let most = count(request, "MaxResults", 1000)?.unwrap_or(1000);
     let after = text(request, "NextToken");
     let mut names: Vec<String> = names.filter(|name| name.as_str() > after).collect();
     let more = names.len() > most;
@@ -170,7 +169,7 @@ pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
             Some(sqs.store().queue(name).map_err(|_| no_resource())?.name)
         }
     };
-    let count = sqs.store().move_all(&source, target.as_deref(), now)?;
+    let moved = sqs.store().move_all(&source, target.as_deref(), now)?;
     for name in sqs.store().names()? {
         sqs.ring(&name);
     }
@@ -178,13 +177,13 @@ pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
     if moves.len() >= MOST_MOVES {
         moves.pop_front();
     }
-    moves.push_back(Move { source, target, count, at: now });
+    moves.push_back(Move { source, target, count: moved, at: now });
     Ok(json!({"TaskHandle": uuid::Uuid::new_v4()}))
 }
 
 pub(super) fn moves(sqs: &Sqs, request: &Value) -> Answer {
     let source = dead_letters(sqs, request)?;
-    let most = number(request, "MaxResults", 10)?.and_then(|most| usize::try_from(most).ok());
+    let most = count(request, "MaxResults", 10)?.unwrap_or(1);
     let shown = |done: &Move| {
         let mut shown = json!({
             "Status": "COMPLETED",
@@ -200,7 +199,7 @@ pub(super) fn moves(sqs: &Sqs, request: &Value) -> Answer {
     };
     let moves = sqs.moves();
     let of_source = moves.iter().rev().filter(|done| done.source == source);
-    let results: Vec<Value> = of_source.take(most.unwrap_or(1).max(1)).map(shown).collect();
+    let results: Vec<Value> = of_source.take(most).map(shown).collect();
     Ok(json!({ "Results": results }))
 }
 

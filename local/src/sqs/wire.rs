@@ -146,19 +146,29 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<(), Re
     if attributes.len() > 10 {
         return Err(Refusal::parameter("Number of message attributes exceeds the allowed maximum [10]."));
     }
-    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     for (name, attribute) in attributes {
         let member = match text(attribute, "DataType").split('.').next() {
             Some("String" | "Number") => "StringValue",
             Some("Binary") => "BinaryValue",
             _ => return Err(Refusal::parameter(format!("The message attribute {name} has no known type."))),
         };
-        if !(1..=256).contains(&name.len()) || !name.chars().all(letter) || text(attribute, member).is_empty()
-        {
+        let value = text(attribute, member);
+        let kind = text(attribute, "DataType");
+        if !is_attribute_name(name) || kind.len() > 256 || value.is_empty() || !is_acceptable(value) {
             return Err(Refusal::parameter(format!("The message attribute {name} is invalid.")));
         }
     }
     Ok(())
+}
+
+/// Whether a message attribute may be called so ("Amazon SQS message attributes", "Message attribute components").
+fn is_attribute_name(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let lower = name.to_ascii_lowercase();
+    (1..=256).contains(&name.len())
+        && name.chars().all(letter)
+        && !["aws.", "amazon."].iter().any(|reserved| lower.starts_with(reserved))
+        && !(name.starts_with('.') || name.ends_with('.') || name.contains(".."))
 }
 
 /// The name of the queue whose URL a request gives: its last segment.
@@ -179,14 +189,23 @@ pub(super) fn map(value: &Value, name: &str) -> Map<String, Value> {
     value.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// A whole number within its bounds, where it is given.
+/// A whole number from 0 within its bound, where it is given.
 pub(super) fn number(value: &Value, name: &str, most: i64) -> Result<Option<i64>, Refusal> {
+    bounded(value, name, 0, most)
+}
+
+/// How many are wanted, at least one, where it is given.
+pub(super) fn count(value: &Value, name: &str, most: i64) -> Result<Option<usize>, Refusal> {
+    Ok(bounded(value, name, 1, most)?.and_then(|count| usize::try_from(count).ok()))
+}
+
+fn bounded(value: &Value, name: &str, least: i64, most: i64) -> Result<Option<i64>, Refusal> {
     match value.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(given) => match given.as_i64() {
-            Some(number) if (0..=most).contains(&number) => Ok(Some(number)),
+            Some(number) if (least..=most).contains(&number) => Ok(Some(number)),
             _ => Err(Refusal::parameter(format!(
-                "Value {given} for parameter {name} is invalid. Reason: Must be between 0 and {most}."
+                "Value {given} for parameter {name} is invalid. Reason: Must be between {least} and {most}."
             ))),
         },
     }

@@ -13,5 +13,6 @@
 mod crash;
 mod driver;
 mod dying;
+mod limits;
 mod logs;
 mod process;
