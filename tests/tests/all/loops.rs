@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 use end_to_end::faults::Fault;
 use end_to_end::receiver::Receiver;
+use end_to_end::runtime::observed;
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use stella::aws::Aws;
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::Settings;
+use stella_local::stack::{Data, Functions, Settings};
 use stella_local::time::Time;
 
 use crate::queued::world_on_wires;
@@ -144,6 +146,36 @@ async fn hops_outlive_the_queue_of_pushes_a_redelivery_and_being_fetched() {
     told.sort_unstable();
     let hops: Vec<&str> = told.iter().map(|value| &value[..2]).collect();
     assert_eq!(hops, ["1.", "2."]);
+}
+
+#[tokio::test]
+async fn hops_that_were_signed_before_the_master_secret_was_rotated_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let world_on = async |functions| {
+        let data = Data::Folder(folder.path().to_owned());
+        World::made_of(Settings { data, functions, ..Settings::default() }).await
+    };
+    let (functions, given) = observed();
+    let world = world_on(functions).await;
+    releasing(&world, "myorg/myapp").await;
+    let config = world.docker_hub().await;
+    let receiver = Receiver::accepting().await;
+    subscribed(&world, &receiver.url, &json!({})).await;
+    world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
+    let signed = receiver.wait_for(1).await[0].header(LINEAGE).to_owned();
+    let environment = world.unlimited(&given.lock().unwrap()["ApiFunction"]);
+    let secrets = Aws::new(&environment).unwrap().secrets_manager();
+    let rotated =
+        secrets.put_secret_value().secret_id("/dev/system/master-key").secret_string("b".repeat(64));
+    rotated.send().await.unwrap();
+    let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap().to_owned();
+    world.stack.stop().await;
+    // Those that start now know the new text alone, until they are told hops that it did not sign.
+    let world = world_on(Functions::ours()).await;
+    let url = format!("{}{path}", world.stack.url());
+    let answer = world.push_to(&url, &[(LINEAGE, &signed)], &docker_hub_push("v1.1.0", 2)).await;
+    assert_eq!(answer.body["action"], "processed", "{}", answer.body);
+    assert!(receiver.wait_for(2).await[1].header(LINEAGE).starts_with("2."));
 }
 
 #[tokio::test]

@@ -85,6 +85,10 @@ fn delivered(kind: EventType) -> Value {
         ("X-Stella-Delivery", "The delivery's id, the same on every attempt."),
         ("X-Stella-Timestamp", "When this attempt was signed."),
         ("X-Stella-Attempt", "From 1."),
+        (
+            "X-Stella-Lineage",
+            "How many hops the event has come, signed by this deployment: hand it on with what you post back in.",
+        ),
         ("X-Stella-Signature", "Hex HMAC-SHA256 of the exact body under the secret's text."),
         ("X-Stella-Signature-Previous", "The same under the old secret, while it is being rotated."),
         ("webhook-id", "The delivery's id, as Standard Webhooks has it."),
