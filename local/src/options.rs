@@ -52,7 +52,7 @@ pub(crate) struct Options {
     )]
     pub(crate) allow_http: bool,
 
-    /// Names under which the API is reached besides 127.0.0.1, [::1] and localhost, as those of a tunnel
+    /// Names under which the API is reached besides 127.0.0.1, `[::1]` and localhost, as those of a tunnel
     #[arg(
         long,
         env = "STELLA_ALLOW_HOST",

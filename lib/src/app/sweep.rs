@@ -213,7 +213,9 @@ impl Sweep {
                     self.check_time(look.deadline)?;
                     let (from, to) = (id_bound(look.from), id_bound(look.until));
                     let (keys, next) = self.store.core.sort_keys(&partition, &from, &to, start).await?;
-                    keys.into_iter().for_each(|key| unmarked.see(key));
+                    for key in keys {
+                        unmarked.see(key);
+                    }
                     start = next;
                     let missed = unmarked.take(start.is_none());
                     *count = count.saturating_add(missed.len());
@@ -293,9 +295,13 @@ mod tests {
     #[test]
     fn an_event_is_unmarked_unless_its_mark_comes_right_behind_it_be_it_on_the_next_page() {
         let mut unmarked = Unmarked::default();
-        ["a", "b", "b#FANOUT", "c"].into_iter().for_each(|key| unmarked.see(key.to_owned()));
+        for key in ["a", "b", "b#FANOUT", "c"] {
+            unmarked.see(key.to_owned());
+        }
         assert_eq!(unmarked.take(false), ["a"]);
-        ["c#FANOUT", "d"].into_iter().for_each(|key| unmarked.see(key.to_owned()));
+        for key in ["c#FANOUT", "d"] {
+            unmarked.see(key.to_owned());
+        }
         assert_eq!(unmarked.take(true), ["d"]);
         assert_eq!(unmarked.take(true), [""; 0]);
     }

@@ -76,7 +76,6 @@ fn mac(key: &[u8], text: &[u8]) -> Hmac<Sha256> {
 
 /// Whether an event comes of nothing that was delivered: what most do, and what is not written.
 #[must_use]
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub fn is_none(hops: &u32) -> bool {
     *hops == 0
 }

@@ -116,6 +116,7 @@ impl Table {
 }
 
 /// Where an item is, if it says so.
+#[must_use]
 pub fn key_of(item: &Item) -> Option<Key> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     Some(Key { pk: text("pk")?, sk: text("sk")? })

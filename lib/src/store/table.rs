@@ -254,6 +254,7 @@ pub fn read<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
 }
 
 /// An item as a value, unless it cannot be read: then that is logged, and what it stands among goes on without it.
+#[must_use]
 pub fn readable<T: DeserializeOwned>(item: Item) -> Option<T> {
     let place = key_of(&item);
     read(item)

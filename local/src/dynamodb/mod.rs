@@ -135,7 +135,8 @@ fn engine(error: &dynoxide::DynoxideError) -> Error {
 fn work(database: &Database, writes: &watch::Sender<u64>, calls: &mpsc::Receiver<Call>) {
     while let Ok(Call { operation, body, answer }) = calls.recv() {
         // A panic is the request's own: it gets no answer, and the next one has its turn.
-        let done = std::panic::catch_unwind(AssertUnwindSafe(|| operations::operate(database, &operation, &body)));
+        let done =
+            std::panic::catch_unwind(AssertUnwindSafe(|| operations::operate(database, &operation, &body)));
         if WRITES.contains(&operation.as_str()) {
             writes.send_modify(|count| *count = count.wrapping_add(1));
         }

@@ -25,7 +25,9 @@ async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
         let given = given.lock().unwrap_or_else(PoisonError::into_inner);
         // The rest is what AWS gives to every function, and what the local stack alone does.
         let own = |name: &String| {
-            !name.starts_with("AWS_") && !name.starts_with("LOCAL_") && !OF_THE_RUNTIME.contains(&name.as_str())
+            !name.starts_with("AWS_")
+                && !name.starts_with("LOCAL_")
+                && !OF_THE_RUNTIME.contains(&name.as_str())
         };
         let asked: BTreeSet<String> = given[&function.id].asked().into_iter().filter(own).collect();
         let told: BTreeSet<String> = function.variables.into_keys().filter(own).collect();
