@@ -36,10 +36,12 @@ pub async fn start(environment: Environment) -> Result<Fanout, Error> {
     let sqs = aws.sqs();
     let deliveries = Queue::of(&environment, &sqs, "DELIVERIES_QUEUE_URL")?;
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
+    let later = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
     let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
     let metrics = Arc::new(Metrics::of(&environment));
     let failures = FilterFailures::new(&store, environment.clock());
-    let fan_out = FanOut::new(store, deliveries, retries, unproven, Arc::clone(&metrics), failures);
+    let fan_out =
+        FanOut::new(store, deliveries, retries, Some(later), unproven, Arc::clone(&metrics), failures);
     Ok(Fanout { fan_out, metrics, clock: environment.clock() })
 }
 

@@ -47,8 +47,15 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let metrics = Arc::new(Metrics::of(&environment));
     let failures = FilterFailures::new(&store, environment.clock());
     let unproven = environment.number("UNPROVEN_PER_MINUTE")?;
-    let fan_out =
-        FanOut::new(store.clone(), deliveries, retries.clone(), unproven, Arc::clone(&metrics), failures);
+    let fan_out = FanOut::new(
+        store.clone(),
+        deliveries,
+        retries.clone(),
+        None,
+        unproven,
+        Arc::clone(&metrics),
+        failures,
+    );
     Ok(Sweeping {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out, environment.clock()),
         store: store.clone(),
@@ -111,6 +118,11 @@ impl Sweeping {
             }
             Command::Recover { recovery_id, walk } => {
                 self.recoveries.run(recovery_id, walk, now, deadline).await
+            }
+            Command::FanOut { tenant_id, event_ids } => {
+                let done = self.sweep.fan_out(tenant_id, &event_ids, deadline).await;
+                self.metrics.tell(&[], now);
+                done
             }
             Command::Pause(walk) => self.walker.pause(walk, now, deadline).await,
             Command::Resume(walk) => self.walker.resume(walk, now, deadline).await,

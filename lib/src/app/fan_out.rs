@@ -4,6 +4,9 @@
 //! back everything behind an event that failed: what this environment has sent already is not sent again, so
 //! that only what failed is repeated.
 //!
+//! An event's filters cost at most its budget. A tenant that uses several of these up in one batch has the rest of its
+//! events fanned out by `sweep`, by a command: the stream, which has one order for all, goes on.
+//!
 //! What fails for good is set aside: the event gets a mark with the reason, its other deliveries go, and nothing
 //! behind it waits. What a dependency could not serve comes again.
 
@@ -25,16 +28,17 @@ use super::rows::Rows;
 use crate::domain::delivery::{Delivery, DeliveryId, Status};
 use crate::domain::event::Event;
 use crate::domain::event_type::EventType;
+use crate::domain::expression::TENANT_SHARES;
 use crate::domain::fan_out::{Mark, Matched};
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{EventId, TenantId};
 use crate::domain::matching::matching;
-use crate::domain::message::AttemptDue;
+use crate::domain::message::{AttemptDue, Command};
 use crate::domain::subscription::Subscription;
 use crate::error::{Error, Kind};
 use crate::log_error;
 use crate::metrics::Metrics;
 use crate::panic;
-use crate::queue::Queue;
+use crate::queue::{Outgoing, Queue};
 use crate::store::{Key, Store, keys, table};
 
 /// Fans out, with the tenants' subscriptions kept in memory.
@@ -44,6 +48,8 @@ pub struct FanOut {
     lanes: Lanes,
     deliveries: Queue,
     retries: Queue,
+    /// Where events are put off to.
+    later: Option<Queue>,
     metrics: Arc<Metrics>,
     cache: Mutex<HashMap<TenantId, Known>>,
     sent: Mutex<Recent<DeliveryId>>,
@@ -52,6 +58,9 @@ pub struct FanOut {
 
 /// How many deliveries are known to be on their lanes: those of the last batches.
 const MAX_SENT: usize = 20_000;
+
+/// How many owners' worth of budget a tenant may use in one batch before its other events are put off.
+const MAX_SHARES: u32 = 3 * TENANT_SHARES;
 
 /// A tenant's subscriptions as of a revision.
 #[derive(Default)]
@@ -79,12 +88,21 @@ struct Plan<'a> {
     matched: Vec<(Arc<Subscription>, DeliveryId)>,
     /// Why it fails for good, where it does.
     failed: Option<&'static str>,
+    /// How many owners' worth of budget its filters used.
+    shares: u32,
+    /// Whether `sweep` fans it out, because its tenant has used up its part of the batch.
+    is_put_off: bool,
 }
 
 impl<'a> Plan<'a> {
     /// The plan of an event that cannot be looked at.
     fn failed(event: &'a Event, reason: &'static str) -> Self {
-        Self { event, matched: Vec::new(), failed: Some(reason) }
+        Self { failed: Some(reason), is_put_off: false, ..Self::put_off(event) }
+    }
+
+    /// The plan of an event that is for later.
+    fn put_off(event: &'a Event) -> Self {
+        Self { event, matched: Vec::new(), failed: None, shares: 0, is_put_off: true }
     }
 
     /// Leaves a delivery out that can never be sent.
@@ -109,12 +127,14 @@ type Planned<'a> = Result<Plan<'a>, Error>;
 
 impl FanOut {
     /// Fans out to `deliveries`, the fast lane, and to `retries`, the slow one: there goes what a receiver
-    /// that has taken nothing lately gets beyond `unproven_per_minute` first attempts.
+    /// that has taken nothing lately gets beyond `unproven_per_minute` first attempts. What costs too much beside
+    /// others' events is put off by a command to `later`, or not at all.
     #[must_use]
     pub fn new(
         store: Store,
         deliveries: Queue,
         retries: Queue,
+        later: Option<Queue>,
         unproven_per_minute: u32,
         metrics: Arc<Metrics>,
         failures: FilterFailures,
@@ -126,6 +146,7 @@ impl FanOut {
             lanes,
             deliveries,
             retries,
+            later,
             metrics,
             cache: Mutex::default(),
             sent: Mutex::new(Recent::new(MAX_SENT)),
@@ -143,6 +164,7 @@ impl FanOut {
     pub async fn fan_out(&self, events: &[Event], now: DateTime<Utc>) -> Vec<Result<(), Error>> {
         let stale = self.refresh_all(events).await;
         let mut plans = self.plan_all(&stale, events).await;
+        self.put_off(&mut plans).await;
         self.enqueue(&mut plans, now).await;
         let plans = join_all(plans.into_iter().map(async |plan| self.skip_disabled(plan?, now).await)).await;
         let outcomes = self.mark(plans, now).await;
@@ -184,11 +206,40 @@ impl FanOut {
     /// longer than the budget of one event.
     async fn plan_all<'a>(&self, stale: &BTreeSet<TenantId>, events: &'a [Event]) -> Vec<Planned<'a>> {
         let mut plans = Vec::with_capacity(events.len());
+        let mut shares: HashMap<TenantId, u32> = HashMap::new();
         for event in events {
-            plans.push(self.plan_unless(stale, event).await);
+            let used = shares.entry(event.tenant_id).or_default();
+            if self.later.is_some() && *used >= MAX_SHARES {
+                plans.push(Ok(Plan::put_off(event)));
+                continue;
+            }
+            let plan = self.plan_unless(stale, event).await;
+            *used = used.saturating_add(plan.as_ref().map_or(0, |plan| plan.shares));
+            plans.push(plan);
             tokio::task::yield_now().await;
         }
         plans
+    }
+
+    /// Has `sweep` fan out what was put off, tenant by tenant.
+    async fn put_off(&self, plans: &mut [Planned<'_>]) {
+        let Some(later) = &self.later else { return };
+        let mut by_tenant: BTreeMap<TenantId, Vec<EventId>> = BTreeMap::new();
+        for plan in plans.iter().flatten().filter(|plan| plan.is_put_off) {
+            by_tenant.entry(plan.event.tenant_id).or_default().push(plan.event.id);
+        }
+        for (tenant_id, event_ids) in by_tenant {
+            let command = Command::FanOut { tenant_id, event_ids };
+            let message = Outgoing { body: &command, group: tenant_id.to_string(), delay_seconds: 0 };
+            let Err(error) = later.send(message).await else { continue };
+            log_error!(WARN, error, "events cannot be put off", tenant.id = %tenant_id);
+            let is_concerned = |planned: &&mut Planned<'_>| {
+                planned.as_ref().is_ok_and(|plan| plan.is_put_off && plan.event.tenant_id == tenant_id)
+            };
+            for planned in plans.iter_mut().filter(is_concerned) {
+                *planned = Err(Error::unavailable("SQS did not take a command"));
+            }
+        }
     }
 
     /// Plans an event, unless its tenant's subscriptions may be stale. A panic is the event's own.
@@ -219,7 +270,8 @@ impl FanOut {
             (subscription, id)
         });
         let failed = wanting.has_unreadable.then_some("A subscription cannot be read");
-        Ok(Plan { event, matched: matched.collect(), failed })
+        let shares = found.shares;
+        Ok(Plan { event, matched: matched.collect(), failed, shares, is_put_off: false })
     }
 
     /// Puts the deliveries of all plans on their lanes, ten to a request.
@@ -283,7 +335,8 @@ impl FanOut {
 
     /// Marks the events as over.
     async fn mark(&self, plans: Vec<Planned<'_>>, now: DateTime<Utc>) -> Vec<Result<(), Error>> {
-        let marks: Vec<(Key, Mark)> = plans.iter().flatten().map(|plan| plan.mark(now)).collect();
+        let over = plans.iter().flatten().filter(|plan| !plan.is_put_off);
+        let marks: Vec<(Key, Mark)> = over.map(|plan| plan.mark(now)).collect();
         let unwritten = match self.store.core.put_many(&marks).await {
             Ok(unwritten) => unwritten,
             Err(error) => {
@@ -294,6 +347,9 @@ impl FanOut {
         let mut number = 0_usize;
         let outcomes = plans.into_iter().map(|planned| {
             let plan = planned?;
+            if plan.is_put_off {
+                return Ok(());
+            }
             let written = unwritten.get(&number);
             number = number.saturating_add(1);
             if let Some(reason) = plan.failed {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::due::{send_attempts, waiting};
 use super::fan_out::FanOut;
@@ -16,7 +17,7 @@ use super::rows::{Rows, unless_refused};
 use crate::clock::Clock;
 use crate::domain::delivery::{Delivery, Status};
 use crate::domain::event::Event;
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{EventId, TenantId};
 use crate::domain::message::AttemptDue;
 use crate::domain::schedule::expiry;
 use crate::domain::tenant::Tenant;
@@ -47,8 +48,8 @@ const FIRST_LOOK_HOURS: i64 = 24;
 /// What must be left before the deadline for more events, in seconds.
 const RESERVED_SECONDS: i64 = 10;
 
-/// How many missed events are fanned out at once.
-const MISSED_AT_ONCE: usize = 20;
+/// How many events are fanned out at once.
+const EVENTS_AT_ONCE: usize = 20;
 
 /// How many tenants may be behind the watermark; with more it stays where it is.
 const MAX_BEHIND: usize = 2_000;
@@ -60,6 +61,8 @@ pub struct Sweep {
     retries: Queue,
     fan_out: FanOut,
     clock: Arc<dyn Clock>,
+    /// Held by who fans out what was put off.
+    turn: Mutex<()>,
 }
 
 /// Up to when every event was seen to be fanned out: of all tenants, but for those that are behind.
@@ -81,7 +84,7 @@ impl Sweep {
     /// Sends attempts to `retries` and missed events through `fan_out`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, fan_out: FanOut, clock: Arc<dyn Clock>) -> Self {
-        Self { rows: Rows::new(&store), store, retries, fan_out, clock }
+        Self { rows: Rows::new(&store), store, retries, fan_out, clock, turn: Mutex::default() }
     }
 
     /// Writes what was noted; called before the process ends.
@@ -164,6 +167,22 @@ impl Sweep {
         self.store.deliveries.leave_due_index(&place).await
     }
 
+    /// Fans out events of a tenant that were put off. One tenant has its turn after the other, so that what costs much
+    /// does not do so at once.
+    ///
+    /// # Errors
+    /// Unavailable when a dependency is, or no time is left; the command comes again.
+    pub async fn fan_out(
+        &self,
+        tenant: TenantId,
+        events: &[EventId],
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        let places: Vec<Key> = events.iter().map(|id| keys::event(tenant, *id)).collect();
+        self.fan_out_all(&places, deadline).await
+    }
+
     /// Fans out events that are older than five minutes and have no mark; how many those were. A tenant of whom that
     /// fails, or for whom no time is left, is looked at in the next run, and holds up no other.
     ///
@@ -219,7 +238,8 @@ impl Sweep {
                     start = next;
                     let missed = unmarked.take(start.is_none());
                     *count = count.saturating_add(missed.len());
-                    self.fan_out_all(look, &partition, &missed).await?;
+                    let places = missed.into_iter().map(|sk| Key { pk: partition.clone(), sk });
+                    self.fan_out_all(&places.collect::<Vec<_>>(), look.deadline).await?;
                     if start.is_none() {
                         break;
                     }
@@ -229,13 +249,11 @@ impl Sweep {
         Ok(())
     }
 
-    /// Fans out the events of a partition that have these ids, some at a time: an event may be large.
-    async fn fan_out_all(&self, look: &Look, partition: &str, ids: &[String]) -> Result<(), Error> {
-        for some in ids.chunks(MISSED_AT_ONCE) {
-            self.check_time(look.deadline)?;
-            let places: Vec<Key> =
-                some.iter().map(|id| Key { pk: partition.to_owned(), sk: id.clone() }).collect();
-            let items = self.store.core.get_many(&places).await?;
+    /// Fans out the events at these places, some at a time: an event may be large.
+    async fn fan_out_all(&self, places: &[Key], deadline: DateTime<Utc>) -> Result<(), Error> {
+        for some in places.chunks(EVENTS_AT_ONCE) {
+            self.check_time(deadline)?;
+            let items = self.store.core.get_many(some).await?;
             let events: Vec<Event> = items.into_iter().filter_map(table::readable).collect();
             for outcome in self.fan_out.fan_out(&events, self.clock.now()).await {
                 outcome?;

@@ -17,6 +17,8 @@ pub struct Matching {
     pub matched: Vec<Arc<Subscription>>,
     /// Those whose filters failed, and so do not.
     pub failed: Vec<(SubscriptionId, Failures)>,
+    /// How many owners' worth of the event's budget was used.
+    pub shares: u32,
 }
 
 /// Asks subscriptions of one tenant, which name the event's type. All of them share the budget of one event.
@@ -36,6 +38,7 @@ pub fn matching(event: &Event, subscriptions: &[Arc<Subscription>]) -> Matching 
             matching.failed.push((subscription.id, failures));
         }
     }
+    matching.shares = budget.shares();
     matching
 }
 

@@ -95,6 +95,14 @@ pub enum Command {
         /// How far it has come.
         walk: Walk,
     },
+    /// Fan events out whose tenant's filters cost too much to do so beside the others'.
+    #[serde(rename_all = "camelCase")]
+    FanOut {
+        /// Whose they are.
+        tenant_id: TenantId,
+        /// Which, at most those of one batch of the stream.
+        event_ids: Vec<EventId>,
+    },
     /// Pause what waits to be fetched, because it was disabled.
     #[serde(rename_all = "camelCase")]
     Pause(Walk),

@@ -101,6 +101,37 @@ async fn a_tenants_worst_filters_hold_up_no_other_tenants_delivery() {
 }
 
 #[tokio::test]
+async fn events_that_were_put_off_because_of_their_filters_are_fanned_out_all_the_same() {
+    let world = World::held().await;
+    for number in 0..24 {
+        world.subscription(&hostile(number)).await;
+    }
+    let receiver = Receiver::accepting().await;
+    let modest = filter("event", "equals", &json!("release.created"));
+    let body = json!({"name": "modest", "url": receiver.url, "events": ["deployment.started", "release.created"],
+        "filters": [modest]});
+    let unfiltered =
+        json!({"name": "unfiltered", "url": receiver.url, "events": ["release.created"], "filters": []});
+    world.subscription(&body).await;
+    world.subscription(&unfiltered).await;
+    let data = hostile_data(&world);
+    for _ in 0..20 {
+        publish(&world, &data).await;
+    }
+    // The filter of the one counts as exceeded, because the others used the tenant's budget up; the other has none.
+    receiver.wait_for(20).await;
+    let events = world.get("/api/v1/events?pageSize=100").await["data"].clone();
+    for event in events.as_array().unwrap() {
+        let path = format!("/api/v1/events/{}", id(event));
+        while world.get(&path).await["data"]["fanOut"]["status"] != "done" {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!((events.as_array().unwrap().len(), receiver.received().len()), (20, 20));
+    assert!(world.stack.calls().of("lambda", "SweepFunction") > 0, "what was put off came by a command");
+}
+
+#[tokio::test]
 async fn a_stack_starts_again_on_a_hostile_tenants_data_and_remembers_what_failed() {
     let folder = tempfile::tempdir().unwrap();
     let (data, time) = (Data::Folder(folder.path().to_owned()), Time::manual(SystemClock.now()));

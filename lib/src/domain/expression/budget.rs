@@ -85,6 +85,17 @@ impl Budget {
         (spent.visits, spent.steps)
     }
 
+    /// How many owners' worth all owners so far have used, of visits or of steps: 0 to [`TENANT_SHARES`].
+    #[must_use]
+    pub fn shares(&self) -> u32 {
+        let left = self.tenant.minus(self.granted.minus(self.left));
+        let used = |left: u32, share: u32| {
+            let all = share.saturating_mul(TENANT_SHARES);
+            all.saturating_sub(left).checked_div(share).unwrap_or(0)
+        };
+        used(left.visits, self.most.visits).max(used(left.steps, self.most.steps))
+    }
+
     /// Counts visits before they are made. Asking for more than are left uses up the rest, so that whoever is given
     /// what an owner left does not find a little and begin in vain.
     pub(super) fn visit(&mut self, visits: u32) -> Result<(), Failure> {
@@ -160,6 +171,19 @@ mod tests {
         }
         budget.next_owner();
         assert_eq!(budget.visit(1), Err(Failure::Tenant));
+    }
+
+    #[test]
+    fn shares_are_what_all_owners_used() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.shares(), 0);
+        for used in 1..=TENANT_SHARES {
+            budget.next_owner();
+            assert_eq!(budget.visit(MAX_VISITS), Ok(()));
+            assert_eq!(budget.shares(), used);
+        }
+        budget.next_owner();
+        assert_eq!(budget.shares(), TENANT_SHARES);
     }
 
     #[test]
