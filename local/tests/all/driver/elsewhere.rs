@@ -1,12 +1,16 @@
 //! A stack that uses services elsewhere: these are ours too, at one address, and others could be there.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::Request;
-use bytes::Bytes;
-use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use stella::aws::Aws;
+use stella::queue::{Outgoing, Queue};
+use stella::secrets;
+use stella::store::{Key, Table};
 use stella_local::calls::Calls;
-use stella_local::client::{Answer, Client};
 use stella_local::dynamodb::DynamoDb;
 use stella_local::secrets_manager::SecretsManager;
 use stella_local::sqs::Sqs;
@@ -38,73 +42,38 @@ async fn services() -> String {
     url
 }
 
-/// A stack on such services by the machine's time, with what reaches them as its functions do.
-async fn start(functions: Functions) -> (Stack, Caller) {
-    let (seen, noted) =
-        (std::sync::Arc::new(std::sync::Mutex::new(None)), closure(|_| async { Ok("{}".to_owned()) }));
-    let told = std::sync::Arc::clone(&seen);
+/// A stack on such services by the machine's time, with what reaches them as its function `api` does.
+async fn start(functions: Functions) -> (Stack, Aws) {
+    let seen = Arc::new(Mutex::new(None));
+    let told = Arc::clone(&seen);
     let functions = functions.with("api", move |environment| {
         *told.lock().unwrap() = Some(environment);
-        let noted = noted.clone();
-        async move { Ok(noted) }
+        async { Ok(closure(|_| async { Ok("{}".to_owned()) })) }
     });
-    let settings =
-        Settings { time: Time::system(), aws_endpoint: Some(services().await), ..settings(functions) };
+    let settings = Settings {
+        time: Time::system(),
+        patience: Some(Duration::from_secs(20)),
+        aws_endpoint: Some(services().await),
+        ..settings(functions)
+    };
     let template = settings.template.replace("VisibilityTimeout: 60", "VisibilityTimeout: 1");
     let stack = Stack::start(Settings { template, ..settings }).await.unwrap();
     let environment = seen.lock().unwrap().take().unwrap();
-    let endpoint = |name: &str| {
-        let url = environment.variable(&format!("AWS_ENDPOINT_URL_{name}")).unwrap();
-        Client::new(url, None)
-    };
-    let caller = Caller {
-        tables: endpoint("DYNAMODB"),
-        queues: endpoint("SQS"),
-        secrets: endpoint("SECRETS_MANAGER"),
-    };
-    (stack, caller)
+    (stack, Aws::new(&environment).unwrap())
 }
 
-/// Calls the endpoints that functions are given.
-struct Caller {
-    tables: Client,
-    queues: Client,
-    secrets: Client,
-}
-
-async fn ask(client: &Client, target: &str, body: &Value) -> Answer {
-    let headers = [
-        ("x-amz-target", target),
-        ("content-type", "application/x-amz-json-1.0"),
-        ("x-amz-date", "20260301T120000Z"),
-        (
-            "authorization",
-            "AWS4-HMAC-SHA256 Credential=ApiFunction/20260301/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00",
-        ),
-    ];
-    client.send(Method::POST, "/", &headers, Bytes::from(body.to_string())).await.unwrap()
-}
-
-impl Caller {
-    async fn send(&self, body: &str, delay: u32) {
-        let message = json!({"QueueUrl": "http://sqs/000000000000/work", "MessageBody": body, "DelaySeconds": delay,
-            "MessageGroupId": "g"});
-        assert_eq!(ask(&self.queues, "AmazonSQS.SendMessage", &message).await.status, StatusCode::OK);
-    }
-
-    async fn put(&self, pk: &str, entity: &str) {
-        let put = json!({"TableName": "core", "Item": {"pk": {"S": pk}, "entity": {"S": entity}}});
-        assert_eq!(ask(&self.tables, "DynamoDB_20120810.PutItem", &put).await.status, StatusCode::OK);
-    }
+fn key(pk: &str) -> Key {
+    Key { pk: pk.to_owned(), sk: "-".to_owned() }
 }
 
 #[tokio::test]
 async fn records_of_a_stream_elsewhere_reach_their_function() {
     let (function, mut seen) = noting(Value::clone, |_| async { Ok("{}".to_owned()) });
-    let (stack, caller) = start(functions("fanout", &function)).await;
-    caller.put("a", "mark").await;
-    caller.put("b", "event").await;
-    caller.put("c", "event").await;
+    let (stack, aws) = start(functions("fanout", &function)).await;
+    let table = Table::new(aws.dynamodb(), "core");
+    for (pk, entity) in [("a", "mark"), ("b", "event"), ("c", "event")] {
+        table.put(&key(pk), &json!({ "entity": entity })).await.unwrap();
+    }
     let mut records = Vec::new();
     while records.len() < 2 {
         records.extend(seen.recv().await.unwrap());
@@ -121,43 +90,41 @@ async fn of_messages_elsewhere_only_what_failed_comes_again() {
     let body = |record: &Value| (record["body"].clone(), record["messageId"].clone());
     let failed_once = std::sync::atomic::AtomicBool::new(false);
     let (function, mut seen) = noting(body, move |notes| {
-        let bad = notes.iter().find(|(body, _)| body == "bad").map(|(_, id)| id.clone());
+        let bad = notes.iter().find(|(body, _)| body == "\"bad\"").map(|(_, id)| id.clone());
         let bad = bad.filter(|_| !failed_once.swap(true, std::sync::atomic::Ordering::SeqCst));
         let failures: Vec<Value> = bad.iter().map(|id| json!({"itemIdentifier": id})).collect();
         async move { Ok(json!({"batchItemFailures": failures}).to_string()) }
     });
-    let (stack, caller) = start(functions("deliver", &function)).await;
-    for (body, delay) in [("late", 1), ("bad", 0), ("good", 0)] {
-        caller.send(body, delay).await;
+    let (stack, aws) = start(functions("deliver", &function)).await;
+    let queue = Queue::new(aws.sqs(), "http://sqs/000000000000/work");
+    for (body, delay_seconds) in [("late", 1), ("bad", 0), ("good", 0)] {
+        queue.send(Outgoing { body: &body, group: "g".to_owned(), delay_seconds }).await.unwrap();
     }
     let mut bodies = Vec::new();
     while bodies.len() < 4 {
         bodies.extend(seen.recv().await.unwrap().into_iter().map(|(body, _)| body));
     }
     bodies.sort_by_key(ToString::to_string);
-    assert_eq!(bodies, ["bad", "bad", "good", "late"]);
+    assert_eq!(bodies, ["\"bad\"", "\"bad\"", "\"good\"", "\"late\""]);
     stack.stop().await;
     assert!(seen.try_recv().is_err(), "what was handled is deleted");
 }
 
 #[tokio::test]
 async fn the_operators_key_is_made_elsewhere_and_what_is_refused_there_is_noted() {
-    let (stack, caller) = start(functions("none", &closure(|_| async { Ok("{}".to_owned()) }))).await;
-    let secret = json!({"SecretId": "/test/system/operator-key"});
-    let secret = ask(&caller.secrets, "secretsmanager.GetSecretValue", &secret).await;
-    let text = secret.body["SecretString"].as_str().unwrap();
+    let (stack, aws) = start(functions("none", &closure(|_| async { Ok("{}".to_owned()) }))).await;
+    let text = secrets::read(&aws.secrets_manager(), "/test/system/operator-key").await.unwrap();
     assert_eq!(stack.operator_key().unwrap(), format!("stk_operator_{text}"));
     assert_eq!(text.len(), 43);
     assert_eq!(stack.refusals().all(), []);
 
-    let absent = json!({"TableName": "absent", "Key": {"pk": {"S": "a"}}});
-    let answer = ask(&caller.tables, "DynamoDB_20120810.GetItem", &absent).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let absent = Table::new(aws.dynamodb(), "absent");
+    absent.get::<Value>(&key("a")).await.unwrap_err();
     let refusals = stack.refusals().all();
     assert_eq!(refusals.len(), 1);
     assert_eq!(
         (refusals[0].caller.as_str(), refusals[0].operation.as_str(), refusals[0].code.as_str()),
         ("ApiFunction", "GetItem", "ResourceNotFoundException")
     );
-    assert_eq!(refusals[0].request, absent.to_string());
+    assert!(refusals[0].request.contains("absent"), "{refusals:?}");
 }
