@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity browser screenshots chromium
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity second-opinion browser screenshots chromium
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -15,6 +15,8 @@ SCHEMATHESIS := schemathesis==4.32.5
 CALLERS := .venv/$(SCHEMATHESIS).stamp
 AXE := axe-playwright-python==0.1.8
 BARRIERS := .venv/$(AXE).stamp
+MOTO := moto==5.2.5
+OPINIONS := .venv/$(MOTO).stamp
 CARGO_LAMBDA := cargo-lambda==1.9.2
 BUILDERS := .venv/$(CARGO_LAMBDA).stamp
 # Graviton, unless this toolchain cannot compile for it.
@@ -29,7 +31,7 @@ TREE := cargo tree --workspace --no-dedupe --prefix none --format '{p} {f}'
 PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## The whole system on this machine; ARGS="--port 0 --ephemeral", or ARGS=--help for all
 	cargo build --release --workspace
@@ -74,7 +76,7 @@ $(CARGO_FUZZ):
 	cargo install --quiet --debug --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity features docs lint conformity browser ## Everything that must hold before a change lands
+check: fmt clippy test purity features docs lint conformity second-opinion browser ## Everything that must hold before a change lands
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -104,6 +106,9 @@ conformity: $(CALLERS) ## The running stack answers as its OpenAPI document says
 	cargo build --release --workspace --bins
 	tests/schemathesis .venv/bin/schemathesis $(or $(EXAMPLES),20)
 
+second-opinion: $(OPINIONS) ## The whole story on moto's DynamoDB, SQS and Secrets Manager (needs python3)
+	tests/second-opinion .venv/bin/moto_server
+
 browser: $(BARRIERS) chromium ## The portal in headless Chromium, checked with axe (installs what is missing where there is apt)
 	cargo test --release --workspace --test browser -- --ignored --skip screenshots --test-threads 2
 
@@ -123,6 +128,10 @@ $(BARRIERS): $(LINTERS)
 
 $(CALLERS): $(LINTERS)
 	.venv/bin/pip install --quiet --disable-pip-version-check $(SCHEMATHESIS)
+	touch $@
+
+$(OPINIONS): $(LINTERS)
+	.venv/bin/pip install --quiet --disable-pip-version-check '$(subst moto,moto[server],$(MOTO))'
 	touch $@
 
 $(BUILDERS): $(LINTERS)

@@ -25,6 +25,7 @@ mod receipts;
 mod recover;
 mod repetition;
 mod runtime;
+mod second_opinion;
 mod senders;
 mod template;
 mod verifier;

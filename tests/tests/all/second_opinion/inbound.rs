@@ -13,7 +13,7 @@ use sha2::Sha256;
 use stella_local::client::Answer;
 use stella_local::stack::Functions;
 
-use super::{HIDDEN_SECONDS, Opinion, minutes_until, rows, shown};
+use super::{HIDDEN_SECONDS, Opinion, becomes_in_minutes, rows, shown};
 
 pub(super) async fn pushes(world: &World) {
     let component = component(world).await;
@@ -169,9 +169,6 @@ pub(super) async fn queued(opinion: &Opinion) {
     assert_eq!(answer.body["action"], "queued", "{}", answer.body);
     tables.mend();
     let versions = format!("/api/v1/components/{component}/versions");
-    minutes_until(&world, "the queued push is processed", async || {
-        (rows(&world, &versions).await.len() == 2).then_some(())
-    })
-    .await;
+    becomes_in_minutes(&world, &versions, |versions| versions.get(1).is_some()).await;
     opinion.end(world).await;
 }

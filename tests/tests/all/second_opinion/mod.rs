@@ -14,20 +14,24 @@ mod pulled;
 mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Duration;
 use end_to_end::{World, conformity, id};
 use http::StatusCode;
 use serde_json::Value;
 use stella_local::client::{Client, Exchange};
+use stella_local::remote::refusals::{Refusal, Refusals};
 use stella_local::stack::{Data, Functions, Settings};
 use stella_local::time::Time;
+use tokio::time::Instant;
 
 /// How long anything may take: many times what it takes on a slow machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
 /// How long all of it may take.
-const LONGEST: std::time::Duration = std::time::Duration::from_mins(5);
+const LONGEST: std::time::Duration = std::time::Duration::from_mins(10);
+/// How long it is quiet before time goes by.
+const QUIET: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often it is asked for.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 /// How long a queue hides what was received: as long as a function may run, and no longer than a test may wait.
@@ -55,12 +59,14 @@ async fn story() {
     operations::named_secrets(&opinion).await;
     operations::master_key(&opinion).await;
     opinion.was_asked_for_everything();
+    opinion.refused_what_it_was_to();
 }
 
 /// What another implementation thinks of us.
 struct Opinion {
     endpoint: String,
     asked: Asked,
+    refused: Mutex<Vec<Refusals>>,
 }
 
 /// The operations of the API that were asked for, as `GET /path`.
@@ -69,7 +75,7 @@ type Asked = Arc<Mutex<BTreeSet<String>>>;
 impl Opinion {
     fn new() -> Self {
         let endpoint = std::env::var("SECOND_OPINION").expect("`make second-opinion` names an endpoint");
-        Self { endpoint, asked: Asked::default() }
+        Self { endpoint, asked: Asked::default(), refused: Mutex::default() }
     }
 
     /// A system on it, apart from others by its stage.
@@ -96,11 +102,13 @@ impl Opinion {
             functions,
             parameters,
             time: Time::ahead(),
+            patience: Some(PATIENCE),
             template: template(hidden_seconds),
             aws_endpoint: Some(self.endpoint.clone()),
             ..Settings::default()
         };
         let mut world = World::made_of(settings).await;
+        self.refused.lock().unwrap().push(world.stack.refusals());
         world.operator = self.witnessed(&world.operator);
         world.admin = self.witnessed(&world.admin);
         world
@@ -120,9 +128,8 @@ impl Opinion {
         self.witnessed(&world.nobody())
     }
 
-    /// Ends a system, on which nothing was refused that should not be.
+    /// Ends a system. What it was refused is looked at in the end.
     async fn end(&self, world: World) {
-        refusals::are_all_wanted(&world.stack.refusals());
         world.stack.stop().await;
     }
 
@@ -132,6 +139,25 @@ impl Opinion {
         let all = stella_api::routes().into_iter().map(|(method, path)| format!("{method} {path}"));
         let left_out: Vec<String> = all.filter(|operation| !asked.contains(operation)).collect();
         assert_eq!(left_out, refusals::NOT_ASKED_FOR);
+    }
+
+    /// Everything that was refused is listed with its reason, and everything that is listed was refused.
+    fn refused_what_it_was_to(&self) {
+        let all: Vec<Refusal> = self.refused.lock().unwrap().iter().flat_map(Refusals::all).collect();
+        let unwanted = refusals::unwanted(&all);
+        assert!(unwanted.is_empty(), "{unwanted:#?}");
+        assert_eq!(refusals::never_met(&all), Vec::<&str>::new());
+    }
+}
+
+impl Drop for Opinion {
+    /// Where something else failed, a refusal is the likely reason.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            let all: Vec<Refusal> = refused.iter().flat_map(Refusals::all).collect();
+            eprintln!("refused: {:#?}", refusals::unwanted(&all));
+        }
     }
 }
 
@@ -161,45 +187,48 @@ fn template(hidden_seconds: u32) -> String {
     Settings::default().template.lines().map(line).collect()
 }
 
-/// Asks until there is an answer: what follows a request takes a moment.
-async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let began = tokio::time::Instant::now();
+/// What a path shows to somebody, once it is as it should be: what follows a request takes a moment. Now and then
+/// so much time goes by meanwhile.
+async fn watch(
+    world: &World,
+    client: &Client,
+    path: &str,
+    step: Duration,
+    done: impl Fn(&Value) -> bool,
+) -> Value {
+    let began = Instant::now();
+    let mut moved = began;
     loop {
-        if let Some(found) = ask().await {
-            return found;
+        let answer = client.get(path).await.expect("an answer");
+        // On a busy machine a request of it may take longer than the function waits.
+        if answer.status != StatusCode::SERVICE_UNAVAILABLE {
+            assert!(answer.status.is_success(), "{path}: {}", answer.body);
+            if done(answer.data()) {
+                return answer.body;
+            }
         }
-        assert!(began.elapsed() < PATIENCE, "{what}");
+        assert!(began.elapsed() < PATIENCE, "{path} shows {:#}", answer.body);
+        if moved.elapsed() > QUIET {
+            world.time.advance(step);
+            moved = Instant::now();
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Asks so, and lets two minutes go by whenever there was no answer for two seconds.
-async fn minutes_until<T>(world: &World, what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
-    let moved = Mutex::new(tokio::time::Instant::now());
-    until(what, async || {
-        let found = ask().await;
-        let mut moved = moved.lock().unwrap();
-        if found.is_none() && moved.elapsed() > std::time::Duration::from_secs(2) {
-            world.time.advance(Duration::minutes(2));
-            *moved = tokio::time::Instant::now();
-        }
-        found
-    })
-    .await
+/// What a path shows to the admin.
+async fn shown(world: &World, path: &str) -> Value {
+    watch(world, &world.admin, path, Duration::zero(), |_| true).await
 }
 
-/// What a path shows as the admin sees it, asked for again while a request of it takes too long.
-async fn shown(world: &World, path: &str) -> Value {
-    until(path, async || {
-        let answer = world.admin.get(path).await.expect("an answer");
-        assert!(
-            answer.status.is_success() || answer.status == StatusCode::SERVICE_UNAVAILABLE,
-            "{}",
-            answer.body
-        );
-        answer.status.is_success().then_some(answer.body)
-    })
-    .await
+/// What a path shows to the admin, once it is as it should be.
+async fn becomes(world: &World, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+    watch(world, &world.admin, path, Duration::zero(), done).await["data"].take()
+}
+
+/// The same, while minutes go by.
+async fn becomes_in_minutes(world: &World, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+    watch(world, &world.admin, path, Duration::minutes(2), done).await["data"].take()
 }
 
 /// The rows of a list.
@@ -207,15 +236,12 @@ async fn rows(world: &World, path: &str) -> Vec<Value> {
     shown(world, path).await["data"].as_array().expect("rows").clone()
 }
 
-/// The deliveries of a subscription, once they are as they should be.
-async fn deliveries(world: &World, subscription: &Value, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+/// The deliveries of a subscription, once so many of them are in a state.
+async fn deliveries(world: &World, subscription: &Value, status: &str, count: usize) -> Vec<Value> {
     let path = format!("{}/deliveries?pageSize=100", subscription_path(subscription));
-    until(&path, async || Some(rows(world, &path).await).filter(|rows| done(rows))).await
-}
-
-/// How many of some rows are in a state.
-fn count(rows: &[Value], status: &str) -> usize {
-    rows.iter().filter(|row| row["status"] == status).count()
+    let in_state = |rows: &[Value]| rows.iter().filter(|row| row["status"] == status).count();
+    let done = |rows: &Value| rows.as_array().is_some_and(|rows| in_state(rows) == count);
+    becomes_in_minutes(world, &path, done).await.as_array().cloned().expect("rows")
 }
 
 fn subscription_path(subscription: &Value) -> String {

@@ -4,15 +4,15 @@ use chrono::{DateTime, Duration, Utc};
 use end_to_end::careless::Careless;
 use end_to_end::receiver::Receiver;
 use end_to_end::runtime::{Given, observed};
-use end_to_end::{digest, harbor_push};
+use end_to_end::{World, digest, harbor_push};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use stella::aws::Aws;
 use stella::error::Error;
 use stella::function::{Answer, Function};
 use stella_local::stack::{Data, Functions};
 
-use super::{HIDDEN_SECONDS, Opinion, until};
+use super::{HIDDEN_SECONDS, Opinion, watch};
 
 /// An event that no stream record brings is fanned out by the sweep.
 pub(super) async fn missed_events(opinion: &Opinion) {
@@ -43,12 +43,9 @@ pub(super) async fn dead_letters(opinion: &Opinion) {
     let body = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"]});
     world.subscription(&body).await;
     world.publish("release.created").await;
-    let found = until("the message is set aside", async || {
-        let answer = world.operator.get("/api/v1/dead-letters").await.expect("an answer");
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        (answer.data()["approximateMessages"] == 1).then(|| answer.data().clone())
-    })
-    .await;
+    let one = |dead: &Value| dead["approximateMessages"] == 1;
+    let path = "/api/v1/dead-letters";
+    let found = watch(&world, &world.operator, path, Duration::zero(), one).await["data"].take();
     assert_eq!(found["sample"][0]["queue"], "deliveries", "{found}");
     assert!(found["sample"][0]["body"].as_str().is_some_and(|body| body.contains("release.created")));
     opinion.end(world).await;
@@ -76,7 +73,7 @@ pub(super) async fn master_key(opinion: &Opinion) {
             assert_eq!(done.data(), &json!({"tenants": 1, "rewrapped": 1}), "{}", done.body);
         }
         let master = "/keys/system/master-key";
-        let secrets = aws(&given).secrets_manager();
+        let secrets = aws(&world, &given).secrets_manager();
         let rotation = secrets.put_secret_value().secret_id(master).secret_string("m".repeat(32 + life));
         rotation.send().await.expect("a rotation");
         opinion.end(world).await;
@@ -89,7 +86,7 @@ pub(super) async fn named_secrets(opinion: &Opinion) {
     let world = opinion.world("named", functions, HIDDEN_SECONDS).await;
     let tenant =
         world.get("/api/v1/api-keys").await["data"][0]["tenantId"].as_str().expect("an id").to_owned();
-    let secrets = aws(&given).secrets_manager();
+    let secrets = aws(&world, &given).secrets_manager();
     let name = |name: &str| format!("/named/tenants/{tenant}/{name}");
     for (called, text) in [("receiver", "t0ken"), ("harbor", "old")] {
         secrets.create_secret().name(name(called)).secret_string(text).send().await.expect("a secret");
@@ -119,8 +116,7 @@ pub(super) async fn named_secrets(opinion: &Opinion) {
 }
 
 /// Clients that no policy of a function limits.
-fn aws(given: &Given) -> Aws {
+fn aws(world: &World, given: &Given) -> Aws {
     let given = given.lock().expect("nobody failed with it");
-    let environment = given["ApiFunction"].clone().with("AWS_ACCESS_KEY_ID", "somebody");
-    Aws::new(&environment).expect("clients")
+    Aws::new(&world.unlimited(&given["ApiFunction"])).expect("clients")
 }
