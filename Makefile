@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity second-opinion browser screenshots chromium
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity second-opinion browser screenshots chromium tools
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -77,6 +77,8 @@ $(CARGO_FUZZ):
 	mv .tools/bin/cargo-fuzz $@
 
 check: fmt clippy test purity features docs lint conformity second-opinion browser ## Everything that must hold before a change lands
+
+tools: $(LINTERS) $(SCANNERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## What the checks install, all of it
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
