@@ -146,7 +146,7 @@ impl Drive {
     /// Takes requests too, and returns all drivers.
     pub(crate) fn begin(mut self, listener: TcpListener, hosts: Hosts) -> JoinSet<()> {
         let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
-        let front = Front { routes: Routes::new(self.routes), hosts, time: time.clone(), cut };
+        let front = Front::new(Routes::new(self.routes), hosts, time.clone(), cut);
         self.drivers.spawn(front.serve(listener, self.stop.clone()));
         // Others see to what expires with them.
         if let Services::Ours { dynamodb, .. } = self.services {

@@ -38,6 +38,10 @@ const LONGEST_HEADERS: Duration = Duration::from_secs(30);
 const LARGEST_HEADERS: usize = 64 * 1024;
 /// The most connections at once.
 const MOST_CONNECTIONS: usize = 1024;
+/// How much of large bodies is in functions at once, in KiB. What a body becomes there takes many times its size.
+const MAX_LARGE_KIB: usize = 4 * 1024;
+/// A body counts as far as it is larger than this, in KiB: small ones wait for nobody.
+const SMALL_KIB: usize = 64;
 /// How long we rest when no connection can be accepted.
 const REST: Duration = Duration::from_millis(200);
 
@@ -51,9 +55,16 @@ pub(crate) struct Front {
     pub(crate) time: Time,
     /// Cuts connections that would not end.
     pub(crate) cut: Signal,
+    /// Room for large bodies.
+    large: Semaphore,
 }
 
 impl Front {
+    /// A front that has served nobody yet.
+    pub(crate) fn new(routes: Routes<Invoker>, hosts: Hosts, time: Time, cut: Signal) -> Self {
+        Self { routes, hosts, time, cut, large: Semaphore::new(MAX_LARGE_KIB) }
+    }
+
     /// Serves until it is told to stop; then answers what has arrived, and ends.
     pub(crate) async fn serve(self, listener: TcpListener, stop: Signal) {
         let front = Arc::new(self);
@@ -119,6 +130,7 @@ impl Front {
             Ok(body) => body,
             Err(refused) => return refusal(refused),
         };
+        let _room = self.large.acquire_many(weight(&body)).await;
         let id = uuid::Uuid::new_v4().to_string();
         let arrival = Arrival {
             route_key: &route.key,
@@ -137,6 +149,12 @@ impl Front {
             failure()
         })
     }
+}
+
+/// How much of the room for large bodies one takes, in KiB.
+fn weight(body: &[u8]) -> u32 {
+    let large = (body.len() / 1024).saturating_sub(SMALL_KIB).min(MAX_LARGE_KIB);
+    u32::try_from(large).unwrap_or(u32::MAX)
 }
 
 /// The answer to a request that names another host.
