@@ -13,6 +13,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
+use stella::environment::Environment;
+use stella::error::Error;
+use stella_local::credentials::Pair;
 use tokio::net::TcpListener;
 
 mod partial;
@@ -58,6 +61,8 @@ type Rule = Box<dyn Fn(&str) -> Fault + Send + Sync>;
 
 struct Shared {
     target: String,
+    /// What a request is signed with anew whose body is changed here.
+    pair: Option<Pair>,
     client: Client<HttpConnector, Body>,
     rule: Mutex<Rule>,
     /// What the service refuses for good in whatever is sent or written.
@@ -75,10 +80,25 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A wire to an endpoint, without faults so far.
+    /// The wire of a function to the endpoint that its environment has under this name, without faults so far.
+    ///
+    /// # Errors
+    /// A fault when a variable is missing.
+    pub async fn of(environment: &Environment, variable: &'static str) -> Result<Self, Error> {
+        let text = |name| environment.required(name).map(str::to_owned);
+        let pair = Pair { access_key: text("AWS_ACCESS_KEY_ID")?, secret: text("AWS_SECRET_ACCESS_KEY")? };
+        Ok(Self::carrying(environment.required(variable)?, Some(pair)).await)
+    }
+
+    /// A wire to an endpoint, without faults so far. It can change no body: it could not sign it.
     pub async fn to(target: &str) -> Self {
+        Self::carrying(target, None).await
+    }
+
+    async fn carrying(target: &str, pair: Option<Pair>) -> Self {
         let shared = Arc::new(Shared {
             target: target.to_owned(),
+            pair,
             client: Client::builder(TokioExecutor::new()).build_http(),
             rule: Mutex::new(Box::new(|_| Fault::None)),
             poison: Mutex::default(),
@@ -153,7 +173,6 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
         Refusal::None => {}
         Refusal::Whole(code) => return refused(code, "as asked"),
         Refusal::Entries(rest, failed) => {
-            parts.headers.remove(CONTENT_LENGTH);
             body = rest;
             left_out = Some(failed);
         }
@@ -161,9 +180,12 @@ async fn carry(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     if fault == Fault::InPart
         && let Some((part, rest)) = partial::split(&operation, &body)
     {
-        parts.headers.remove(CONTENT_LENGTH);
         body = part;
         left_out = Some(rest);
+    }
+    if left_out.is_some() {
+        let pair = shared.pair.as_ref().expect("a wire that changes bodies is a function's");
+        pair.sign_again(&mut parts, &body).expect("a signed request");
     }
     let ask = async || {
         let mut request = Request::new(Body::from(body.clone()));

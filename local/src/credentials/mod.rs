@@ -14,9 +14,11 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use hmac::Mac as _;
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use rand::RngCore as _;
+use stella::error::Error;
 
 use self::refusal::Refused;
 use self::signature::Signature;
@@ -33,6 +35,26 @@ pub struct Pair {
     pub access_key: String,
     /// What it signs with.
     pub secret: String,
+}
+
+impl Pair {
+    /// Signs a request anew that was signed with this pair and then changed: for tests of what goes over wires.
+    ///
+    /// # Errors
+    /// A fault when it was not signed.
+    pub fn sign_again(&self, head: &mut http::request::Parts, body: &[u8]) -> Result<(), Error> {
+        let unsigned = || Error::fault("the request is not signed");
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let read = Signature::read(&head.headers).map_err(|_| unsigned())?;
+        let before = hex::encode(&read.bytes);
+        let after = read.expected(&self.secret, head, body).map_err(|_| unsigned())?;
+        let after = hex::encode(after.finalize().into_bytes());
+        let text =
+            head.headers.get(AUTHORIZATION).and_then(|text| text.to_str().ok()).ok_or_else(unsigned)?;
+        let text = HeaderValue::from_str(&text.replace(&before, &after)).map_err(|_| unsigned())?;
+        head.headers.insert(AUTHORIZATION, text);
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Pair {

@@ -101,7 +101,7 @@ async fn what_the_queue_said_is_in_the_log_beside_what_made_us_need_it() {
     let answer = function.invoke(&event.to_string()).await.unwrap();
     assert_eq!(answer["statusCode"], 503, "{answer}");
     let printed = function.end().await;
-    let queued = &line(&printed, "a request is queued")["fields"];
+    let queued = &line(&printed, "a request failed, and is tried again later")["fields"];
     assert_eq!(queued["config.id"], config["id"], "{queued}");
     assert_eq!(
         (&queued["aws.operation"], &queued["aws.code"]),

@@ -219,6 +219,8 @@ async fn what_would_exceed_the_releases_of_a_minute_waits_its_turn_in_the_order_
     world.made("/api/v1/components", &json!({"name": "other", "repositories": ["myorg/other"]})).await;
     let config = world.docker_hub().await;
     for number in 0..3 {
+        // Releases sort by their ids, and so by the millisecond.
+        world.time.advance(Duration::milliseconds(1));
         let answer = world.push(&config, &[], &docker_hub_push(&format!("v1.{number}.0"), number)).await;
         assert_eq!((answer.status, &answer.body["triggersActivated"]), (StatusCode::OK, &json!(1)));
     }

@@ -24,7 +24,7 @@ macro_rules! world_on_a_wire {
         let functions = Functions::ours().with($code, move |environment| {
             let made = Arc::clone(&made);
             async move {
-                let wire = Wire::to(environment.required($variable)?).await;
+                let wire = Wire::of(&environment, $variable).await?;
                 *made.lock().unwrap() = Some(wire.clone());
                 $start(environment.with($variable, &wire.url)).await
             }

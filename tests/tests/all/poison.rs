@@ -83,7 +83,7 @@ async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, Wire) 
     let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
     let made = Arc::clone(&wire);
     let between = async move |environment: stella::environment::Environment| {
-        let wire = Wire::to(environment.required(variable)?).await;
+        let wire = Wire::of(&environment, variable).await?;
         *made.lock().unwrap() = Some(wire.clone());
         Ok::<_, stella::error::Error>(environment.with(variable, &wire.url))
     };
@@ -224,7 +224,7 @@ async fn a_subscription_that_cannot_be_read_fails_visibly_and_alone() {
     let tenant = subscription["tenantId"].as_str().unwrap();
     plant(
         &world,
-        "CoreTable",
+        "dev-core-table",
         &json!({"pk": {"S": format!("TENANT#{tenant}#EVENTTYPE#*")}, "sk": {"S": "SUBSCRIPTION#0"}, "terms": {"S": "?"}}),
     )
     .await;
@@ -251,7 +251,7 @@ async fn a_record_of_the_stream_that_is_no_event_is_passed_by() {
         let mut item = item;
         item["pk"] = json!({"S": "TENANT#0#EVENTS#2026-01-01#0"});
         item["sk"] = json!({"S": format!("odd {number}")});
-        plant(&world, "CoreTable", &item).await;
+        plant(&world, "dev-core-table", &item).await;
     }
     other.publishes(&world).await;
     other.has_everything().await;
@@ -267,7 +267,9 @@ async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
     let made = other.admin.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     let nobody = uuid::Uuid::nil();
-    for queue in ["DeliveriesQueue", "RetriesQueue", "CommandsQueue", "InboundRetryQueue"] {
+    for queue in
+        ["dev-deliveries-queue", "dev-retries-queue", "dev-commands-queue", "dev-inbound-retry-queue"]
+    {
         for body in [
             "?".to_owned(),
             "{}".to_owned(),
@@ -307,7 +309,7 @@ async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is
     for number in 0..440 {
         plant(
             &world,
-            "DeliveriesTable",
+            "dev-deliveries-table",
             &json!({"pk": {"S": "TENANT#0#SUBSCRIPTION#0#0"}, "sk": {"S": format!("odd {number:03}")},
                 "duePk": {"S": format!("DUE#{}", number % 4)}, "dueAt": {"S": "2026-01-01T00:00:00.000Z"},
                 "attempts": {"S": "?"}}),
@@ -325,7 +327,7 @@ async fn missed_events_of_a_tenant_that_fails_hold_up_no_others_and_come_later()
         Functions::ours().with("fanout", |_| async { Ok(Careless) }).with("sweep", move |environment| {
             let made = Arc::clone(&made);
             async move {
-                let wire = Wire::to(environment.required("AWS_ENDPOINT_URL_DYNAMODB")?).await;
+                let wire = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
                 *made.lock().unwrap() = Some(wire.clone());
                 stella_sweep::start(environment.with("AWS_ENDPOINT_URL_DYNAMODB", &wire.url)).await
             }

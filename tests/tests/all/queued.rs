@@ -18,8 +18,8 @@ pub async fn world_on_wires() -> (World, Wire, Wire) {
     let functions = Functions::ours().with("inbound", move |environment| {
         let made = Arc::clone(&made);
         async move {
-            let tables = Wire::to(environment.required("AWS_ENDPOINT_URL_DYNAMODB")?).await;
-            let queues = Wire::to(environment.required("AWS_ENDPOINT_URL_SQS")?).await;
+            let tables = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
+            let queues = Wire::of(&environment, "AWS_ENDPOINT_URL_SQS").await?;
             *made.lock().unwrap() = Some((tables.clone(), queues.clone()));
             let environment = environment
                 .with("AWS_ENDPOINT_URL_DYNAMODB", &tables.url)

@@ -38,7 +38,7 @@ impl Wires {
     async fn between(&self, environment: Environment) -> Environment {
         let mut environment = environment;
         for variable in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"] {
-            let wire = Wire::to(environment.required(variable).unwrap()).await;
+            let wire = Wire::of(&environment, variable).await.unwrap();
             environment = environment.with(variable, &wire.url);
             self.0.lock().unwrap().push(wire);
         }

@@ -150,7 +150,7 @@ pub(super) async fn queued(opinion: &Opinion) {
     let functions = Functions::ours().with("inbound", move |environment| {
         let made = Arc::clone(&made);
         async move {
-            let wire = Wire::to(environment.required("AWS_ENDPOINT_URL_DYNAMODB")?).await;
+            let wire = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
             let environment = environment.with("AWS_ENDPOINT_URL_DYNAMODB", &wire.url);
             *made.lock().unwrap() = Some(wire);
             stella_inbound::start(environment).await
