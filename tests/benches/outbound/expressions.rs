@@ -31,7 +31,7 @@ fn body(number: usize) -> Value {
 fn data() -> Value {
     let mut data = EventType::ReleaseCreated.example();
     data["many"] = json!(vec![json!({"a": {"b": {"c": 1}}, "d": 1}); 7_000]);
-    data["texts"] = json!(vec!["1".repeat(800); 40]);
+    data["texts"] = json!(vec!["1".repeat(700); 40]);
     data
 }
 

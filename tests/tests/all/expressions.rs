@@ -36,7 +36,7 @@ fn hostile(number: usize) -> Value {
 fn hostile_data(world: &World) -> Value {
     let mut data = world.example("release.created");
     data["many"] = json!(vec![json!({"a": [0], "b": [0]}); 9_000]);
-    data["texts"] = json!(vec!["1".repeat(800); 40]);
+    data["texts"] = json!(vec!["1".repeat(700); 40]);
     data
 }
 
