@@ -67,6 +67,8 @@ impl Runtime {
             .env_clear()
             .envs(variables)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            // What is to fail fails at once; what is to succeed may take its time on a busy machine.
+            .env("LOCAL_TIMEOUT_MS", "30000")
             .env("AWS_LAMBDA_FUNCTION_NAME", binary)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
