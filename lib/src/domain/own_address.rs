@@ -1,5 +1,6 @@
 //! Which addresses are this deployment's own inbound ones: what is delivered there comes back in.
 
+use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
@@ -86,7 +87,7 @@ fn plain_path(path: &str) -> String {
     let mut decoded = path.to_owned();
     // Some decode twice.
     for _ in 0..2 {
-        decoded = percent_decoded(&decoded);
+        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
     }
     let mut segments: Vec<&str> = Vec::new();
     for segment in decoded.split(['/', '\\']) {
@@ -97,26 +98,6 @@ fn plain_path(path: &str) -> String {
         }
     }
     format!("/{}/", segments.join("/")).to_ascii_lowercase()
-}
-
-/// A text with what is %-encoded in it decoded. Bytes that are no UTF-8 become the replacement character.
-fn percent_decoded(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (byte, part.get(2..)) {
-            (Some(byte), Some(rest)) => {
-                bytes.push(byte);
-                bytes.extend(rest.as_bytes());
-            }
-            (Some(_) | None, _) => {
-                bytes.push(b'%');
-                bytes.extend(part.as_bytes());
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -103,12 +103,12 @@ mod tests {
         #[test]
         fn slots_are_in_the_order_of_their_times(per_minute in 1_u32..10_000, number in 0_i64..50_000) {
             let now = at("2026-03-01T12:00:00Z");
-            let slot = first_slot(now, per_minute) + number;
-            let (this, next) = (later(slot, per_minute, now), later(slot + 1, per_minute, now));
+            let slot = first_slot(now, per_minute).saturating_add(number);
+            let (this, next) = (later(slot, per_minute, now), later(slot.saturating_add(1), per_minute, now));
             prop_assert!(this <= next);
             prop_assert_eq!(this.is_none(), number < i64::from(per_minute));
             if let Some(this) = this {
-                prop_assert_eq!(minute(this), minute(now) + number / i64::from(per_minute));
+                prop_assert_eq!(minute(this), minute(now).saturating_add(number.div_euclid(i64::from(per_minute))));
             }
         }
     }
