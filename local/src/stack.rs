@@ -179,11 +179,7 @@ impl Stack {
         ]);
         variables.extend(patience.map(|patience| ("LOCAL_TIMEOUT_MS", patience.as_millis().to_string())));
         let wiring = template::read(&template, &parameters, &template::Endpoints { queues })?;
-        for function in &wiring.functions {
-            if let Some(policy) = &function.policy {
-                permissions.limit(&function.id, policy.clone());
-            }
-        }
+        permissions.limit_all(&wiring);
         let operator_key = match &remote {
             Some(remote) => remote.create(&wiring).await?,
             None => creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?,

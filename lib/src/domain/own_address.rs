@@ -1,9 +1,9 @@
 //! Which addresses are this deployment's own inbound ones: what is delivered there comes back in.
 
-use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
+use percent_encoding::percent_decode_str;
 
 use super::address::Host;
 use super::target::Target;

@@ -23,6 +23,7 @@ use self::demand::{Demand, demands};
 pub use self::policy::Policy;
 use self::policy::Use;
 use crate::calls::target;
+use crate::wiring::Wiring;
 
 /// The policies of functions, by the access key that a function signs with: its logical id. The owner's pairs may
 /// call everything. Clones share them.
@@ -42,6 +43,15 @@ impl Permissions {
     /// From now on this function may do what the policy says, and nothing else.
     pub(crate) fn limit(&self, function: &str, policy: Policy) {
         self.lock().insert(function.to_owned(), policy);
+    }
+
+    /// From now on each function that has a policy may do what that says.
+    pub(crate) fn limit_all(&self, wiring: &Wiring) {
+        for function in &wiring.functions {
+            if let Some(policy) = &function.policy {
+                self.limit(&function.id, policy.clone());
+            }
+        }
     }
 
     /// A router that does what the one given does, for those who may call it.

@@ -169,7 +169,7 @@ pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
             Some(sqs.store().queue(name).map_err(|_| no_resource())?.name)
         }
     };
-    let moved = sqs.store().move_all(&source, target.as_deref(), now)?;
+    let count = sqs.store().move_all(&source, target.as_deref(), now)?;
     for name in sqs.store().names()? {
         sqs.ring(&name);
     }
@@ -177,7 +177,7 @@ pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
     if moves.len() >= MOST_MOVES {
         moves.pop_front();
     }
-    moves.push_back(Move { source, target, count: moved, at: now });
+    moves.push_back(Move { source, target, count, at: now });
     Ok(json!({"TaskHandle": uuid::Uuid::new_v4()}))
 }
 
