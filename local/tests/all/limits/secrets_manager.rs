@@ -25,10 +25,11 @@ async fn a_secret_has_1_to_65536_bytes_and_a_version_a_token_of_32_to_64() {
     let taken = vec![put("x".to_owned()), put("x".repeat(65_536))];
     let more = vec![put(String::new()), put("x".repeat(65_537)), json!({"SecretId": "s"})];
     holds(rule, "PutSecretValue", taken, more, "InvalidParameterException").await;
-    let token = |length: usize| json!({"SecretId": "s", "SecretString": "y", "ClientRequestToken": "t".repeat(length)});
+    let with_token = |length: usize| json!({"SecretId": "s", "SecretString": "y", "ClientRequestToken": "t".repeat(length)});
     let rule = "ClientRequestToken: Minimum length of 32. Maximum length of 64";
-    let taken = vec![token(32), token(64)];
-    holds(rule, "PutSecretValue", taken, vec![token(31), token(65)], "InvalidParameterException").await;
+    let taken = vec![with_token(32), with_token(64)];
+    holds(rule, "PutSecretValue", taken, vec![with_token(31), with_token(65)], "InvalidParameterException")
+        .await;
 }
 
 #[tokio::test]

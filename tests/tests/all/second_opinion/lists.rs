@@ -101,8 +101,7 @@ fn values(world: &World, document: &Value, filter: &Value) -> Vec<String> {
     match filter["name"].as_str().expect("a name") {
         // `pages` sees to these.
         "page" | "pageSize" | "cursor" | "asOf" => Vec::new(),
-        "from" => vec![ago(48), ago(0)],
-        "to" => vec![ago(48), ago(0)],
+        "from" | "to" => vec![ago(48), ago(0)],
         "event" => vec!["promotion.approved".to_owned(), "release.created".to_owned()],
         "channel" => vec!["stable".to_owned(), "absent".to_owned()],
         other => panic!("no value is known of {other}"),
