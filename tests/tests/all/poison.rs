@@ -308,6 +308,18 @@ async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
 }
 
 #[tokio::test]
+async fn the_operator_sees_which_records_of_the_stream_were_given_up() {
+    let world = World::held().await;
+    let told =
+        json!({"DDBStreamBatchInfo": {"shardId": "shardId-7", "startSequenceNumber": "1"}}).to_string();
+    world.stack.sqs().send("dev-fanout-dead-letters", &told).unwrap();
+    let shown = world.operator.get("/api/v1/dead-letters").await.unwrap();
+    let sample = &shown.data()["sample"][0];
+    assert_eq!(sample["queue"], "fanout", "{}", shown.body);
+    assert!(sample["body"].as_str().unwrap().contains("shardId-7"));
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is_sent() {
     let world = World::held().await;
     let receiver = Receiver::start(|number, _| if number == 0 { 500.into() } else { 200.into() }).await;

@@ -35,6 +35,11 @@ pub(super) async fn every_one(world: &World) {
 async fn things(world: &World) -> BTreeMap<&'static str, String> {
     let component = id(&rows(world, "/api/v1/components").await[0]);
     world.component(&["myorg/second"]).await;
+    for name in ["one", "another"] {
+        world.trigger(&component, &json!({"name": name, "on": "release"})).await;
+        world.made("/api/v1/api-keys", &json!({"name": name, "role": "viewer"})).await;
+        world.operator.post("/api/v1/tenants", &json!({"name": name})).await.expect("an answer");
+    }
     let config = world.docker_hub().await;
     for tag in ["v7.0.0", "v7.0.1"] {
         let answer = world.push(&config, &[], &docker_hub_push(tag, 7)).await;
