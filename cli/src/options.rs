@@ -118,7 +118,7 @@ pub(crate) struct Init {
     #[arg(long)]
     pub(crate) sender: Option<String>,
     /// What the sender signs with, where it signs; one is made where none is given
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
 }
 
@@ -134,7 +134,7 @@ pub(crate) struct Listen {
     #[arg(long)]
     pub(crate) subscription: Option<String>,
     /// The signing secret of the subscription that is made, so that the receiver can know it beforehand
-    #[arg(long, conflicts_with = "subscription")]
+    #[arg(long, conflicts_with = "subscription", allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
     /// End after so many deliveries
     #[arg(long, hide = true)]
@@ -160,10 +160,10 @@ pub(crate) struct Send {
     #[arg(long)]
     pub(crate) config: Option<String>,
     /// The config's secret, to sign with
-    #[arg(long, env = "STELLA_SECRET", hide_env_values = true)]
+    #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
     /// The token of the config's address, where it has one
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) token: Option<String>,
     /// Another tag than the example's
     #[arg(long)]
@@ -259,7 +259,7 @@ pub(crate) enum Configs {
         kind: String,
         #[arg(long)]
         provider: Option<String>,
-        #[arg(long, env = "STELLA_SECRET", hide_env_values = true)]
+        #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
         secret: Option<String>,
     },
     /// What its sender posted, newest first
@@ -316,7 +316,7 @@ pub(crate) enum Releases {
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// The subscription's signing secret
-    #[arg(long, env = "STELLA_SECRET", hide_env_values = true)]
+    #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) secret: String,
     /// A header that came with it, as in 'X-Stella-Signature: 5f…'; several
     #[arg(long = "header", short = 'H')]
