@@ -4,7 +4,7 @@
 //! back everything behind an event that failed: what this environment has sent already is not sent again, so
 //! that only what failed is repeated.
 //!
-//! An event's filters cost at most its budget. A tenant that uses several of these up in one batch has the rest of its
+//! An event's filters cost at most its budget. A tenant that uses as much up in one batch has the rest of its
 //! events fanned out by `sweep`, by a command: the stream, which has one order for all, goes on.
 //!
 //! What fails for good is set aside: the event gets a mark with the reason, its other deliveries go, and nothing
@@ -59,8 +59,9 @@ pub struct FanOut {
 /// How many deliveries are known to be on their lanes: those of the last batches.
 const MAX_SENT: usize = 20_000;
 
-/// How many owners' worth of budget a tenant may use in one batch before its other events are put off.
-const MAX_SHARES: u32 = 3 * TENANT_SHARES;
+/// How many owners' worth of budget a tenant may use in one batch before its other events are put off: those of one
+/// event.
+const MAX_SHARES: u32 = TENANT_SHARES;
 
 /// A tenant's subscriptions as of a revision.
 #[derive(Default)]
