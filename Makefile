@@ -87,7 +87,7 @@ clippy: ## The lints hold
 	cargo clippy --release --workspace --all-targets -- -D warnings
 
 purity: ## The rules build and pass without AWS, a runtime or HTTP
-	cargo test --package stella --no-default-features --target-dir target/purity
+	CARGO_PROFILE_DEV_DEBUG=0 cargo test --package stella --no-default-features --target-dir target/purity
 	@if $(PURE) | grep -E '^(aws|tokio|axum|hyper)'; then echo 'the pure part depends on these'; exit 1; fi
 
 features: ## What is built to be run is built as it is to be tested, and so is not built twice
