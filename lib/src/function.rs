@@ -73,7 +73,7 @@ where
     lambda_runtime::run(serve).await
 }
 
-/// An error as Lambda is told of it: by a type of its kind, so that like ones are counted together, and without
+/// An error as it is returned to Lambda: typed by its kind, so that errors of a kind are counted together, and without
 /// its cause, which is in the log.
 #[derive(Debug)]
 struct Failed(Error);

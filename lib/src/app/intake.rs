@@ -142,7 +142,7 @@ impl Intake {
         Ok(Answer::Results(tries::as_of_one(results, push.receipt)))
     }
 
-    /// Counts expressions that failed at the config, where whoever wrote them looks.
+    /// Counts failed expressions on the config, where their author sees them.
     async fn count(&self, config: &Config, failed: Option<Failures>) {
         if let (Some(failures), Some(failed)) = (&self.failures, failed) {
             failures.note(keys::config_state(config.tenant_id, config.id), failed).await;

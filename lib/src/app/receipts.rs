@@ -197,7 +197,7 @@ pub async fn replay(
     Ok((id, answer))
 }
 
-/// Whoever replays a request waits for a turn of its own.
+/// A replay waits for a turn of its own.
 fn not_now(halt: Halt, now: DateTime<Utc>) -> Error {
     match halt {
         Halt::Failed(error) => error,

@@ -15,7 +15,7 @@ use crate::domain::delivery::cut;
 use crate::error::{Error, causes};
 
 /// How much of AWS's words is kept, in bytes.
-const MOST_MESSAGE: usize = 512;
+const MAX_MESSAGE_BYTES: usize = 512;
 
 /// A request that was not served. It is the cause of an [`Error`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Refusal {
     pub message: Option<String>,
     /// By which AWS's support finds the request.
     pub request_id: Option<String>,
-    /// Why there is no answer, where there is none: a time that is over, a connection that broke.
+    /// Why no answer came: a timeout, a broken connection.
     pub unanswered: Option<String>,
 }
 
@@ -105,7 +105,7 @@ fn without_values(message: &str) -> String {
         let after = ends.into_iter().find_map(|(end, shown)| Some((shown, rest.rsplit_once(end)?.1)));
         after.map(|(shown, after)| format!("{before}Value …{shown}{after}"))
     });
-    cut(quoted.as_deref().unwrap_or(message), MOST_MESSAGE)
+    cut(quoted.as_deref().unwrap_or(message), MAX_MESSAGE_BYTES)
 }
 
 #[cfg(test)]
@@ -125,6 +125,6 @@ mod tests {
         );
         let usual = "User: arn:aws:sts::0:assumed-role/r is not authorized to perform: dynamodb:GetItem on resource: t";
         assert_eq!(without_values(usual), usual);
-        assert_eq!(without_values(&"é".repeat(400)).len(), MOST_MESSAGE);
+        assert_eq!(without_values(&"é".repeat(400)).len(), MAX_MESSAGE_BYTES);
     }
 }

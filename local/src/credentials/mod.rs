@@ -1,4 +1,4 @@
-//! The credentials of one start: whoever calls an endpoint signs with a secret that nobody knew before it, and
+//! The credentials of one start: a caller of an endpoint signs with a secret that nobody knew before it, and
 //! nobody knows after it. Without them any process, and any web page that can reach loopback, would have the tables.
 
 mod refusal;

@@ -96,7 +96,7 @@ impl Budget {
         used(left.visits, self.most.visits).max(used(left.steps, self.most.steps))
     }
 
-    /// Counts visits before they are made. Asking for more than are left uses up the rest, so that whoever is given
+    /// Counts visits before they are made. Asking for more than are left uses up the rest, so that an owner that is given
     /// what an owner left does not find a little and begin in vain.
     pub(super) fn visit(&mut self, visits: u32) -> Result<(), Failure> {
         let left = self.left.visits.checked_sub(visits);
