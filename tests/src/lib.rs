@@ -66,8 +66,10 @@ impl World {
         Self::made_of(Settings { data, time, ..Settings::default() }).await
     }
 
-    /// The system in memory, which adds up what DynamoDB would charge.
+    /// The system in memory, which adds up what DynamoDB would charge. Nothing is swept: the first sweep starts with
+    /// the system, and on a slow machine it would still be running, and on the bill, when the test counts.
     pub async fn metered(functions: Functions) -> Self {
+        let functions = functions.with("sweep", |_| async { Ok(careless::Careless) });
         Self::made_of(Settings { metered: true, functions, ..Settings::default() }).await
     }
 
