@@ -29,13 +29,17 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Used by [`log_error!`](crate::log_error), so that its callers need not depend on tracing.
+#[doc(hidden)]
+pub use tracing;
+
 /// Logs an error: `log_error!(WARN, error, "a receipt was not written", receipt.id = %id)`.
 #[macro_export]
 macro_rules! log_error {
     ($level:ident, $error:expr, $message:literal $(, $($field:tt)+)?) => {{
         let facts = $crate::log::Facts::of(&$error);
-        ::tracing::event!(
-            ::tracing::Level::$level,
+        $crate::log::tracing::event!(
+            $crate::log::tracing::Level::$level,
             $($($field)+,)?
             error.code = facts.code,
             error.detail = facts.detail,
