@@ -32,6 +32,9 @@ FUZZ_SECONDS := 10
 
 TREE := cargo tree --workspace --no-dedupe --prefix none --format '{p} {f}'
 
+# Absolute paths, as insta writes those of the snapshots that the tests use.
+SNAPSHOTS := find $(CURDIR) -mindepth 1 \( -name target -o -name node_modules -o -name '.*' \) -prune -o -name '*.snap' -print
+
 PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 
 help: ## Show the targets
@@ -65,8 +68,11 @@ build: $(BUILDERS) ## The functions as Lambda wants them, in .aws-sam/build (nee
 test: ## Unit, property and end-to-end tests
 	cargo build --release --workspace --bins
 	@rm -f target/release/permissions-used.txt
-	cargo test --release --workspace
+	@: > target/release/snapshots-used.txt
+	INSTA_SNAPSHOT_REFERENCES_FILE=$(CURDIR)/target/release/snapshots-used.txt cargo test --release --workspace
 	target/release/permissions
+	@if $(SNAPSHOTS) | grep -vxFf target/release/snapshots-used.txt; then \
+	  echo 'no test uses these snapshots' >&2; exit 1; fi
 
 torture: ## Crash points, kill -9 under load, failing wires (10 seeds of 10 000 operations, SEED=n for one), fuzz
 	cargo build --release --workspace --bins
