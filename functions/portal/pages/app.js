@@ -14,7 +14,7 @@ const PAGES = [
   ["settings", "Settings", "./settings.js"],
 ];
 
-const app = document.getElementById("app");
+const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 const main = h("main", { id: "main" });
 let shown = 0;
 
@@ -27,12 +27,17 @@ function address() {
   return { parts: isOurs ? parts : ["unknown"], query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-/** The operator has no tenant whose things it could look at. */
+/**
+ * The operator has no tenant whose things it could look at.
+ * @param {unknown} tenant
+ */
 const pagesFor = (tenant) => (tenant ? PAGES : PAGES.filter(([name]) => name === "settings"));
 
+/** @param {string | undefined} current */
 function frame(current) {
-  const { role, tenant } = api.who();
+  const { role, tenant } = /** @type {Api.PortalSession} */ (api.who());
   const pages = pagesFor(tenant);
+  /** @param {string[]} page */
   const item = ([name, title]) => h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === current && "page" }, title));
   const leave = async () => { await api.signOut(); await signIn(); };
   return [
@@ -47,16 +52,20 @@ function frame(current) {
   ];
 }
 
-/** What only some may look at, by the last part of its address. */
+/**
+ * What only some may look at, by the last part of its address.
+ * @type {Record<string, Api.ApiKey["role"]>}
+ */
 const ROLES = { new: "admin", edit: "admin", publish: "publisher" };
 
+/** @returns {Promise<void>} */
 async function render() {
   if (location.hash.startsWith("#link=")) return begin();
   if (!api.who()) return;
   shown += 1;
   const turn = shown;
   const { parts, query } = address();
-  const { tenant } = api.who();
+  const { tenant } = /** @type {Api.PortalSession} */ (api.who());
   const pages = pagesFor(tenant);
   const [name, title, file] = pages.find(([name]) => name === parts[0]) ?? (tenant && parts[0] ? [] : pages[0]);
   closeDialogs();
@@ -66,8 +75,8 @@ async function render() {
   let content;
   try {
     if (!file) throw new api.Refused(404, {});
-    const role = ROLES[parts.at(-1)];
-    if (role && !api.may(role)) throw new api.Refused(403, { detail: `It takes the role ${role}, and yours is ${api.who().role}.` });
+    const role = ROLES[parts.at(-1) ?? ""];
+    if (role && !api.may(role)) throw new api.Refused(403, { detail: `It takes the role ${role}, and yours is ${api.who()?.role}.` });
     content = await (await import(file)).render(parts.slice(1), query);
   } catch (error) {
     if (error.status === undefined) console.error(error);
@@ -85,15 +94,23 @@ async function render() {
   arrived();
 }
 
-/** What is shown where a page cannot be. */
+/**
+ * What is shown where a page cannot be.
+ * @param {Error & { status?: number }} error
+ */
 function failure(error) {
+  /** @type {(title: string, text: string, ...actions: Child[]) => Child} */
   const tell = (title, text, ...actions) => [h("h1", { tabindex: -1 }, title), empty(title, text, ...actions)];
   if (error.status === 404) return tell("Not found", "There is no such thing, or it was deleted.");
   if (error.status !== undefined) return tell("This cannot be shown", error.message, button("Try again", render));
   return tell("This cannot be shown", "Something in this page is broken, or the portal was replaced by another version.", button("Load it anew", () => location.reload()));
 }
 
-/** Shows something in the place of all pages. */
+/**
+ * Shows something in the place of all pages.
+ * @param {string} title
+ * @param {Child} content
+ */
 function alone(title, content) {
   shown += 1;
   closeDialogs();
@@ -101,18 +118,23 @@ function alone(title, content) {
   show(app, content);
 }
 
+/** @param {string} [problem] */
 async function signIn(problem) {
   const { signInPage } = await import("./signin.js");
   alone("Sign in", signInPage(problem, render));
 }
 
-/** The session is over; without a reason, because another tab's took its place. */
+/**
+ * The session is over; without a reason, because another tab's took its place.
+ * @param {string | null} why
+ */
 function ended(why) {
   if (why !== null) return signIn(why);
   return alone("Another session", h("main", { class: "alone" }, h("h1", { tabindex: -1 }, "Another session"),
     empty("Somebody signed in anew", "Another tab of this browser has signed in, perhaps as somebody else. What was being done here was not done.", button("Go on as who is signed in now", () => location.reload()))));
 }
 
+/** @returns {Promise<void>} */
 async function begin() {
   const used = location.hash.match(/^#link=(.+)$/);
   let problem;
@@ -133,7 +155,7 @@ async function begin() {
 
 api.whenEnded(ended);
 addEventListener("hashchange", render);
-busy(app, async () => {
+void busy(app, async () => {
   try {
     await begin();
   } catch (error) {

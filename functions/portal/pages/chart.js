@@ -6,20 +6,36 @@ import { number } from "./ui.js";
 const WIDTH = 720;
 const HEIGHT = 150;
 
+/** @param {string} moment */
 const hourOf = (moment) => new Date(moment).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 
-/** Stacked bars of hours. `kinds`: `[name, tone]` in the order they are stacked; `count(hour, name)`. */
+/**
+ * Stacked bars of hours. `kinds`: `[name, tone]` in the order they are stacked; `count(hour, name)`.
+ * @template {{ hour: string }} Hour
+ * @template {string} Kind
+ * @param {string} label
+ * @param {Hour[]} hours
+ * @param {(readonly [name: Kind, tone: string])[]} kinds
+ * @param {(hour: Hour, name: Kind) => number} count
+ */
 export function bars(label, hours, kinds, count) {
   const sums = hours.map((hour) => kinds.reduce((sum, [name]) => sum + count(hour, name), 0));
   const most = Math.max(1, ...sums);
   const step = WIDTH / hours.length;
   const told = h("p", { class: "told", "aria-live": "polite" });
+  /** @param {Kind} name */
   const sum = (name) => hours.reduce((sum, hour) => sum + count(hour, name), 0);
   // What did not happen all day needs no colour.
   const seen = kinds.filter(([name], index) => index === 0 || sum(name) > 0);
+  /** @param {(name: Kind) => number} of */
   const keys = (of) => seen.map(([name, tone]) => h("span", { class: `key ${tone}` }, name, " ", number(of(name))));
+  /** @param {Hour} hour */
   const tell = (hour) => show(told, h("strong", {}, hourOf(hour.hour)), keys((name) => count(hour, name)));
   const rest = () => show(told, h("strong", {}, "24 hours"), keys(sum));
+  /**
+   * @param {Hour} hour
+   * @param {number} index
+   */
   const group = (hour, index) => {
     let top = HEIGHT;
     const parts = kinds.map(([name, tone]) => {
@@ -32,6 +48,7 @@ export function bars(label, hours, kinds, count) {
   };
   rest();
   let chosen = -1;
+  /** @param {KeyboardEvent} event */
   const choose = (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!move) return;
@@ -47,12 +64,16 @@ export function bars(label, hours, kinds, count) {
     h("div", { class: "axis" }, h("span", {}, hourOf(hours[0].hour)), h("span", {}, `at most ${number(most)} an hour`), h("span", {}, "now")));
 }
 
-/** A day of attempts in the height of a line: what failed is on top. */
+/**
+ * A day of attempts in the height of a line: what failed is on top.
+ * @param {Api.SubscriptionHealth["hours"]} hours
+ */
 export function sparkline(hours) {
   const start = Math.floor(Date.now() / 3600000) - 23;
   const most = Math.max(1, ...hours.map((hour) => hour.attempts));
+  /** @param {Api.SubscriptionHealth["hours"][number]} hour */
   const bar = (hour) => {
-    const x = (Math.floor(new Date(hour.hour) / 3600000) - start) * 5;
+    const x = (Math.floor(Date.parse(hour.hour) / 3600000) - start) * 5;
     const all = Math.max(2, (hour.attempts / most) * 24);
     const bad = ((hour.attempts - hour.successes) / hour.attempts) * all;
     return [s("rect", { class: "good", x, y: 24 - all + bad, width: 4, height: all - bad }), bad > 0 && s("rect", { class: "bad", x, y: 24 - all, width: 4, height: bad })];

@@ -5,9 +5,11 @@ import { h, show } from "./dom.js";
 import { choice, eventFilters, form, lines, part, rows, text, toggle } from "./form.js";
 import { badge, button, confirm, empty, exactly, facts, go, heading, id, link, modal, notice, number, paged, redraw, section, table, time } from "./ui.js";
 
+/** @type {[string, string][]} */
 const ON = [["artifact.pushed", "an artifact is pushed"], ["git.tag", "a tag is made"], ["release", "a release is published at the code host"], ["ci.finished", "a pipeline has finished"]];
 
 async function list() {
+  /** @param {Api.Component[]} all */
   const rows = (all) => table("Components", [
     ["Name", (row) => link(`#/components/${row.id}`, row.name)],
     ["Repositories", (row) => row.repositories.join(", "), "wrap"],
@@ -20,6 +22,10 @@ async function list() {
       empty("No components", "A component is what is released. It says which repositories its artifacts and its source are in.", api.may("admin") && link("#/components/new", "Make the first"))));
 }
 
+/**
+ * @param {Api.Component | null} found
+ * @param {(values: Values) => unknown} done
+ */
 function componentForm(found, done) {
   const controls = [
     text({ name: "name", label: "Name", required: true, value: found?.name, placeholder: "myapp", help: "For people, and for the names of releases." }),
@@ -40,6 +46,7 @@ const create = () => h("div", {}, heading("New component"), h("div", { class: "c
   go(`#/components/${made.id}`);
 })));
 
+/** @param {string} key */
 async function edit(key) {
   const found = await api.get(`/components/${key}`);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, componentForm(found, async (values) => {
@@ -48,6 +55,11 @@ async function edit(key) {
   })));
 }
 
+/**
+ * @param {string} component
+ * @param {Api.Trigger | null} found
+ * @param {() => unknown} done
+ */
 function triggerForm(component, found, done) {
   const said = form(found ? "Save" : "Make it", [
     text({ name: "name", label: "Name", required: true, value: found?.name, placeholder: "every release" }),
@@ -69,32 +81,37 @@ function triggerForm(component, found, done) {
   const dialog = modal(found ? found.name : "New trigger", said);
 }
 
+/** @param {Api.Version[]} rows */
 function versionTable(rows) {
   return table("Versions", [
     ["Tag", (row) => [h("strong", {}, row.tag), row.retags > 0 && [" ", badge("retag", `It came to point at other content ${row.retags} times`)]]],
     ["Channel", (row) => badge(row.channel)],
-    ["Digest or commit", (row) => (row.digest || row.commit ? id(row.digest ?? row.commit) : "–"), "cut"],
+    ["Digest or commit", (row) => (row.digest || row.commit ? id(row.digest ?? row.commit ?? "") : "–"), "cut"],
     ["Since", (row) => time(row.createdAt)],
     ["Before", (row) => row.history.length ? button(`${number(row.history.length + (row.historyDropped ?? 0))} earlier`, () => history(row), { class: "small" }) : "–", "right"],
   ], rows);
 }
 
+/** @param {Api.Version} row */
 function history(row) {
   modal(`What ${row.tag} pointed at`, h("ol", { class: "list" }, [row, ...row.history].map((entry, index) => h("li", { class: "card" },
     h("div", { class: "actions" }, index === 0 ? badge("enabled", "now") : badge("before"), h("span", {}, "since ", exactly(entry.createdAt))),
     facts(["Digest", entry.digest && h("code", {}, entry.digest)], ["Commit", entry.commit && h("code", {}, entry.commit)], ["Channel", entry.channel])))));
 }
 
+/** @param {string} key */
 async function one(key) {
   const found = await api.get(`/components/${key}`);
-  const channels = new Set();
+  const channels = /** @type {Set<string>} */ (new Set());
   const versions = h("div", { class: "list" });
+  /** @param {string} [channel] */
   const load = async (channel) => {
     const list = await paged(async (more) => {
       const page = await api.page(`/components/${key}/versions`, { channel, pageSize: 50, ...more });
-      page.data.forEach((row) => channels.add(row.channel));
+      for (const row of page.data) channels.add(row.channel);
       return page;
     }, versionTable, h("p", { class: "muted" }, "No version yet: it comes with the first push."));
+    /** @param {string} [name] */
     const choose = (name) => h("button", { type: "button", class: "small", "aria-pressed": (name ?? "") === (channel ?? ""), onclick: () => load(name) }, name ?? "all channels");
     show(versions, channels.size > 1 && h("div", { class: "actions", role: "group", "aria-label": "Channel" }, choose(undefined), [...channels].sort().map(choose)), list);
   };
@@ -123,9 +140,10 @@ async function one(key) {
     section("Versions", versions),
     section("Triggers", triggers),
     section("Releases", releases.length
-      ? table("Releases", [["Name", (row) => h("strong", {}, row.name)], ["Tag", (row) => row.components.find(({ id }) => id === key).tag ?? "–"], ["By", (row) => row.trigger?.name ?? "–"], ["Made", (row) => time(row.createdAt), "right"]], releases)
+      ? table("Releases", [["Name", (row) => h("strong", {}, row.name)], ["Tag", (row) => row.components.find(({ id }) => id === key)?.tag ?? "–"], ["By", (row) => row.trigger?.name ?? "–"], ["Made", (row) => time(row.createdAt), "right"]], releases)
       : h("p", { class: "muted" }, "None of the last 100 releases is of this component.")));
 }
 
+/** @param {string[]} parts */
 export const render = (parts) =>
   parts[0] === "new" ? create() : parts[1] === "edit" ? edit(parts[0]) : parts.length ? one(parts[0]) : list();

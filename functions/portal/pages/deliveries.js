@@ -9,6 +9,7 @@ import { badge, button, code, copyButton, empty, every, exactly, facts, go, head
 const MOST_ROWS = 1000;
 const STATUSES = ["pending", "retrying", "paused", "delivered", "failed", "skipped", "cancelled"];
 const FINAL = ["delivered", "failed", "skipped", "cancelled"];
+/** @type {Record<string, string>} */
 const REASONS = {
   breaker: "The receiver is down; it waits until it is back.", rate_limit: "It waits for its turn.", pull: "It waits to be fetched.",
   disabled: "The subscription is disabled.", credential: "The credential cannot be read.", exhausted: "Every attempt failed.",
@@ -16,12 +17,20 @@ const REASONS = {
   event_expired: "The event is not kept any more.", expired: "It was open for 30 days.",
 };
 
-export const why = (row) => REASONS[row.reason] ?? row.reason;
+/** @param {Api.Delivery} row */
+export const why = (row) => REASONS[row.reason ?? ""] ?? row.reason;
 
-/** What came of the last attempt, in a word. */
+/**
+ * What came of the last attempt, in a word.
+ * @param {Api.Delivery} row
+ */
 const outcome = (row) => row.error ?? (row.statusCode ? `answered ${row.statusCode}` : row.attempts ? "" : why(row) ?? "no attempt yet");
 
-/** A table of deliveries; `names`: of their subscriptions, by id. */
+/**
+ * A table of deliveries; `names`: of their subscriptions, by id.
+ * @param {Api.Delivery[]} rows
+ * @param {Map<string, string>} names
+ */
 export function deliveryTable(rows, names) {
   return table("Deliveries", [
     ["Status", (row) => badge(row.status, why(row))],
@@ -34,47 +43,60 @@ export function deliveryTable(rows, names) {
   ], rows);
 }
 
+/** @param {string} local */
 const stamp = (local) => (local ? new Date(local).toISOString() : undefined);
-const local = (moment) => (moment ? new Date(new Date(moment) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "");
+/** @param {string | undefined} moment */
+const local = (moment) => (moment ? new Date(Date.parse(moment) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "");
 
+/** @param {Record<string, string>} query */
 async function list(query) {
   const [subscriptions, types] = await Promise.all([api.all("/webhook-subscriptions"), api.get("/event-types")]);
   const names = new Map(subscriptions.map(({ id, name }) => [id, name]));
+  /** @type {"/deliveries" | `/webhook-subscriptions/${string}/deliveries`} */
   const path = names.has(query.subscription) ? `/webhook-subscriptions/${query.subscription}/deliveries` : "/deliveries";
   const { status, event } = query;
   const [from, to] = [query.from, query.to].map((moment) => (Number.isNaN(Date.parse(moment)) ? undefined : moment));
-  const load = (more) => api.page(path, { status, event, from, to, pageSize: 50, ...more });
+  /** @param {Query} [more] */
+  const load = (more = {}) => api.page(path, { status, event, from, to, pageSize: 50, ...more });
+  /**
+   * @param {[string, string][]} values
+   * @returns {[string, string][]}
+   */
   const anyOf = (values) => [["", "any"], ...values];
-  const filter = (values) => go("#/deliveries" + api.queryOf({ ...values, from: stamp(values.from), to: stamp(values.to) }));
+  /** @param {Values} values */
+  const filter = (values) => go(`#/deliveries${api.queryOf({ ...values, from: stamp(values.from), to: stamp(values.to) })}`);
   const since = text({ name: "from", label: "From", type: "datetime-local", value: local(from) });
   const bar = form("Filter", [
     choice({ name: "status", label: "Status", value: status, choices: anyOf(STATUSES.map((name) => [name, name])) }),
     choice({ name: "event", label: "Event", value: event, choices: anyOf(types.map(({ name }) => [name, name])) }),
     choice({ name: "subscription", label: "Subscription", value: query.subscription, choices: anyOf([...names]) }),
     since,
-    text({ name: "to", label: "To", type: "datetime-local", value: local(to), check: (value) => (value && value < since.read() ? "This is before From." : undefined) }),
+    text({ name: "to", label: "To", type: "datetime-local", value: local(to), check: (value) => (value && value < (since.read() ?? "") ? "This is before From." : undefined) }),
   ], filter, Object.keys(query).length > 0 && link("#/deliveries", "Clear"));
   bar.classList.add("filterbar");
 
   // Rows by id, in the list's order: what is new comes on top, what changed changes where it is.
+  /** @type {Map<string, Api.Delivery>} */
   const rows = new Map();
+  /** @type {string | null | undefined} */
   let cursor;
   const body = h("div", {});
+  /** @param {Set<string>} fresh */
   const draw = (fresh = new Set()) => {
-    const focused = document.activeElement?.closest?.("tr")?.dataset.id;
+    const focused = document.activeElement?.closest("tr")?.dataset.id;
     const all = [...rows.values()];
     show(body,
       all.length ? deliveryTable(all, names) : empty("No deliveries", Object.keys(query).length ? "None is like this." : "As soon as an event happens that somebody subscribed to, it appears here."),
       h("div", { class: "more" }, all.length > 0 && `${number(all.length)} shown`, cursor && button("Show more", more)));
-    [...body.querySelectorAll("tbody tr")].forEach((line, index) => {
+    /** @type {NodeListOf<HTMLElement>} */ (body.querySelectorAll("tbody tr")).forEach((line, index) => {
       line.dataset.id = all[index].id;
       if (fresh.has(all[index].id)) line.classList.add("fresh");
     });
-    if (focused) body.querySelector(`tr[data-id="${focused}"] a`)?.focus();
+    if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`tr[data-id="${focused}"] a`))?.focus();
   };
   async function more() {
     const found = await load({ cursor });
-    found.data.forEach((row) => rows.set(row.id, row));
+    for (const row of found.data) rows.set(row.id, row);
     cursor = found.pagination.nextCursor;
     draw();
   }
@@ -88,8 +110,8 @@ async function list(query) {
     const before = isGap ? [] : [...rows].slice(0, MOST_ROWS);
     if (isGap) cursor = found.pagination.nextCursor;
     rows.clear();
-    found.data.forEach((row) => rows.set(row.id, row));
-    before.forEach(([id, row]) => rows.has(id) || rows.set(id, row));
+    for (const row of found.data) rows.set(row.id, row);
+    for (const [id, row] of before) if (!rows.has(id)) rows.set(id, row);
     draw(new Set(fresh.map(({ id }) => id)));
   }
   let isLive = !to;
@@ -105,18 +127,33 @@ async function list(query) {
   return h("div", {}, heading("Deliveries", isLive && h("span", { class: "live" }, "live")), bar, body);
 }
 
-/** A request as a command, with what is secret left to be filled in. */
+/**
+ * A request as a command, with what is secret left to be filled in.
+ * @param {Api.Attempt} attempt
+ * @param {Api.Delivery} row
+ */
 function curl(attempt, row) {
+  /** @param {string} text */
   const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
   const headers = headerLines(attempt.headers ?? { "Content-Type": "application/json" });
   return [`curl -X ${row.method} ${quote(row.url)}`, ...headers.map((line) => `-H ${quote(line)}`), attempt.body !== undefined && `-d ${quote(attempt.body)}`].filter(Boolean).join(" \\\n  ");
 }
 
+/**
+ * @param {Api.Delivery} row
+ * @param {Api.Subscription | null} subscription
+ */
 function steps(row, subscription) {
+  /**
+   * @param {string} tone
+   * @param {string} title
+   * @param {Child[]} about
+   */
   const step = (tone, title, ...about) => h("li", { class: tone }, h("strong", {}, title), ...about);
-  const attempts = row.log.slice(-6).map((attempt) => step(attempt.success ? "good" : "bad", `Attempt ${attempt.attempt}`,
+  const log = row.log ?? [];
+  const attempts = log.slice(-6).map((attempt) => step(attempt.success ? "good" : "bad", `Attempt ${attempt.attempt}`,
     attempt.error ?? `answered ${attempt.statusCode}`, h("br"), time(attempt.at)));
-  const left = row.log.length - attempts.length;
+  const left = log.length - attempts.length;
   const last = FINAL.includes(row.status)
     ? step(row.status === "delivered" ? "good" : row.status === "failed" ? "bad" : "", row.status, why(row))
     : step("warn", row.status, why(row), row.nextAttemptAt && [" next attempt ", time(row.nextAttemptAt)]);
@@ -127,6 +164,11 @@ function steps(row, subscription) {
     attempts, last);
 }
 
+/**
+ * @param {Api.Attempt} attempt
+ * @param {Api.Delivery} row
+ * @param {boolean} isOpen
+ */
 function attemptView(attempt, row, isOpen) {
   const headers = attempt.headers && headerLines(attempt.headers).join("\n");
   return h("details", { class: "attempt", open: isOpen },
@@ -143,6 +185,7 @@ function attemptView(attempt, row, isOpen) {
         attempt.responseBody ? code(attempt.responseBody, "Body of the response") : h("p", { class: "muted" }, "No body."))));
 }
 
+/** @param {string} key */
 async function one(key) {
   let row = await api.get(`/deliveries/${key}`);
   const subscription = await api.get(`/webhook-subscriptions/${row.subscriptionId}`).catch(() => null);
@@ -153,7 +196,8 @@ async function one(key) {
     draw();
   };
   const draw = () => {
-    const last = row.log.at(-1);
+    const log = row.log ?? [];
+    const last = log.at(-1);
     redraw(body,
       heading(row.event, badge(row.status, why(row)),
         api.may("admin") && FINAL.includes(row.status) && !row.test && button("Redeliver", redeliver, { class: "primary" })),
@@ -163,8 +207,8 @@ async function one(key) {
         ["Delivery", id(row.id)], ["Event", row.eventId ? link(`#/events/${row.eventId}`, id(row.eventId)) : "a test's example"],
         ["Subscription", link(`#/subscriptions/${row.subscriptionId}`, subscription?.name ?? id(row.subscriptionId))],
         ["To", long(row.url)], ["Attempts", number(row.attempts)], ["Next attempt", row.nextAttemptAt && time(row.nextAttemptAt)])),
-      section("Attempts", row.log.length
-        ? [...row.log].reverse().map((attempt, index) => attemptView(attempt, row, index === 0))
+      section("Attempts", log.length
+        ? [...log].reverse().map((attempt, index) => attemptView(attempt, row, index === 0))
         : h("p", { class: "muted" }, "There was none yet.")));
   };
   draw();
@@ -178,4 +222,8 @@ async function one(key) {
   return body;
 }
 
+/**
+ * @param {string[]} parts
+ * @param {Record<string, string>} query
+ */
 export const render = (parts, query) => (parts.length ? one(parts[0]) : list(query));

@@ -2,35 +2,62 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/**
+ * @template {Element} E
+ * @param {E} element
+ * @param {Properties | null | undefined} properties
+ * @param {Child[]} children
+ */
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (value === undefined || value === null || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "value" || name === "checked" || name === "selected") element[name] = value;
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked" || name === "selected") Object.assign(element, { [name]: value });
     else element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
   }
   append(element, children);
   return element;
 }
 
+/**
+ * @param {Element} element
+ * @param {Child[]} children
+ */
 function append(element, children) {
-  for (const child of children.flat(Infinity)) {
+  for (const child of /** @type {unknown[]} */ (children).flat(Infinity)) {
     if (child === undefined || child === null || child === false) continue;
     element.append(child instanceof Node ? child : String(child));
   }
 }
 
-/** An HTML element: `h("a", { href }, "text", other)`. */
+/**
+ * An HTML element: `h("a", { href }, "text", other)`.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Properties} [properties]
+ * @param {Child[]} children
+ */
 export function h(tag, properties, ...children) {
   return fill(document.createElement(tag), properties, children);
 }
 
-/** An SVG element. */
+/**
+ * An SVG element.
+ * @template {keyof SVGElementTagNameMap} T
+ * @param {T} tag
+ * @param {Properties} [properties]
+ * @param {Child[]} children
+ */
 export function s(tag, properties, ...children) {
   return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
-/** Shows these children in an element, in the place of what it has. */
+/**
+ * Shows these children in an element, in the place of what it has.
+ * @template {Element} E
+ * @param {E} element
+ * @param {Child[]} children
+ */
 export function show(element, ...children) {
   element.replaceChildren();
   append(element, children);
@@ -39,7 +66,10 @@ export function show(element, ...children) {
 
 let last = 0;
 
-/** An id that nothing else on the page has. */
+/**
+ * An id that nothing else on the page has.
+ * @param {string} prefix
+ */
 export function freshId(prefix) {
   last += 1;
   return `${prefix}-${last}`;

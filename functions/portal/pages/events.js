@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 import { choice, form, json } from "./form.js";
 import { badge, code, empty, exactly, facts, go, heading, id, link, notice, number, paged, section, table, time } from "./ui.js";
 
+/** @param {Api.Event[]} rows */
 const eventTable = (rows) => table("Events", [
   ["Event", (row) => link(`#/events/${row.id}`, row.event)],
   ["Id", (row) => id(row.id), "cut"],
@@ -23,9 +24,11 @@ async function list() {
     section("What happened", happened), section("Catalogue", about));
 }
 
+/** @param {Record<string, string>} query */
 async function publish(query) {
   const types = (await api.get("/event-types")).filter(({ operational }) => !operational);
-  const example = (name) => types.find((type) => type.name === name).example;
+  /** @param {string} name */
+  const example = (name) => types.find((type) => type.name === name)?.example;
   const first = query.event ?? types[0].name;
   const body = json({ name: "data", label: "Data", rows: 18, value: example(first), help: "Checked against the schema of its type; further members are kept." });
   const kind = choice({ name: "event", label: "Event", value: first, choices: types.map(({ name }) => [name, name]), onchange: (name) => body.write(example(name)) });
@@ -37,14 +40,15 @@ async function publish(query) {
     }, link("#/events", "Cancel"))));
 }
 
+/** @param {string} key */
 async function one(key) {
   const [event, subscriptions] = await Promise.all([api.get(`/events/${key}`), api.all("/webhook-subscriptions")]);
   const names = new Map(subscriptions.map(({ id, name }) => [id, name]));
   return h("div", {},
     heading(event.event),
     section("Event", facts(["Id", id(event.id)], ["When", exactly(event.timestamp)],
-      ...(event.fanOut.status === "failed" ? [["Not delivered to all", event.fanOut.reason]] : []))),
-    section("Its deliveries", event.deliveries.length ? table("Deliveries", [
+      event.fanOut?.status === "failed" && ["Not delivered to all", event.fanOut.reason])),
+    section("Its deliveries", event.deliveries?.length ? table("Deliveries", [
       ["Status", (row) => badge(row.status)],
       ["Delivery", (row) => link(`#/deliveries/${row.id}`, id(row.id)), "cut"],
       ["Subscription", (row) => link(`#/subscriptions/${row.subscriptionId}`, names.get(row.subscriptionId) ?? id(row.subscriptionId)), "cut"],
@@ -53,5 +57,9 @@ async function one(key) {
     section("Data", code(event.data, "Data of the event")));
 }
 
+/**
+ * @param {string[]} parts
+ * @param {Record<string, string>} query
+ */
 export const render = (parts, query) =>
   parts[0] === "publish" ? publish(query) : parts.length ? one(parts[0]) : list();

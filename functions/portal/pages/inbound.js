@@ -6,10 +6,13 @@ import { area, choice, eventFilters, form, integer, json, lines, part, text, tog
 import { SENDERS, guide, senderOf } from "./setup.js";
 import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, filterProblem, filterText, go, headerLines, heading, id, link, modal, notice, paged, section, table, time } from "./ui.js";
 
+/** @type {[type: string, label: string][]} */
 const TYPES = [["registry-push", "registry"], ["ci-pipeline", "CI system"], ["github-app", "GitHub"], ["gitlab-webhook", "GitLab"], ["generic", "other"]];
+/** @param {Api.Receipt} row */
 const word = (row) => row.action ?? "handshake";
 
 async function list() {
+  /** @param {Api.WebhookConfig[]} all */
   const rows = (all) => table("Webhook configs", [
     ["Name", (row) => link(`#/inbound/${row.id}`, row.name)],
     ["Sender", (row) => senderOf(row)?.[0] ?? row.provider],
@@ -24,17 +27,22 @@ async function list() {
       empty("Nobody can tell us anything yet", "Registries, CI systems and code hosts each get an address of their own, which says how they prove themselves.", api.may("admin") && link("#/inbound/new", "Make the first"))));
 }
 
-/** Whether its address ends in a token, because the sender can prove itself by nothing else. */
+/**
+ * Whether its address ends in a token, because the sender can prove itself by nothing else.
+ * @param {Api.WebhookConfig} config
+ */
 const carriesToken = (config) => !config.authentication && !config.signatureHeader && senderOf(config)?.[4] === false;
 
 const random = () => [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function create() {
-  const groups = TYPES.map(([type, label]) => [label, SENDERS.map((sender, index) => [sender, index]).filter(([sender]) => sender[1] === type).map(([sender, index]) => [String(index), sender[0]])]);
+  /** @type {Choice[]} */
+  const groups = TYPES.map(([type, label]) => [label, SENDERS.flatMap((sender, index) => (sender[1] === type ? [[String(index), sender[0]]] : []))]);
   const secret = text({ name: "secret", label: "Secret", value: random(), help: "What the sender signs with or says. Copy it into the sender; it is not shown again." });
   const mapping = json({ name: "mapping", label: "Mapping", rows: 6, value: { kind: "artifact.pushed", repository: "$.repository", tag: "$.tag" }, help: "Where in its JSON the members of an event are. With {} it posts in the normalised form." });
+  /** @param {string} index */
   const choose = (index) => {
-    const [, , provider, , signs] = SENDERS[index];
+    const [, , provider, , signs] = SENDERS[Number(index)];
     secret.element.hidden = !signs;
     secret.write(provider === "azure-devops" ? `stella:${random()}` : random());
     mapping.element.hidden = provider !== "generic";
@@ -43,7 +51,7 @@ function create() {
   const account = text({ name: "account", label: "Service account", placeholder: "pusher@my-project.iam.gserviceaccount.com", help: "Whose token Pub/Sub sends. Without one, the address carries a token instead." });
   const audience = text({ name: "audience", label: "Audience", value: "stella", help: "As the Pub/Sub subscription's authentication says it." });
   const sender = choice({ name: "sender", label: "Sender", choices: groups, value: "0", onchange: choose });
-  choose(0);
+  choose("0");
   const controls = [sender,
     text({ name: "name", label: "Name", required: true, placeholder: "myorg at Docker Hub" }), secret, account, audience, mapping,
     part("More", false,
@@ -58,12 +66,17 @@ function create() {
   }, link("#/inbound", "Cancel"))));
 }
 
-/** What is to be pasted; the token of an address and a secret are told this once. */
+/**
+ * What is to be pasted; the token of an address and a secret are told this once.
+ * @param {Api.WebhookConfig} config
+ * @param {string} [secret]
+ */
 function pasteOnce(config, secret) {
   modal("Paste this into the sender", h("h3", {}, "Address"), copyable(config.url), secret && [h("h3", {}, "Secret"), copyable(secret)],
     h("p", { class: "muted" }, "A token in the address and the secret are shown this once. Where to paste them is said on the page behind."));
 }
 
+/** @param {string} key */
 async function edit(key) {
   const found = await api.get(`/webhook-configs/${key}`);
   const controls = [
@@ -73,7 +86,7 @@ async function edit(key) {
     eventFilters(found.filters, "$.tag"),
     found.provider === "generic" && json({ name: "mapping", label: "Mapping", rows: 6, value: found.mapping ?? {} }),
     toggle({ name: "enabled", label: "Enabled", value: found.enabled, help: "Without, the address answers 404." }),
-  ].filter(Boolean);
+  ].filter((one) => one !== false);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, form("Save", controls, async (values) => {
     if (values.mapping && !Object.keys(values.mapping).length) values.mapping = null;
     await api.patch(`/webhook-configs/${key}`, values);
@@ -82,16 +95,22 @@ async function edit(key) {
   }, link(`#/inbound/${key}`, "Cancel"))));
 }
 
-/** Shows what a body would do, without doing it. */
+/**
+ * Shows what a body would do, without doing it.
+ * @param {Api.WebhookConfig} config
+ * @param {Map<string, string>} names
+ */
 function preview(config, names) {
   const answer = h("div", { class: "list", "aria-live": "polite" });
   const body = area({ name: "body", label: "Body", rows: 10, required: true, placeholder: "{…}", help: "What the sender would post, as it is." });
   const headers = lines({ name: "headers", label: "Headers", rows: 2, placeholder: "X-GitHub-Event: push", help: "As Name: value, one a line, where the sender's matter." });
+  /** @param {Values} values */
   const ask = async (values) => {
     show(answer);
-    const said = Object.fromEntries(values.headers.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
+    const said = Object.fromEntries(values.headers.map((/** @type {string} */ line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
     const told = await api.post(`/webhook-configs/${config.id}/preview`, { headers: said, body: values.body });
-    show(answer, told.events.length === 0 && h("p", {}, badge(told.answer?.action ?? "ignored"), " ", told.answer?.reason ?? "There is no event in it."), told.events.map((event, index) => {
+    const answered = /** @type {Partial<Api.Answer>} */ (told.answer ?? {});
+    show(answer, told.events.length === 0 && h("p", {}, badge(answered.action ?? "ignored"), " ", answered.reason ?? "There is no event in it."), told.events.map((event, index) => {
       const decision = told.decisions[index];
       return h("div", { class: "card" },
         h("p", {}, badge(decision.triggers.length ? "processed" : decision.versionAdded ? "processed" : "ignored"), " ", h("strong", {}, event.kind), " ", event.repository, event.tag && `:${event.tag}`),
@@ -103,6 +122,10 @@ function preview(config, names) {
   return section("Preview", h("p", { class: "lead" }, "What a body would do: nothing is stored, and nobody is told."), form("Preview it", [body, headers], ask), answer);
 }
 
+/**
+ * @param {string} config
+ * @returns {(rows: Api.Receipt[]) => Element}
+ */
 const receiptTable = (config) => (rows) => table("Receipts", [
   ["Answer", (row) => badge(word(row))],
   ["What", (row) => [row.repository, row.tag && `:${row.tag}`, row.kind && row.kind !== "artifact.pushed" && h("span", { class: "muted" }, ` ${row.kind}`)], "wrap"],
@@ -112,6 +135,7 @@ const receiptTable = (config) => (rows) => table("Receipts", [
   ["When", (row) => time(row.receivedAt), "right"],
 ], rows);
 
+/** @param {Api.WebhookConfig} config */
 function rotateToken(config) {
   const dialog = modal("Another token for the address",
     h("p", {}, "The old address works beside the new one for a while."),
@@ -122,11 +146,14 @@ function rotateToken(config) {
     }));
 }
 
+/** @param {string} key */
 async function one(key) {
   const [config, components] = await Promise.all([api.get(`/webhook-configs/${key}`), api.all("/components")]);
   const names = new Map(components.map(({ id, name }) => [id, name]));
   const sender = senderOf(config);
+  const rejected = config.rejectedLast24h ?? 0;
   const log = h("div", {});
+  /** @type {string | undefined} */
   let newest;
   const load = async () => {
     const list = await paged(async (more) => {
@@ -146,7 +173,7 @@ async function one(key) {
       h("a", { class: "button", href: `#/inbound/${key}/edit` }, "Edit"),
       carriesToken(config) && button("Rotate token", () => rotateToken(config)),
       button("Delete", () => confirm("Delete the config?", `${config.name}: its address answers 404 within a minute.`, "Delete", async () => { await api.remove(`/webhook-configs/${key}`); go("#/inbound"); }), { class: "danger" })]),
-    config.rejectedLast24h > 0 && h("p", { class: "warning" }, `${counted(config.rejectedLast24h, "request", "requests")} did not prove themselves in the last 24 hours: is the secret in the sender the one that is here?`),
+    rejected > 0 && h("p", { class: "warning" }, `${counted(rejected, "request", "requests")} did not prove themselves in the last 24 hours: is the secret in the sender the one that is here?`),
     filterProblem(config.filterErrors),
     section("Address", carriesToken(config)
       ? [h("p", {}, h("code", {}, `${config.url}/…`)), h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get an address to paste again.")]
@@ -157,23 +184,28 @@ async function one(key) {
     sender && section(`How ${sender[0]} is set up`, await guide(sender)));
 }
 
+/**
+ * @param {string} key
+ * @param {string} number_
+ */
 async function receipt(key, number_) {
   const found = await api.get(`/webhook-configs/${key}/receipts/${number_}`);
   const replay = async () => {
     const answer = await api.postWhole(`/webhook-configs/${key}/receipts/${number_}/replay`);
-    const told = answer.data ?? answer;
+    const told = /** @type {Partial<Api.Answer>} */ (answer.data);
     notice(`Replayed: ${told.action ?? "done"}`);
     if (told.receiptId) go(`#/inbound/${key}/receipts/${told.receiptId}`);
   };
   return h("div", {},
     heading("Receipt", badge(word(found)), api.may("admin") && found.replayable && button("Replay", replay, { class: "primary" })),
     section("Receipt", facts(["Config", link(`#/inbound/${key}`, id(key))], ["Received", exactly(found.receivedAt)], ["From", found.ip], ["Why", found.reason], ["Replay of", found.replayOf && link(`#/inbound/${key}/receipts/${found.replayOf}`, id(found.replayOf))], ["Id", id(found.id)])),
-    section("What happened", h("ol", { class: "guide" }, found.steps.map((step) => h("li", {}, step)))),
+    section("What happened", h("ol", { class: "guide" }, found.steps?.map((step) => h("li", {}, step)))),
     h("div", { class: "columns" },
-      section("Request", code(headerLines(found.headers).join("\n"), "Headers of the request"), code(found.body ?? "", "Body of the request")),
+      section("Request", code(headerLines(found.headers ?? {}).join("\n"), "Headers of the request"), code(found.body ?? "", "Body of the request")),
       section("Answer", code(found.answer ?? {}, "What the sender was told"))));
 }
 
+/** @param {string[]} parts */
 export function render(parts) {
   if (!parts.length) return list();
   if (parts[0] === "new") return create();

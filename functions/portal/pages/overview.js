@@ -5,8 +5,11 @@ import { bars } from "./chart.js";
 import { h } from "./dom.js";
 import { badge, counted, every, heading, link, milliseconds, number, percent, section, time } from "./ui.js";
 
+/** @type {["delivered" | "failed" | "retried", string][]} */
 const OUTCOMES = [["delivered", "good"], ["retried", "warn"], ["failed", "bad"]];
+/** @type {[action: string, tone: string][]} */
 const ACTIONS = [["processed", "main"], ["ignored", "quiet"], ["duplicate", "quiet"], ["pong", "quiet"], ["queued", "warn"], ["refused", "bad"]];
+/** @type {Record<string, [word: string, page: string, text: string]>} */
 const KINDS = {
   subscription_disabled: ["disabled", "subscriptions", "was disabled by the service"],
   breaker_open: ["down", "subscriptions", "its deliveries wait until it is back"],
@@ -15,15 +18,25 @@ const KINDS = {
 };
 
 const known = ACTIONS.map(([name]) => name);
-/** What is no action is the code of an error. */
+/**
+ * What is no action is the code of an error.
+ * @param {{ pushes: Api.Pushes }} hour
+ * @param {string} name
+ */
 const pushes = ({ pushes }, name) =>
   name === "refused"
     ? Object.entries(pushes).reduce((sum, [action, count]) => (known.includes(action) ? sum : sum + count), 0)
     : pushes[name] ?? 0;
 
+/**
+ * @param {string} name
+ * @param {Child} value
+ * @param {Child} [detail]
+ */
 const tile = (name, value, detail) =>
   h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value, detail && h("small", {}, " ", detail)));
 
+/** @param {Api.Overview} day */
 function attention({ attention, deliveries }) {
   const rows = attention.map(({ kind, id, name, since, detail }) => {
     const [word, page, text] = KINDS[kind];
@@ -48,6 +61,7 @@ const firstSteps = () => h("section", { class: "first" },
   h("p", { class: "lead" }, "Three steps lead from a push to a delivered webhook. What happens then is seen here, within seconds."),
   h("ol", {}, STEPS.map(([title, text, href], index) => h("li", {}, h("span", { class: "step", "aria-hidden": true }, index + 1), h("div", {}, link(href, title), h("p", { class: "muted" }, text))))));
 
+/** @param {Api.Overview} day */
 function view(day) {
   const pushed = Object.values(day.pushes).reduce((sum, count) => sum + count, 0);
   if (!day.attempts && !pushed && !day.attention.length) return [firstSteps()];

@@ -5,22 +5,31 @@ import { h, show } from "./dom.js";
 import { choice, form, integer, text } from "./form.js";
 import { badge, button, code, confirm, copyable, empty, facts, heading, id, modal, notice, number, paged, redraw, secretOnce, section, table, time } from "./ui.js";
 
+/** @type {[string, string][]} */
 const ROLES = [["viewer", "viewer: reads"], ["publisher", "publisher: also publishes events"], ["admin", "admin: everything in its tenant"]];
 
+/**
+ * @param {"/api-keys" | `/tenants/${string}/api-keys`} path
+ * @param {() => unknown} done
+ */
 function keyForm(path, done) {
   return form("Make a key", [
     text({ name: "name", label: "Name", required: true, placeholder: "the orchestrator" }),
     choice({ name: "role", label: "Role", choices: ROLES }),
   ], async (values) => {
     const made = await api.post(path, values);
-    secretOnce("The new key", `${made.name}, ${made.role}.`, made.key);
+    secretOnce("The new key", `${made.name}, ${made.role}.`, made.key ?? "");
     await done();
   });
 }
 
 async function keys() {
   const list = h("div", {});
-  const own = api.who().keyId;
+  const own = api.who()?.keyId;
+  /**
+   * @param {Api.ApiKey} row
+   * @param {Api.ApiKey[]} all
+   */
   const revoke = (row, all) => {
     const isLast = row.role === "admin" && all.filter(({ role }) => role === "admin").length === 1;
     const text = [`${row.name} works no more within 30 seconds, nor does any session that it opened.`,
@@ -69,11 +78,11 @@ async function deadLetters() {
   const found = await api.get("/dead-letters");
   const sample = found.sample.map((letter) => h("details", { class: "attempt" }, h("summary", {}, badge(letter.queue), time(letter.sentAt), h("span", { class: "muted" }, `received ${number(letter.receiveCount)} times`)), code(letter.body ?? "", "The message")));
   return section("Dead letters", h("p", { class: "lead" }, "What the service's own machinery could not handle. They are moved back once its cause is mended."),
-    found.approximateMessages ? [facts(...found.queues.map(({ queue, approximateMessages }) => [queue, number(approximateMessages)])), sample, h("div", {}, button("Move them back", async () => { await api.post("/dead-letters/redrive"); notice("They are being moved back"); }))] : h("p", { class: "muted" }, "There are none."));
+    found.approximateMessages ? [facts(...found.queues.map(({ queue, approximateMessages }) => /** @type {[string, string]} */ ([queue, number(approximateMessages)]))), sample, h("div", {}, button("Move them back", async () => { await api.post("/dead-letters/redrive"); notice("They are being moved back"); }))] : h("p", { class: "muted" }, "There are none."));
 }
 
 export async function render() {
-  const { role, tenant, expiresAt } = api.who();
+  const { role, tenant, expiresAt } = /** @type {Api.PortalSession} */ (api.who());
   const meta = await api.get("/meta");
   const isOperator = role === "operator";
   return h("div", {},
@@ -81,5 +90,5 @@ export async function render() {
     isOperator && [await tenants(), await deadLetters()],
     api.may("admin") && await keys(),
     !isOperator && links(),
-    section("This service", facts(["Version", meta.version], ["Deliveries come from", meta.egressAddresses.join(", ") || "any address of the region"], ["Tenant", tenant && [tenant.name, " ", id(tenant.id)]], ["Your role", role], ["The session ends", time(expiresAt)])));
+    section("This service", facts(["Version", meta.version], ["Deliveries come from", meta.egressAddresses.join(", ") || "any address of the region"], ["Tenant", tenant && [tenant.name, " ", id(tenant.id ?? "")]], ["Your role", role], ["The session ends", time(expiresAt)])));
 }

@@ -3,7 +3,10 @@
 import { h } from "./dom.js";
 import { code } from "./ui.js";
 
-/** Name, type, provider, the file of its documentation, and whether it proves itself by a secret. */
+/**
+ * Name, type, provider, the file of its documentation, and whether it proves itself by a secret.
+ * @type {[title: string, type: string, provider: string, file: string, signs: boolean][]}
+ */
 export const SENDERS = [
   ["Docker Hub", "registry-push", "dockerhub", "dockerhub", false],
   ["GitHub Container Registry", "registry-push", "ghcr", "ghcr", true],
@@ -29,11 +32,17 @@ export const SENDERS = [
   ["Anything else", "generic", "generic", "generic", false],
 ];
 
-/** The sender that a config is of. */
+/**
+ * The sender that a config is of.
+ * @param {Api.WebhookConfig} config
+ */
 export const senderOf = ({ type, provider }) =>
-  SENDERS.find(([, kind, name]) => kind === type && name === provider) ?? SENDERS.find(([, kind, name]) => name === provider && name !== "auto") ?? SENDERS.find(([, kind]) => kind === type);
+  SENDERS.find(([, kind, name]) => kind === type && name === provider) ?? SENDERS.find(([, , name]) => name === provider && name !== "auto") ?? SENDERS.find(([, kind]) => kind === type);
 
-/** `code`, **bold** and [links](elsewhere.md) of a line. */
+/**
+ * `code`, **bold** and [links](elsewhere.md) of a line.
+ * @param {string} text
+ */
 function spans(text) {
   return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*]+\*|\[[^\]]+\]\([^)]+\))/).map((part) => {
     if (part.startsWith("`")) return h("code", {}, part.slice(1, -1));
@@ -44,10 +53,15 @@ function spans(text) {
   });
 }
 
+/** @param {string} line */
 const cells = (line) => line.split("|").slice(1, -1).map((cell) => spans(cell.trim()));
 
-/** The Markdown that our documentation is written in, as elements. */
+/**
+ * The Markdown that our documentation is written in, as elements.
+ * @param {string} source
+ */
 function markdown(source) {
+  /** @type {HTMLElement[]} */
   const blocks = [];
   const list = () => (blocks.at(-1)?.tagName === "OL" || blocks.at(-1)?.tagName === "UL" ? blocks.at(-1) : null);
   const lines = source.split("\n");
@@ -58,7 +72,7 @@ function markdown(source) {
       const from = at + 1;
       do at += 1; while (at < lines.length && !lines[at].trim().startsWith("```"));
       const block = code(lines.slice(from, at).map((text) => text.trim()).join("\n"), "An example");
-      if (lines[at]?.startsWith(" ") && list()) list().lastElementChild.append(block);
+      if (lines[at]?.startsWith(" ") && list()) list()?.lastElementChild?.append(block);
       else blocks.push(block);
     } else if (line.startsWith("#")) blocks.push(h("h3", {}, spans(line.replace(/^#+ /, ""))));
     else if (line.startsWith("|")) {
@@ -67,15 +81,18 @@ function markdown(source) {
       blocks.push(h("table", {}, h("thead", {}, h("tr", {}, cells(rows[0]).map((cell) => h("th", { scope: "col" }, cell)))),
         h("tbody", {}, rows.slice(2).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell)))))));
     } else if (item) {
-      const kind = item[1] ? "OL" : "UL";
-      if (list()?.tagName !== kind) blocks.push(h(kind.toLowerCase(), {}));
-      list().append(h("li", {}, spans(item[2])));
+      const kind = item[1] ? "ol" : "ul";
+      if (list()?.tagName !== kind.toUpperCase()) blocks.push(h(kind, {}));
+      list()?.append(h("li", {}, spans(item[2])));
     } else if (line) blocks.push(h("p", {}, spans(line)));
   }
   return blocks;
 }
 
-/** How a sender is set up, its own steps first: the config is there already. */
+/**
+ * How a sender is set up, its own steps first: the config is there already.
+ * @param {(typeof SENDERS)[number]} sender
+ */
 export async function guide(sender) {
   const response = await fetch(new URL(`./senders/${sender[3]}.md`, import.meta.url));
   if (!response.ok) return h("p", { class: "muted" }, "The documentation cannot be read now.");

@@ -4,6 +4,10 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 import { form, text } from "./form.js";
 
+/**
+ * @param {string | undefined} problem
+ * @param {() => unknown} done
+ */
 export function signInPage(problem, done) {
   const key = text({ name: "key", label: "API key", type: "password", required: true, placeholder: "stk_…", autocomplete: "current-password", help: "A tenant's key, or the operator's. It is exchanged for a session of 12 hours and not kept." });
   const sign = form("Sign in", [key], async ({ key }) => {

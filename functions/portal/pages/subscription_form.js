@@ -5,9 +5,12 @@ import { h, show } from "./dom.js";
 import { choice, filters, form, integer, json, part, place, rows, several, text, toggle } from "./form.js";
 import { badge, button, code, filterText, go, heading, link, notice, secretOnce } from "./ui.js";
 
+/** @type {[string, string][]} */
 const AUTH = [["signature", "Signature: signed with a secret of its own"], ["bearer", "Bearer: a token"], ["basic", "Basic: user and password"], ["none", "None"]];
+/** @type {[string, string][]} */
 const BACKOFF = [["exponential", "exponential: 10, 20, 40, …"], ["linear", "linear: 10, 20, 30, …"], ["fixed", "fixed: 10, 10, 10, …"]];
 
+/** @param {string | undefined} value */
 const isUrl = (value) => {
   if (!value || value === "pull:") return undefined;
   try {
@@ -20,7 +23,11 @@ const isUrl = (value) => {
 /** What stands in the place of a value that is secret. */
 const BLANK = "[redacted]";
 
-/** What a PATCH says to make of `found` what the form says: null for what is gone. */
+/**
+ * What a PATCH says to make of `found` what the form says: null for what is gone.
+ * @param {Api.Subscription} found
+ * @param {Values} said
+ */
 function changes(found, said) {
   const headers = { ...said.headers };
   for (const [name, value] of Object.entries(headers)) if (value === BLANK) delete headers[name];
@@ -28,31 +35,43 @@ function changes(found, said) {
   return { ...said, headers, rateLimitPerSecond: said.rateLimitPerSecond ?? null, credentialRef: said.credentialRef ?? (found.credentialRef ? null : undefined) };
 }
 
-/** When attempts follow each other, as people say it. */
+/**
+ * When attempts follow each other, as people say it.
+ * @param {Values} policy
+ */
 function schedule({ maxRetries, backoffType, backoffSeconds, maxBackoffSeconds }) {
+  /** @param {number} seconds */
   const span = (seconds) => (seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`);
   let at = 0;
   const times = Array.from({ length: maxRetries }, (_, index) => {
-    const factor = { exponential: 2 ** index, linear: index + 1, fixed: 1 }[backoffType];
-    at += Math.min(backoffSeconds * factor, maxBackoffSeconds);
+    /** @type {Record<string, number>} */
+    const factors = { exponential: 2 ** index, linear: index + 1, fixed: 1 };
+    at += Math.min(backoffSeconds * factors[backoffType], maxBackoffSeconds);
     return span(at);
   });
   const some = times.length > 8 ? [...times.slice(0, 6), "…", times.at(-1)] : times;
   return times.length ? `Attempts: at once, then about ${some.join(", ")} after the first.` : "One attempt, and no more.";
 }
 
+/**
+ * @param {Api.Subscription | null} found
+ * @param {Api.EventType[]} types
+ * @param {(said: Values) => unknown} done
+ */
 function subscriptionForm(found, types, done) {
+  /** @type {Partial<Api.Subscription> & Pick<Api.Subscription, "retryPolicy" | "authType">} */
   const terms = found ?? { method: "POST", authType: "signature", events: [], filters: [], retryPolicy: { maxRetries: 3, backoffType: "exponential", backoffSeconds: 10, maxBackoffSeconds: 3600 }, timeout: 30000, enabled: true };
   const policy = terms.retryPolicy;
   const groups = [...new Set(types.map(({ name }) => name.split(".")[0]))].map((noun) => `${noun}.*`);
   const selected = several({
     name: "events", label: "Events", required: true, value: terms.events, help: "What it is told of. A group or * also takes types that come later.",
-    choices: [["*", "*", "everything but what is operational"], ...groups.map((name) => [name, name, "all of them"]), ...types.map(({ name, description }) => [name, name, description])],
+    choices: [["*", "everything but what is operational"], ...groups.map((name) => [name, "all of them"]), ...types.map(({ name, description }) => [name, description])].map(([name, help]) => [name, name, help]),
   });
   const wanted = filters({ name: "filters", label: "Filters", value: terms.filters, placeholder: "data.environment.name", help: "Only events that match all of them. A path with dots, or a JSONPath from $." });
   const secret = text({ name: "signatureSecret", label: "Signing secret", placeholder: found ? "as it is" : "minted, and shown once", help: "Leave it empty unless the receiver has one already." });
   const credential = text({ name: "credential", label: "Credential", type: "password", autocomplete: "new-password", placeholder: found ? "as it is" : "", help: "user:password for Basic, the token for Bearer. It is sealed and never shown." });
   const reference = text({ name: "credentialRef", label: "or an entry of Secrets Manager", value: terms.credentialRef, placeholder: "/prod/tenants/…/hook", help: "In the place of the credential." });
+  /** @param {string} type */
   const toggleAuth = (type) => {
     secret.element.hidden = type !== "signature";
     credential.element.hidden = reference.element.hidden = type !== "basic" && type !== "bearer";
@@ -91,11 +110,13 @@ function subscriptionForm(found, types, done) {
       toggle({ name: "allowSelf", label: "May call an inbound address of this deployment", value: terms.allowSelf, help: "What is delivered there comes back in, three hops far at most." }),
       toggle({ name: "enabled", label: "Enabled", value: terms.enabled })),
   ];
+  /** @param {Values} values */
   const act = (values) => {
+    /** @type {Values} */
     const said = {};
     for (const [name, value] of Object.entries(values)) {
       const [member, within] = name.split(".");
-      if (within) (said[member] ??= {})[within] = value;
+      if (within) said[member] = { ...said[member], [within]: value };
       else said[member] = value;
     }
     return done(said);
@@ -103,11 +124,16 @@ function subscriptionForm(found, types, done) {
   return form(found ? "Save" : "Make it", controls, act, link(found ? `#/subscriptions/${found.id}` : "#/subscriptions", "Cancel"));
 }
 
-/** Asks the service whether a sample event would be delivered. */
+/**
+ * Asks the service whether a sample event would be delivered.
+ * @param {Control} selected
+ * @param {Control<Api.Filter[]>} wanted
+ * @param {Api.EventType[]} types
+ */
 function tester(selected, wanted, types) {
   const answer = h("div", { class: "list", "aria-live": "polite" });
   const sample = json({ label: "Data of a sample event", rows: 10, value: types[0].example });
-  const kind = choice({ label: "Event", value: types[0].name, choices: types.map(({ name }) => [name, name]), onchange: (name) => sample.write(types.find((type) => type.name === name).example) });
+  const kind = choice({ label: "Event", value: types[0].name, choices: types.map(({ name }) => [name, name]), onchange: (name) => sample.write(types.find((type) => type.name === name)?.example) });
   const ask = async () => {
     if (!sample.check()) return;
     const rows = wanted.read();
@@ -118,12 +144,13 @@ function tester(selected, wanted, types) {
         rows.map((filter, index) => h("p", {}, badge(told.filters[index] ? "enabled" : "failed", told.filters[index] ? "It matches" : "It does not match"), " ", h("code", {}, filterText(filter)), told.filters[index] ? " matches" : " does not match")),
         h("details", {}, h("summary", {}, "What the filters look at"), code(told.payload, "What the filters look at")));
     } catch (error) {
-      show(answer, error.errors?.length ? error.errors.map(({ field, message }) => h("p", { class: "problem" }, `${place(field)} ${message}`)) : h("p", { class: "problem" }, error.message));
+      show(answer, error.errors?.length ? /** @type {Api.Mistake[]} */ (error.errors).map(({ field, message }) => h("p", { class: "problem" }, `${place(field)} ${message}`)) : h("p", { class: "problem" }, error.message));
     }
   };
   return h("details", { class: "attempt" }, h("summary", {}, "Try the selection on a sample event"), h("div", { class: "list" }, kind.element, sample.element, h("div", {}, button("Try it", ask)), answer));
 }
 
+/** @param {Api.Subscription} made */
 const tell = (made) => made.signatureSecret && secretOnce("The signing secret", "Deliveries are signed with it. The receiver needs it to know that they are genuine.", made.signatureSecret);
 
 export async function create() {
@@ -134,6 +161,7 @@ export async function create() {
   })));
 }
 
+/** @param {string} key */
 export async function edit(key) {
   const [found, types] = await Promise.all([api.get(`/webhook-subscriptions/${key}`), api.get("/event-types")]);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, subscriptionForm(found, types, async (values) => {

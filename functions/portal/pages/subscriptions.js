@@ -7,7 +7,10 @@ import { h, show } from "./dom.js";
 import { choice, form, integer, text } from "./form.js";
 import { badge, button, code, confirm, counted, empty, every, facts, filterProblem, filterText, go, headerLines, heading, id, link, long, milliseconds, modal, notice, number, paged, percent, redraw, secretOnce, section, table, time } from "./ui.js";
 
-/** How it stands, in a word. */
+/**
+ * How it stands, in a word.
+ * @param {Api.Subscription} row
+ */
 const standing = (row) => {
   if (!row.enabled) return badge("disabled", row.disabledReason);
   if (row.health.breaker !== "closed") return badge("down", "The receiver is down; deliveries wait until it is back.");
@@ -16,6 +19,7 @@ const standing = (row) => {
 };
 
 async function list() {
+  /** @param {Api.Subscription[]} all */
   const rows = (all) => table("Subscriptions", [
     ["Name", (row) => link(`#/subscriptions/${row.id}`, row.name)],
     ["State", standing],
@@ -31,13 +35,16 @@ async function list() {
       empty("No subscriptions", "A subscription says who is told of which events, where, and how hard we try.", api.may("admin") && link("#/subscriptions/new", "Make the first"))));
 }
 
-/** Which deliveries there are to try, and how far it is with them. */
+/**
+ * Which deliveries there are to try, and how far it is with them.
+ * @param {Api.Subscription} found
+ */
 function recovery(found) {
   const count = h("p", { class: "muted", "aria-live": "polite" });
   const local = new Date(Date.now() - 86400000 - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   const from = text({ name: "from", label: "Events since", type: "datetime-local", required: true, value: local });
   const status = choice({ name: "status", label: "Which", value: "", choices: [["", "failed and skipped"], ["failed", "failed"], ["skipped", "skipped"], ["cancelled", "cancelled"], ["delivered", "delivered, once more"]] });
-  const wanted = () => ({ from: new Date(from.read()).toISOString(), status: status.read() || undefined });
+  const wanted = () => ({ from: new Date(from.read() ?? "").toISOString(), status: status.read() || undefined });
   const dry = async () => {
     if (!from.check()) return;
     const { matched, matchedIsLowerBound } = await api.post(`/webhook-subscriptions/${found.id}/recover`, { ...wanted(), dryRun: true });
@@ -50,7 +57,7 @@ function recovery(found) {
     if (told) confirm("Send them again?", `${told} to ${found.name}. A receiver that got one before gets it twice, with the same id.`, "Send them", start);
   };
   const start = async () => {
-    let run = await api.post(`/webhook-subscriptions/${found.id}/recover`, wanted());
+    let run = /** @type {Api.Recovery} */ (await api.post(`/webhook-subscriptions/${found.id}/recover`, wanted()));
     const bar = h("progress", { "aria-label": "Sent again", max: Math.max(1, run.matched), value: run.requeued });
     const told = h("p", { "aria-live": "polite" });
     const draw = () => { bar.value = run.status === "completed" ? bar.max : run.requeued; show(told, badge(run.status), ` ${number(run.requeued)} of ${number(run.matched)} sent again.`); };
@@ -66,6 +73,7 @@ function recovery(found) {
   return section("Recover", h("p", { class: "lead" }, "Sends again what ended without being delivered, at the receiver's own pace. Each keeps its id."), wantedForm, count);
 }
 
+/** @param {Api.Subscription} found */
 async function tryOut(found) {
   const types = await api.get("/event-types");
   const answer = h("div", { class: "list", "aria-live": "polite" });
@@ -74,28 +82,34 @@ async function tryOut(found) {
     form("Send", [kind], async (values) => {
       const tried = await api.postWhole(`/webhook-subscriptions/${found.id}/test`, values);
       show(answer,
-        h("p", { class: tried.success ? "" : "problem" }, badge(tried.success ? "delivered" : "failed"), " ", tried.success ? `answered ${tried.data.statusCode} in ${milliseconds(tried.data.responseTime)}` : tried.error),
+        h("p", { class: tried.success ? "" : "problem" }, badge(tried.success ? "delivered" : "failed"), " ", tried.data && tried.success ? `answered ${tried.data.statusCode} in ${milliseconds(tried.data.responseTime)}` : tried.error),
         tried.data?.response && code(tried.data.response, "The receiver's answer"),
         tried.data && link(`#/deliveries/${tried.data.deliveryId}`, "Look at the request"));
     }), answer);
 }
 
+/**
+ * @param {Api.Subscription} found
+ * @param {() => unknown} done
+ */
 function rotate(found, done) {
   const dialog = modal("Rotate the signing secret",
     h("p", {}, "A new secret signs from now on. The old one signs beside it for a while, so that the receiver can change over."),
     form("Rotate", [integer({ name: "gracePeriodSeconds", label: "How long the old one signs too, in seconds", min: 0, max: 604800, value: 86400 })], async (values) => {
       const { signatureSecret } = await api.post(`/webhook-subscriptions/${found.id}/rotate-secret`, values);
       dialog.close();
-      secretOnce("The new signing secret", "Give it to the receiver.", signatureSecret);
+      secretOnce("The new signing secret", "Give it to the receiver.", signatureSecret ?? "");
       await done();
     }));
 }
 
+/** @param {string} key */
 async function one(key) {
   let found = await api.get(`/webhook-subscriptions/${key}`);
   const body = h("div", { class: "stack" });
   const [head, about] = [h("div", {}), h("div", { class: "columns" })];
   const reload = async () => { found = await api.get(`/webhook-subscriptions/${key}`); draw(); };
+  /** @param {boolean} enabled */
   const enable = (enabled) => async () => {
     await api.patch(`/webhook-subscriptions/${key}`, { enabled });
     notice(enabled ? "Enabled: what waited goes on" : "Disabled: what is open waits");
@@ -133,6 +147,7 @@ async function one(key) {
   return body;
 }
 
+/** @param {string[]} parts */
 export async function render(parts) {
   if (!parts.length) return list();
   if (parts[0] === "new") return (await import("./subscription_form.js")).create();
