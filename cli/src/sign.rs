@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use stella::clock::{Clock as _, SystemClock};
-use stella::domain::authentication::Encoding;
-use stella::domain::scheme::{Covers, Prefix, Scheme};
-use stella::domain::signature::SigningSecret;
+use stella::domain::inbound::authentication::Encoding;
+use stella::domain::inbound::scheme::{Covers, Prefix, Scheme};
+use stella::domain::shared::signature::SigningSecret;
 
 use crate::failure::Failure;
 

@@ -9,10 +9,11 @@ use std::sync::OnceLock;
 
 use chrono::DateTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use stella::domain::provider::{Provider, WebhookType};
-use stella::domain::scheme::Scheme;
-use stella::inbound::verify::{Live, Request, Verified, verify};
-use stella::inbound::{digest, identity, normalise, redact};
+use stella::domain::inbound::provider::{Provider, WebhookType};
+use stella::domain::inbound::scheme::Scheme;
+use stella::domain::inbound::auth::verify::{Live, Request, Verified, verify};
+use stella::domain::inbound::senders::{digest, normalise};
+use stella::domain::inbound::{dedup, redact};
 
 /// Feeds a sender. The first line, if it ends with a carriage return, is a header's value; the rest is the body.
 pub fn feed(provider: Provider, input: &[u8]) {
@@ -31,8 +32,8 @@ pub fn feed(provider: Provider, input: &[u8]) {
             for (index, event) in parsed.events().iter().enumerate() {
                 assert!(!event.repository.is_empty() && event.repository.len() <= 512);
                 assert_eq!(event.digest_valid, event.digest.as_deref().is_some_and(digest::is_valid));
-                let identities = identity::identities(parsed.delivery_id.as_deref(), event, "", index);
-                assert!(!identities.is_empty());
+                let dedup_keys = dedup::dedup_keys(parsed.delivery_id.as_deref(), event, "", index);
+                assert!(!dedup_keys.is_empty());
             }
         }
     }

@@ -4,23 +4,25 @@ use chrono::{DateTime, Duration};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stella::domain::address::{self, Host};
-use stella::domain::component::{self, Component};
-use stella::domain::delivery::Delivery;
-use stella::domain::event::Event;
-use stella::domain::expression::{Budget, MAX_STEPS, MAX_VISITS, Node, Path, Pattern, Verdict};
-use stella::domain::fields::Fields;
-use stella::domain::filter::Filter;
-use stella::domain::headers::CustomHeaders;
-use stella::domain::message::{AttemptDue, Command, QueuedRequest};
-use stella::domain::outcome::RetryAfter;
-use stella::domain::release::Release;
-use stella::domain::retry::{MAX_DELAY_SECONDS, RetryPolicy};
-use stella::domain::subscription::{self, Subscription};
-use stella::domain::target::{EgressPolicy, Target};
-use stella::domain::version::TagState;
-use stella::domain::webhook::{self, Config};
-use stella::domain::{recovery, trigger};
+use stella::domain::shared::address::{self, Host};
+use stella::domain::releases::component::{self, Component};
+use stella::domain::outbound::delivery::Delivery;
+use stella::domain::outbound::event::Event;
+use stella::domain::shared::expression::{Budget, MAX_STEPS, MAX_VISITS, Node, Path, Pattern, Verdict};
+use stella::domain::shared::object_reader::ObjectReader;
+use stella::domain::shared::filter::Filter;
+use stella::domain::shared::headers::CustomHeaders;
+use stella::domain::inbound::queued_request::QueuedRequest;
+use stella::domain::outbound::message::{AttemptDue, Command};
+use stella::domain::outbound::outcome::RetryAfter;
+use stella::domain::releases::release::Release;
+use stella::domain::shared::retry::{MAX_DELAY_SECONDS, RetryPolicy};
+use stella::domain::outbound::subscription::{self, Subscription};
+use stella::domain::shared::target::{EgressPolicy, Target};
+use stella::domain::releases::version::TagState;
+use stella::domain::inbound::config::{self, Config};
+use stella::domain::outbound::recovery;
+use stella::domain::releases::trigger;
 
 /// Every rule by the name of its target.
 pub(crate) const ALL: [(&str, fn(&str)); 8] = [
@@ -39,7 +41,7 @@ fn filters(input: &str) {
     let (filter, document) = input.split_once('\n').unwrap_or((input, "null"));
     let Ok(filter) = serde_json::from_str::<Value>(filter) else { return };
     let document: Value = serde_json::from_str(document).unwrap_or(Value::Null);
-    let mut fields = Fields::of(&filter);
+    let mut fields = ObjectReader::of(&filter);
     let Some(read) = Filter::parse(&mut fields) else { return };
     let first = evaluate(&read, &document);
     let again: Filter = serde_json::from_value(serde_json::to_value(&read).expect("a filter")).expect("a filter");
@@ -99,7 +101,7 @@ fn agree(evaluate: impl Fn(&mut Budget) -> Verdict) {
 fn retries(input: &str) {
     let (policy, said) = input.split_once('\n').unwrap_or((input, ""));
     let Ok(body) = serde_json::from_str::<Value>(policy) else { return };
-    let policy = RetryPolicy::parse(&mut Fields::of(&body)).expect("every member has a default");
+    let policy = RetryPolicy::parse(&mut ObjectReader::of(&body)).expect("every member has a default");
     let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
     let asked = RetryAfter::parse(said).map(|after| after.from(now));
     let most = Duration::seconds(i64::from(MAX_DELAY_SECONDS) * 6 / 5);
@@ -129,7 +131,7 @@ fn urls(input: &str) {
 fn headers(input: &str) {
     let Ok(value) = serde_json::from_str::<Value>(input) else { return };
     let body = json!({"headers": value});
-    let mut fields = Fields::of(&body);
+    let mut fields = ObjectReader::of(&body);
     let Some(headers) = CustomHeaders::parse(&mut fields) else { return };
     if fields.finish().is_err() {
         return;
@@ -151,7 +153,7 @@ fn bodies(input: &str) {
     let _ = recovery::Wanted::parse(&body, now);
     let _ = subscription::parse(&body, false);
     let _ = trigger::parse(&body);
-    let _ = webhook::parse(&body, false);
+    let _ = config::parse(&body, false);
 }
 
 /// What can be read is written as it was read.

@@ -9,10 +9,10 @@ use hmac::{Hmac, Mac as _};
 use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use stella::domain::provider::{Provider, WebhookType};
-use stella::domain::scheme::Scheme;
-use stella::inbound::normalise;
-use stella::inbound::verify::{Live, Request, verify};
+use stella::domain::inbound::auth::verify::{Live, Request, verify};
+use stella::domain::inbound::provider::{Provider, WebhookType};
+use stella::domain::inbound::scheme::Scheme;
+use stella::domain::inbound::senders::normalise;
 
 const SECRET: &str = "a secret";
 

@@ -3,10 +3,11 @@
 //! `domain` is pure rules: no clock, no chance, no input or output. The rest, behind
 //! the feature `aws`, loads, decides by those rules, and saves. See `docs/architecture.md`.
 
-pub mod chance;
+#[cfg(test)]
+mod architecture;
 pub mod domain;
 pub mod error;
-pub mod inbound;
+pub mod random;
 
 #[cfg(feature = "aws")]
 pub mod app;
@@ -14,6 +15,8 @@ pub mod app;
 pub mod aws;
 #[cfg(feature = "aws")]
 pub mod clock;
+#[cfg(feature = "aws")]
+pub mod egress;
 #[cfg(feature = "aws")]
 pub mod environment;
 #[cfg(feature = "aws")]
@@ -24,8 +27,6 @@ pub mod function;
 pub mod log;
 #[cfg(feature = "aws")]
 pub mod metrics;
-#[cfg(feature = "aws")]
-pub mod outbound;
 #[cfg(feature = "aws")]
 mod panic;
 #[cfg(feature = "aws")]

@@ -16,7 +16,7 @@ use crate::environment::Environment;
 /// What all metrics are filed under.
 const NAMESPACE: &str = "Stella";
 /// How many values one line has of a metric: the format takes a hundred.
-const MOST_VALUES: usize = 100;
+const MAX_VALUES: usize = 100;
 
 /// What a metric's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Metrics {
         }
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, values) = gathered.entry(name).or_insert((Unit::Milliseconds, Vec::new()));
-        if values.len() < MOST_VALUES {
+        if values.len() < MAX_VALUES {
             values.push(milliseconds);
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stella::domain::room::MAX_ANSWER_BYTES;
+use stella::domain::shared::answer_size::MAX_ANSWER_BYTES;
 use stella::function::Function;
 use stella::log_error;
 use tokio::sync::{mpsc, watch};

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use serde_json::json;
-use stella::domain::event_type::EventType;
+use stella::domain::outbound::event_type::EventType;
 use stella::error::Error;
 use stella_local::default_tenant;
 use stella_local::stack::Stack;

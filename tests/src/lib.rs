@@ -148,7 +148,7 @@ impl World {
     /// The example of an event type.
     #[must_use]
     pub fn example(&self, event: &str) -> Value {
-        event.parse::<stella::domain::event_type::EventType>().expect("an event type").example()
+        event.parse::<stella::domain::outbound::event_type::EventType>().expect("an event type").example()
     }
 
     /// A webhook config for Docker Hub.

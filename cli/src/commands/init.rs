@@ -1,9 +1,9 @@
 //! `stella init`: a component, its trigger and a sender, step by step.
 
 use serde_json::{Value, json};
-use stella::chance;
-use stella::domain::provider::{Provider, WebhookType};
-use stella::domain::scheme::Scheme;
+use stella::domain::inbound::provider::{Provider, WebhookType};
+use stella::domain::inbound::scheme::Scheme;
+use stella::random;
 
 use super::ask;
 use crate::Context;
@@ -43,7 +43,7 @@ pub(super) fn run(wanted: &Init, context: &Context) -> Result<(), Failure> {
     let trigger = data(context.api.post(&format!("components/{id}/triggers"), &trigger)?);
 
     let needs_secret = Scheme::of(provider, kind, None, None, None).needs_secret();
-    let secret = || wanted.secret.clone().unwrap_or_else(|| hex::encode(chance::bytes::<32>()));
+    let secret = || wanted.secret.clone().unwrap_or_else(|| hex::encode(random::bytes::<32>()));
     let secret = needs_secret.then(secret);
     let body = json!({"name": sender, "type": kind.name(), "provider": provider.name(), "secret": secret});
     let config = data(context.api.post("webhook-configs", &body)?);

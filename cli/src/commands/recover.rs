@@ -69,7 +69,7 @@ fn moment(text: &str, now: DateTime<Utc>) -> Result<String, Failure> {
     let moment = moment.ok_or_else(|| {
         Failure::Usage(format!("{text} is no moment: 2026-01-09T10:30:00Z, or 90m, 24h, 7d ago"))
     })?;
-    Ok(stella::domain::timestamp(moment))
+    Ok(stella::domain::shared::time::timestamp(moment))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `stella send`: posts what a sender would, signed as it would be.
 
 use serde_json::Value;
-use stella::domain::webhook::Terms;
+use stella::domain::inbound::config::Spec;
 
 use crate::Context;
 use crate::api::{Api, data};
@@ -19,13 +19,13 @@ pub(super) fn run(wanted: &Send, context: &Context) -> Result<(), Failure> {
         .as_ref()
         .ok_or_else(|| Failure::Usage("--config says where to: an id of `stella configs list`".to_owned()))?;
     let config = data(context.api.get(&format!("webhook-configs/{config}"))?);
-    let terms: Terms = serde_json::from_value(config.clone())
+    let spec: Spec = serde_json::from_value(config.clone())
         .map_err(|error| Failure::Usage(format!("this config cannot be read: {error}")))?;
     let body = match &wanted.tag {
         Some(tag) => example.body.replace(TAG, tag),
         None => example.body.to_owned(),
     };
-    let mut headers = sign::headers(&terms.scheme(), wanted.secret.as_deref(), &body)?;
+    let mut headers = sign::headers(&spec.scheme(), wanted.secret.as_deref(), &body)?;
     headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
     headers.extend(example.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let mut url = config.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
-use stella::domain::signature::SigningSecret;
+use stella::domain::shared::signature::SigningSecret;
 use subtle::ConstantTimeEq as _;
 
 use crate::failure::Failure;

@@ -7,15 +7,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use stella::app::{filter_failures, rejections};
-use stella::domain::change::Change;
-use stella::domain::fields::Fields;
-use stella::domain::url_token::UrlToken;
-use stella::domain::webhook::{self, Config};
+use stella::app::inbound::rejected_requests;
+use stella::app::shared::filter_failures;
+use stella::domain::inbound::config::{self, Config};
+use stella::domain::inbound::url_token::UrlToken;
+use stella::domain::shared::merge_patch::Change;
+use stella::domain::shared::object_reader::ObjectReader;
+use stella::domain::shared::origin::Origin;
 use stella::error::Error;
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
-use stella::web::gateway::Origin;
 use stella::web::idempotency::Made;
 use stella::web::request::{self, Body, ListQuery, New};
 use stella::web::{data, page};
@@ -26,7 +27,7 @@ use crate::openapi::operation::says;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let takes = |id, summary| says(id, summary).takes(|fields| webhook::read(fields, true));
+    let takes = |id, summary| says(id, summary).takes(|fields| config::read(fields, true));
     let changed = |id, summary| takes(id, summary).gives(200, "WebhookConfig");
     Routes::about("Webhook configs")
         .get(
@@ -122,7 +123,7 @@ async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
-    let rejected = rejections::last_day(&api.store, caller.tenant, config.id, api.clock.now()).await?;
+    let rejected = rejected_requests::last_day(&api.store, caller.tenant, config.id, api.clock.now()).await?;
     let mut view = view(&api, &config, None, &origin).await?;
     if let Some(members) = view.as_object_mut() {
         members.insert("rejectedLast24h".to_owned(), json!(rejected));
@@ -149,7 +150,7 @@ async fn rotate_token(
     Path(id): Path<String>,
     Body(wanted): Body,
 ) -> Result<Response, Error> {
-    let grace = Fields::whole(&wanted, grace)?;
+    let grace = ObjectReader::whole(&wanted, grace)?;
     let (id, now) = (request::id(&id)?, api.clock.now());
     let (config, token) = api.configs.rotate_token(caller.tenant, id, grace, now).await?;
     Ok(data(StatusCode::OK, &view(&api, &config, Some(&token), &origin).await?))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use stella::domain::fields::Fields;
+use stella::domain::shared::object_reader::ObjectReader;
 use stella::error::Error;
 use stella::queue::dead_letters::DeadLetters;
 use stella::web::caller::Operator;
@@ -42,11 +42,11 @@ async fn look(State(api): State<Arc<Api>>, _: Operator) -> Result<Response, Erro
 }
 
 async fn redrive(State(api): State<Arc<Api>>, _: Operator, Body(wanted): Body) -> Result<Response, Error> {
-    let queue = Fields::whole(&wanted, |fields| Some(queue(fields)))?;
+    let queue = ObjectReader::whole(&wanted, |fields| Some(queue(fields)))?;
     Ok(data(StatusCode::ACCEPTED, &api.dead_letters.redrive(queue).await?))
 }
 
 /// One queue; where nothing is said, all of them.
-fn queue(fields: &mut Fields<'_>) -> Option<&'static str> {
+fn queue(fields: &mut ObjectReader<'_>) -> Option<&'static str> {
     fields.one_of("queue", &DeadLetters::names())
 }

@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use stella::domain::delivery::{Delivery, SHARDS, Status};
-use stella::domain::delivery_view::{self, Context};
-use stella::domain::event::Event;
-use stella::domain::event_type::EventType;
-use stella::domain::ids::{EventId, SubscriptionId, TenantId};
-use stella::domain::subscription::Subscription;
+use stella::domain::outbound::delivery::{Delivery, SHARDS, Status};
+use stella::domain::outbound::delivery_view::{self, Context};
+use stella::domain::outbound::event::Event;
+use stella::domain::outbound::event_type::EventType;
+use stella::domain::outbound::subscription::Subscription;
+use stella::domain::shared::ids::{EventId, SubscriptionId, TenantId};
 use stella::error::{Error, Kind};
 use stella::store::listing::{self, COUNTED_AHEAD};
 use stella::store::{Listing, keys, table};
@@ -27,10 +27,10 @@ use crate::openapi::shapes;
 use crate::routes::Routes;
 
 /// Of how many subscriptions the logs are merged into one.
-const MOST_MERGED: usize = 100;
+const MAX_MERGED: usize = 100;
 
 /// How many rows a page with bodies has at most.
-const MOST_WITH_BODY: u64 = 20;
+const MAX_WITH_BODY: u64 = 20;
 
 pub(crate) fn routes() -> Routes {
     let listed = |id, summary| {
@@ -79,7 +79,7 @@ async fn list(
     let mut wanted = query.page()?;
     let with_body = ListQuery::one_of("include", query.include.as_deref(), &["body"])?.is_some();
     if with_body {
-        wanted.page_size = wanted.page_size.min(MOST_WITH_BODY);
+        wanted.page_size = wanted.page_size.min(MAX_WITH_BODY);
     }
     let name = keys::deliveries(caller.tenant, subscription.id, 0);
     let log = log(name, caller.tenant, &[subscription.id], COUNTED_AHEAD);
@@ -104,11 +104,11 @@ async fn list_all(
     let now = api.clock.now();
     let (wanted, keep) = (query.page()?, kept(&query, now)?);
     let all: Vec<Subscription> = api.store.core.all(&keys::tenant(caller.tenant), "SUBSCRIPTION#").await?;
-    if all.len() > MOST_MERGED {
+    if all.len() > MAX_MERGED {
         return Err(Error::new(
             Kind::Invalid,
             "too_many_subscriptions",
-            format!("With more than {MOST_MERGED} subscriptions, ask for one's deliveries"),
+            format!("With more than {MAX_MERGED} subscriptions, ask for one's deliveries"),
         ));
     }
     let ids: Vec<SubscriptionId> = all.iter().map(|subscription| subscription.id).collect();

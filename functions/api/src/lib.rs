@@ -28,18 +28,19 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use stella::app::attempt::Sender;
-use stella::app::components::Components;
-use stella::app::configs::Configs;
-use stella::app::intake::Intake;
-use stella::app::pull::Pulls;
-use stella::app::recover::Recoveries;
-use stella::app::redeliver::Redeliveries;
-use stella::app::subscribe::Subscriptions;
+use stella::app::inbound::configs::Configs;
+use stella::app::outbound::attempt::AttemptSender;
+use stella::app::outbound::pull::Pulls;
+use stella::app::outbound::recover::Recoveries;
+use stella::app::outbound::redeliver::Redeliveries;
+use stella::app::outbound::subscribe::Subscriptions;
+use stella::app::releases::components::Components;
+use stella::app::releases::process::Processor;
 use stella::aws::Aws;
 use stella::clock::Clock;
-use stella::domain::ids::TenantId;
-use stella::domain::target::EgressPolicy;
+use stella::domain::shared::ids::TenantId;
+use stella::domain::shared::origin::Origin;
+use stella::domain::shared::target::EgressPolicy;
 use stella::environment::Environment;
 use stella::error::{Error, Kind};
 use stella::function::{Answer, Finish, Function};
@@ -48,14 +49,14 @@ use stella::queue::Queue;
 use stella::queue::dead_letters::DeadLetters;
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
-use stella::web::caller::{Door, Doorkeeper};
-use stella::web::gateway::{self, Origin};
+use stella::web::caller::{Authenticator, HasAuthenticator};
+use stella::web::gateway;
 use stella::web::idempotency::Creation;
 use stella::web::request::New;
 use stella::web::tokens::Tokens;
 
 /// The longest body that is read, in bytes.
-const MOST_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 
 /// The function.
 pub struct ApiFunction {
@@ -67,7 +68,7 @@ pub struct ApiFunction {
 struct Api {
     store: Store,
     clock: Arc<dyn Clock>,
-    doorkeeper: Doorkeeper,
+    doorkeeper: Authenticator,
     keyring: Keyring,
     subscriptions: Subscriptions,
     redeliveries: Redeliveries,
@@ -75,8 +76,8 @@ struct Api {
     dead_letters: DeadLetters,
     configs: Configs,
     components: Components,
-    intake: Intake,
-    sender: Sender,
+    intake: Processor,
+    sender: AttemptSender,
     pulls: Pulls,
     public_url: Option<String>,
     egress_addresses: Vec<String>,
@@ -102,17 +103,22 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     )?;
     let tokens = Tokens::of(&environment, &store, policy.clone())?;
     let addresses = environment.variable("EGRESS_ADDRESSES").unwrap_or_default();
-    let sender = Sender::of(&environment, &aws, &store)?;
+    let sender = AttemptSender::of(&environment, &aws, &store)?;
     let api = Api {
         clock: environment.clock(),
-        doorkeeper: Doorkeeper::new(store.clone(), &operator, tokens, environment.number("KEY_RATE_LIMIT")?),
+        doorkeeper: Authenticator::new(
+            store.clone(),
+            &operator,
+            tokens,
+            environment.number("KEY_RATE_LIMIT")?,
+        ),
         redeliveries: Redeliveries::new(store.clone(), retries.clone()),
         recoveries: Recoveries::new(store.clone(), retries, commands.clone()),
         dead_letters: DeadLetters::of(&environment, &sqs)?,
         subscriptions,
         configs: Configs::new(store.clone(), keyring.clone(), policy, &integration_key),
         components: Components::new(store.clone()),
-        intake: Intake::of(&environment, &store, &keyring)?,
+        intake: Processor::of(&environment, &store, &keyring)?,
         keyring,
         public_url: environment.variable("PUBLIC_URL").map(str::to_owned),
         pulls: Pulls::new(
@@ -134,7 +140,7 @@ impl Function for ApiFunction {
     fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
         Box::pin(async move {
             let answer = gateway::serve(&self.router, event).await;
-            self.api.pulls.conclude().await;
+            self.api.pulls.flush_due().await;
             answer
         })
     }
@@ -181,7 +187,7 @@ fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(|| async {
             Error::new(Kind::MethodNotAllowed, "method_not_allowed", "This method is not for this resource")
         })
-        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
 }
 
@@ -191,8 +197,8 @@ async fn only_posted() -> Response {
     ([(ALLOW, "POST, OPTIONS")], error).into_response()
 }
 
-impl Door for Api {
-    fn doorkeeper(&self) -> &Doorkeeper {
+impl HasAuthenticator for Api {
+    fn doorkeeper(&self) -> &Authenticator {
         &self.doorkeeper
     }
 

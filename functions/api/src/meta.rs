@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
-use stella::domain::event_type::EventType;
+use stella::domain::outbound::event_type::EventType;
 use stella::web::caller::Viewer;
 use stella::web::data;
 

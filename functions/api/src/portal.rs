@@ -7,16 +7,17 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use stella::app::{overview, sessions};
-use stella::domain::fields::Fields;
-use stella::domain::session::{Holder, LINK_SECONDS, Pass, csrf_token};
-use stella::domain::tenant::Tenant;
-use stella::domain::timestamp;
+use stella::app::access::sessions;
+use stella::app::releases::overview;
+use stella::domain::access::session::{LINK_SECONDS, Principal, Session, csrf_token};
+use stella::domain::access::tenant::Tenant;
+use stella::domain::shared::object_reader::ObjectReader;
+use stella::domain::shared::origin::Origin;
+use stella::domain::shared::time::timestamp;
 use stella::error::Error;
 use stella::store::keys;
 use stella::web::caller::{COOKIE, SignedIn, Viewer};
 use stella::web::data;
-use stella::web::gateway::Origin;
 use stella::web::request::Body;
 
 use crate::Api;
@@ -62,7 +63,7 @@ pub(crate) fn routes() -> Routes {
         )
 }
 
-fn read_link(fields: &mut Fields<'_>) -> Option<u64> {
+fn read_link(fields: &mut ObjectReader<'_>) -> Option<u64> {
     let (least, most, usual) = LINK_SECONDS;
     fields.integer("ttlSeconds", least, most).or(Some(usual))
 }
@@ -73,7 +74,7 @@ enum Proof {
     Key(String),
 }
 
-fn read_proof(fields: &mut Fields<'_>) -> Option<Proof> {
+fn read_proof(fields: &mut ObjectReader<'_>) -> Option<Proof> {
     match (fields.text("link", 200), fields.text("key", 200)) {
         (Some(link), None) => Some(Proof::Link(link)),
         (None, Some(key)) => Some(Proof::Key(key)),
@@ -95,7 +96,7 @@ async fn make_link(
     Extension(origin): Extension<Origin>,
     Body(wanted): Body,
 ) -> Result<Response, Error> {
-    let seconds = Fields::whole(&wanted, read_link)?;
+    let seconds = ObjectReader::whole(&wanted, read_link)?;
     let (link, text) = sessions::make_link(&api.store, caller.holder(), seconds, api.clock.now()).await?;
     let url = format!("{}/portal#link={text}", api.base_url(&origin));
     let made = json!({"url": url, "role": caller.role, "expiresAt": timestamp(link.end())});
@@ -108,7 +109,7 @@ async fn open(
     Body(wanted): Body,
 ) -> Result<Response, Error> {
     let now = api.clock.now();
-    let (session, text) = match Fields::whole(&wanted, read_proof)? {
+    let (session, text) = match ObjectReader::whole(&wanted, read_proof)? {
         Proof::Link(link) => sessions::open_by_link(&api.store, &link, now).await?,
         Proof::Key(key) => {
             let holder = api.doorkeeper.holder(&key, now).await?;
@@ -142,10 +143,10 @@ fn set_cookie(text: &str, seconds: i64, base: &str) -> String {
 }
 
 /// A session as its pages see it.
-async fn view(api: &Api, session: &Pass, text: &str) -> Result<Value, Error> {
+async fn view(api: &Api, session: &Session, text: &str) -> Result<Value, Error> {
     let (role, tenant, key_id) = match &session.holder {
-        Holder::Operator { .. } => (json!("operator"), None, None),
-        Holder::Caller { tenant_id, role, key_id } => {
+        Principal::Operator { .. } => (json!("operator"), None, None),
+        Principal::Caller { tenant_id, role, key_id } => {
             let tenant: Option<Tenant> = api.store.core.get(&keys::tenant_entry(*tenant_id)).await?;
             (json!(role), tenant, *key_id)
         }

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::Duration;
 use serde::Deserialize;
 use serde_json::json;
-use stella::domain::delivery_view;
-use stella::domain::fields::Fields;
-use stella::domain::pull::Report;
+use stella::domain::outbound::delivery_view;
+use stella::domain::outbound::pull::Report;
+use stella::domain::shared::object_reader::ObjectReader;
 use stella::error::Error;
 use stella::web::caller::Admin;
 use stella::web::data;
@@ -29,7 +29,7 @@ const MOST: u64 = 100;
 const USUAL: u64 = 10;
 
 /// How long it is waited for the first of them, in seconds, at most and by default: an HTTP API answers within 30.
-const MOST_SECONDS: u64 = 20;
+const MAX_SECONDS: u64 = 20;
 const USUAL_SECONDS: u64 = 10;
 
 pub(crate) fn routes() -> Routes {
@@ -77,9 +77,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
             })
         };
         let said = json!({"max": number(&asked.0.max), "waitSeconds": number(&asked.0.wait_seconds)});
-        let read = Fields::whole(&said, |fields| {
+        let read = ObjectReader::whole(&said, |fields| {
             let most = fields.integer("max", 1, MOST).unwrap_or(USUAL);
-            let seconds = fields.integer("waitSeconds", 0, MOST_SECONDS).unwrap_or(USUAL_SECONDS);
+            let seconds = fields.integer("waitSeconds", 0, MAX_SECONDS).unwrap_or(USUAL_SECONDS);
             Some((i32::try_from(most).ok()?, Duration::try_seconds(i64::try_from(seconds).ok()?)?))
         });
         let (most, wait) = read.map_err(|error| Error::invalid(error.errors))?;
@@ -93,7 +93,7 @@ impl Argument for Wanted {
         let most = || json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL});
         operation.asks("max", most, "How many at most.");
         let wait =
-            || json!({"type": "integer", "minimum": 0, "maximum": MOST_SECONDS, "default": USUAL_SECONDS});
+            || json!({"type": "integer", "minimum": 0, "maximum": MAX_SECONDS, "default": USUAL_SECONDS});
         operation.asks("waitSeconds", wait, "How long to wait for the first.");
     }
 }
@@ -119,7 +119,7 @@ async fn take_report(
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let delivery = request::id(&delivery)?;
-    let report = Fields::whole(&said, Report::read)?;
+    let report = ObjectReader::whole(&said, Report::read)?;
     let row = api.pulls.report(&subscription, delivery, &report).await?;
     Ok(data(StatusCode::OK, &delivery_view::row(&row)))
 }

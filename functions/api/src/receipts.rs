@@ -6,11 +6,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
-use stella::app::preview::{Sample, preview};
-use stella::app::receipts;
-use stella::domain::receipt::Receipt;
+use stella::app::inbound::receipts;
+use stella::app::releases::preview::{Sample, preview};
+use stella::app::releases::replay;
+use stella::domain::inbound::receipt::Receipt;
+use stella::domain::inbound::{redact, senders};
 use stella::error::Error;
-use stella::inbound;
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
 use stella::web::request::{self, Body, ListQuery};
@@ -83,7 +84,7 @@ async fn show(
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let receipt = receipts::find(&api.store, &config, request::id(&receipt)?).await?;
     let kept = receipts::Kept::unpack(&receipt.request)?;
-    Ok(data(StatusCode::OK, &receipt.whole(&kept.headers, &inbound::redact::body(&kept.body))))
+    Ok(data(StatusCode::OK, &receipt.whole(&kept.headers, &redact::body(&kept.body))))
 }
 
 async fn replay(
@@ -93,7 +94,7 @@ async fn replay(
 ) -> Result<Response, Error> {
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let receipt = receipts::find(&api.store, &config, request::id(&receipt)?).await?;
-    let (id, answer) = receipts::replay(&api.store, &api.intake, &config, receipt, api.clock.now()).await?;
+    let (id, answer) = replay::replay(&api.store, &api.intake, &config, receipt, api.clock.now()).await?;
     Ok(data(StatusCode::OK, &answer.view(Some(id))))
 }
 
@@ -106,6 +107,6 @@ async fn see_through(
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let sample = Sample::parse(&wanted)?;
     let now = api.clock.now();
-    let parsed = inbound::read(&config, &sample.vouched_for(), now)?;
+    let parsed = senders::read(&config, &sample.vouched_for(), now)?;
     Ok(data(StatusCode::OK, &preview(&api.intake, &config, &parsed, now).await?))
 }

@@ -8,18 +8,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use stella::app::pulse;
-use stella::app::try_out::{Tried, try_out};
-use stella::domain::change::{Change, merge};
-use stella::domain::event_type::EventType;
-use stella::domain::fields::Fields;
-use stella::domain::ids::SubscriptionId;
-use stella::domain::selection::Selection;
-use stella::domain::subscription::{self, Subscription};
+use stella::app::outbound::receiver_health;
+use stella::app::outbound::test_delivery::{Tried, try_out};
+use stella::domain::outbound::event_type::EventType;
+use stella::domain::outbound::selection::Selection;
+use stella::domain::outbound::subscription::{self, Subscription};
+use stella::domain::shared::ids::SubscriptionId;
+use stella::domain::shared::merge_patch::{Change, merge};
+use stella::domain::shared::object_reader::ObjectReader;
+use stella::domain::shared::origin::Origin;
 use stella::error::{Error, Kind};
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Viewer};
-use stella::web::gateway::Origin;
 use stella::web::idempotency::Made;
 use stella::web::request::{self, Body, ListQuery, New};
 use stella::web::{data, page};
@@ -110,11 +110,11 @@ async fn preview(
     Viewer(caller): Viewer,
     Body(wanted): Body,
 ) -> Result<Response, Error> {
-    let selection = Fields::whole(&wanted, Selection::read)?;
+    let selection = ObjectReader::whole(&wanted, Selection::read)?;
     Ok(data(StatusCode::OK, &selection.view(caller.tenant, api.clock.now())))
 }
 
-fn read_test(fields: &mut Fields<'_>) -> Option<EventType> {
+fn read_test(fields: &mut ObjectReader<'_>) -> Option<EventType> {
     fields.require("event");
     fields.parsed("event", str::parse)
 }
@@ -123,7 +123,7 @@ fn read_test(fields: &mut Fields<'_>) -> Option<EventType> {
 async fn view(api: &Api, subscription: &Subscription, minted: Option<String>) -> Result<Value, Error> {
     let now = api.clock.now();
     let mut view = subscription.view();
-    merge(&mut view, &pulse::view(&api.store, subscription, now).await?);
+    merge(&mut view, &receiver_health::view(&api.store, subscription, now).await?);
     if let Some(secret) = minted {
         merge(&mut view, &json!({"signatureSecret": secret}));
     }
@@ -185,7 +185,7 @@ async fn rotate_secret(
     Path(id): Path<String>,
     new: New,
 ) -> Result<Response, Error> {
-    let grace = Fields::whole(&new.wanted, grace)?;
+    let grace = ObjectReader::whole(&new.wanted, grace)?;
     let id: SubscriptionId = request::id(&id)?;
     let act = async |_| {
         let (after, secret) =
@@ -213,15 +213,15 @@ async fn test(
     Body(wanted): Body,
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
-    let event = Fields::whole(&wanted, read_test)?;
-    if subscription.terms.is_pull() {
+    let event = ObjectReader::whole(&wanted, read_test)?;
+    if subscription.spec.is_pull() {
         let detail = "Nobody is called for this subscription: publish an event and fetch its delivery";
         return Err(Error::new(Kind::Conflict, "pull_subscription", detail));
     }
     match try_out(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
         Ok(tried) => Ok(told(&tried)),
         // Whoever wrote the reference can mend it, and nobody else.
-        Err(error) if error.is_transient() && subscription.terms.credential_ref.is_some() => {
+        Err(error) if error.is_transient() && subscription.spec.credential_ref.is_some() => {
             let error = "The credential that credentialRef names cannot be read";
             Ok(Json(json!({"success": false, "data": null, "error": error})).into_response())
         }

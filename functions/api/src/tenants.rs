@@ -6,11 +6,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use stella::app::tenants;
-use stella::chance;
-use stella::domain::ids::TenantId;
-use stella::domain::tenant::{ApiKey, Tenant};
+use stella::app::access::tenants;
+use stella::domain::access::tenant::{ApiKey, Tenant};
+use stella::domain::shared::ids::TenantId;
 use stella::error::Error;
+use stella::random;
 use stella::store::{Listing, keys};
 use stella::web::caller::{Admin, Operator};
 use stella::web::idempotency::Made;
@@ -80,7 +80,7 @@ async fn create_key(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New)
 
 async fn mint_key(api: &Api, tenant: TenantId, new: &New) -> Result<Response, Error> {
     let act = async |id| {
-        let secret = chance::bytes();
+        let secret = random::bytes();
         let (key, text) =
             tenants::create_key(&api.store, tenant, id, secret, &new.wanted, api.clock.now()).await?;
         let mut data = tenants::view_key(&key);

@@ -1,8 +1,8 @@
 //! `deliver`: driven by the queues of deliveries and retries, it makes the attempts that are due.
 
 use chrono::{DateTime, Utc};
-use stella::app::attempt::Sender;
-use stella::app::deliver::Deliver;
+use stella::app::outbound::attempt::AttemptSender;
+use stella::app::outbound::deliver::Deliver;
 use stella::aws::Aws;
 use stella::environment::Environment;
 use stella::error::Error;
@@ -22,7 +22,7 @@ pub struct Delivering(Deliver);
 pub async fn start(environment: Environment) -> Result<Delivering, Error> {
     let aws = Aws::new(&environment)?;
     let store = Store::new(&environment, &aws)?;
-    let sender = Sender::of(&environment, &aws, &store)?;
+    let sender = AttemptSender::of(&environment, &aws, &store)?;
     let sqs = aws.sqs();
     let retries = Queue::of(&environment, &sqs, "RETRIES_QUEUE_URL")?;
     let commands = Queue::of(&environment, &sqs, "COMMANDS_QUEUE_URL")?;
@@ -38,7 +38,7 @@ impl Function for Delivering {
                 self.0.deliver(&due, message.receives, deadline).await
             });
             let answer = answer.await;
-            self.0.conclude().await;
+            self.0.flush_due().await;
             answer
         })
     }

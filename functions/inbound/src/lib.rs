@@ -10,27 +10,28 @@ use axum::routing::post;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use stella::app::filter_failures::FilterFailures;
-use stella::app::intake::Intake;
-use stella::app::known_configs::KnownConfigs;
-use stella::app::receive::{Incoming, Receive};
-use stella::app::tally::Tally;
+use stella::app::inbound::config_cache::ConfigCache;
+use stella::app::releases::ingest::{Incoming, Ingest};
+use stella::app::releases::process::Processor;
+use stella::app::shared::filter_failures::FilterFailures;
+use stella::app::shared::hourly_counts::HourlyCounters;
 use stella::aws::Aws;
 use stella::clock::Clock;
-use stella::domain::integration::IntegrationId;
-use stella::domain::receipt::Answer as Told;
-use stella::domain::target::EgressPolicy;
-use stella::domain::webhook::WebhookType;
+use stella::domain::inbound::config::WebhookType;
+use stella::domain::inbound::integration::IntegrationId;
+use stella::domain::inbound::receipt::Answer as Told;
+use stella::domain::shared::origin::Origin;
+use stella::domain::shared::target::EgressPolicy;
+use stella::egress::issuers::Issuers;
 use stella::environment::Environment;
 use stella::error::{Error, Kind};
 use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
-use stella::outbound::issuers::Issuers;
 use stella::queue::batch::Received;
 use stella::queue::{Queue, batch};
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
-use stella::web::gateway::{self, Origin};
+use stella::web::gateway;
 use stella::web::request::{self, Whole};
 
 /// How long SQS may take, in milliseconds: the sender is waiting.
@@ -43,7 +44,7 @@ pub struct Inbound {
 }
 
 struct Receiving {
-    receive: Receive,
+    receive: Ingest,
     clock: Arc<dyn Clock>,
 }
 
@@ -60,14 +61,14 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let client = aws.secrets_manager();
     let integration_key = secrets::read(&client, environment.required("INTEGRATION_SECRET_ID")?).await?;
     let stage = environment.required("STAGE")?;
-    let intake = Intake::of(&environment, &store, &keyring)?;
-    let configs = KnownConfigs::new(store.clone(), keyring, client, stage, &integration_key);
+    let intake = Processor::of(&environment, &store, &keyring)?;
+    let configs = ConfigCache::new(store.clone(), keyring, client, stage, &integration_key);
     let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
     let per_second = environment.number("INBOUND_RATE_LIMIT")?;
     let metrics = Metrics::of(&environment);
-    let tally = Tally::new(&store, environment.clock());
+    let tally = HourlyCounters::new(&store, environment.clock());
     let failures = FilterFailures::new(&store, environment.clock());
-    let receive = Receive::new(intake, configs, issuers, later, per_second, metrics, tally, failures);
+    let receive = Ingest::new(intake, configs, issuers, later, per_second, metrics, tally, failures);
     let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
 }
@@ -89,11 +90,11 @@ impl Function for Inbound {
                 let retry =
                     |message: Received| async move { receive.retry(message.read()?, clock.now()).await };
                 let answer = batch::each(event, retry).await;
-                receive.conclude().await;
+                receive.flush_due().await;
                 return answer;
             }
             let answer = gateway::serve(&self.router, event).await;
-            receive.conclude().await;
+            receive.flush_due().await;
             answer
         })
     }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use stella::app::disable;
-use stella::app::fan_out::FanOut;
-use stella::app::filter_failures::FilterFailures;
-use stella::app::recover::Recoveries;
-use stella::app::sweep::Sweep;
-use stella::app::walk::Walker;
+use stella::app::outbound::bulk_update::BulkUpdate;
+use stella::app::outbound::disable;
+use stella::app::outbound::fan_out::FanOut;
+use stella::app::outbound::recover::Recoveries;
+use stella::app::outbound::sweep::Sweep;
+use stella::app::shared::filter_failures::FilterFailures;
 use stella::aws::Aws;
 use stella::clock::Clock;
-use stella::domain::message::{Command, Walk};
+use stella::domain::outbound::message::{Command, ScanCursor};
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Finish, Function};
@@ -26,7 +26,7 @@ use stella::store::Store;
 pub struct Sweeping {
     sweep: Sweep,
     store: Store,
-    walker: Walker,
+    walker: BulkUpdate,
     recoveries: Recoveries,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
@@ -60,7 +60,7 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out, environment.clock()),
         store: store.clone(),
         recoveries: Recoveries::new(store.clone(), retries.clone(), commands.clone()),
-        walker: Walker::new(store, retries, commands),
+        walker: BulkUpdate::new(store, retries, commands),
         metrics,
         clock: environment.clock(),
     })
@@ -110,11 +110,11 @@ impl Sweeping {
         match message.read()? {
             Command::Disable { tenant_id, subscription_id, reason, revision } => {
                 disable::disable(&self.store, tenant_id, subscription_id, &reason, revision, now).await?;
-                self.walker.pause(Walk::new(tenant_id, subscription_id), now, deadline).await
+                self.walker.pause(ScanCursor::new(tenant_id, subscription_id), now, deadline).await
             }
             Command::GiveUp { tenant_id, subscription_id } => {
                 disable::give_up(&self.store, tenant_id, subscription_id, now).await?;
-                self.walker.pause(Walk::new(tenant_id, subscription_id), now, deadline).await
+                self.walker.pause(ScanCursor::new(tenant_id, subscription_id), now, deadline).await
             }
             Command::Recover { recovery_id, walk } => {
                 self.recoveries.run(recovery_id, walk, now, deadline).await

@@ -1,41 +1,7 @@
-//! Use cases: load, decide by the domain's rules, save, tell.
+//! Use cases: load, decide by the domain's rules, save, tell. Contexts and arrows are those of [`crate::domain`].
 
-pub mod attempt;
-pub mod components;
-pub mod configs;
-pub mod deliver;
-pub mod disable;
-pub mod due;
-pub mod events;
-pub mod fan_out;
-pub mod filter_failures;
-pub mod fresh;
-pub mod intake;
-pub mod known_configs;
-pub mod lanes;
-mod lineages;
-pub mod notes;
-pub mod operational;
-pub mod outcome;
-pub mod overview;
-pub mod pace;
-pub mod preview;
-pub mod publish;
-pub mod pull;
-pub mod pulse;
-pub mod push;
-pub mod receipts;
-pub mod receive;
-pub mod recent;
-pub mod recover;
-pub mod redeliver;
-pub mod rejections;
-mod release_rate;
-pub mod rows;
-pub mod sessions;
-pub mod subscribe;
-pub mod sweep;
-pub mod tally;
-pub mod tenants;
-pub mod try_out;
-pub mod walk;
+pub mod access;
+pub mod inbound;
+pub mod outbound;
+pub mod releases;
+pub mod shared;

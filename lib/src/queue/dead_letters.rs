@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::unavailable;
-use crate::domain::delivery::cut;
-use crate::domain::timestamp;
+use crate::domain::outbound::delivery::cut;
+use crate::domain::shared::time::timestamp;
 use crate::environment::Environment;
 use crate::error::{Error, Kind};
 
@@ -25,9 +25,9 @@ const QUEUES: [(&str, &str); 4] = [
 const GIVEN_UP: (&str, &str) = ("fanout", "FANOUT_DEAD_LETTERS_URL");
 
 /// How many messages are shown at most.
-const MOST_SHOWN: usize = 10;
+const MAX_SHOWN: usize = 10;
 /// How much of a message is shown, in bytes.
-const MOST_BODY: usize = 1024;
+const MAX_BODY: usize = 1024;
 
 /// The dead-letter queues.
 #[derive(Clone)]
@@ -62,8 +62,8 @@ impl DeadLetters {
             .await?;
         let mut sample = Vec::new();
         for (name, url, _) in counted.iter().filter(|(_, _, count)| *count > 0) {
-            if sample.len() < MOST_SHOWN {
-                sample.extend(self.some(name, url, MOST_SHOWN.saturating_sub(sample.len())).await?);
+            if sample.len() < MAX_SHOWN {
+                sample.extend(self.some(name, url, MAX_SHOWN.saturating_sub(sample.len())).await?);
             }
         }
         let count =
@@ -95,7 +95,7 @@ impl DeadLetters {
                 "messageId": message.message_id,
                 "sentAt": sent.and_then(chrono::DateTime::from_timestamp_millis).map(timestamp),
                 "receiveCount": number(MessageSystemAttributeName::ApproximateReceiveCount),
-                "body": message.body.map(|body| cut(&body, MOST_BODY)),
+                "body": message.body.map(|body| cut(&body, MAX_BODY)),
             })
         });
         Ok(shown.collect())

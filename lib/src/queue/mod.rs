@@ -10,6 +10,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{BatchResultErrorEntry, SendMessageBatchRequestEntry};
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -193,6 +194,14 @@ where
     let queue = url.rsplit('/').next().unwrap_or_default();
     let refusal = Refusal::new("SQS", operation, queue, error);
     Error::unavailable("SQS did not serve a request").about(operation).caused_by(refusal)
+}
+
+/// The seconds until `due`, rounded up, as far as one message can wait.
+#[must_use]
+pub fn delay_until(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> i32 {
+    let wait = due.map_or(0, |due| due.signed_duration_since(now).num_milliseconds().max(0));
+    let seconds = wait.saturating_add(999).checked_div(1000).unwrap_or(0);
+    i32::try_from(seconds).unwrap_or(MAX_DELAY_SECONDS).min(MAX_DELAY_SECONDS)
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 
 use super::seal::SealKey;
 use crate::aws::Aws;
-use crate::chance;
-use crate::domain::ids::TenantId;
-use crate::domain::lineage::LineageKey;
+use crate::domain::outbound::lineage::LineageKey;
+use crate::domain::shared::ids::TenantId;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::random;
 use crate::store::{Created, Key, Store, keys};
 
 /// Seals and opens for every tenant.
@@ -88,7 +88,7 @@ impl Keyring {
     /// Unavailable when a key cannot be read.
     pub async fn seal(&self, tenant: TenantId, key: &Key, plain: &str) -> Result<String, Error> {
         let data_key = self.data_key(tenant, true).await?;
-        data_key.seal(plain.as_bytes(), &place(key), chance::bytes())
+        data_key.seal(plain.as_bytes(), &place(key), random::bytes())
     }
 
     /// Opens a text that was sealed for the item at `key`.
@@ -111,7 +111,7 @@ impl Keyring {
             Some(wrapped) => wrapped,
             None if may_create => {
                 let made = Wrapped {
-                    wrapped_key: master.seal(&chance::bytes::<32>(), &place(&at), chance::bytes())?,
+                    wrapped_key: master.seal(&random::bytes::<32>(), &place(&at), random::bytes())?,
                 };
                 match self.store.core.create(&at, &made).await? {
                     Created::Now => made,
@@ -145,7 +145,7 @@ impl Keyring {
             return Ok(false);
         }
         let bytes = masters.open(&wrapped, &at)?;
-        let anew = Wrapped { wrapped_key: masters.current.wraps.seal(&bytes, &place(&at), chance::bytes())? };
+        let anew = Wrapped { wrapped_key: masters.current.wraps.seal(&bytes, &place(&at), random::bytes())? };
         self.store.core.put(&at, &anew).await?;
         Ok(true)
     }

@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 
 use crate::aws::refusal::Refusal;
-use crate::domain::ids::TenantId;
+use crate::domain::shared::ids::TenantId;
 use crate::error::Error;
 
 /// The current text of a secret.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Item, Table, keys};
-use crate::domain::health::{Counts, KEPT_DAYS, TOLD_HOURS};
-use crate::domain::hour;
+use crate::domain::shared::counts::{Counts, RETENTION_DAYS, SHOWN_HOURS};
+use crate::domain::shared::time::hour;
 use crate::error::Error;
 
 /// An hour and what it counted, if that is what an item is.
@@ -28,7 +28,7 @@ impl Table {
     /// Unavailable when DynamoDB is.
     pub async fn count(&self, partition: &str, at: DateTime<Utc>, counts: &Counts) -> Result<(), Error> {
         let at = hour(at);
-        let expires = at.checked_add_signed(Duration::days(KEPT_DAYS)).unwrap_or(at).timestamp();
+        let expires = at.checked_add_signed(Duration::days(RETENTION_DAYS)).unwrap_or(at).timestamp();
         self.add(&keys::hour(partition, at), counts.iter(), expires).await
     }
 
@@ -37,7 +37,7 @@ impl Table {
     /// # Errors
     /// Unavailable when DynamoDB is.
     pub async fn last_day(&self, partition: &str, now: DateTime<Utc>) -> Result<Vec<Item>, Error> {
-        let hours = TOLD_HOURS.saturating_sub(1);
+        let hours = SHOWN_HOURS.saturating_sub(1);
         let from = hour(now.checked_sub_signed(Duration::hours(hours)).unwrap_or(now));
         self.range(partition, &keys::hour(partition, from).sk, "\u{10ffff}").await
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::table::attributes;
 use super::{Key, Table, keys};
-use crate::domain::expression::Failures;
+use crate::domain::shared::expression::Failures;
 use crate::error::Error;
 
 /// After how many days without another failure they are forgotten.

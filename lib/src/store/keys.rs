@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::delivery::DeliveryId;
-use crate::domain::ids::{
+use crate::domain::outbound::delivery::DeliveryId;
+use crate::domain::shared::ids::{
     ApiKeyId, ComponentId, ConfigId, EventId, ReceiptId, RecoveryId, ReleaseId, SubscriptionId, TenantId,
 };
 

@@ -189,7 +189,7 @@ pub struct Pagination {
 }
 
 fn with_milliseconds<S: serde::Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&crate::domain::timestamp(*time))
+    to.serialize_str(&crate::domain::shared::time::timestamp(*time))
 }
 
 impl Table {

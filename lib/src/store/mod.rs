@@ -20,7 +20,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::Aws;
-use crate::domain::ids::TenantId;
+use crate::domain::shared::ids::TenantId;
 use crate::environment::Environment;
 use crate::error::Error;
 

@@ -8,7 +8,7 @@ use super::{Key, Table};
 use crate::error::Error;
 
 /// How often a turn is asked for while others take theirs in between.
-const MOST_TRIES: usize = 8;
+const MAX_TRIES: usize = 8;
 
 impl Table {
     /// Takes the next turn, now or later: its time, in microseconds since 1970 as `now`. Turns are `interval`
@@ -20,7 +20,7 @@ impl Table {
         // While others wait the turn is after theirs; where nobody does it is now.
         let queued = ("nextTurn = nextTurn + :interval", "nextTurn >= :now");
         let idle = ("nextTurn = :now + :interval", "attribute_not_exists(nextTurn) OR nextTurn < :now");
-        for number in 0..MOST_TRIES {
+        for number in 0..MAX_TRIES {
             let is_queued = number % 2 == 0;
             let (set, condition) = if is_queued { queued } else { idle };
             let taken = self

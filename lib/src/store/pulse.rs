@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::table::{attributes, read};
 use super::{Key, Table, keys};
-use crate::domain::breaker::Breaker;
-use crate::domain::health::State;
+use crate::domain::outbound::breaker::Breaker;
+use crate::domain::outbound::health::State;
 use crate::error::Error;
 
 /// What an environment has to say of the attempts it made since it last said something.

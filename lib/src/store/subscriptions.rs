@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Commit, Store, keys};
-use crate::domain::ids::{SubscriptionId, TenantId};
-use crate::domain::subscription::Subscription;
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::{SubscriptionId, TenantId};
 use crate::error::{Error, Kind};
 
 /// What a handle means, within its tenant.
@@ -57,10 +57,10 @@ impl Store {
         let (core, tenant, id) = (&self.core, after.tenant_id, after.id);
         let mut transaction = self.transaction();
         transaction.replace(core, &keys::subscription(tenant, id), after, before.revision)?;
-        for pattern in before.terms.events.iter().filter(|pattern| !after.terms.events.contains(pattern)) {
+        for pattern in before.spec.events.iter().filter(|pattern| !after.spec.events.contains(pattern)) {
             transaction.delete(core, &keys::pattern_subscription(tenant, &pattern.to_string(), id))?;
         }
-        for pattern in &after.terms.events {
+        for pattern in &after.spec.events {
             transaction.overwrite(
                 core,
                 &keys::pattern_subscription(tenant, &pattern.to_string(), id),

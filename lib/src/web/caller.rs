@@ -10,12 +10,12 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
 use super::tokens::Tokens;
-use crate::app::fresh::Fresh;
-use crate::domain::ids::{ApiKeyId, TenantId};
-use crate::domain::rate::Buckets;
-use crate::domain::secret_hash;
-use crate::domain::session::{Holder, Pass, csrf_token, is_session_text};
-use crate::domain::tenant::{ApiKey, Role, is_key_text};
+use crate::app::shared::ttl_cache::TtlCache;
+use crate::domain::access::session::{Principal, Session, csrf_token, is_session_text};
+use crate::domain::access::tenant::{ApiKey, Role, is_key_text};
+use crate::domain::shared::ids::{ApiKeyId, TenantId};
+use crate::domain::shared::rate::Buckets;
+use crate::domain::shared::secret::secret_hash;
 use crate::error::{Error, Kind};
 use crate::store::{Key, Store, keys};
 
@@ -42,15 +42,15 @@ pub struct Caller {
 impl Caller {
     /// For whom a session of this caller's would be.
     #[must_use]
-    pub fn holder(self) -> Holder {
-        Holder::Caller { tenant_id: self.tenant, role: self.role, key_id: self.key_id }
+    pub fn holder(self) -> Principal {
+        Principal::Caller { tenant_id: self.tenant, role: self.role, key_id: self.key_id }
     }
 }
 
 /// What an application's state must hold so that its handlers can say who may call them.
-pub trait Door {
+pub trait HasAuthenticator {
     /// Who knows the callers.
-    fn doorkeeper(&self) -> &Doorkeeper;
+    fn doorkeeper(&self) -> &Authenticator;
     /// The present moment.
     fn now(&self) -> DateTime<Utc>;
 }
@@ -61,7 +61,7 @@ macro_rules! callers {
         #[derive(Debug, Clone, Copy)]
         pub struct $name(pub Caller);
 
-        impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for $name {
+        impl<S: HasAuthenticator + Send + Sync> FromRequestParts<Arc<S>> for $name {
             type Rejection = Error;
 
             async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
@@ -80,7 +80,7 @@ callers! {
     Admin = Role::Admin,
 }
 
-impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for Operator {
+impl<S: HasAuthenticator + Send + Sync> FromRequestParts<Arc<S>> for Operator {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
@@ -88,7 +88,7 @@ impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for Operator {
     }
 }
 
-impl<S: Door + Send + Sync> FromRequestParts<Arc<S>> for SignedIn {
+impl<S: HasAuthenticator + Send + Sync> FromRequestParts<Arc<S>> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<S>) -> Result<Self, Error> {
@@ -103,7 +103,7 @@ pub struct Operator(());
 /// Whoever is signed in to the portal.
 pub struct SignedIn {
     /// The session.
-    pub session: Pass,
+    pub session: Session,
     /// Its text.
     pub text: String,
 }
@@ -151,23 +151,23 @@ fn cookie(parts: &Parts) -> Option<&str> {
 }
 
 /// Knows callers by their keys, tokens and sessions.
-pub struct Doorkeeper {
+pub struct Authenticator {
     store: Store,
     operator_key: String,
     tokens: Option<Tokens>,
-    known: Fresh<Key, Option<ApiKey>>,
+    known: TtlCache<Key, Option<ApiKey>>,
     /// How often each proof may be used in this environment, by its hash.
     buckets: Mutex<Buckets<String>>,
 }
 
-impl Doorkeeper {
+impl Authenticator {
     /// A doorkeeper whose operator key is `stk_operator_` and the secret, who takes tokens or none, and lets each
     /// caller ask so often a second.
     #[must_use]
     pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>, per_second: u32) -> Self {
         let operator_key = format!("stk_operator_{operator_secret}");
         let buckets = Mutex::new(Buckets::new(per_second));
-        Self { store, operator_key, tokens, known: Fresh::default(), buckets }
+        Self { store, operator_key, tokens, known: TtlCache::default(), buckets }
     }
 
     /// The caller of a request that a role of at least `role` may make.
@@ -199,7 +199,7 @@ impl Doorkeeper {
             Proof::Bearer(text) => self.is_operator_key(text),
             Proof::Session(text) => {
                 let session = self.session(&secret_hash(text), now).await?;
-                session.is_some_and(|session| matches!(session.holder, Holder::Operator { .. }))
+                session.is_some_and(|session| matches!(session.holder, Principal::Operator { .. }))
             }
         };
         if is_operator {
@@ -223,9 +223,9 @@ impl Doorkeeper {
     ///
     /// # Errors
     /// Unauthenticated when it is no key.
-    pub async fn holder(&self, key: &str, now: DateTime<Utc>) -> Result<Holder, Error> {
+    pub async fn holder(&self, key: &str, now: DateTime<Utc>) -> Result<Principal, Error> {
         if self.is_operator_key(key) {
-            return Ok(Holder::Operator { key_hash: secret_hash(key) });
+            return Ok(Principal::Operator { key_hash: secret_hash(key) });
         }
         let found =
             if is_key_text(key) { self.key(keys::api_key(&secret_hash(key)), now).await? } else { None };
@@ -246,13 +246,13 @@ impl Doorkeeper {
     }
 
     /// The session by the hash of its text, unless it has ended, or what it stands on is gone.
-    async fn session(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<Pass>, Error> {
-        let session: Option<Pass> = self.store.core.get(&keys::portal_session(hash)).await?;
+    async fn session(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<Session>, Error> {
+        let session: Option<Session> = self.store.core.get(&keys::portal_session(hash)).await?;
         let Some(session) = session.filter(|session| !session.has_expired(now)) else { return Ok(None) };
         let stands = match &session.holder {
-            Holder::Operator { key_hash } => *key_hash == secret_hash(&self.operator_key),
-            Holder::Caller { key_id: None, .. } => true,
-            Holder::Caller { tenant_id, key_id: Some(id), .. } => {
+            Principal::Operator { key_hash } => *key_hash == secret_hash(&self.operator_key),
+            Principal::Caller { key_id: None, .. } => true,
+            Principal::Caller { tenant_id, key_id: Some(id), .. } => {
                 self.key(keys::api_key_entry(*tenant_id, *id), now).await?.is_some()
             }
         };
@@ -273,12 +273,12 @@ fn known_by(key: &ApiKey) -> Caller {
     Caller { tenant: key.tenant_id, role: key.role, key_id: Some(key.id) }
 }
 
-fn caller(holder: &Holder) -> Option<Caller> {
+fn caller(holder: &Principal) -> Option<Caller> {
     match holder {
-        Holder::Caller { tenant_id, role, key_id } => {
+        Principal::Caller { tenant_id, role, key_id } => {
             Some(Caller { tenant: *tenant_id, role: *role, key_id: *key_id })
         }
-        Holder::Operator { .. } => None,
+        Principal::Operator { .. } => None,
     }
 }
 

@@ -10,19 +10,9 @@ use http_body_util::BodyExt as _;
 use lambda_http::request::RequestContext;
 use tower::ServiceExt as _;
 
-use crate::domain::room::MAX_ANSWER_BYTES;
+use crate::domain::shared::answer_size::MAX_ANSWER_BYTES;
+use crate::domain::shared::origin::Origin;
 use crate::error::Error;
-
-/// Where a request came from, as API Gateway saw it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The caller's address.
-    pub ip: Option<String>,
-    /// The host name that was called.
-    pub domain: Option<String>,
-    /// What API Gateway calls the API, in the name that it gives it too.
-    pub api_id: Option<String>,
-}
 
 /// Lets a router answer one event of an HTTP API (payload format 2.0). Handlers find the request's
 /// [`Origin`] among its extensions.

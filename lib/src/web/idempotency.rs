@@ -13,16 +13,16 @@ use uuid::Uuid;
 
 use super::data;
 use super::request::New;
-use crate::chance;
-use crate::domain::ids::{EventId, TenantId};
+use crate::domain::shared::ids::{EventId, TenantId};
 use crate::error::{Error, Kind};
+use crate::random;
 use crate::store::{Created, Store, keys};
 
 /// How long a key is honoured, in hours.
 const HONOURED_HOURS: i64 = 24;
 
 /// How long a key may be, in bytes.
-const MOST_KEY: usize = 255;
+const MAX_KEY: usize = 255;
 
 /// How long a request counts as still running, in seconds: longer than any function runs.
 const RUNNING_SECONDS: i64 = 60;
@@ -79,14 +79,14 @@ impl Creation<'_> {
     where
         F: Future<Output = Result<Made, Error>>,
     {
-        let fresh = EventId::mint(self.now, chance::bytes()).uuid();
+        let fresh = EventId::mint(self.now, random::bytes()).uuid();
         let Some(key) = self.request.headers.get("idempotency-key") else {
             let made = act(fresh).await?;
             return Ok(data(made.status, &made.data));
         };
         // An empty one is a caller's mistake, which would make every request the repetition of another.
-        if key.is_empty() || key.len() > MOST_KEY {
-            let text = format!("An Idempotency-Key has 1 to {MOST_KEY} characters");
+        if key.is_empty() || key.len() > MAX_KEY {
+            let text = format!("An Idempotency-Key has 1 to {MAX_KEY} characters");
             return Err(Error::new(Kind::Invalid, "invalid_idempotency_key", text));
         }
         let place = keys::idempotency(self.tenant, &self.hash(key.as_bytes()));

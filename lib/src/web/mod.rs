@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::domain::room::Room;
+use crate::domain::shared::answer_size::Room;
 use crate::error::Error;
 use crate::store::{Page, Pagination};
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::domain::change::Change;
+use crate::domain::shared::merge_patch::Change;
 use crate::error::{Error, FieldError, Kind};
 use crate::store::PageRequest;
 use crate::store::listing::Cursor;

@@ -5,12 +5,12 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::caller::Caller;
-use crate::domain::target::EgressPolicy;
-use crate::domain::tenant::{Role, Tenant};
+use crate::domain::access::tenant::{Role, Tenant};
+use crate::domain::inbound::auth::oidc::Token;
+use crate::domain::shared::target::EgressPolicy;
+use crate::egress::issuers::Issuers;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::inbound::oidc::Token;
-use crate::outbound::issuers::Issuers;
 use crate::store::{Store, keys};
 
 /// What a deployment takes tokens for.

@@ -179,7 +179,7 @@ impl Mapping {
             },
             "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
             "version": "1.0",
-            "timestamp": stella::domain::timestamp(self.time.now()),
+            "timestamp": stella::domain::shared::time::timestamp(self.time.now()),
             "DDBStreamBatchInfo": {
                 "shardId": SHARD,
                 "startSequenceNumber": first,

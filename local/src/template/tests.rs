@@ -45,7 +45,7 @@ fn the_streams_pattern_looks_for_what_marks_an_event() {
     let wiring = wiring(include_str!("../../../template.yaml")).unwrap();
     let fanout = wiring.functions.iter().find(|function| function.code == "fanout").unwrap();
     let [Source::Stream { patterns, .. }] = fanout.sources.as_slice() else { panic!("one stream") };
-    let mark = serde_json::to_value(stella::domain::event::Entity::Event).unwrap();
+    let mark = serde_json::to_value(stella::domain::outbound::event::Entity::Event).unwrap();
     let expected = serde_json::json!({
         "eventName": ["INSERT"],
         "dynamodb": {"NewImage": {"entity": {"S": [mark]}}},

@@ -105,7 +105,7 @@ async fn killed(rounds: usize) {
 
     let mut accepted = Vec::new();
     for number in 0..rounds {
-        let chance: [u8; 2] = stella::chance::bytes();
+        let chance: [u8; 2] = stella::random::bytes();
         let after = 1 + usize::from(chance[0]) * (EVENTS - 1) / 255;
         accepted.extend(
             round(number, data.path(), after, Duration::from_micros(20 * u64::from(chance[1]))).await,

@@ -8,10 +8,10 @@ use end_to_end::World;
 use end_to_end::receiver::Receiver;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use stella::domain::event::Event;
-use stella::domain::event_type::EventType;
-use stella::domain::matching::matching;
-use stella::domain::subscription::{self, Subscription};
+use stella::domain::outbound::event::Event;
+use stella::domain::outbound::event_type::EventType;
+use stella::domain::outbound::matching::matching;
+use stella::domain::outbound::subscription::{self, Subscription};
 use uuid::Uuid;
 
 use crate::report::Row;
@@ -39,12 +39,12 @@ fn data() -> Value {
 fn matched_ms() -> f64 {
     let stored = |number: usize| {
         let nil = Uuid::nil();
-        let (terms, _) = subscription::parse(&body(number), false).unwrap();
+        let (spec, _) = subscription::parse(&body(number), false).unwrap();
         Arc::new(Subscription {
             id: nil.into(),
             tenant_id: nil.into(),
             handle: 1,
-            terms,
+            spec,
             sealed_signature_secret: None,
             previous_secret: None,
             sealed_credential: None,

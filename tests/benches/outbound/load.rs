@@ -140,7 +140,7 @@ async fn publish(log: &Log, asked: &Value) -> Outcome {
     log.count.store(0, Ordering::SeqCst);
     log.duplicates.store(0, Ordering::SeqCst);
     let kind = text("event");
-    let mut data = kind.parse::<stella::domain::event_type::EventType>().unwrap().example();
+    let mut data = kind.parse::<stella::domain::outbound::event_type::EventType>().unwrap().example();
     let missing = 1024_usize.saturating_sub(data.to_string().len() + 40);
     data["padding"] = json!("x".repeat(missing));
     let (next, events) = (AtomicU64::new(0), number("events"));

@@ -9,7 +9,7 @@ use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
 use http::Method;
 use serde_json::{Value, json};
-use stella::domain::timestamp;
+use stella::domain::shared::time::timestamp;
 
 /// A receiver that is down until it is told to be up.
 async fn switched() -> (Receiver, Arc<AtomicBool>) {

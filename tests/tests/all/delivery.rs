@@ -523,7 +523,7 @@ async fn pages_of_a_log_do_not_shift_while_it_grows() {
     assert_eq!(by_cursor["pagination"]["total"], 5);
     // By the time that they were made, too.
     let from = world.time.now() - Duration::seconds(2);
-    let late = world.get(&format!("{path}?from={}", stella::domain::timestamp(from))).await;
+    let late = world.get(&format!("{path}?from={}", stella::domain::shared::time::timestamp(from))).await;
     assert_eq!(late["pagination"]["total"], 3);
 }
 

@@ -28,7 +28,7 @@ async fn releasing(world: &World, repository: &str) -> String {
 
 async fn subscribed(world: &World, url: &str, more: &Value) -> Value {
     let mut body = json!({"name": "s", "url": url, "events": ["release.created"]});
-    stella::domain::change::merge(&mut body, more);
+    stella::domain::shared::merge_patch::merge(&mut body, more);
     world.subscription(&body).await
 }
 

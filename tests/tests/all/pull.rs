@@ -11,7 +11,7 @@ use stella_local::client::{Answer, Client};
 /// A pull subscription by its path.
 async fn subscribed(world: &World, more: &Value) -> String {
     let mut body = json!({"name": "reader", "url": "pull:", "events": ["release.created"]});
-    stella::domain::change::merge(&mut body, more);
+    stella::domain::shared::merge_patch::merge(&mut body, more);
     format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&body).await))
 }
 

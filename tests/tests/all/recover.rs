@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stella::aws::Aws;
 use stella::clock::{Clock as _, SystemClock};
-use stella::domain::timestamp;
+use stella::domain::shared::time::timestamp;
 use stella::error::Error;
 use stella::function::{Answer, Function};
 use stella::queue::{Outgoing, Queue};

@@ -13,7 +13,7 @@ use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
-use stella::domain::timestamp;
+use stella::domain::shared::time::timestamp;
 use stella_local::dying::{Dying, Effect, Point, Side};
 use stella_local::stack::{Data, Settings};
 use stella_local::time::Time;

@@ -2,7 +2,7 @@
 
 use axum::extract::{Extension, Path, State};
 use serde_json::json;
-use stella::domain::change::Change;
+use stella::domain::shared::merge_patch::Change;
 use stella::web::caller::{Admin, Operator, Publisher, SignedIn, Viewer};
 use stella::web::request::{Body, ListQuery, New};
 

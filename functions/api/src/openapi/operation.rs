@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use stella::domain::fields::Fields;
+use stella::domain::shared::object_reader::ObjectReader;
 
 use super::shapes;
 
@@ -100,8 +100,8 @@ pub(crate) fn says(id: &'static str, summary: &'static str) -> Operation {
 
 impl Operation {
     /// Its body is what `read` reads.
-    pub(crate) fn takes<T>(mut self, read: impl Fn(&mut Fields<'_>) -> Option<T> + 'static) -> Self {
-        self.body = Some(Box::new(move || Fields::schema_of(&read)));
+    pub(crate) fn takes<T>(mut self, read: impl Fn(&mut ObjectReader<'_>) -> Option<T> + 'static) -> Self {
+        self.body = Some(Box::new(move || ObjectReader::schema_of(&read)));
         self
     }
 

@@ -1,8 +1,8 @@
 //! What is not behind an API key: what senders post to us, and what we post to subscribers.
 
 use serde_json::{Map, Value, json};
-use stella::domain::event_type::EventType;
-use stella::domain::webhook::WebhookType;
+use stella::domain::inbound::config::WebhookType;
+use stella::domain::outbound::event_type::EventType;
 
 use super::operation::{Failure, Operation, says, text};
 use super::shapes;

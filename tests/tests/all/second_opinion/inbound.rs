@@ -85,7 +85,7 @@ async fn signed(world: &World, component: &str, receiver: &Receiver) {
 
 async fn harbor(world: &World, more: &Value) -> Value {
     let mut body = json!({"name": "harbor", "type": "registry-push", "provider": "harbor"});
-    stella::domain::change::merge(&mut body, more);
+    stella::domain::shared::merge_patch::merge(&mut body, more);
     world.config(&body).await
 }
 

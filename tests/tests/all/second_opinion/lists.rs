@@ -6,7 +6,7 @@ use chrono::Duration;
 use end_to_end::{World, docker_hub_push, id};
 use http::StatusCode;
 use serde_json::{Value, json};
-use stella::domain::timestamp;
+use stella::domain::shared::time::timestamp;
 
 use super::{rows, shown};
 

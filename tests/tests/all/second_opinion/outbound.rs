@@ -8,7 +8,7 @@ use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use stella::domain::timestamp;
+use stella::domain::shared::time::timestamp;
 
 use super::{becomes, becomes_in_minutes, deliveries as logged, rows, shown, subscription_path};
 
@@ -24,7 +24,7 @@ async fn refusing(status: u16) -> (Receiver, Arc<AtomicBool>) {
 async fn subscribed(world: &World, receiver: &Receiver, event: &str, more: &Value) -> Value {
     let mut body = json!({"name": event, "url": receiver.url, "events": [event],
         "retryPolicy": {"maxRetries": 2, "backoffType": "fixed", "backoffSeconds": 1}});
-    stella::domain::change::merge(&mut body, more);
+    stella::domain::shared::merge_patch::merge(&mut body, more);
     world.subscription(&body).await
 }
 

@@ -1,0 +1,74 @@
+//! Signing in to the portal and out of it.
+//!
+//! Safe to run twice: a link is used once, in the transaction that opens the session. Who loses the answer asks for
+//! another link.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::access::session::{Principal, Session, is_link_text, link_text, session_text};
+use crate::domain::shared::secret::secret_hash;
+use crate::error::{Error, Kind};
+use crate::random;
+use crate::store::{Commit, Store, keys};
+
+/// Makes a link that can be used once within so many seconds, and gives its text, which is not stored.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn make_link(
+    store: &Store,
+    holder: Principal,
+    seconds: u64,
+    now: DateTime<Utc>,
+) -> Result<(Session, String), Error> {
+    let text = link_text(random::bytes());
+    let link = Session::link(holder, seconds, now);
+    store.core.put(&keys::portal_link(&secret_hash(&text)), &link).await?;
+    Ok((link, text))
+}
+
+/// Opens a session, and gives its text, which is not stored.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn open(store: &Store, holder: Principal, now: DateTime<Utc>) -> Result<(Session, String), Error> {
+    let text = session_text(random::bytes());
+    let session = Session::session(holder, now);
+    store.core.put(&keys::portal_session(&secret_hash(&text)), &session).await?;
+    Ok((session, text))
+}
+
+/// Opens a session by a link, which is used up with it.
+///
+/// # Errors
+/// Unauthenticated when the link is none, was used, or is too old; unavailable when DynamoDB is.
+pub async fn open_by_link(store: &Store, link: &str, now: DateTime<Utc>) -> Result<(Session, String), Error> {
+    let key = keys::portal_link(&secret_hash(link));
+    let found: Option<Session> = if is_link_text(link) { store.core.get(&key).await? } else { None };
+    let found = found.filter(|link| !link.has_expired(now)).ok_or_else(no_link)?;
+    let text = session_text(random::bytes());
+    let session = Session::session(found.holder, now);
+    let mut transaction = store.transaction();
+    transaction.take(&store.core, &key)?;
+    transaction.create(&store.core, &keys::portal_session(&secret_hash(&text)), &session)?;
+    match transaction.commit().await? {
+        Commit::Done => Ok((session, text)),
+        Commit::Refused(_) => Err(no_link()),
+    }
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn close(store: &Store, text: &str) -> Result<(), Error> {
+    store.core.delete(&keys::portal_session(&secret_hash(text))).await
+}
+
+fn no_link() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "link_not_valid",
+        "This link was used before, is too old, or never was one. Ask for another",
+    )
+}

@@ -1,0 +1,101 @@
+//! Tenants and their API keys.
+//!
+//! Safe to run twice: ids are the caller's, and a second write finds the first.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::access::tenant::{ApiKey, Role, Tenant, key_text};
+use crate::domain::shared::ids::{ApiKeyId, TenantId};
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::domain::shared::secret::secret_hash;
+use crate::error::{Error, Kind};
+use crate::store::{Commit, Created, Store, keys};
+
+/// Reads the members of a tenant: its name.
+pub fn read(fields: &mut ObjectReader<'_>) -> Option<String> {
+    Some(fields.required_text("name", 200))
+}
+
+/// Reads the members of an API key: its name and its role.
+pub fn read_key(fields: &mut ObjectReader<'_>) -> Option<(String, Role)> {
+    let name = fields.required_text("name", 200);
+    fields.require("role");
+    let roles = [("viewer", Role::Viewer), ("publisher", Role::Publisher), ("admin", Role::Admin)];
+    Some((name, fields.one_of("role", &roles)?))
+}
+
+/// Makes a tenant.
+///
+/// # Errors
+/// Every mistake of the request at once; unavailable when DynamoDB is.
+pub async fn create(store: &Store, id: Uuid, body: &Value, now: DateTime<Utc>) -> Result<Tenant, Error> {
+    let name = ObjectReader::whole(body, read)?;
+    let tenant = Tenant { id: TenantId::from(id), name, created_at: now };
+    match store.core.create(&keys::tenant_entry(tenant.id), &tenant).await? {
+        Created::Now => Ok(tenant),
+        Created::Before(before) => Ok(before),
+    }
+}
+
+/// Makes an API key of a tenant and gives its text, which is not stored.
+///
+/// # Errors
+/// Every mistake of the request at once; not found when there is no such tenant.
+pub async fn create_key(
+    store: &Store,
+    tenant: TenantId,
+    id: Uuid,
+    secret: [u8; 32],
+    body: &Value,
+    now: DateTime<Utc>,
+) -> Result<(ApiKey, String), Error> {
+    let (name, role) = ObjectReader::whole(body, read_key)?;
+    if store.core.get::<Tenant>(&keys::tenant_entry(tenant)).await?.is_none() {
+        return Err(Error::not_found());
+    }
+    let id = ApiKeyId::from(id);
+    let text = key_text(id, secret);
+    let key = ApiKey { id, tenant_id: tenant, name, role, hash: secret_hash(&text), created_at: now };
+    let mut transaction = store.transaction();
+    transaction.create(&store.core, &keys::api_key_entry(tenant, id), &key)?;
+    transaction.create(&store.core, &keys::api_key(&key.hash), &key)?;
+    match transaction.commit().await? {
+        Commit::Done => Ok((key, text)),
+        Commit::Refused(_) => {
+            Err(Error::new(Kind::Conflict, "secret_already_shown", "This key was made and shown before"))
+        }
+    }
+}
+
+/// Revokes a key: it works no longer than it is remembered.
+///
+/// # Errors
+/// Not found when the tenant has no such key.
+pub async fn revoke_key(store: &Store, tenant: TenantId, id: ApiKeyId) -> Result<(), Error> {
+    let entry = keys::api_key_entry(tenant, id);
+    let key: ApiKey = store.core.get(&entry).await?.ok_or_else(Error::not_found)?;
+    let mut transaction = store.transaction();
+    transaction.delete(&store.core, &keys::api_key(&key.hash))?;
+    transaction.delete(&store.core, &entry)?;
+    match transaction.commit().await? {
+        Commit::Done => Ok(()),
+        Commit::Refused(_) => Err(Error::fault("an unconditional delete was refused")),
+    }
+}
+
+/// A key as callers see it.
+#[must_use]
+pub fn view_key(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id, "tenantId": key.tenant_id, "name": key.name, "role": key.role,
+        "createdAt": crate::domain::shared::time::timestamp(key.created_at),
+    })
+}
+
+/// A tenant as the operator sees it.
+#[must_use]
+pub fn view(tenant: &Tenant) -> Value {
+    json!({"id": tenant.id, "name": tenant.name, "createdAt": crate::domain::shared::time::timestamp(tenant.created_at)})
+}

@@ -1,0 +1,147 @@
+//! The webhook configs that senders call, as remembered for a minute, with their secrets.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+use tokio::sync::Mutex;
+
+use crate::domain::inbound::config::Config;
+use crate::domain::inbound::integration::IntegrationId;
+use crate::domain::shared::ids::{ConfigId, TenantId};
+use crate::error::Error;
+use crate::secrets::keyring::Keyring;
+use crate::store::{Store, keys};
+
+/// How long a config and its secrets are taken as read, in seconds.
+const CACHED_SECONDS: i64 = 60;
+
+/// How often a config may be forgotten because a proof was wrong, in seconds.
+const FORGOTTEN_SECONDS: i64 = 30;
+
+/// How many configs are remembered.
+const MAX_KNOWN: usize = 10_000;
+
+/// A config (none where there is none), and when it was read.
+type Read = (DateTime<Utc>, Option<Config>);
+
+/// When a config's secrets were read, for which revision of it, and what they are.
+type Opened = (DateTime<Utc>, u64, Vec<String>);
+
+/// Configs by the id in their address.
+pub struct ConfigCache {
+    store: Store,
+    keyring: Keyring,
+    secrets: aws_sdk_secretsmanager::Client,
+    stage: String,
+    integration_key: Vec<u8>,
+    known: Mutex<HashMap<IntegrationId, Read>>,
+    opened: Mutex<HashMap<ConfigId, Opened>>,
+    forgotten: Mutex<HashMap<ConfigId, DateTime<Utc>>>,
+}
+
+impl ConfigCache {
+    /// Configs whose integration ids are made with this key.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        keyring: Keyring,
+        secrets: aws_sdk_secretsmanager::Client,
+        stage: &str,
+        integration_key: &str,
+    ) -> Self {
+        Self {
+            store,
+            keyring,
+            secrets,
+            stage: stage.to_owned(),
+            integration_key: integration_key.as_bytes().to_vec(),
+            known: Mutex::default(),
+            opened: Mutex::default(),
+            forgotten: Mutex::default(),
+        }
+    }
+
+    /// The config of an address, if there is one. An id that we never minted costs no read.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn find(&self, id: IntegrationId, now: DateTime<Utc>) -> Result<Option<Config>, Error> {
+        if !id.is_genuine(&self.integration_key) {
+            return Ok(None);
+        }
+        if let Some((read, config)) = self.known.lock().await.get(&id)
+            && is_fresh(*read, now)
+        {
+            return Ok(config.clone());
+        }
+        let config: Option<Config> = self.store.core.get(&keys::integration(id.uuid())).await?;
+        let mut known = self.known.lock().await;
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(id, (now, config.clone()));
+        Ok(config)
+    }
+
+    /// Forgets a config and its secrets, so that they are read anew; at most once in 30 seconds, so that
+    /// wrong proofs cost no reads. Whether it did.
+    pub async fn forget(&self, config: &Config, now: DateTime<Utc>) -> bool {
+        let mut forgotten = self.forgotten.lock().await;
+        let last = forgotten.get(&config.id);
+        if last.is_some_and(|last| now.signed_duration_since(*last) < Duration::seconds(FORGOTTEN_SECONDS)) {
+            return false;
+        }
+        if forgotten.len() >= MAX_KNOWN {
+            forgotten.clear();
+        }
+        forgotten.insert(config.id, now);
+        self.known.lock().await.remove(&config.integration_id);
+        self.opened.lock().await.remove(&config.id);
+        true
+    }
+
+    /// The config of that id, as it is now.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn by_id(&self, tenant: TenantId, id: ConfigId) -> Result<Option<Config>, Error> {
+        self.store.core.get(&keys::config(tenant, id)).await
+    }
+
+    /// The secrets of a config that are valid now, newest first.
+    ///
+    /// # Errors
+    /// Unavailable when one cannot be read.
+    pub async fn secrets(&self, config: &Config, now: DateTime<Utc>) -> Result<Vec<String>, Error> {
+        if let Some((read, revision, secrets)) = self.opened.lock().await.get(&config.id)
+            && *revision == config.revision
+            && is_fresh(*read, now)
+        {
+            return Ok(secrets.clone());
+        }
+        let secrets = self.open(config, now).await?;
+        let mut opened = self.opened.lock().await;
+        if opened.len() >= MAX_KNOWN {
+            opened.clear();
+        }
+        opened.insert(config.id, (now, config.revision, secrets.clone()));
+        Ok(secrets)
+    }
+
+    async fn open(&self, config: &Config, now: DateTime<Utc>) -> Result<Vec<String>, Error> {
+        if let Some(name) = &config.spec.secret_ref {
+            let name = crate::secrets::tenants_entry(&self.stage, config.tenant_id, name);
+            return crate::secrets::read_both(&self.secrets, &name).await;
+        }
+        let place = keys::config(config.tenant_id, config.id);
+        let mut secrets = Vec::new();
+        for sealed in config.live_sealed_secrets(now) {
+            secrets.push(self.keyring.open(config.tenant_id, &place, sealed).await?);
+        }
+        Ok(secrets)
+    }
+}
+
+fn is_fresh(read: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now.signed_duration_since(read) < Duration::seconds(CACHED_SECONDS)
+}

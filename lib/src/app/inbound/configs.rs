@@ -1,0 +1,202 @@
+//! Makes, changes and deletes webhook configs.
+//!
+//! Safe to run twice: ids are the caller's, and every write names the revision it replaces. A config is
+//! written twice, in its tenant's list and under the id in its URL, always in one transaction.
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::inbound::authentication::Authentication;
+use crate::domain::inbound::config::{self, Config, Previous, Spec};
+use crate::domain::inbound::integration::IntegrationId;
+use crate::domain::inbound::url_token::UrlToken;
+use crate::domain::shared::ids::{ConfigId, TenantId};
+use crate::domain::shared::merge_patch::Change;
+use crate::domain::shared::target::{EgressPolicy, Target};
+use crate::egress::guard;
+use crate::error::{Error, FieldError, Kind};
+use crate::random;
+use crate::secrets::keyring::Keyring;
+use crate::store::{Commit, Store, keys};
+
+/// How long a secret is still valid after a new one took its place, in hours.
+const OVERLAP_HOURS: i64 = 24;
+
+/// Changes webhook configs.
+#[derive(Clone)]
+pub struct Configs {
+    store: Store,
+    keyring: Keyring,
+    policy: EgressPolicy,
+    integration_key: Vec<u8>,
+}
+
+impl Configs {
+    /// Configs whose integration ids are made with this key, and whose issuers the policy allows.
+    #[must_use]
+    pub fn new(store: Store, keyring: Keyring, policy: EgressPolicy, integration_key: &str) -> Self {
+        Self { store, keyring, policy, integration_key: integration_key.as_bytes().to_vec() }
+    }
+
+    /// Makes a config; gives the URL token too when its sender needs one.
+    ///
+    /// # Errors
+    /// Every mistake of the request at once.
+    pub async fn create(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        body: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<(Config, Option<UrlToken>), Error> {
+        let (spec, secrets) = config::parse(body, false)?;
+        self.check_issuer(&spec).await?;
+        let id = ConfigId::from(id);
+        let mut config = Config {
+            id,
+            integration_id: IntegrationId::mint(random::bytes(), &self.integration_key),
+            tenant_id: tenant,
+            spec,
+            sealed_secret: None,
+            sealed_previous_secret: None,
+            url_token_hash: None,
+            previous_url_token_hash: None,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        };
+        let minted = self.prove(&mut config, secrets, now).await?;
+        let core = &self.store.core;
+        let mut transaction = self.store.transaction();
+        transaction.create(core, &keys::config(tenant, id), &config)?;
+        transaction.create(core, &keys::integration(config.integration_id.uuid()), &config)?;
+        match transaction.commit().await? {
+            Commit::Done => Ok((config, minted)),
+            // A repetition after a crash: the token of the first is not known any more.
+            Commit::Refused(_) => Ok((self.find(tenant, id).await?, None)),
+        }
+    }
+
+    /// The tenant's config of that id.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find(&self, tenant: TenantId, id: ConfigId) -> Result<Config, Error> {
+        self.store.core.get(&keys::config(tenant, id)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// Changes a config.
+    ///
+    /// # Errors
+    /// Every mistake at once; conflict when somebody else changed it meanwhile.
+    pub async fn change(
+        &self,
+        tenant: TenantId,
+        id: ConfigId,
+        change: &Change,
+        now: DateTime<Utc>,
+    ) -> Result<(Config, Option<UrlToken>), Error> {
+        let before = self.find(tenant, id).await?;
+        let (spec, secrets) =
+            config::parse(&change.over(before.spec_json()), before.sealed_secret.is_some())?;
+        self.check_issuer(&spec).await?;
+        let mut after = Config { spec, updated_at: now, ..before.clone() };
+        after.revision = before.revision.saturating_add(1);
+        let minted = self.prove(&mut after, secrets, now).await?;
+        self.replace(&before, &after).await?;
+        Ok((after, minted))
+    }
+
+    /// An issuer is called, so its address is checked like any other.
+    async fn check_issuer(&self, spec: &Spec) -> Result<(), Error> {
+        let Some(Authentication::Oidc { issuer, .. }) = &spec.authentication else { return Ok(()) };
+        let wrong = |message: String| {
+            let field = "authentication.issuer".to_owned();
+            Error::unprocessable(vec![FieldError { field, message }])
+        };
+        let target = Target::vet(issuer, &self.policy).map_err(wrong)?;
+        guard::check(&target, &self.policy).await.map(|_| ()).map_err(wrong)
+    }
+
+    async fn replace(&self, before: &Config, after: &Config) -> Result<(), Error> {
+        let core = &self.store.core;
+        let mut transaction = self.store.transaction();
+        transaction.replace(core, &keys::config(after.tenant_id, after.id), after, before.revision)?;
+        transaction.overwrite(core, &keys::integration(after.integration_id.uuid()), after)?;
+        match transaction.commit().await? {
+            Commit::Done => Ok(()),
+            Commit::Refused(_) => {
+                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The config was changed meanwhile"))
+            }
+        }
+    }
+
+    /// Mints another URL token; the one before stays valid for so many seconds.
+    ///
+    /// # Errors
+    /// Not found; conflict when the sender proves itself otherwise, or somebody changed it meanwhile.
+    pub async fn rotate_token(
+        &self,
+        tenant: TenantId,
+        id: ConfigId,
+        grace: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<(Config, UrlToken), Error> {
+        let before = self.find(tenant, id).await?;
+        let Some(value) = before.url_token_hash.clone() else {
+            let text = "The sender of this config proves itself otherwise";
+            return Err(Error::new(Kind::Conflict, "no_url_token", text));
+        };
+        let until = now.checked_add_signed(grace).unwrap_or(now);
+        let token = UrlToken::mint(random::bytes());
+        let after = Config {
+            url_token_hash: Some(token.hash()),
+            previous_url_token_hash: Some(Previous { value, until }),
+            updated_at: now,
+            revision: before.revision.saturating_add(1),
+            ..before.clone()
+        };
+        self.replace(&before, &after).await?;
+        Ok((after, token))
+    }
+
+    /// Deletes a config: its address answers like one that never was.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn delete(&self, tenant: TenantId, id: ConfigId) -> Result<(), Error> {
+        let before = self.find(tenant, id).await?;
+        let mut transaction = self.store.transaction();
+        transaction.delete(&self.store.core, &keys::config(tenant, id))?;
+        transaction.delete(&self.store.core, &keys::integration(before.integration_id.uuid()))?;
+        match transaction.commit().await? {
+            Commit::Done => Ok(()),
+            Commit::Refused(_) => Err(Error::fault("an unconditional delete was refused")),
+        }
+    }
+
+    /// Seals the secret that the caller handed in, the one before it staying valid for a while; mints the
+    /// URL token where the sender needs one and has none.
+    async fn prove(
+        &self,
+        config: &mut Config,
+        secrets: config::Secrets,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UrlToken>, Error> {
+        if let Some(secret) = secrets.secret {
+            let place = keys::config(config.tenant_id, config.id);
+            let sealed = self.keyring.seal(config.tenant_id, &place, &secret).await?;
+            let until = now.checked_add_signed(Duration::hours(OVERLAP_HOURS)).unwrap_or(now);
+            config.sealed_previous_secret =
+                config.sealed_secret.take().map(|value| Previous { value, until });
+            config.sealed_secret = Some(sealed);
+        }
+        if !config.spec.scheme().needs_url_token() || config.url_token_hash.is_some() {
+            return Ok(None);
+        }
+        let token = UrlToken::mint(random::bytes());
+        config.url_token_hash = Some(token.hash());
+        Ok(Some(token))
+    }
+}

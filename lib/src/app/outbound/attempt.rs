@@ -1,0 +1,261 @@
+//! One request to a subscriber: body, headers, signature, the call, and what came of it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::aws::Aws;
+use crate::domain::outbound::delivery::{Attempt, DeliveryId};
+use crate::domain::outbound::event::body;
+use crate::domain::outbound::event_type::EventType;
+use crate::domain::outbound::lineage;
+use crate::domain::outbound::outcome::{Outcome, Verdict};
+use crate::domain::outbound::subscription::{self, AuthType, Subscription};
+use crate::domain::shared::headers::{REDACTED, redact};
+use crate::domain::shared::signature::{self, SigningSecret};
+use crate::domain::shared::target::{EgressPolicy, Target};
+use crate::egress::client::{Client, Request};
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::secrets::keyring::Keyring;
+use crate::store::{Store, keys};
+
+/// What we call ourselves to receivers.
+pub const USER_AGENT: &str = concat!("Stella-Webhooks/", env!("CARGO_PKG_VERSION"));
+
+/// How much of an answer is shown to a caller who waits for it, in bytes.
+const MAX_SHOWN: usize = 16 * 1024;
+
+/// What is sent, and as which attempt.
+pub struct AttemptSpec<'a> {
+    /// The delivery's id.
+    pub id: DeliveryId,
+    /// The event's type.
+    pub event: EventType,
+    /// The event's data as JSON text.
+    pub data: &'a str,
+    /// How many hops the event has come.
+    pub hops: u32,
+    /// From 1.
+    pub number: u32,
+    /// Which schedule it belongs to.
+    pub generation: u32,
+}
+
+/// Sends attempts.
+#[derive(Clone)]
+pub struct AttemptSender {
+    client: Client,
+    policy: EgressPolicy,
+    keyring: Keyring,
+    secrets: aws_sdk_secretsmanager::Client,
+    stage: String,
+}
+
+/// A request as it is made.
+pub struct SignedRequest {
+    /// All headers but `Host` and `Content-Length`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// An attempt that was made.
+pub struct AttemptOutcome {
+    /// As it is logged.
+    pub attempt: Attempt,
+    /// What follows.
+    pub verdict: Verdict,
+    /// The beginning of the answer's body, for a caller who waits for it.
+    pub response: Option<String>,
+}
+
+impl AttemptSender {
+    /// The sender of a function, behind the deployment's egress guard.
+    ///
+    /// # Errors
+    /// A fault when a variable is missing.
+    pub fn of(environment: &Environment, aws: &Aws, store: &Store) -> Result<Self, Error> {
+        let keyring = Keyring::of(environment, aws, store)?;
+        let policy = EgressPolicy::from_environment(environment)?;
+        Ok(Self::new(policy, keyring, aws.secrets_manager(), environment.required("STAGE")?))
+    }
+
+    /// A sender behind the egress guard.
+    #[must_use]
+    pub fn new(
+        policy: EgressPolicy,
+        keyring: Keyring,
+        secrets: aws_sdk_secretsmanager::Client,
+        stage: &str,
+    ) -> Self {
+        Self { client: Client::new(policy.clone()), policy, keyring, secrets, stage: stage.to_owned() }
+    }
+
+    /// Makes one attempt, within the subscription's timeout and at most `most_ms` milliseconds.
+    ///
+    /// # Errors
+    /// Only our own: a secret that cannot be read. What the receiver does is in the verdict.
+    pub async fn send(
+        &self,
+        subscription: &Subscription,
+        sending: &AttemptSpec<'_>,
+        at: DateTime<Utc>,
+        most_ms: u64,
+    ) -> Result<AttemptOutcome, Error> {
+        let SignedRequest { headers, body } = self.compose(subscription, sending, at).await?;
+        let secrets = secrets_in(&headers);
+        let made = |attempt, verdict, response| AttemptOutcome { attempt, verdict, response };
+        let mut attempt = Attempt::new(sending.number, sending.generation, at, subscription.revision);
+        let target = match Target::vet(&subscription.spec.url, &self.policy) {
+            Ok(target) => target,
+            Err(reason) => {
+                let reason = format!("The URL {reason}");
+                attempt.error = Some(reason.clone());
+                return Ok(made(attempt, Verdict::Final { reason }, None));
+            }
+        };
+        let request = Request {
+            target: &target,
+            method: subscription.spec.method.name(),
+            headers,
+            body: Bytes::from(body),
+            timeout: std::time::Duration::from_millis(subscription.spec.timeout.min(most_ms)),
+        };
+        let outcome: Outcome = self.client.send(request).await;
+        // Receivers that echo their request would put our credentials into the log.
+        let response = outcome.body_text(MAX_SHOWN).map(|text| scrub(text, &secrets));
+        attempt.note(&outcome, response.as_deref());
+        Ok(made(attempt, outcome.verdict(at), response))
+    }
+
+    /// The request of one attempt, signed.
+    ///
+    /// # Errors
+    /// Only our own: a secret that cannot be read.
+    pub async fn compose(
+        &self,
+        subscription: &Subscription,
+        sending: &AttemptSpec<'_>,
+        at: DateTime<Utc>,
+    ) -> Result<SignedRequest, Error> {
+        let lineage = self.keyring.lineage().await?.sign(sending.hops);
+        let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
+        let mut headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
+        headers.push((lineage::HEADER.to_owned(), lineage));
+        Ok(SignedRequest { headers, body })
+    }
+
+    async fn headers(
+        &self,
+        subscription: &Subscription,
+        sending: &AttemptSpec<'_>,
+        at: DateTime<Utc>,
+        body: &[u8],
+    ) -> Result<Vec<(String, String)>, Error> {
+        let spec = &subscription.spec;
+        let id = sending.id.to_string();
+        let mut headers: Vec<(String, String)> = Vec::new();
+        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+        if !spec.headers.contains("content-type") {
+            add("Content-Type", "application/json".to_owned());
+        }
+        if !spec.headers.contains("user-agent") {
+            add("User-Agent", USER_AGENT.to_owned());
+        }
+        add("X-Stella-Event", sending.event.to_string());
+        add("X-Stella-Delivery", id.clone());
+        add("X-Stella-Timestamp", crate::domain::shared::time::timestamp(at));
+        add("X-Stella-Attempt", sending.number.to_string());
+        for (name, value) in spec.headers.as_sent().iter() {
+            add(name, value.to_owned());
+        }
+        match spec.auth_type {
+            AuthType::None => {}
+            AuthType::Basic | AuthType::Bearer => {
+                let credential = self.credential(subscription).await?;
+                if let Some(value) = subscription::authorization(spec.auth_type, &credential) {
+                    add("Authorization", value);
+                }
+            }
+            AuthType::Signature => {
+                let sealed = subscription.sealed_signature_secret.as_deref();
+                let sealed = sealed.ok_or_else(|| Error::fault("A signing subscription has no secret"))?;
+                let secret = SigningSecret::parse(&self.open(subscription, sealed).await?)
+                    .map_err(|_| Error::fault("A stored signing secret is not one"))?;
+                let previous = self.previous_secret(subscription, at).await?;
+                for (name, value) in signature::headers(&secret, previous.as_ref(), &id, at, body) {
+                    add(name, value);
+                }
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The secret that signs beside the present one while that is new.
+    async fn previous_secret(
+        &self,
+        subscription: &Subscription,
+        at: DateTime<Utc>,
+    ) -> Result<Option<SigningSecret>, Error> {
+        let Some(previous) = subscription.previous_secret.as_ref().filter(|previous| at < previous.until)
+        else {
+            return Ok(None);
+        };
+        let secret = SigningSecret::parse(&self.open(subscription, &previous.sealed).await?);
+        secret.map(Some).map_err(|_| Error::fault("A stored signing secret is not one"))
+    }
+
+    async fn credential(&self, subscription: &Subscription) -> Result<String, Error> {
+        if let Some(name) = &subscription.spec.credential_ref {
+            let name = crate::secrets::tenants_entry(&self.stage, subscription.tenant_id, name);
+            return crate::secrets::read(&self.secrets, &name).await;
+        }
+        let sealed = subscription.sealed_credential.as_deref();
+        let sealed = sealed.ok_or_else(|| Error::fault("A subscription has no credential"))?;
+        self.open(subscription, sealed).await
+    }
+
+    async fn open(&self, subscription: &Subscription, sealed: &str) -> Result<String, Error> {
+        let key = keys::subscription(subscription.tenant_id, subscription.id);
+        self.keyring.open(subscription.tenant_id, &key, sealed).await
+    }
+}
+
+/// The values among a request's headers that no log may show, and what they are made of.
+fn secrets_in(headers: &[(String, String)]) -> Vec<String> {
+    let is_secret = |(name, value): &&(String, String)| redact(name, value) == REDACTED;
+    let mut secrets: Vec<String> = Vec::new();
+    for (_, value) in headers.iter().filter(is_secret) {
+        let bare = value.split_once(' ').map_or(value.as_str(), |(_, bare)| bare);
+        let decoded = STANDARD.decode(bare).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        secrets.extend([value.clone(), bare.to_owned()]);
+        secrets.extend(decoded);
+    }
+    // The longest first, so that none is left in part; what is very short would blank innocent text.
+    secrets.retain(|secret| secret.len() >= 4);
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+fn scrub(text: String, secrets: &[String]) -> String {
+    secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), REDACTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_receiver_echoes_of_our_credentials_is_blanked() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = [
+            header("Authorization", "Basic dXNlcjpwYXNzIHdvcmQ="),
+            header("X-Api-Key", "k-12345"),
+            header("X-Team", "blue team"),
+        ];
+        let echo = "Basic dXNlcjpwYXNzIHdvcmQ= k-12345 user:pass word blue team".to_owned();
+        assert_eq!(scrub(echo, &secrets_in(&headers)), "[redacted] [redacted] [redacted] blue team");
+    }
+}

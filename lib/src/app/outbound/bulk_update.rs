@@ -1,0 +1,173 @@
+//! Walks over all deliveries of a subscription that was enabled again, disabled, or deleted.
+//!
+//! Safe to run twice: a delivery that has moved on is passed by. A walk that takes longer than there is
+//! time for goes on from where it came to, by a message of its own.
+
+use chrono::{DateTime, Utc};
+
+use super::delivery_store::{DeliveryStore, Save, unless_refused};
+use super::due::{schedule_in_index, schedule_unsent, waiting};
+use crate::domain::outbound::delivery::{Delivery, SHARDS, Status};
+use crate::domain::outbound::message::{Command, ScanCursor};
+use crate::domain::outbound::schedule::expiry;
+use crate::error::Error;
+use crate::queue::{Outgoing, Queue};
+use crate::store::{Store, keys};
+
+/// How many rows a step looks at.
+pub(super) const STEP: i32 = 100;
+
+/// What must be left before the deadline for another step, in seconds.
+const STEP_SECONDS: i64 = 10;
+
+/// After how many seconds a walk is repeated: longer than any attempt that began before the first.
+const SECOND_WALK_SECONDS: i32 = 90;
+
+/// Walks over deliveries.
+pub struct BulkUpdate {
+    store: Store,
+    rows: DeliveryStore,
+    retries: Queue,
+    commands: Queue,
+}
+
+impl BulkUpdate {
+    /// Sends what goes on to `retries`, and the rest of a walk to `commands`.
+    #[must_use]
+    pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
+        Self { rows: DeliveryStore::new(&store), store, retries, commands }
+    }
+
+    /// Lets the paused deliveries of a subscription go on.
+    ///
+    /// # Errors
+    /// Unavailable when a dependency is; the command comes again.
+    pub async fn resume(
+        &self,
+        walk: ScanCursor,
+        now: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.walk(walk, now, deadline, Command::Resume, BulkAction::Resume).await
+    }
+
+    /// Pauses what waits to be fetched, where the subscription is disabled. What is sent pauses by itself when it is
+    /// due.
+    ///
+    /// # Errors
+    /// As `resume`.
+    pub async fn pause(
+        &self,
+        walk: ScanCursor,
+        now: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let found = self.store.find_subscription(walk.tenant_id, walk.subscription_id).await?;
+        if found.is_none_or(|found| found.spec.enabled || !found.spec.is_pull()) {
+            return Ok(());
+        }
+        self.walk(walk, now, deadline, Command::Pause, BulkAction::Pause).await
+    }
+
+    /// Cancels the open deliveries of a subscription.
+    ///
+    /// # Errors
+    /// As `resume`.
+    pub async fn cancel(
+        &self,
+        walk: ScanCursor,
+        now: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        // If it is there, what was to delete it has failed.
+        if self.store.find_subscription(walk.tenant_id, walk.subscription_id).await?.is_some() {
+            return Ok(());
+        }
+        self.walk(walk, now, deadline, Command::Cancel, BulkAction::Cancel).await
+    }
+
+    async fn walk(
+        &self,
+        mut walk: ScanCursor,
+        now: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+        command: fn(ScanCursor) -> Command,
+        step: BulkAction,
+    ) -> Result<(), Error> {
+        for _ in 0..steps(now, deadline) {
+            if walk.shard >= SHARDS {
+                break;
+            }
+            let partition = keys::deliveries(walk.tenant_id, walk.subscription_id, walk.shard);
+            let (rows, next) = self.store.deliveries.next::<Delivery>(&partition, &walk.after, STEP).await?;
+            for row in rows {
+                let id = row.id;
+                let done = match step {
+                    BulkAction::Resume => self.resume_one(row, now).await,
+                    BulkAction::Pause => self.pause_one(row).await,
+                    BulkAction::Cancel => self.cancel_one(row, now).await,
+                };
+                unless_refused(id, done)?;
+            }
+            if next.is_none() {
+                walk.shard = walk.shard.saturating_add(1);
+            }
+            walk.after = next.unwrap_or_default();
+        }
+        let group = walk.subscription_id.to_string();
+        if walk.shard < SHARDS {
+            return self.commands.send(Outgoing { body: &command(walk), group, delay_seconds: 0 }).await;
+        }
+        if walk.second {
+            return Ok(());
+        }
+        let again = ScanCursor { second: true, ..ScanCursor::new(walk.tenant_id, walk.subscription_id) };
+        let delay_seconds = SECOND_WALK_SECONDS;
+        self.commands.send(Outgoing { body: &command(again), group, delay_seconds }).await
+    }
+
+    async fn resume_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
+        if row.status != Status::Paused || row.reason.as_deref() != Some("disabled") {
+            return Ok(());
+        }
+        row.resume();
+        schedule_unsent(&mut row, now);
+        if let Save::Conflict(_) = self.rows.save(&row).await? {
+            return Ok(());
+        }
+        let Some(message) = waiting(&row, None) else { return Ok(()) };
+        let group = row.subscription_id.to_string();
+        self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await
+    }
+
+    async fn pause_one(&self, mut row: Delivery) -> Result<(), Error> {
+        if !row.awaits_reader() {
+            return Ok(());
+        }
+        let expiry = expiry(row.created_at);
+        row.pause("disabled");
+        schedule_in_index(&mut row, expiry);
+        self.rows.save(&row).await.map(|_| ())
+    }
+
+    async fn cancel_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
+        if !row.status.is_open() {
+            return Ok(());
+        }
+        row.end(Status::Cancelled, Some("subscription_deleted"), now);
+        self.rows.save(&row).await.map(|_| ())
+    }
+}
+
+/// How many steps there is time for; one always.
+pub(super) fn steps(now: DateTime<Utc>, deadline: DateTime<Utc>) -> i64 {
+    let left = deadline.signed_duration_since(now).num_seconds();
+    left.checked_div(STEP_SECONDS).unwrap_or(0).max(1)
+}
+
+#[derive(Clone, Copy)]
+enum BulkAction {
+    Resume,
+    Pause,
+    Cancel,
+}

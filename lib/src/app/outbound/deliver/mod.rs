@@ -1,0 +1,296 @@
+//! Makes one attempt that is due: attempt, conditional write, send the next, acknowledge.
+//!
+//! Safe to run twice at every point. A message carries a random ticket, which the write of its attempt
+//! stores. A message that finds its own attempt written sends the next one again (the crash was before
+//! that send); one that finds another's ticket only goes away, else every duplicate would double the
+//! chain.
+
+mod waiting;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+
+use self::waiting::Admission;
+use super::attempt::{AttemptOutcome, AttemptSender, AttemptSpec};
+use super::delivery_store::{DeliveryStore, Save};
+use super::due::{next_attempt, schedule_in_index};
+use super::notify_failure;
+use super::rate_slots::RateSlots;
+use super::receiver_health::HealthMonitor;
+use crate::app::shared::ttl_cache::TtlCache;
+use crate::clock::Clock;
+use crate::domain::outbound::delivery::{Delivery, OPEN_DAYS, Status};
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::message::AttemptDue;
+use crate::domain::outbound::schedule::{self, Next};
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::SubscriptionId;
+use crate::error::{Error, Kind};
+use crate::log_error;
+use crate::metrics::Metrics;
+use crate::queue::gathering::Gathering;
+use crate::queue::{Outgoing, Queue, delay_until};
+use crate::random;
+use crate::store::{Store, keys};
+
+/// How long a subscription is taken as read, in seconds.
+const CACHED_SECONDS: i64 = 10;
+
+/// What must be left beside the subscription's timeout for an attempt to begin, in milliseconds.
+const MARGIN_MS: i64 = 5_000;
+
+/// After how many minutes a credential that could not be read is tried again.
+const CREDENTIAL_MINUTES: i64 = 5;
+
+/// How often a row that others write too is written again.
+const MAX_WRITES: usize = 5;
+
+/// Makes attempts.
+pub struct Deliver {
+    store: Store,
+    rows: DeliveryStore,
+    sender: AttemptSender,
+    pulse: HealthMonitor,
+    pace: RateSlots,
+    retries: Gathering<AttemptDue>,
+    commands: Queue,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    known: TtlCache<SubscriptionId, Option<Arc<Subscription>>>,
+}
+
+impl Deliver {
+    /// Sends further attempts to `retries`, and what is to be done with a subscription to `commands`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        sender: AttemptSender,
+        retries: Queue,
+        commands: Queue,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        let metrics = Arc::new(metrics);
+        Self {
+            rows: DeliveryStore::new(&store),
+            pulse: HealthMonitor::new(&store, commands.clone(), Arc::clone(&clock), Arc::clone(&metrics)),
+            metrics,
+            pace: RateSlots::new(&store),
+            store,
+            sender,
+            retries: Gathering::new(retries),
+            commands,
+            clock,
+            known: TtlCache::default(),
+        }
+    }
+
+    /// Makes the attempt that a message asks for. `Ok` acknowledges the message. With less time before
+    /// the deadline than the subscription's timeout and 5 s, the message is sent again instead.
+    ///
+    /// # Errors
+    /// Only our own troubles; the message comes again.
+    pub async fn deliver(
+        &self,
+        due: &AttemptDue,
+        receives: u32,
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let now = self.clock.now();
+        if due.due.is_some_and(|at| at > now) {
+            return self.send(due).await;
+        }
+        // A first attempt has no row; but a message that comes again may have left one.
+        let row = if due.fresh && receives <= 1 { None } else { self.row(due).await? };
+        if let Some(row) = &row
+            && !row.awaits(due.generation, due.attempt)
+        {
+            return self.already_made(row, due).await;
+        }
+        let Some(subscription) = self.subscription(due, now).await? else {
+            return self.cancel(row, "subscription_deleted", now).await;
+        };
+        let Some(event) = self.event(due, now).await? else {
+            return self.cancel(row, "event_expired", now).await;
+        };
+        let row = row.unwrap_or_else(|| Delivery::new(due.delivery_id, &event, &subscription, now));
+        if now.signed_duration_since(row.created_at) >= Duration::days(OPEN_DAYS) {
+            return self.cancel(Some(row), "expired", now).await;
+        }
+        if !subscription.spec.enabled {
+            let expiry = schedule::expiry(row.created_at);
+            return self.pause(row, due, "disabled", expiry).await;
+        }
+        let Admission::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else {
+            self.metrics.count("PutAside", 1);
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let needed = i64::try_from(subscription.spec.timeout).unwrap_or(0).saturating_add(MARGIN_MS);
+        if deadline.signed_duration_since(now) < Duration::milliseconds(needed) {
+            let soon = now.checked_add_signed(Duration::seconds(1));
+            return self.send(&AttemptDue { due: soon, ..due.clone() }).await;
+        }
+        let sending = AttemptSpec {
+            id: due.delivery_id,
+            event: due.event,
+            data: &event.data,
+            hops: event.hops,
+            number: due.attempt,
+            generation: due.generation,
+        };
+        match self.sender.send(&subscription, &sending, now, subscription.spec.timeout).await {
+            Ok(made) => self.settle(row, due, &subscription, made, is_probe).await,
+            Err(error) if subscription.spec.credential_ref.is_some() => {
+                log_error!(WARN, error, "a credential cannot be read", subscription.id = %subscription.id);
+                let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
+                self.pause(row, due, "credential", later).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what came of an attempt, then sends the next. A row that others changed meanwhile without
+    /// making this attempt is written on top of what they wrote.
+    async fn settle(
+        &self,
+        mut row: Delivery,
+        due: &AttemptDue,
+        subscription: &Subscription,
+        made: AttemptOutcome,
+        was_probe: bool,
+    ) -> Result<(), Error> {
+        // The attempt may have taken its whole timeout: the delay to the next counts from here.
+        let now = self.clock.now();
+        let chance = u64::from_be_bytes(random::bytes());
+        for _ in 0..MAX_WRITES {
+            row.url.clone_from(&subscription.spec.url);
+            subscription.spec.method.name().clone_into(&mut row.method);
+            row.ticket = Some(due.ticket.clone());
+            let policy = &subscription.spec.retry_policy;
+            let next =
+                schedule::apply_attempt(&mut row, made.attempt.clone(), &made.verdict, policy, chance, now);
+            if let Next::Park(at) = next {
+                schedule_in_index(&mut row, at);
+            }
+            match self.rows.save(&row).await? {
+                Save::Written => {
+                    self.note(&row, due, &made);
+                    self.pulse.note(subscription, &row, &made.attempt, &made.verdict, was_probe).await;
+                    notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
+                    return match next {
+                        Next::Send(at) => self.send(&next_attempt(due, at)).await,
+                        Next::Park(_) | Next::Nothing => Ok(()),
+                    };
+                }
+                Save::Conflict(other) if other.awaits(due.generation, due.attempt) => row = *other,
+                Save::Conflict(other) => return self.already_made(&other, due).await,
+            }
+        }
+        Err(Error::unavailable("a delivery's row is written by too many at once"))
+    }
+
+    fn note(&self, row: &Delivery, due: &AttemptDue, made: &AttemptOutcome) {
+        let outcome = match row.status {
+            Status::Delivered => "Delivered",
+            Status::Failed => "Failed",
+            Status::Pending | Status::Retrying | Status::Paused | Status::Skipped | Status::Cancelled => {
+                "Retried"
+            }
+        };
+        self.metrics.count(outcome, 1);
+        if made.attempt.is_first() {
+            self.metrics.count("FirstAttempts", 1);
+            self.metrics.count("FirstAttemptsTaken", u64::from(made.attempt.success));
+        }
+        self.metrics.measure("AttemptTime", made.attempt.response_time);
+        let wanted = due.due.unwrap_or_else(|| due.event_id.time());
+        let lag = made.attempt.at.signed_duration_since(wanted).num_milliseconds();
+        self.metrics.measure("Lag", u64::try_from(lag).unwrap_or(0));
+    }
+
+    /// Tells what an event's deliveries counted, and writes what is due of what they noted.
+    pub async fn flush_due(&self) {
+        self.metrics.tell(&[], self.clock.now());
+        self.pulse.write_due().await;
+    }
+
+    /// Writes all that was noted; called before the process ends.
+    pub async fn finish(&self) {
+        self.pulse.write_all().await;
+    }
+
+    /// The row has moved on. If it was this very message that moved it and the next attempt's message
+    /// may not have gone out, it goes out now.
+    async fn already_made(&self, row: &Delivery, due: &AttemptDue) -> Result<(), Error> {
+        let own = row.ticket.as_deref() == Some(&due.ticket);
+        let here = row.generation == due.generation && row.attempts == due.attempt;
+        if !(own && here) {
+            return Ok(());
+        }
+        if row.status == Status::Failed
+            && let Some(subscription) = self.subscription(due, self.clock.now()).await?
+        {
+            notify_failure::notify(&self.store, &self.commands, row, &subscription).await?;
+        }
+        match row.next_attempt_at {
+            Some(at) if row.status == Status::Retrying && row.due_pk.is_none() => {
+                self.send(&next_attempt(due, at)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn cancel(&self, row: Option<Delivery>, reason: &str, now: DateTime<Utc>) -> Result<(), Error> {
+        // Without a row there is nothing that anybody could look at: the subscription is deleted.
+        let Some(mut row) = row else { return Ok(()) };
+        row.end(Status::Cancelled, Some(reason), now);
+        self.rows.save(&row).await.map(|_| ())
+    }
+
+    async fn row(&self, due: &AttemptDue) -> Result<Option<Delivery>, Error> {
+        self.rows.find(due.tenant_id, due.subscription_id, due.delivery_id).await
+    }
+
+    async fn event(&self, due: &AttemptDue, now: DateTime<Utc>) -> Result<Option<Event>, Error> {
+        if let Some(data) = &due.data {
+            let mut event = Event::new(due.event_id, due.tenant_id, due.event, now, &serde_json::Value::Null);
+            event.data.clone_from(data);
+            return Ok(Some(event.after(due.hops)));
+        }
+        self.store.core.get(&keys::event(due.tenant_id, due.event_id)).await
+    }
+
+    /// The subscription as read within the last seconds. One that is remembered as disabled or absent is
+    /// read again, because a delivery that is held on old news would wait for nobody.
+    async fn subscription(
+        &self,
+        due: &AttemptDue,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Arc<Subscription>>, Error> {
+        let kept_for = |known: &Option<Arc<Subscription>>| {
+            let is_enabled = known.as_ref().is_some_and(|subscription| subscription.spec.enabled);
+            Duration::seconds(if is_enabled { CACHED_SECONDS } else { 0 })
+        };
+        let key = keys::subscription(due.tenant_id, due.subscription_id);
+        let read = async || Ok(self.store.core.get(&key).await?.map(Arc::new));
+        self.known.get(due.subscription_id, now, kept_for, read).await
+    }
+
+    /// Sends a message. One that SQS refuses for its data goes without: the attempt reads its event.
+    async fn send(&self, due: &AttemptDue) -> Result<(), Error> {
+        match self.send_as_it_is(due).await {
+            Err(error) if error.kind == Kind::Refused && due.data.is_some() => {
+                self.send_as_it_is(&due.without_data()).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn send_as_it_is(&self, due: &AttemptDue) -> Result<(), Error> {
+        let group = due.subscription_id.to_string();
+        let delay_seconds = delay_until(due.due, self.clock.now());
+        self.retries.send(Outgoing { body: due, group, delay_seconds }).await
+    }
+}

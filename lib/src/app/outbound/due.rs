@@ -1,0 +1,126 @@
+//! The messages that ask for attempts (the first, the next, and that of a delivery that waited), and the index
+//! where deliveries wait.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::message::{AttemptDue, MAX_INLINE_BYTES};
+use crate::domain::outbound::subscription::Subscription;
+use crate::error::Kind;
+use crate::log_error;
+use crate::queue::{Outgoing, Queue, delay_until};
+use crate::random;
+use crate::store::keys;
+
+/// After how many minutes a message that was to be sent is taken as lost.
+const UNSENT_MINUTES: i64 = 2;
+
+/// A new random ticket.
+pub(super) fn new_ticket() -> String {
+    hex::encode(random::bytes::<8>())
+}
+
+/// The message for a delivery that has no row yet.
+#[must_use]
+pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: DeliveryId) -> AttemptDue {
+    AttemptDue {
+        tenant_id: event.tenant_id,
+        subscription_id: subscription.id,
+        delivery_id,
+        event_id: event.id,
+        event: event.event,
+        attempt: 1,
+        generation: 0,
+        fresh: true,
+        ticket: new_ticket(),
+        due: None,
+        data: Some(event.data.clone()).filter(|data| data.len() <= MAX_INLINE_BYTES),
+        hops: event.hops,
+    }
+}
+
+/// The message for the attempt after this one.
+#[must_use]
+pub fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
+    AttemptDue {
+        attempt: due.attempt.saturating_add(1),
+        fresh: false,
+        ticket: new_ticket(),
+        due: Some(at),
+        ..due.clone()
+    }
+}
+
+/// The message for a row that waits: its next attempt, with a new ticket.
+#[must_use]
+pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue> {
+    Some(AttemptDue {
+        tenant_id: row.tenant_id,
+        subscription_id: row.subscription_id,
+        delivery_id: row.id,
+        event_id: row.event_id?,
+        event: row.event.parse().ok()?,
+        attempt: row.attempts.saturating_add(1),
+        generation: row.generation,
+        fresh: false,
+        ticket: new_ticket(),
+        due,
+        data: None,
+        hops: 0,
+    })
+}
+
+/// Puts a delivery into the index of due deliveries, where `sweep` finds it.
+pub(super) fn schedule_in_index(row: &mut Delivery, at: DateTime<Utc>) {
+    row.schedule_in_index(keys::due(row.id.shard()), at);
+}
+
+/// Puts a delivery whose message is about to be sent into the index: should it be lost, `sweep` sends it.
+pub(super) fn schedule_unsent(row: &mut Delivery, now: DateTime<Utc>) {
+    schedule_in_index(row, now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now));
+}
+
+/// Sends the messages of attempts. One that SQS refuses for its data goes without: the attempt reads its event. Gives
+/// those that did not go (by number), each with the reason.
+pub(super) async fn send_attempts(
+    queue: &Queue,
+    messages: &[AttemptDue],
+    now: DateTime<Utc>,
+) -> BTreeMap<usize, Kind> {
+    let mut unsent = send_each(queue, messages, now).await;
+    let has_data = |number: &usize| messages.get(*number).is_some_and(|message| message.data.is_some());
+    let refused: Vec<usize> =
+        unsent.iter().filter(|(_, kind)| **kind == Kind::Refused).map(|(number, _)| *number).collect();
+    let refused: Vec<usize> = refused.into_iter().filter(has_data).collect();
+    if refused.is_empty() {
+        return unsent;
+    }
+    let bare: Vec<AttemptDue> =
+        refused.iter().filter_map(|number| messages.get(*number)).map(AttemptDue::without_data).collect();
+    let again = send_each(queue, &bare, now).await;
+    for (place, number) in refused.into_iter().enumerate() {
+        match again.get(&place) {
+            Some(kind) => unsent.insert(number, *kind),
+            None => unsent.remove(&number),
+        };
+    }
+    unsent
+}
+
+async fn send_each(queue: &Queue, messages: &[AttemptDue], now: DateTime<Utc>) -> BTreeMap<usize, Kind> {
+    let outgoing = messages.iter().map(|message| Outgoing {
+        body: message,
+        group: message.subscription_id.to_string(),
+        delay_seconds: delay_until(message.due, now),
+    });
+    match queue.send_all(outgoing.collect()).await {
+        Ok(unsent) => unsent,
+        Err(error) => {
+            log_error!(ERROR, error, "messages cannot be written");
+            (0..messages.len()).map(|number| (number, error.kind)).collect()
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Looks events up: one, or a page of them, each with what became of it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::fan_out::{self, Mark};
+use crate::domain::shared::ids::{EventId, TenantId};
+use crate::error::Error;
+use crate::store::{Key, Listing, Page, PageRequest, Store, keys, listing, table};
+
+/// How many rows one request reads.
+const MAX_READ: usize = 100;
+
+/// A page of a tenant's events, newest first.
+///
+/// # Errors
+/// Those of the list.
+pub async fn list(
+    store: &Store,
+    tenant: TenantId,
+    request: &PageRequest,
+    now: DateTime<Utc>,
+    keep: impl Fn(&Event) -> bool,
+) -> Result<Page<Event>, Error> {
+    let days = store.event_days(tenant).await?;
+    let of_day = |day| (0..keys::EVENT_SHARDS).map(|shard| keys::events(tenant, day, shard)).collect();
+    let listing = Listing {
+        name: format!("{} events", keys::tenant(tenant)),
+        groups: days.into_iter().map(of_day).collect(),
+        prefix: String::new(),
+        bound: listing::id_bound,
+        counted_ahead: listing::COUNTED_AHEAD,
+    };
+    store.core.list(&listing, request, now, keep).await
+}
+
+/// An event with its deliveries, as far as they have begun.
+///
+/// # Errors
+/// Not found.
+pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<Value, Error> {
+    let event: Event = store.core.get(&keys::event(tenant, id)).await?.ok_or_else(Error::not_found)?;
+    let mark: Option<Mark> = store.core.get(&keys::fan_out(tenant, id)).await?;
+    let matched = mark.as_ref().map_or(&[][..], |mark| &mark.deliveries);
+    let places: Vec<Key> =
+        matched.iter().map(|one| keys::delivery(tenant, one.subscription_id, one.delivery_id)).collect();
+    let mut rows: HashMap<DeliveryId, Delivery> = HashMap::new();
+    for some in places.chunks(MAX_READ) {
+        let found =
+            store.deliveries.get_many(some).await?.into_iter().filter_map(table::readable::<Delivery>);
+        rows.extend(found.map(|row| (row.id, row)));
+    }
+    let deliveries = matched.iter().map(|one| {
+        let row = rows.get(&one.delivery_id);
+        json!({
+            "id": one.delivery_id,
+            "subscriptionId": one.subscription_id,
+            "status": row.map_or(json!("pending"), |row| json!(row.status)),
+            "attempts": row.map_or(0, |row| row.attempts),
+        })
+    });
+    let deliveries: Vec<Value> = deliveries.collect();
+    let mut view = event.view();
+    if let Some(members) = view.as_object_mut() {
+        members.insert("deliveries".to_owned(), json!(deliveries));
+        members.insert("fanOut".to_owned(), fan_out::view(mark.as_ref()));
+        members.insert("fannedOut".to_owned(), json!(mark.is_some()));
+        let unnamed = mark.map_or(0, |mark| mark.unnamed);
+        if unnamed > 0 {
+            members.insert("moreDeliveries".to_owned(), json!(unnamed));
+        }
+    }
+    Ok(view)
+}

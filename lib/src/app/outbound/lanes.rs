@@ -1,0 +1,78 @@
+//! Which queue a first attempt goes to: the fast lane, or the slow one for what may hold others up.
+//!
+//! Safe to run twice: either lane makes the same attempt.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
+use tokio::sync::Mutex;
+
+use super::receiver_health;
+use crate::app::shared::ttl_cache::TtlCache;
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::SubscriptionId;
+use crate::error::Error;
+use crate::store::Store;
+
+/// How long it is believed that a receiver does well, and that it does not, in seconds.
+const PROVEN_SECONDS: i64 = 60;
+const UNPROVEN_SECONDS: i64 = 5;
+/// How many subscriptions are remembered.
+const MOST: usize = 10_000;
+
+/// Chooses lanes.
+pub struct Lanes {
+    store: Store,
+    /// First attempts a minute, in this environment, that a receiver may have on the fast lane before it has
+    /// to have taken something within the last hour.
+    unproven_per_minute: u32,
+    /// The minute, and how many first attempts a subscription has had in it.
+    counted: Mutex<HashMap<SubscriptionId, (i64, u32)>>,
+    /// Whether receivers take what they get.
+    proven: TtlCache<SubscriptionId, bool>,
+}
+
+impl Lanes {
+    /// Chooses by what is written in this store.
+    #[must_use]
+    pub fn new(store: Store, unproven_per_minute: u32) -> Self {
+        Self { store, unproven_per_minute, counted: Mutex::default(), proven: TtlCache::default() }
+    }
+
+    /// Whether a first attempt goes to the fast lane.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn is_fast(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<bool, Error> {
+        // Its deliveries wait for their turns.
+        if subscription.spec.rate_limit_per_second.is_some() {
+            return Ok(false);
+        }
+        if self.count(subscription.id, now).await <= self.unproven_per_minute {
+            return Ok(true);
+        }
+        let kept_for =
+            |is_proven: &bool| Duration::seconds(if *is_proven { PROVEN_SECONDS } else { UNPROVEN_SECONDS });
+        let read = async || {
+            let state = receiver_health::state(&self.store, subscription.tenant_id, subscription.id).await?;
+            // Behind an open breaker deliveries are only put aside, which takes no time of others.
+            Ok(state.is_proven(now) || state.breaker.open_until.is_some())
+        };
+        self.proven.get(subscription.id, now, kept_for, read).await
+    }
+
+    /// Counts a first attempt; how many there are in this minute.
+    async fn count(&self, subscription: SubscriptionId, now: DateTime<Utc>) -> u32 {
+        let mut all = self.counted.lock().await;
+        if all.len() >= MOST {
+            all.clear();
+        }
+        let minute = now.timestamp().div_euclid(60);
+        let counted = all.entry(subscription).or_insert((minute, 0));
+        if counted.0 != minute {
+            *counted = (minute, 0);
+        }
+        counted.1 = counted.1.saturating_add(1);
+        counted.1
+    }
+}

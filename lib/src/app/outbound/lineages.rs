@@ -1,0 +1,54 @@
+//! How many hops a push has come, as its header tells.
+
+use chrono::{DateTime, Duration, Utc};
+use http::HeaderMap;
+use tokio::sync::Mutex;
+
+use crate::domain::outbound::lineage::{HEADER, LineageKey, is_well_formed};
+use crate::error::Error;
+use crate::secrets::keyring::Keyring;
+
+/// How often the master secret is read again because of a number that its key did not sign, in seconds.
+const READ_AGAIN_SECONDS: i64 = 60;
+
+/// Reads numbers of hops.
+pub struct Lineages {
+    keyring: Keyring,
+    rotated: Mutex<Rotated>,
+}
+
+/// The keys of the master secret around its rotation, and when they were read.
+#[derive(Default)]
+struct Rotated {
+    keys: Vec<LineageKey>,
+    read_at: Option<DateTime<Utc>>,
+}
+
+impl Lineages {
+    /// Seals and opens lineages with these keys.
+    #[must_use]
+    pub fn new(keyring: Keyring) -> Self {
+        Self { keyring, rotated: Mutex::default() }
+    }
+
+    /// The hops of a push. One that does not tell them, or whose number this deployment did not sign, has come none.
+    ///
+    /// # Errors
+    /// Unavailable when it tells some and the key cannot be read.
+    pub async fn hops(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<u32, Error> {
+        let told = headers.get(HEADER).and_then(|value| value.to_str().ok());
+        let Some(told) = told.filter(|value| is_well_formed(value)) else { return Ok(0) };
+        if let Some(hops) = self.keyring.lineage().await?.read(told) {
+            return Ok(hops);
+        }
+        // Another environment may have read the master secret before, or after, its rotation.
+        let mut rotated = self.rotated.lock().await;
+        let is_old =
+            |at: DateTime<Utc>| now.signed_duration_since(at) >= Duration::seconds(READ_AGAIN_SECONDS);
+        if rotated.read_at.is_none_or(is_old) {
+            let masters = self.keyring.masters().await?;
+            *rotated = Rotated { keys: masters.lineages().cloned().collect(), read_at: Some(now) };
+        }
+        Ok(rotated.keys.iter().find_map(|key| key.read(told)).unwrap_or(0))
+    }
+}

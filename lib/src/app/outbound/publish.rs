@@ -1,0 +1,72 @@
+//! Publishes a domain event: one write, which is the outbox too.
+//!
+//! Safe to run twice: the caller's id is the event's, and the second write finds the first.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::event_type::EventType;
+use crate::domain::shared::ids::{EventId, TenantId};
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::error::{Error, Kind};
+use crate::store::{Created, Store, keys};
+
+/// What a caller publishes.
+#[derive(Debug)]
+pub struct Publication {
+    event: EventType,
+    timestamp: Option<DateTime<Utc>>,
+    data: Value,
+}
+
+/// Reads a publication from a request.
+///
+/// # Errors
+/// Every mistake at once; too large when the data is.
+pub fn parse(body: &Value) -> Result<Publication, Error> {
+    let publication = ObjectReader::whole(body, read)?;
+    if publication.data.to_string().len() > crate::domain::outbound::event::MAX_DATA {
+        return Err(Error::new(Kind::TooLarge, "data_too_large", "data has at most 256 KiB"));
+    }
+    Ok(publication)
+}
+
+/// Reads the members of a publication.
+pub fn read(fields: &mut ObjectReader<'_>) -> Option<Publication> {
+    fields.require("event");
+    let event = fields.one_of("event", &EventType::published());
+    let timestamp = fields.time("timestamp");
+    fields.require("data");
+    let data = fields.value("data").cloned().unwrap_or(Value::Null);
+    if let Some(mistake) = crate::domain::outbound::event::too_deep(&data) {
+        fields.wrong("data", mistake);
+    }
+    if let Some(event) = event
+        && !data.is_null()
+    {
+        for mistake in event.check(&data) {
+            fields.wrong(&mistake.field, mistake.message);
+        }
+    }
+    Some(Publication { event: event?, timestamp, data })
+}
+
+/// Stores the event and says whether it was there before.
+///
+/// # Errors
+/// Unavailable when it could not be stored; then nothing is.
+pub async fn publish(
+    store: &Store,
+    tenant: TenantId,
+    id: EventId,
+    publication: &Publication,
+) -> Result<(Event, bool), Error> {
+    let timestamp = publication.timestamp.unwrap_or_else(|| id.time());
+    let event = Event::new(id, tenant, publication.event, timestamp, &publication.data);
+    store.note_event_day(tenant, id.time().date_naive()).await?;
+    match store.core.create(&keys::event(tenant, id), &event).await? {
+        Created::Now => Ok((event, false)),
+        Created::Before(stored) => Ok((stored, true)),
+    }
+}

@@ -1,0 +1,222 @@
+//! Fetches deliveries for readers, and takes their reports: policy, log and states are as of any other delivery.
+//!
+//! Safe to run twice: whoever fetches a delivery has it for a while, and a reader that dies loses it to another
+//! without an attempt being used. A report is taken once.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::attempt::{AttemptSender, AttemptSpec};
+use super::delivery_store::{DeliveryStore, Save};
+use super::due::new_ticket;
+use super::notify_failure;
+use super::receiver_health::HealthMonitor;
+use crate::clock::Clock;
+use crate::domain::outbound::delivery::{Delivery, DeliveryId, Status};
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::pull::{self, Report};
+use crate::domain::outbound::schedule::{Next, apply_attempt, expiry};
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::answer_size::Room;
+use crate::domain::shared::time::timestamp;
+use crate::error::{Error, Kind};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::random;
+use crate::store::{Store, keys, table};
+
+/// How often it is looked whether there is something to fetch, in milliseconds.
+const LOOK_MS: i64 = 200;
+
+/// Hands deliveries to readers.
+#[derive(Clone)]
+pub struct Pulls {
+    store: Store,
+    rows: DeliveryStore,
+    sender: AttemptSender,
+    pulse: HealthMonitor,
+    commands: Queue,
+    clock: Arc<dyn Clock>,
+}
+
+impl Pulls {
+    /// Signs with `sender`, and tells `commands` what is to be done with a subscription.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        sender: AttemptSender,
+        commands: Queue,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        let pulse = HealthMonitor::new(&store, commands.clone(), Arc::clone(&clock), Arc::new(metrics));
+        Self { rows: DeliveryStore::new(&store), store, sender, pulse, commands, clock }
+    }
+
+    /// At most `most` requests that are ready to be made, as soon as there is one, or none after `until`.
+    ///
+    /// # Errors
+    /// Conflict when the subscription is called, or disabled; unavailable when a dependency is.
+    pub async fn fetch(
+        &self,
+        subscription: &Subscription,
+        most: i32,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Value>, Error> {
+        is_fetched(subscription)?;
+        subscription.must_be_enabled()?;
+        loop {
+            let now = self.clock.now();
+            let fetched = self.ready(subscription, most, now).await?;
+            let next = now.checked_add_signed(chrono::Duration::milliseconds(LOOK_MS)).unwrap_or(until);
+            if !fetched.is_empty() || next > until {
+                return Ok(fetched);
+            }
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    async fn ready(
+        &self,
+        subscription: &Subscription,
+        most: i32,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Value>, Error> {
+        let partition = keys::pull(subscription.tenant_id, subscription.id);
+        let found = self.store.deliveries.due(&partition, now, most).await?;
+        let rows = self.store.deliveries.get_many(&found).await?;
+        // The index may show what has moved on meanwhile.
+        let waits = |row: &Delivery| {
+            row.due_pk.as_ref() == Some(&partition) && row.due().is_some_and(|due| due <= now)
+        };
+        let rows = rows.into_iter().filter_map(table::readable::<Delivery>).filter(waits);
+        let found = try_join_all(rows.map(async |row| {
+            let event = self.event(&row, now).await?;
+            Ok::<_, Error>((row, event))
+        }));
+        // What an answer cannot hold stays for the next.
+        let mut room = Room::default();
+        let fits = |(number, (_, event)): &(usize, (Delivery, Option<Event>))| {
+            let data = event.as_ref().map_or("", |event| &event.data);
+            // The body is a text within the answer.
+            room.takes(&Value::from(data).to_string()) || *number == 0
+        };
+        let found: Vec<_> = found.await?.into_iter().enumerate().take_while(fits).collect();
+        let taken = found.into_iter().map(|(_, (row, event))| self.take(subscription, row, event, now));
+        let fetched = try_join_all(taken).await?;
+        Ok(fetched.into_iter().flatten().collect())
+    }
+
+    /// The event that a row carries, unless it is too late for it.
+    async fn event(&self, row: &Delivery, now: DateTime<Utc>) -> Result<Option<Event>, Error> {
+        match row.event_id.filter(|_| now < expiry(row.created_at)) {
+            Some(id) => self.store.core.get(&keys::event(row.tenant_id, id)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Takes a delivery for a reader; none when another was first, or when it is too late for it.
+    async fn take(
+        &self,
+        subscription: &Subscription,
+        mut row: Delivery,
+        event: Option<Event>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Value>, Error> {
+        let Some(event) = event else {
+            let reason = if now < expiry(row.created_at) { "event_expired" } else { "expired" };
+            row.end(Status::Cancelled, Some(reason), now);
+            self.rows.save(&row).await?;
+            return Ok(None);
+        };
+        let number = row.attempts.saturating_add(1);
+        let sending = AttemptSpec {
+            id: row.id,
+            event: event.event,
+            data: &event.data,
+            hops: event.hops,
+            number,
+            generation: row.generation,
+        };
+        let request = self.sender.compose(subscription, &sending, now).await?;
+        let until = pull::fetched_until(subscription.spec.timeout, now);
+        row.await_reader(keys::pull(row.tenant_id, row.subscription_id), until);
+        row.fetched_at = Some(now);
+        // Two readers at one moment write the same but for this.
+        row.ticket = Some(new_ticket());
+        let Save::Written = self.rows.save(&row).await? else { return Ok(None) };
+        let headers: serde_json::Map<String, Value> =
+            request.headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+        Ok(Some(json!({
+            "deliveryId": row.id,
+            "event": event.event,
+            "attempt": number,
+            "method": subscription.spec.method,
+            "headers": headers,
+            "body": request.body,
+            "reportBefore": timestamp(until),
+        })))
+    }
+
+    /// Takes a reader's report; the delivery as it stands then.
+    ///
+    /// # Errors
+    /// Conflict when the delivery waits for no report, or for that of another attempt; not found.
+    pub async fn report(
+        &self,
+        subscription: &Subscription,
+        id: DeliveryId,
+        report: &Report,
+    ) -> Result<Delivery, Error> {
+        is_fetched(subscription)?;
+        let now = self.clock.now();
+        let row = self.rows.find(subscription.tenant_id, subscription.id, id).await?;
+        let mut row = row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)?;
+        let attempt = match report.attempt(&row, subscription.revision) {
+            Ok(attempt) => attempt,
+            Err(error) => {
+                // Whoever took the report may have ended before it told the others.
+                notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
+                return Err(error);
+            }
+        };
+        let verdict = report.outcome().verdict(now);
+        let chance = u64::from_be_bytes(random::bytes());
+        let policy = &subscription.spec.retry_policy;
+        match apply_attempt(&mut row, attempt.clone(), &verdict, policy, chance, now) {
+            Next::Send(at) | Next::Park(at) => {
+                row.await_reader(keys::pull(row.tenant_id, row.subscription_id), at);
+            }
+            Next::Nothing => {}
+        }
+        row.fetched_at = None;
+        let Save::Written = self.rows.save(&row).await? else {
+            let detail = "Another reader reported meanwhile, or the delivery was cancelled";
+            return Err(Error::new(Kind::Conflict, "already_reported", detail));
+        };
+        self.pulse.count(subscription, &row, &attempt).await;
+        notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
+        Ok(row)
+    }
+
+    /// Writes what is due of what was noted; called as an event ends.
+    pub async fn flush_due(&self) {
+        self.pulse.write_due().await;
+    }
+
+    /// Writes all that was noted; called before the process ends.
+    pub async fn finish(&self) {
+        self.pulse.write_all().await;
+    }
+}
+
+fn is_fetched(subscription: &Subscription) -> Result<(), Error> {
+    if subscription.spec.is_pull() {
+        return Ok(());
+    }
+    let detail = "Deliveries of this subscription are sent; one whose url is pull: has them fetched";
+    Err(Error::new(Kind::Conflict, "not_a_pull_subscription", detail))
+}

@@ -1,0 +1,201 @@
+//! Recovers many deliveries at once: counts them, then sends them again in the background.
+//!
+//! Safe to run twice: a delivery that was begun again is open, and passed by. Should the process die between a
+//! row's write and its message, `sweep` sends it. Progress is written by whoever holds its revision.
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::bulk_update::{STEP, steps};
+use super::delivery_store::{DeliveryStore, unless_refused};
+use super::due::{send_attempts, waiting};
+use super::redeliver::begin_again;
+use crate::domain::outbound::delivery::{Delivery, KEPT, SHARDS};
+use crate::domain::outbound::message::{Command, ScanCursor};
+use crate::domain::outbound::recovery::{Recovery, Wanted};
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::{RecoveryId, TenantId};
+use crate::error::{Error, Kind};
+use crate::queue::{Outgoing, Queue};
+use crate::store::listing::{id_bound, id_floor};
+use crate::store::{Created, Store, keys};
+
+/// How many rows are counted at most before a recovery begins.
+const MAX_COUNTED: u64 = 10_000;
+
+/// Recovers deliveries.
+#[derive(Clone)]
+pub struct Recoveries {
+    store: Store,
+    rows: DeliveryStore,
+    retries: Queue,
+    commands: Queue,
+}
+
+/// What a request for a recovery came to.
+pub enum Asked {
+    /// It was only counted: so many, and whether there are more.
+    Counted(u64, bool),
+    /// It began.
+    Begun(Recovery),
+}
+
+impl Recoveries {
+    /// Sends what is recovered to `retries`, and the rest of a recovery to `commands`.
+    #[must_use]
+    pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
+        Self { rows: DeliveryStore::new(&store), store, retries, commands }
+    }
+
+    /// Counts what is wanted, and unless that is all, begins.
+    ///
+    /// # Errors
+    /// Every mistake at once; conflict while the subscription is disabled.
+    pub async fn ask(
+        &self,
+        subscription: &Subscription,
+        id: Uuid,
+        body: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<Asked, Error> {
+        let (wanted, is_dry) = Wanted::parse(body, now)?;
+        let (tenant, walk) = (
+            subscription.tenant_id,
+            ScanCursor::new(subscription.tenant_id, subscription.id).at_the_first_of(&wanted),
+        );
+        let (matched, matched_is_lower_bound) = self.count(walk.clone(), &wanted, now).await?;
+        if is_dry {
+            return Ok(Asked::Counted(matched, matched_is_lower_bound));
+        }
+        subscription.must_be_enabled()?;
+        let recovery = Recovery {
+            id: RecoveryId::from(id),
+            tenant_id: tenant,
+            subscription_id: subscription.id,
+            wanted,
+            matched,
+            matched_is_lower_bound,
+            requeued: 0,
+            created_at: now,
+            completed_at: None,
+            revision: 1,
+            expires_at: now.checked_add_signed(KEPT).unwrap_or(now).timestamp(),
+        };
+        let key = keys::recovery(tenant, recovery.id);
+        let recovery = match self.store.deliveries.create(&key, &recovery).await? {
+            Created::Now => recovery,
+            Created::Before(before) => before,
+        };
+        // Said again it begins again, which harms nothing.
+        self.go_on(&recovery, walk).await?;
+        Ok(Asked::Begun(recovery))
+    }
+
+    /// The tenant's recovery of that id.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find(&self, tenant: TenantId, id: RecoveryId) -> Result<Recovery, Error> {
+        let found: Option<Recovery> = self.store.deliveries.get(&keys::recovery(tenant, id)).await?;
+        found.ok_or_else(Error::not_found)
+    }
+
+    async fn count(
+        &self,
+        mut walk: ScanCursor,
+        wanted: &Wanted,
+        now: DateTime<Utc>,
+    ) -> Result<(u64, bool), Error> {
+        let (mut examined, mut matched): (u64, u64) = (0, 0);
+        while walk.shard < SHARDS {
+            let rows = self.page(&mut walk, wanted).await?;
+            examined = examined.saturating_add(u64::try_from(rows.len()).unwrap_or(0));
+            let taken = rows.iter().filter(|row| wanted.takes(row, now)).count();
+            matched = matched.saturating_add(u64::try_from(taken).unwrap_or(0));
+            if examined >= MAX_COUNTED && walk.shard < SHARDS {
+                return Ok((matched, true));
+            }
+        }
+        Ok((matched, false))
+    }
+
+    /// Sends deliveries again from where a recovery has come to, as long as there is time.
+    ///
+    /// # Errors
+    /// Unavailable when a dependency is; the command comes again.
+    pub async fn run(
+        &self,
+        id: RecoveryId,
+        mut walk: ScanCursor,
+        now: DateTime<Utc>,
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let mut recovery = match self.find(walk.tenant_id, id).await {
+            Err(error) if error.kind == Kind::NotFound => return Ok(()),
+            found => found?,
+        };
+        for _ in 0..steps(now, deadline) {
+            if walk.shard >= SHARDS || recovery.completed_at.is_some() {
+                return Ok(());
+            }
+            let rows = self.page(&mut walk, &recovery.wanted).await?;
+            let wanted = rows.into_iter().filter(|row| recovery.wanted.takes(row, now));
+            let sent = self.send(wanted.collect(), now).await?;
+            let before = recovery.revision;
+            recovery.requeued = recovery.requeued.saturating_add(sent);
+            recovery.completed_at = (walk.shard >= SHARDS).then_some(now);
+            recovery.revision = before.saturating_add(1);
+            let key = keys::recovery(recovery.tenant_id, recovery.id);
+            if !self.store.deliveries.replace(&key, &recovery, before).await? {
+                // Another run of the same command goes on with it.
+                return Ok(());
+            }
+        }
+        if walk.shard < SHARDS { self.go_on(&recovery, walk).await } else { Ok(()) }
+    }
+
+    /// The rows of the next step, and the walk moved on past them.
+    async fn page(&self, walk: &mut ScanCursor, wanted: &Wanted) -> Result<Vec<Delivery>, Error> {
+        let partition = keys::deliveries(walk.tenant_id, walk.subscription_id, walk.shard);
+        let (mut rows, next) = self.store.deliveries.next::<Delivery>(&partition, &walk.after, STEP).await?;
+        let last = id_bound(wanted.to);
+        let found = rows.len();
+        rows.retain(|row| row.id.to_string() <= last);
+        if let Some(next) = next.filter(|_| rows.len() == found) {
+            walk.after = next;
+        } else {
+            let next = ScanCursor { shard: walk.shard.saturating_add(1), ..walk.clone() };
+            *walk = next.at_the_first_of(wanted);
+        }
+        Ok(rows)
+    }
+
+    /// Begins deliveries again and sends their messages; how many were begun.
+    async fn send(&self, rows: Vec<Delivery>, now: DateTime<Utc>) -> Result<u64, Error> {
+        let begun = rows.into_iter().map(async |row| {
+            let id = row.id;
+            unless_refused(id, begin_again(&self.rows, row, now).await)
+        });
+        let begun = try_join_all(begun).await?;
+        let messages: Vec<_> =
+            begun.iter().flatten().flatten().filter_map(|row| waiting(row, None)).collect();
+        // What does not go now is in the index, and `sweep` sends it.
+        send_attempts(&self.retries, &messages, now).await;
+        Ok(u64::try_from(messages.len()).unwrap_or(0))
+    }
+
+    async fn go_on(&self, recovery: &Recovery, walk: ScanCursor) -> Result<(), Error> {
+        let group = recovery.subscription_id.to_string();
+        let command = Command::Recover { recovery_id: recovery.id, walk };
+        self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
+    }
+}
+
+impl ScanCursor {
+    /// The walk, at the first delivery of its partition that is wanted.
+    fn at_the_first_of(self, wanted: &Wanted) -> Self {
+        Self { after: id_floor(wanted.from), ..self }
+    }
+}

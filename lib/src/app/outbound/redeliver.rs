@@ -1,0 +1,102 @@
+//! Sends a delivery that has ended once more: the same id, the schedule from its start.
+//!
+//! Safe to run twice: the second finds the delivery open. Should the message be lost between the row's
+//! write and the send, `sweep` sends it, because the row is in the index of due deliveries until then.
+
+use chrono::{DateTime, Utc};
+
+use super::delivery_store::{DeliveryStore, Save};
+use super::due::{schedule_unsent, waiting};
+use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::event::Event;
+use crate::domain::shared::ids::TenantId;
+use crate::error::{Error, Kind};
+use crate::queue::{Outgoing, Queue};
+use crate::store::{Store, keys};
+
+/// Finds and repeats deliveries.
+#[derive(Clone)]
+pub struct Redeliveries {
+    store: Store,
+    rows: DeliveryStore,
+    retries: Queue,
+}
+
+impl Redeliveries {
+    /// Sends what is repeated to `retries`.
+    #[must_use]
+    pub fn new(store: Store, retries: Queue) -> Self {
+        Self { rows: DeliveryStore::new(&store), store, retries }
+    }
+
+    /// The tenant's delivery of that id.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find(
+        &self,
+        tenant: TenantId,
+        id: DeliveryId,
+        now: DateTime<Utc>,
+    ) -> Result<Delivery, Error> {
+        let subscription = self.store.subscription_of(tenant, id.handle()).await?;
+        let row = self.rows.find(tenant, subscription, id).await?;
+        row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)
+    }
+
+    /// Begins a delivery's schedule anew.
+    ///
+    /// # Errors
+    /// Conflict while attempts are still to come, when the subscription is disabled or deleted, when
+    /// the event is no longer kept, and for a test.
+    pub async fn redeliver(
+        &self,
+        tenant: TenantId,
+        id: DeliveryId,
+        now: DateTime<Utc>,
+    ) -> Result<Delivery, Error> {
+        let mut row = self.find(tenant, id, now).await?;
+        if row.status.is_open() {
+            return Err(conflict("delivery_open", "Attempts of this delivery are still to come"));
+        }
+        let subscription = self.store.find_subscription(tenant, row.subscription_id).await?;
+        let subscription =
+            subscription.ok_or_else(|| conflict("subscription_deleted", "The subscription is deleted"))?;
+        subscription.must_be_enabled()?;
+        let event_id = row.event_id.ok_or_else(|| {
+            conflict("test_delivery", "A test has no event to deliver again; send another test")
+        })?;
+        if self.store.core.get::<Event>(&keys::event(tenant, event_id)).await?.is_none() {
+            return Err(conflict("event_expired", "The event is no longer kept"));
+        }
+        row = begin_again(&self.rows, row, now)
+            .await?
+            .ok_or_else(|| conflict("delivery_open", "Somebody else redelivers it just now"))?;
+        if let Some(message) = waiting(&row, None) {
+            let group = row.subscription_id.to_string();
+            self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await?;
+        }
+        Ok(row)
+    }
+}
+
+/// Writes that a delivery's schedule begins anew; none when somebody else wrote its row meanwhile.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub(super) async fn begin_again(
+    rows: &DeliveryStore,
+    mut row: Delivery,
+    now: DateTime<Utc>,
+) -> Result<Option<Delivery>, Error> {
+    row.begin_again();
+    schedule_unsent(&mut row, now);
+    match rows.save(&row).await? {
+        Save::Written => Ok(Some(row)),
+        Save::Conflict(_) => Ok(None),
+    }
+}
+
+fn conflict(code: &'static str, detail: &'static str) -> Error {
+    Error::new(Kind::Conflict, code, detail)
+}

@@ -1,0 +1,80 @@
+//! Events about the service itself: raised only where a subscription names them, once for each cause.
+//!
+//! Safe to run twice: the event's id is derived from its cause, and the second write finds the first.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::outbound::delivery::Delivery;
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::event_type::EventType;
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::{EventId, TenantId};
+use crate::domain::shared::time::timestamp;
+use crate::error::Error;
+use crate::store::{Created, Store, keys};
+
+/// A delivery failed for the last time. About deliveries of operational events nothing is raised, else one
+/// broken subscriber to them would raise events for ever.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn exhausted(store: &Store, row: &Delivery, subscription: &Subscription) -> Result<(), Error> {
+    let is_operational = row.event.parse::<EventType>().is_ok_and(EventType::is_operational);
+    let Some(last) = row.log.last().filter(|_| !is_operational) else { return Ok(()) };
+    let data = json!({
+        "delivery": {
+            "id": row.id, "event": row.event, "eventId": row.event_id, "attempts": row.attempts,
+            "lastStatus": last.status_code, "error": last.error,
+        },
+        "subscription": {"id": subscription.id, "name": subscription.spec.name},
+    });
+    let cause = format!("{}#{}", row.id, row.generation);
+    let told = Told { kind: EventType::DeliveryExhausted, cause: &cause, at: last.at, data, hops: row.hops };
+    raise(store, row.tenant_id, &told).await
+}
+
+/// The service disabled a subscription.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn disabled(store: &Store, subscription: &Subscription) -> Result<(), Error> {
+    let at = subscription.updated_at;
+    let data = json!({
+        "subscription": {"id": subscription.id, "name": subscription.spec.name},
+        "reason": subscription.disabled_reason,
+        "disabledAt": timestamp(at),
+    });
+    let cause = format!("{}#{}", subscription.id, subscription.revision);
+    let told = Told { kind: EventType::SubscriptionDisabled, cause: &cause, at, data, hops: 0 };
+    raise(store, subscription.tenant_id, &told).await
+}
+
+/// What an event tells.
+struct Told<'a> {
+    kind: EventType,
+    cause: &'a str,
+    at: DateTime<Utc>,
+    data: Value,
+    /// How many hops the delivery's event had come that it is about.
+    hops: u32,
+}
+
+async fn raise(store: &Store, tenant: TenantId, told: &Told<'_>) -> Result<(), Error> {
+    let mut is_named = false;
+    for pattern in told.kind.patterns() {
+        let partition = keys::event_pattern(tenant, &pattern.to_string());
+        let found: Vec<Subscription> = store.core.all(&partition, "SUBSCRIPTION#").await?;
+        is_named |= !found.is_empty();
+    }
+    if !is_named {
+        return Ok(());
+    }
+    let hash: [u8; 32] = Sha256::digest(format!("{} {}", told.kind.name(), told.cause)).into();
+    let id = EventId::mint(told.at, hash.first_chunk().copied().unwrap_or_default());
+    store.note_event_day(tenant, told.at.date_naive()).await?;
+    let event = Event::new(id, tenant, told.kind, told.at, &told.data).after(told.hops);
+    let _: Created<Event> = store.core.create(&keys::event(tenant, id), &event).await?;
+    Ok(())
+}

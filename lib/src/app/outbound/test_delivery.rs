@@ -1,0 +1,60 @@
+//! Tries a subscription out: one attempt at once, with an event type's example.
+//!
+//! Safe to run twice: it is another test. It counts for nothing but the log.
+
+use chrono::{DateTime, Utc};
+
+use super::attempt::{AttemptOutcome, AttemptSender, AttemptSpec};
+use super::delivery_store::DeliveryStore;
+use crate::domain::outbound::delivery::{Delivery, DeliveryId, Status};
+use crate::domain::outbound::event::Event;
+use crate::domain::outbound::event_type::EventType;
+use crate::domain::outbound::outcome::Verdict;
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::EventId;
+use crate::error::Error;
+use crate::random;
+use crate::store::Store;
+
+/// How long a test takes at most, in milliseconds: callers wait for it, and the HTTP API for 30 s.
+const MAX_MS: u64 = 20_000;
+
+/// What a test came to.
+pub struct Tried {
+    /// The delivery in the log.
+    pub delivery_id: DeliveryId,
+    /// The attempt.
+    pub made: AttemptOutcome,
+}
+
+/// Sends a type's example to a subscription, and logs it.
+///
+/// # Errors
+/// Only our own; what the receiver does is in the attempt.
+pub async fn try_out(
+    store: &Store,
+    sender: &AttemptSender,
+    subscription: &Subscription,
+    event_type: EventType,
+    now: DateTime<Utc>,
+) -> Result<Tried, Error> {
+    let id = EventId::mint(now, random::bytes());
+    let delivery_id = DeliveryId::derive(id, subscription.id, subscription.handle);
+    let event = Event::new(id, subscription.tenant_id, event_type, now, &event_type.example());
+    let sending = AttemptSpec {
+        id: delivery_id,
+        event: event_type,
+        data: &event.data,
+        hops: event.hops,
+        number: 1,
+        generation: 0,
+    };
+    let made = sender.send(subscription, &sending, now, MAX_MS).await?;
+    let mut row = Delivery::new(delivery_id, &event, subscription, now);
+    row.event_id = None;
+    row.record(made.attempt.clone());
+    let status = if made.verdict == Verdict::Delivered { Status::Delivered } else { Status::Failed };
+    row.end(status, None, now);
+    DeliveryStore::new(store).save(&row).await?;
+    Ok(Tried { delivery_id, made })
+}

@@ -1,0 +1,220 @@
+//! Makes, changes, deletes and looks up components and their triggers.
+//!
+//! Safe to run twice: ids are the caller's, and every write names the revision it replaces. A component is
+//! written once in its tenant's list and once under each repository, always in one transaction.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::inbound::component_match::lookup_names;
+use crate::domain::inbound::normalised::NormalisedEvent;
+use crate::domain::releases::component::{self, Component};
+use crate::domain::releases::trigger::{self, Trigger};
+use crate::domain::releases::version::TagState;
+use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
+use crate::domain::shared::merge_patch::Change;
+use crate::error::{Error, Kind};
+use crate::store::{Commit, Store, keys, table};
+
+/// Changes components.
+#[derive(Clone)]
+pub struct Components {
+    store: Store,
+}
+
+impl Components {
+    /// The components in these tables.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Makes a component.
+    ///
+    /// # Errors
+    /// Every mistake of the request at once.
+    pub async fn create(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+        body: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<Component, Error> {
+        let made = Component::new(ComponentId::from(id), tenant, component::parse(body)?, now)?;
+        let core = &self.store.core;
+        let mut transaction = self.store.transaction();
+        transaction.create(core, &keys::component(tenant, made.id), &made)?;
+        for path in paths(&made.index_names()) {
+            transaction.create(core, &keys::repository_component(tenant, path, made.id), &made)?;
+        }
+        match transaction.commit().await? {
+            Commit::Done => Ok(made),
+            Commit::Refused(_) => self.find(tenant, made.id).await,
+        }
+    }
+
+    /// The tenant's component of that id.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn find(&self, tenant: TenantId, id: ComponentId) -> Result<Component, Error> {
+        self.store.core.get(&keys::component(tenant, id)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The components that an event is about: one query, for the name without its host.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn of(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Vec<Component>, Error> {
+        let names = lookup_names(event);
+        let rows = paths(&names).into_iter().map(|path| async move {
+            let partition = keys::repository(tenant, path);
+            self.store.core.all::<Component>(&partition, "COMPONENT#").await
+        });
+        let mut found: Vec<Component> = Vec::new();
+        for component in try_join_all(rows).await?.into_iter().flatten() {
+            let is_meant = !component.index_names().is_disjoint(&names);
+            if is_meant && !found.iter().any(|known| known.id == component.id) {
+                found.push(component);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The tags of some versions with their histories, by their places.
+    ///
+    /// # Errors
+    /// Unavailable when DynamoDB is.
+    pub async fn tags(
+        &self,
+        component: &Component,
+        versions: &[TagState],
+    ) -> Result<HashMap<String, TagState>, Error> {
+        let moved = versions.iter().filter(|version| version.retags > 0);
+        let wanted: Vec<_> =
+            moved.map(|version| keys::tag(component.tenant_id, component.id, &version.place())).collect();
+        let mut tags = HashMap::new();
+        for item in self.store.core.get_many(&wanted).await? {
+            let tag: TagState = table::read(item)?;
+            tags.insert(tag.place(), tag);
+        }
+        Ok(tags)
+    }
+
+    /// Changes a component.
+    ///
+    /// # Errors
+    /// Every mistake at once; conflict when somebody else changed it meanwhile.
+    pub async fn change(
+        &self,
+        tenant: TenantId,
+        id: ComponentId,
+        change: &Change,
+        now: DateTime<Utc>,
+    ) -> Result<Component, Error> {
+        let before = self.find(tenant, id).await?;
+        let after = before.changed(component::parse(&change.over(before.spec_json()))?, now)?;
+        self.replace(&before, after).await
+    }
+
+    /// Deletes a component with its triggers. Its versions and releases stay, and are listed no more.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn delete(&self, tenant: TenantId, id: ComponentId) -> Result<(), Error> {
+        let before = self.find(tenant, id).await?;
+        let core = &self.store.core;
+        let mut transaction = self.store.transaction();
+        transaction.delete(core, &keys::component(tenant, id))?;
+        for path in paths(&before.index_names()) {
+            transaction.delete(core, &keys::repository_component(tenant, path, id))?;
+        }
+        match transaction.commit().await? {
+            Commit::Done => Ok(()),
+            Commit::Refused(_) => Err(Error::fault("an unconditional delete was refused")),
+        }
+    }
+
+    /// Adds a trigger to a component.
+    ///
+    /// # Errors
+    /// Every mistake at once; not found; conflict when there are as many as there may be.
+    pub async fn add_trigger(
+        &self,
+        tenant: TenantId,
+        component: ComponentId,
+        id: Uuid,
+        body: &Value,
+        now: DateTime<Utc>,
+    ) -> Result<Trigger, Error> {
+        let before = self.find(tenant, component).await?;
+        let (id, spec) = (TriggerId::from(id), trigger::parse(body)?);
+        let after = before.with_trigger(id, spec, now)?;
+        if after.revision == before.revision {
+            return before.trigger(id).cloned();
+        }
+        self.replace(&before, after).await?.trigger(id).cloned()
+    }
+
+    /// Changes a trigger.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub async fn change_trigger(
+        &self,
+        tenant: TenantId,
+        (component, id): (ComponentId, TriggerId),
+        change: &Change,
+        now: DateTime<Utc>,
+    ) -> Result<Trigger, Error> {
+        let before = self.find(tenant, component).await?;
+        let wanted = change.over(before.trigger(id)?.spec_json());
+        let after = before.with_trigger_changed(id, trigger::parse(&wanted)?, now)?;
+        self.replace(&before, after).await?.trigger(id).cloned()
+    }
+
+    /// Removes a trigger.
+    ///
+    /// # Errors
+    /// Not found; conflict when somebody else changed the component meanwhile.
+    pub async fn remove_trigger(
+        &self,
+        tenant: TenantId,
+        (component, id): (ComponentId, TriggerId),
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let before = self.find(tenant, component).await?;
+        let after = before.without_trigger(id, now)?;
+        self.replace(&before, after).await.map(|_| ())
+    }
+
+    async fn replace(&self, before: &Component, after: Component) -> Result<Component, Error> {
+        let (core, tenant, id) = (&self.store.core, after.tenant_id, after.id);
+        let (old, new) = (before.index_names(), after.index_names());
+        let (old, new) = (paths(&old), paths(&new));
+        let mut transaction = self.store.transaction();
+        transaction.replace(core, &keys::component(tenant, id), &after, before.revision)?;
+        for path in old.difference(&new) {
+            transaction.delete(core, &keys::repository_component(tenant, path, id))?;
+        }
+        for path in new {
+            transaction.overwrite(core, &keys::repository_component(tenant, path, id), &after)?;
+        }
+        match transaction.commit().await? {
+            Commit::Done => Ok(after),
+            Commit::Refused(_) => {
+                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The component was changed meanwhile"))
+            }
+        }
+    }
+}
+
+/// The names without space and host, under which copies of a component are kept, so that one query finds
+/// both a component that names a registry and one that does not.
+fn paths(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    names.iter().map(|name| name.split_once('/').map_or(name.as_str(), |(_, path)| path)).collect()
+}

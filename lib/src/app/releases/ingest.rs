@@ -1,0 +1,387 @@
+//! Takes in what a sender posts: authenticate, read, decide, write, answer.
+//!
+//! Safe to run twice: whatever an event decides at a component is written in one transaction together with
+//! the record by which a repetition is known, and every write in it is conditional.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use tokio::sync::Mutex;
+
+use super::process::Processor;
+use super::push::{Halt, Push};
+use crate::app::inbound::config_cache::ConfigCache;
+use crate::app::inbound::receipts;
+use crate::app::inbound::rejected_requests;
+use crate::app::shared::filter_failures::FilterFailures;
+use crate::app::shared::hourly_counts::HourlyCounters;
+use crate::domain::inbound::auth::oidc::Token;
+use crate::domain::inbound::auth::verify::{Live, Request, Unverified, Verified, bearer, verify};
+use crate::domain::inbound::config::{Config, WebhookType};
+use crate::domain::inbound::integration::IntegrationId;
+use crate::domain::inbound::queued_request::QueuedRequest;
+use crate::domain::inbound::receipt::Answer;
+use crate::domain::inbound::scheme::Scheme;
+use crate::domain::inbound::{redact, senders};
+use crate::domain::outbound::overview;
+use crate::domain::shared::ids::{ConfigId, ReceiptId};
+use crate::domain::shared::rate::Buckets;
+use crate::egress::issuers::Issuers;
+use crate::error::{Error, Kind};
+use crate::log_error;
+use crate::metrics::Metrics;
+use crate::queue::{Outgoing, Queue, delay_until};
+use crate::random;
+use crate::store::{Store, keys};
+
+/// The largest body that is taken, in bytes.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// What a request that is queued may weigh: SQS takes 1 MiB.
+const MAX_QUEUED: usize = 1000 * 1024;
+
+/// A request as it came in.
+pub struct Incoming {
+    /// What its address says that it is about.
+    pub webhook_type: WebhookType,
+    /// Whose address it is.
+    pub integration: IntegrationId,
+    /// The token in its address.
+    pub url_token: Option<String>,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Who called.
+    pub ip: Option<String>,
+}
+
+/// What the sender gets.
+pub struct Received {
+    /// The answer.
+    pub answer: Answer,
+    /// The receipt's id.
+    pub receipt: ReceiptId,
+}
+
+/// Takes requests in.
+pub struct Ingest {
+    store: Store,
+    configs: ConfigCache,
+    issuers: Issuers,
+    intake: Processor,
+    later: Queue,
+    tally: HourlyCounters,
+    failures: FilterFailures,
+    metrics: Metrics,
+    buckets: Mutex<Buckets<ConfigId>>,
+}
+
+impl Ingest {
+    /// Puts what cannot be processed at once on the queue `later`, and takes of each config at most so
+    /// many requests a second, in this environment.
+    #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a request passes through, each another kind of thing"
+    )]
+    pub fn new(
+        intake: Processor,
+        configs: ConfigCache,
+        issuers: Issuers,
+        later: Queue,
+        per_second: u32,
+        metrics: Metrics,
+        tally: HourlyCounters,
+        failures: FilterFailures,
+    ) -> Self {
+        Self {
+            metrics,
+            store: intake.store().clone(),
+            intake: intake.counting(failures.clone()),
+            failures,
+            tally,
+            configs,
+            issuers,
+            later,
+            buckets: Mutex::new(Buckets::new(per_second)),
+        }
+    }
+
+    /// Takes one request in.
+    ///
+    /// # Errors
+    /// Not found, too large, unauthenticated, invalid; unavailable when the config cannot be read, or when
+    /// neither processing nor queueing is possible.
+    pub async fn receive(&self, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
+        let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
+        let (provider, tenant) = (config.spec.provider.name(), config.tenant_id);
+        let received = self.take(config, incoming, now).await;
+        let action = received.as_ref().map_or_else(|error| error.code, |received| received.answer.name());
+        self.metrics.count("Inbound", 1);
+        self.metrics.tell(&[("Action", action), ("Provider", provider)], now);
+        self.tally.add(keys::tally(tenant), overview::of_push(action)).await;
+        received
+    }
+
+    /// Writes what is due of what was counted; called as an event ends.
+    pub async fn flush_due(&self) {
+        tokio::join!(self.tally.write_due(), self.failures.write_due());
+    }
+
+    /// Writes all that was counted; called before the process ends.
+    pub async fn finish(&self) {
+        tokio::join!(self.tally.write_all(), self.failures.write_all());
+    }
+
+    async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
+        if incoming.body.len() > MAX_BODY {
+            return Err(Error::new(Kind::TooLarge, "body_too_large", "A body has at most 1 MiB"));
+        }
+        let (config, verified) = self.verify(config, &incoming, now).await?;
+        self.limit(config.id, now).await?;
+        let receipt = ReceiptId::mint(now, random::bytes());
+        let parsed = senders::read(&config, &verified, now)?;
+        let hash = verified.body_hash();
+        let push = Push {
+            config: &config,
+            parsed: &parsed,
+            headers: &incoming.headers,
+            body_hash: &hash,
+            receipt,
+            turn: None,
+            now,
+        };
+        let answer = match self.intake.take(&push).await {
+            Ok(answer) => answer,
+            Err(halt) => {
+                let request = QueuedRequest {
+                    tenant_id: config.tenant_id,
+                    config_id: config.id,
+                    receipt_id: receipt,
+                    received_at: now,
+                    headers: queued_headers(&incoming.headers, &config),
+                    body: STANDARD.encode(receipts::pack(&incoming.body)?),
+                    ip: incoming.ip.clone(),
+                    tries: 0,
+                    due: None,
+                    turn: None,
+                };
+                self.put_off(request, &config, halt, now).await?;
+                Answer::Queued
+            }
+        };
+        let logged = receipts::Logged {
+            id: receipt,
+            config: &config,
+            headers: redact::headers(&incoming.headers, &config.spec.scheme(), incoming.url_token.as_deref()),
+            body: &incoming.body,
+            ip: incoming.ip,
+            received_at: now,
+            replay_of: None,
+        };
+        receipts::write(&self.store, logged, &answer).await;
+        Ok(Received { answer, receipt })
+    }
+
+    /// Processes a request that was queued, or queues it again: nothing but success ends it, or that its
+    /// config is deleted.
+    ///
+    /// # Errors
+    /// Unavailable when it can neither be processed nor queued again; the message comes again.
+    pub async fn retry(&self, queued: QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
+        let Some(config) = self.configs.by_id(queued.tenant_id, queued.config_id).await? else {
+            tracing::warn!(config.id = %queued.config_id, "a queued request's config is deleted");
+            return Ok(());
+        };
+        if queued.due.is_some_and(|due| due > now) {
+            return self.send(&queued, now).await;
+        }
+        let body = receipts::unpack(&queued.packed_body()?)?;
+        let headers = receipts::header_map(&queued.headers);
+        let verified = Verified::was_verified_before(&headers, &body);
+        let outcome = match senders::read(&config, &verified, queued.received_at) {
+            Ok(parsed) => {
+                let push = Push {
+                    config: &config,
+                    parsed: &parsed,
+                    headers: &headers,
+                    body_hash: &verified.body_hash(),
+                    receipt: queued.receipt_id,
+                    turn: queued.turn,
+                    now,
+                };
+                self.intake.take(&push).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok(answer) => receipts::settle(&self.store, &queued, &answer).await,
+            // It is what it was: no later try reads it otherwise, or has it written. The receipt says so, and what
+            // cannot be written is a dead letter.
+            Err(Halt::Failed(error)) if is_final(error.kind) => {
+                log_error!(
+                    ERROR, error, "a queued request is set aside",
+                    tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id
+                );
+                let reason = format!("It was set aside: {}", error.detail);
+                receipts::settle(&self.store, &queued, &Answer::Ignored(reason)).await?;
+                if error.kind == Kind::Refused { Err(error) } else { Ok(()) }
+            }
+            Err(halt) => self.put_off(queued, &config, halt, now).await,
+        }
+    }
+
+    /// The config of an address. One that is unknown, disabled or of another type is none.
+    async fn config(
+        &self,
+        id: IntegrationId,
+        webhook_type: WebhookType,
+        now: DateTime<Utc>,
+    ) -> Result<Config, Error> {
+        let config = self.configs.find(id, now).await?;
+        config.filter(|config| config.serves(webhook_type)).ok_or_else(Error::not_found)
+    }
+
+    /// Whether somebody may ask whether this address takes CloudEvents from an origin: whoever knows it,
+    /// with its token where it has one.
+    ///
+    /// # Errors
+    /// Not found; unauthenticated.
+    pub async fn handshake(
+        &self,
+        id: IntegrationId,
+        webhook_type: WebhookType,
+        url_token: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let config = self.config(id, webhook_type, now).await?;
+        if config.spec.scheme().needs_url_token() {
+            let request = Request { headers: &HeaderMap::new(), body: &[], url_token };
+            let live = Live {
+                secrets: &[],
+                url_token_hashes: &config.live_url_token_hashes(now),
+                issuers_keys: None,
+            };
+            verify(&config.spec.scheme(), request, live, now)?;
+        }
+        Ok(())
+    }
+
+    /// Limits a config's requests, those alone that proved themselves: nobody else can use its share up.
+    async fn limit(&self, config: ConfigId, now: DateTime<Utc>) -> Result<(), Error> {
+        self.buckets.lock().await.take(config, "Too many requests for this webhook config", now)
+    }
+
+    /// Checks a request's proof; where that fails, once more against the config as it is now, because what
+    /// is remembered may be older than a rotation.
+    async fn verify<'a>(
+        &self,
+        config: Config,
+        incoming: &'a Incoming,
+        now: DateTime<Utc>,
+    ) -> Result<(Config, Verified<'a>), Error> {
+        if let Ok(verified) = self.verify_with(&config, incoming, now).await? {
+            return Ok((config, verified));
+        }
+        if self.configs.forget(&config, now).await {
+            let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
+            if let Ok(verified) = self.verify_with(&config, incoming, now).await? {
+                return Ok((config, verified));
+            }
+        }
+        rejected_requests::count(&self.tally, &config).await;
+        Err(Unverified.into())
+    }
+
+    async fn verify_with<'a>(
+        &self,
+        config: &Config,
+        incoming: &'a Incoming,
+        now: DateTime<Utc>,
+    ) -> Result<Result<Verified<'a>, Unverified>, Error> {
+        let secrets = self.configs.secrets(config, now).await?;
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        let request = Request {
+            headers: &incoming.headers,
+            body: &incoming.body,
+            url_token: incoming.url_token.as_deref(),
+        };
+        let scheme = config.spec.scheme();
+        let keys = match &scheme {
+            Scheme::Oidc { issuer, .. } => {
+                let Some(token) = bearer(&incoming.headers).and_then(Token::read) else {
+                    return Ok(Err(Unverified));
+                };
+                Some(self.issuers.keys(issuer, token.kid(), now).await?)
+            }
+            _ => None,
+        };
+        let url_token_hashes = &config.live_url_token_hashes(now);
+        let live = Live { secrets: &secrets, url_token_hashes, issuers_keys: keys.as_ref() };
+        Ok(verify(&scheme, request, live, now))
+    }
+
+    /// Puts a request on the queue: until its turn, or, where something failed, at the pace of the config's policy.
+    async fn put_off(
+        &self,
+        request: QueuedRequest,
+        config: &Config,
+        halt: Halt,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let put_off = match halt {
+            Halt::Wait(turn) => {
+                tracing::warn!(config.id = %config.id, component.id = %turn.component_id,
+                    "a component makes too many releases, and a request waits for its turn");
+                self.metrics.count("ReleasesDelayed", 1);
+                self.metrics.tell(&[], now);
+                QueuedRequest { due: Some(turn.at), turn: Some(turn), ..request }
+            }
+            Halt::Failed(error) => {
+                log_error!(
+                    WARN, error, "a request failed, and is tried again later",
+                    config.id = %config.id, attempt.number = request.tries
+                );
+                let tries = request.tries.saturating_add(1);
+                let chance = u64::from_be_bytes(random::bytes());
+                let delay = config.spec.retry_policy.delay_before(tries.saturating_add(1), chance, None);
+                QueuedRequest { tries, due: now.checked_add_signed(delay), turn: None, ..request }
+            }
+        };
+        self.send(&put_off, now).await
+    }
+
+    async fn send(&self, request: &QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
+        if request.body.len() > MAX_QUEUED {
+            return Err(Error::unavailable("A request is too large for the queue"));
+        }
+        let delay_seconds = delay_until(request.due, now);
+        let group = request.config_id.to_string();
+        self.later.send(Outgoing { body: request, group, delay_seconds }).await
+    }
+}
+
+/// Whether trying again comes to the same.
+fn is_final(kind: Kind) -> bool {
+    match kind {
+        Kind::Invalid | Kind::UnsupportedMediaType | Kind::Unprocessable | Kind::TooLarge | Kind::Refused => {
+            true
+        }
+        Kind::Unauthenticated
+        | Kind::Forbidden
+        | Kind::NotFound
+        | Kind::MethodNotAllowed
+        | Kind::Conflict
+        | Kind::Limited
+        | Kind::Unavailable
+        | Kind::Fault => false,
+    }
+}
+
+/// The headers by which a queued request is read later. Its proof is not among them.
+fn queued_headers(headers: &HeaderMap, config: &Config) -> std::collections::BTreeMap<String, String> {
+    redact::headers(headers, &config.spec.scheme(), None)
+}

@@ -1,0 +1,114 @@
+//! How a tenant's webhooks have been doing, and what of it somebody should look at.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use crate::app::inbound::rejected_requests;
+use crate::domain::inbound::config::Config;
+use crate::domain::outbound::health::State;
+use crate::domain::outbound::overview;
+use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::ids::TenantId;
+use crate::domain::shared::time::timestamp;
+use crate::error::Error;
+use crate::store::counts::read_hour;
+use crate::store::{Key, Store, keys, table};
+
+/// From how many rejected requests a day on a config deserves a look.
+const MANY_REJECTED: u64 = 10;
+
+/// How many are looked at together: as many as one read of DynamoDB gives.
+const MAX_AT_ONCE: usize = 100;
+
+/// The last 24 hours, and what needs attention now.
+///
+/// # Errors
+/// Unavailable when DynamoDB is.
+pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Value, Error> {
+    let items = store.deliveries.last_day(&keys::tally(tenant), now).await?;
+    let hours: Vec<_> = items.iter().filter_map(read_hour).collect();
+    let rejects = hours.iter().any(|(_, counts)| overview::pushes_of(counts, "unauthenticated") > 0);
+    let mut attention = subscriptions(store, tenant, now).await?;
+    if rejects {
+        attention.extend(configs(store, tenant, now).await?);
+    }
+    let mut view = overview::view(&hours, now);
+    if let Some(members) = view.as_object_mut() {
+        members.insert("attention".to_owned(), json!(attention));
+    }
+    Ok(view)
+}
+
+/// Subscriptions that we disabled, and those whose receivers do badly.
+async fn subscriptions(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
+    let all: Vec<Subscription> = store.core.all(&keys::tenant(tenant), "SUBSCRIPTION#").await?;
+    let mut found = Vec::new();
+    for some in all.chunks(MAX_AT_ONCE) {
+        let states = states(store, some).await?;
+        for subscription in some {
+            let state = states.get(&keys::pulse(tenant, subscription.id));
+            if let Some((kind, since)) = trouble(subscription, state, now) {
+                found.push(json!({
+                    "kind": kind,
+                    "id": subscription.id,
+                    "name": subscription.spec.name,
+                    "since": since.map(timestamp),
+                    "detail": subscription.disabled_reason,
+                }));
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn states(store: &Store, subscriptions: &[Subscription]) -> Result<HashMap<String, State>, Error> {
+    let wanted: Vec<Key> = subscriptions.iter().map(|one| keys::state(one.tenant_id, one.id)).collect();
+    let mut states = HashMap::new();
+    for item in store.deliveries.get_many(&wanted).await? {
+        if let Some(partition) = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned() {
+            states.insert(partition, table::read(item)?);
+        }
+    }
+    Ok(states)
+}
+
+/// What is wrong with a subscription, and since when; the worst of it.
+fn trouble(
+    subscription: &Subscription,
+    state: Option<&State>,
+    now: DateTime<Utc>,
+) -> Option<(&'static str, Option<DateTime<Utc>>)> {
+    if !subscription.spec.enabled {
+        let by_us = subscription.disabled_reason.is_some();
+        return by_us.then_some(("subscription_disabled", Some(subscription.updated_at)));
+    }
+    let state = state?;
+    if state.breaker.name(now) != "closed" {
+        return Some(("breaker_open", state.failing_since));
+    }
+    state.failing_since.map(|since| ("subscription_failing", Some(since)))
+}
+
+/// Configs whose address many knock at in vain.
+async fn configs(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
+    let all: Vec<Config> = store.core.all(&keys::tenant(tenant), "CONFIG#").await?;
+    let mut found = Vec::new();
+    for some in all.chunks(MAX_AT_ONCE) {
+        let counts = some.iter().map(|config| rejected_requests::last_day(store, tenant, config.id, now));
+        for (config, rejected) in some.iter().zip(try_join_all(counts).await?) {
+            if rejected >= MANY_REJECTED {
+                found.push(json!({
+                    "kind": "requests_rejected",
+                    "id": config.id,
+                    "name": config.spec.name,
+                    "since": null,
+                    "detail": format!("{rejected} requests did not prove themselves within 24 hours"),
+                }));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,72 @@
+//! Runs a logged request again.
+//!
+//! Safe to run twice: what it did before is a duplicate.
+
+use chrono::{DateTime, Utc};
+
+use super::process::Processor;
+use super::push::{Halt, Push};
+use crate::app::inbound::receipts::{Kept, Logged, header_map, write};
+use crate::domain::inbound::auth::verify::Verified;
+use crate::domain::inbound::config::Config;
+use crate::domain::inbound::receipt::{Answer, Receipt};
+use crate::domain::inbound::senders;
+use crate::domain::shared::ids::ReceiptId;
+use crate::error::{Error, Kind};
+use crate::random;
+use crate::store::Store;
+
+/// Runs a logged request again, with a receipt of its own. What it did before is a duplicate now.
+///
+/// # Errors
+/// Conflict when its body was not kept whole; those of reading and of taking it in.
+pub async fn replay(
+    store: &Store,
+    intake: &Processor,
+    config: &Config,
+    receipt: Receipt,
+    now: DateTime<Utc>,
+) -> Result<(ReceiptId, Answer), Error> {
+    if !receipt.replayable {
+        let text = "The body was too long to be kept whole";
+        return Err(Error::new(Kind::Conflict, "not_replayable", text));
+    }
+    let kept = Kept::unpack(&receipt.request)?;
+    let headers = header_map(&kept.headers);
+    let verified = Verified::was_verified_before(&headers, &kept.body);
+    let parsed = senders::read(config, &verified, receipt.received_at)?;
+    let id = ReceiptId::mint(now, random::bytes());
+    let push = Push {
+        config,
+        parsed: &parsed,
+        headers: &headers,
+        body_hash: &verified.body_hash(),
+        receipt: id,
+        turn: None,
+        now,
+    };
+    let answer = intake.take(&push).await.map_err(|halt| not_now(halt, now))?;
+    let logged = Logged {
+        id,
+        config,
+        headers: kept.headers,
+        body: &kept.body,
+        ip: receipt.ip,
+        received_at: now,
+        replay_of: Some(receipt.id),
+    };
+    write(store, logged, &answer).await;
+    Ok((id, answer))
+}
+
+/// A replay waits for a turn of its own.
+fn not_now(halt: Halt, now: DateTime<Utc>) -> Error {
+    match halt {
+        Halt::Failed(error) => error,
+        Halt::Wait(turn) => {
+            let seconds = turn.at.signed_duration_since(now).num_seconds().max(1);
+            let text = "The component makes as many releases as it may in a minute";
+            Error::limited(text, u32::try_from(seconds).unwrap_or(u32::MAX))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Counts by the hour, noted in memory and written at most every ten seconds. They are approximate: what a process
+//! that is killed had not written is lost.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::write_behind::{Merge, Sink, WriteBehind};
+use crate::clock::Clock;
+use crate::domain::shared::counts::Counts;
+use crate::domain::shared::time::hour;
+use crate::error::Error;
+use crate::store::{Store, Table};
+
+/// How often an hour's counts are written, in seconds.
+const WRITTEN_SECONDS: i64 = 10;
+
+/// A partition, and one of its hours.
+type Hour = (String, DateTime<Utc>);
+
+impl Merge for Counts {
+    fn merge(&mut self, later: Self) {
+        self.add_all(&later);
+    }
+}
+
+impl Sink<Hour, Counts> for Table {
+    async fn write(&self, (partition, hour): &Hour, counts: &Counts) -> Result<(), Error> {
+        self.count(partition, *hour, counts).await
+    }
+}
+
+/// Counts. Clones share them.
+#[derive(Clone)]
+pub struct HourlyCounters {
+    notes: WriteBehind<Hour, Counts, Table>,
+    clock: Arc<dyn Clock>,
+}
+
+impl HourlyCounters {
+    /// Writes counts into these tables.
+    #[must_use]
+    pub fn new(store: &Store, clock: Arc<dyn Clock>) -> Self {
+        let every = Duration::seconds(WRITTEN_SECONDS);
+        Self { notes: WriteBehind::new(store.deliveries.clone(), Arc::clone(&clock), every), clock }
+    }
+
+    /// Adds to what this hour counted in a partition.
+    pub async fn add(&self, partition: String, counts: Counts) {
+        self.notes.add((partition, hour(self.clock.now())), counts).await;
+    }
+
+    /// Writes the counts that are due.
+    pub async fn write_due(&self) {
+        self.notes.write_due().await;
+    }
+
+    /// Writes all counts.
+    pub async fn write_all(&self) {
+        self.notes.write_all().await;
+    }
+}

@@ -1,0 +1,7 @@
+//! What the use cases share: a TTL cache, a write-behind buffer, counts by the hour.
+
+pub mod filter_failures;
+pub mod hourly_counts;
+pub mod recent_keys;
+pub mod ttl_cache;
+pub mod write_behind;

@@ -1,0 +1,98 @@
+//! What was read lately, kept for a while: of many who want the same at once, one reads it.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::error::Error;
+
+/// How many values are kept.
+const MOST: usize = 10_000;
+
+type Cell<V> = Arc<tokio::sync::Mutex<Option<(DateTime<Utc>, V)>>>;
+
+/// Values, each with when it was read.
+pub struct TtlCache<K, V>(Mutex<HashMap<K, Cell<V>>>);
+
+impl<K, V> Default for TtlCache<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
+    /// The value that is kept, where it may be kept for longer than it has been; else as `read` finds it.
+    ///
+    /// # Errors
+    /// Those of `read`; nothing is kept then.
+    pub async fn get(
+        &self,
+        key: K,
+        now: DateTime<Utc>,
+        kept_for: impl FnOnce(&V) -> Duration,
+        read: impl AsyncFnOnce() -> Result<V, Error>,
+    ) -> Result<V, Error> {
+        let cell = self.cell(key);
+        let mut kept = cell.lock().await;
+        if let Some((read_at, value)) = kept.as_ref()
+            && now.signed_duration_since(*read_at) < kept_for(value)
+        {
+            return Ok(value.clone());
+        }
+        *kept = None;
+        let value = read().await?;
+        *kept = Some((now, value.clone()));
+        Ok(value)
+    }
+
+    /// Forgets a value, so that it is read again.
+    pub fn forget(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    fn cell(&self, key: K) -> Cell<V> {
+        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() >= MOST {
+            cells.clear();
+        }
+        Arc::clone(cells.entry(key).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_many_one_reads_and_it_is_read_again_when_it_is_old_or_forgotten() {
+        let (fresh, reads) = (TtlCache::<u8, u32>::default(), Cell::new(0_u32));
+        let get = async |seconds| {
+            let now = DateTime::from_timestamp(seconds, 0).unwrap();
+            let read = async || {
+                tokio::task::yield_now().await;
+                reads.set(reads.get().saturating_add(1));
+                Ok(reads.get())
+            };
+            fresh.get(1, now, |_| Duration::seconds(10), read).await.unwrap()
+        };
+        assert_eq!(join_all((0..9).map(get)).await, [1; 9]);
+        assert_eq!((get(9).await, get(18).await, get(19).await), (1, 2, 2));
+        fresh.forget(&1);
+        assert_eq!(get(19).await, 3);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_read_is_not_kept() {
+        let fresh = TtlCache::<u8, u8>::default();
+        let now = DateTime::default();
+        let fails = async || Err(Error::unavailable("as asked"));
+        assert!(fresh.get(1, now, |_| Duration::seconds(10), fails).await.is_err());
+        assert_eq!(fresh.get(1, now, |_| Duration::seconds(10), async || Ok(7)).await.ok(), Some(7));
+    }
+}

@@ -1,0 +1,4 @@
+//! Who may call: tenants, API keys and sessions.
+
+pub mod session;
+pub mod tenant;

@@ -1,0 +1,86 @@
+//! Tenants, their API keys, and what each role may do.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::shared::ids::{ApiKeyId, TenantId};
+
+/// What a key may do. Each role may do what the ones before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Read, redacted.
+    Viewer,
+    /// And publish events.
+    Publisher,
+    /// Everything in its tenant.
+    Admin,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// For people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// An API key as stored: never its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKey {
+    /// Its public half.
+    pub id: ApiKeyId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// For people.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// SHA-256 of its text, in hex.
+    pub hash: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The text of a new key: `stk_<id>_<secret>`.
+#[must_use]
+pub fn key_text(id: ApiKeyId, secret: [u8; 32]) -> String {
+    format!("stk_{}_{}", id.uuid().simple(), hex::encode(secret))
+}
+
+/// Whether a text has the form of a key, so that junk costs no read.
+#[must_use]
+pub fn is_key_text(text: &str) -> bool {
+    let mut parts = text.split('_');
+    let is_hex = |part: Option<&str>, length: usize| {
+        part.is_some_and(|part| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    parts.next() == Some("stk")
+        && is_hex(parts.next(), 32)
+        && is_hex(parts.next(), 64)
+        && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minted_key_has_the_form_of_a_key_and_junk_has_not() {
+        let id = ApiKeyId::mint(DateTime::default(), [7; 10]);
+        assert!(is_key_text(&key_text(id, [9; 32])));
+        for junk in ["", "stk_", "stk_operator_x", "sk_1_2", "stk_zz_yy"] {
+            assert!(!is_key_text(junk), "{junk}");
+        }
+    }
+
+    #[test]
+    fn roles_are_ordered_by_what_they_may_do() {
+        assert!(Role::Viewer < Role::Publisher && Role::Publisher < Role::Admin);
+    }
+}

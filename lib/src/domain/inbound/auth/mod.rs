@@ -1,0 +1,6 @@
+//! How a request proves that it comes from its sender.
+
+pub mod http_signature;
+pub mod oidc;
+pub mod signature_header;
+pub mod verify;

@@ -1,0 +1,254 @@
+//! Whether a request proves what its config wants; only what did can be read.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+
+use super::http_signature;
+use super::oidc::{Keys, Token, Wanted};
+use super::signature_header::Written;
+use crate::domain::inbound::authentication::{Algorithm, TOLERANCE_SECONDS};
+use crate::domain::inbound::json;
+use crate::domain::inbound::scheme::{Covers, Scheme};
+use crate::domain::shared::secret::secret_hash;
+use crate::domain::shared::signature::SigningSecret;
+use crate::error::{Error, Kind};
+
+/// How many signatures one header may offer.
+pub(super) const MAX_SIGNATURES: usize = 8;
+
+/// A request as it came.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its body, byte for byte.
+    pub body: &'a [u8],
+    /// The token of its address, from the path or from `?token=`.
+    pub url_token: Option<&'a str>,
+}
+
+/// What is valid at this moment: two of each during a rotation. Blank secrets prove nothing.
+#[derive(Clone, Copy, Default)]
+pub struct Live<'a> {
+    /// What the sender signs with, or says.
+    pub secrets: &'a [&'a str],
+    /// The hashes of the URL tokens (`domain::secret_hash`).
+    pub url_token_hashes: &'a [&'a str],
+    /// The keys of the scheme's issuer, where it has one.
+    pub issuers_keys: Option<&'a Keys>,
+}
+
+impl std::fmt::Debug for Live<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Live(..)")
+    }
+}
+
+/// A request that proved where it comes from. Its headers are not what was signed; its body is.
+#[derive(Clone, Copy)]
+pub struct Verified<'a> {
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+}
+
+impl<'a> Verified<'a> {
+    /// For a request that was verified before it was put on a queue or into the log, and for a preview,
+    /// where the caller's API key stands for it. Never for what has just come in.
+    #[must_use]
+    pub fn was_verified_before(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
+        Self { headers, body }
+    }
+
+    /// The request's headers.
+    #[must_use]
+    pub fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// The request's body.
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// Lower-case hex SHA-256 of the body.
+    #[must_use]
+    pub fn body_hash(&self) -> String {
+        hex::encode(Sha256::digest(self.body))
+    }
+}
+
+impl std::fmt::Debug for Verified<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Verified(..)")
+    }
+}
+
+/// The request did not prove it. Nobody is told why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("The request could not be authenticated")]
+pub struct Unverified;
+
+impl From<Unverified> for Error {
+    fn from(unverified: Unverified) -> Self {
+        Self::new(Kind::Unauthenticated, "unauthenticated", unverified.to_string())
+    }
+}
+
+/// Checks the proof that `scheme` wants, over the raw body, in constant time.
+///
+/// # Errors
+/// When there is no proof, when there are two, and when it is wrong; not saying which.
+pub fn verify<'a>(
+    scheme: &Scheme,
+    request: Request<'a>,
+    live: Live<'_>,
+    now: DateTime<Utc>,
+) -> Result<Verified<'a>, Unverified> {
+    let headers = request.headers;
+    if let Scheme::Either(first, second) = scheme {
+        let tells = |scheme: &Scheme| scheme.headers().iter().any(|name| headers.contains_key(*name));
+        let is_told = tells(first) && first.headers() != second.headers();
+        let proven = verify(first, request, live, now);
+        return if is_told { proven } else { proven.or_else(|_| verify(second, request, live, now)) };
+    }
+    let proven = match scheme {
+        Scheme::UrlToken => request.url_token.map(|token| is_live_url_token(token, live)),
+        Scheme::Token { header, prefix } => token(headers, header, prefix.as_deref(), live),
+        Scheme::Basic => basic(headers, live),
+        Scheme::Hmac { header, algorithm, prefix, encoding, covers } => {
+            let written = Written { prefix, encoding: *encoding, covers: *covers };
+            single(headers, header).and_then(|value| signed(&written, value, *algorithm, request, live, now))
+        }
+        Scheme::HttpSignature { tolerance_seconds } => {
+            http_signature::read(headers, request.body, *tolerance_seconds, now).map(|offer| {
+                let signs =
+                    |secret: &str| Algorithm::HmacSha256.mac(secret.as_bytes(), &[offer.signed.as_bytes()]);
+                any_secret(live, |secret| signs(secret).ct_eq(&offer.signature))
+            })
+        }
+        Scheme::StandardWebhooks => standard_webhooks(request, live, now),
+        Scheme::Oidc { issuer, audience, claims } => {
+            let wanted = Wanted { issuer, audience, claims };
+            let token = bearer(headers).and_then(Token::read);
+            token
+                .zip(live.issuers_keys)
+                .map(|(token, keys)| Choice::from(u8::from(token.proves(wanted, keys, now))))
+        }
+        // Its two ways are tried above.
+        Scheme::Either(..) => None,
+    };
+    if proven.is_some_and(bool::from) {
+        Ok(Verified { headers, body: request.body })
+    } else {
+        Err(Unverified)
+    }
+}
+
+/// The token of `Authorization: Bearer`.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let token = after_prefix(single(headers, "authorization")?, "Bearer ")?;
+    std::str::from_utf8(token).ok()
+}
+
+/// The one value of a header; two could mean two things to two readers.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.as_bytes();
+    (values.next().is_none() && !value.is_empty()).then_some(value)
+}
+
+/// Whether any live secret passes; every one is tried.
+fn any_secret(live: Live<'_>, mut passes: impl FnMut(&str) -> Choice) -> Choice {
+    let usable = live.secrets.iter().filter(|secret| !secret.trim().is_empty());
+    usable.fold(Choice::from(0), |proven, secret| proven | passes(secret))
+}
+
+fn is_live_url_token(token: &str, live: Live<'_>) -> Choice {
+    let hash = secret_hash(token);
+    let same = |known: &&str| hash.as_bytes().ct_eq(known.as_bytes());
+    live.url_token_hashes.iter().fold(Choice::from(0), |proven, known| proven | same(known))
+}
+
+pub(super) fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
+    let (start, rest) = value.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
+}
+
+fn token(headers: &HeaderMap, header: &str, prefix: Option<&str>, live: Live<'_>) -> Option<Choice> {
+    let said = after_prefix(single(headers, header)?, prefix.unwrap_or_default())?;
+    Some(any_secret(live, |secret| secret.as_bytes().ct_eq(said)))
+}
+
+fn signed(
+    written: &Written<'_>,
+    value: &[u8],
+    algorithm: Algorithm,
+    request: Request<'_>,
+    live: Live<'_>,
+    now: DateTime<Utc>,
+) -> Option<Choice> {
+    let offer = written.read(value, now)?;
+    let text = match written.covers {
+        Covers::Body | Covers::TimeAndBody { .. } => Cow::Borrowed(request.body),
+        Covers::JsonText => json::text_in(request.headers, request.body)?,
+    };
+    let head = offer.time.unwrap_or_default();
+    let dot: &[u8] = if offer.time.is_some() { b"." } else { b"" };
+    Some(any_secret(live, |secret| {
+        is_among(&algorithm.mac(secret.as_bytes(), &[head, dot, &text]), &offer.signatures)
+    }))
+}
+
+/// RFC 7617: `user:password`, compared whole, so that a colon in the password is nothing special.
+fn basic(headers: &HeaderMap, live: Live<'_>) -> Option<Choice> {
+    let encoded = after_prefix(single(headers, "authorization")?, "Basic ")?;
+    let said = STANDARD.decode(encoded.trim_ascii()).ok()?;
+    Some(any_secret(live, |secret| secret.as_bytes().ct_eq(&said)))
+}
+
+fn standard_webhooks(request: Request<'_>, live: Live<'_>, now: DateTime<Utc>) -> Option<Choice> {
+    let text = |name| std::str::from_utf8(single(request.headers, name)?).ok();
+    let id = text("webhook-id")?;
+    let written = text("webhook-timestamp")?;
+    let seconds = timely(written.as_bytes(), TOLERANCE_SECONDS, now)?;
+    // A dot in the id, or a time written in another way, would let the parts of what is signed be cut
+    // at other places.
+    if id.contains('.') || seconds.to_string() != written {
+        return None;
+    }
+    let entries = text("webhook-signature")?.split(' ').filter_map(|entry| entry.strip_prefix("v1,"));
+    let offered: Vec<Vec<u8>> =
+        entries.take(MAX_SIGNATURES).filter_map(|entry| STANDARD.decode(entry).ok()).collect();
+    Some(any_secret(live, |secret| {
+        let Ok(secret) = SigningSecret::parse(secret) else { return Choice::from(0) };
+        let signed = secret.sign_standard(id, seconds, request.body);
+        let expected = signed.strip_prefix("v1,").and_then(|signed| STANDARD.decode(signed).ok());
+        is_among(&expected.unwrap_or_default(), &offered)
+    }))
+}
+
+fn is_among(expected: &[u8], offered: &[Vec<u8>]) -> Choice {
+    let usable = Choice::from(u8::from(!expected.is_empty()));
+    usable & offered.iter().fold(Choice::from(0), |found, offered| found | expected.ct_eq(offered))
+}
+
+/// The seconds since 1970 that a header says, if they are near enough to ours.
+pub(super) fn timely(written: &[u8], tolerance_seconds: u32, now: DateTime<Utc>) -> Option<i64> {
+    if written.is_empty() || !written.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let seconds: i64 = std::str::from_utf8(written).ok()?.parse().ok()?;
+    (seconds.abs_diff(now.timestamp()) <= u64::from(tolerance_seconds)).then_some(seconds)
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

@@ -1,0 +1,216 @@
+//! How an event finds its components: the names that it may mean.
+//!
+//! An event whose registry is known is matched by names with that host and by names without host; one
+//! whose registry is not known, by names without host only. Docker Hub's own bodies name no host, but
+//! nobody else sends that shape, so its events are to say `docker.io`.
+
+use std::collections::BTreeSet;
+
+use super::normalised::{EventKind, NormalisedEvent};
+use super::repository::{DOCKER_HUB, OFFICIAL, Space, canonical_host, canonical_path, docker_hub, name};
+
+/// The names by which the components of an event are looked up: each is one that a component may be
+/// indexed under. At most three for an image, of which two are usual; two for source; five for a
+/// pipeline, which may name what it built or what it ran from. None for a ping.
+#[must_use]
+pub fn lookup_names(event: &NormalisedEvent) -> BTreeSet<String> {
+    let spaces: &[Space] = match event.kind {
+        EventKind::ArtifactPushed | EventKind::ArtifactDeleted => &[Space::Image],
+        EventKind::GitPush | EventKind::GitTag | EventKind::Release | EventKind::PullRequest => {
+            &[Space::Source]
+        }
+        EventKind::CiFinished => &[Space::Image, Space::Source],
+        EventKind::Ping => &[],
+    };
+    let mut names = BTreeSet::new();
+    for space in spaces {
+        let Some(told) = EventRepository::by(event, *space) else { continue };
+        names.extend(told.host.iter().map(|host| name(*space, Some(host), &told.path)));
+        names.extend(told.hostless().map(|path| name(*space, None, path)));
+    }
+    names
+}
+
+/// What an event tells of its repository, in canonical form.
+pub(super) struct EventRepository {
+    /// The host, when it is known.
+    pub(super) host: Option<String>,
+    /// The name at that host.
+    pub(super) path: String,
+    /// Another name of the same at Docker Hub.
+    twin: Option<String>,
+}
+
+impl EventRepository {
+    /// Reads an event's repository; none when it names none. The repository is taken as a name without
+    /// host, even if it begins like one: there are groups and projects called `ghcr.io`. Only the registry
+    /// that the event itself names is taken off.
+    pub(super) fn by(event: &NormalisedEvent, space: Space) -> Option<Self> {
+        let lower = event.repository.trim().to_lowercase();
+        let said = event.registry.as_deref().and_then(|text| canonical_host(&text.to_lowercase()).ok());
+        let host = said.or_else(|| match space {
+            Space::Image => None,
+            Space::Source => host_of_page(event.url.as_deref()?, &canonical_path(None, &lower)),
+        });
+        let repeated = host.as_deref().and_then(|host| lower.strip_prefix(host)?.strip_prefix('/'));
+        let path = canonical_path(host.as_deref(), repeated.unwrap_or(&lower));
+        let host = host.map(docker_hub);
+        let may_be_docker_hub = space == Space::Image && host.as_ref().is_none_or(|host| host == DOCKER_HUB);
+        let twin = may_be_docker_hub.then(|| twin(&path)).flatten();
+        (!path.is_empty()).then_some(Self { host, path, twin })
+    }
+
+    /// The names that it has where no host is written.
+    pub(super) fn hostless(&self) -> impl Iterator<Item = &str> {
+        [Some(self.path.as_str()), self.twin.as_deref()].into_iter().flatten()
+    }
+}
+
+/// `nginx` and `library/nginx` are one at Docker Hub.
+fn twin(path: &str) -> Option<String> {
+    match path.strip_prefix(OFFICIAL) {
+        Some(short) if !short.contains('/') => Some(short.to_owned()),
+        None if !path.contains('/') => Some(format!("{OFFICIAL}{path}")),
+        Some(_) | None => None,
+    }
+}
+
+/// The host of a page that lies under the repository's own name, as in
+/// `https://github.com/myorg/myapp/releases/1`: there the repository is known to be.
+fn host_of_page(url: &str, path: &str) -> Option<String> {
+    let lower = url.to_lowercase();
+    let (host, rest) =
+        lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"))?.split_once('/')?;
+    let below = rest.strip_prefix(path)?;
+    let ends = below.is_empty() || below.starts_with(['/', '.', '?', '#']);
+    ends.then(|| canonical_host(host).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::inbound::repository::Repository;
+
+    fn event(kind: EventKind, registry: Option<&str>, repository: &str) -> NormalisedEvent {
+        let mut event = NormalisedEvent::new(kind, repository, DateTime::default());
+        event.registry = registry.map(str::to_owned);
+        event
+    }
+
+    fn is_found(entry: &str, registry: Option<&str>, repository: &str) -> bool {
+        let entry = Repository::parse(entry).unwrap().index_name(Space::Image);
+        lookup_names(&event(EventKind::ArtifactPushed, registry, repository)).contains(&entry)
+    }
+
+    #[test]
+    fn a_name_without_host_means_any_registry_and_one_with_host_that_one_only() {
+        for (entry, registry, repository, expected) in [
+            ("myorg/myapp", Some("ghcr.io"), "myorg/myapp", true),
+            ("myorg/myapp", Some("docker.io"), "myorg/myapp", true),
+            ("myorg/myapp", None, "myorg/myapp", true),
+            ("MyOrg/MyApp", None, "myorg/MYAPP", true),
+            ("ghcr.io/myorg/myapp", Some("ghcr.io"), "myorg/myapp", true),
+            ("ghcr.io/myorg/myapp", Some("GHCR.IO"), "myorg/myapp", true),
+            ("ghcr.io/myorg/myapp", Some("quay.io"), "myorg/myapp", false),
+            ("ghcr.io/myorg/myapp", None, "myorg/myapp", false),
+            ("ghcr.io/myorg/myapp", Some("harbor.example"), "ghcr.io/myorg/myapp", false),
+            ("ghcr.io/myorg/myapp", None, "ghcr.io/myorg/myapp", false),
+            ("registry.example:5000/app", Some("registry.example:5000"), "app", true),
+            ("registry.example:5000/app", Some("registry.example"), "app", false),
+            ("myorg/app", None, "myorg/app-evil", false),
+            ("app", Some("quay.io"), "myorg/app", false),
+            ("docker.io/myorg/myapp", Some("index.docker.io"), "myorg/myapp", true),
+            ("docker.io/myorg/myapp", Some("https://index.docker.io/v1/"), "myorg/myapp", true),
+            ("ghcr.io/myorg/myapp", Some("ghcr.io"), "ghcr.io/myorg/myapp", true),
+            ("myorg/myapp", Some("ghcr.io"), "ghcr.io/myorg/myapp", true),
+            ("ghcr.io/myorg/myapp", Some("not a host"), "myorg/myapp", false),
+            ("myorg/myapp", Some("not a host"), "myorg/myapp", true),
+        ] {
+            let found = is_found(entry, registry, repository);
+            assert_eq!(found, expected, "{entry} and {registry:?} {repository}");
+        }
+    }
+
+    #[test]
+    fn library_is_left_out_or_not_at_docker_hub_and_means_itself_elsewhere() {
+        for (entry, registry, repository, expected) in [
+            ("nginx", Some("docker.io"), "library/nginx", true),
+            ("nginx", Some("docker.io"), "nginx", true),
+            ("library/nginx", Some("docker.io"), "nginx", true),
+            ("docker.io/nginx", Some("docker.io"), "library/nginx", true),
+            ("docker.io/library/nginx", Some("docker.io"), "nginx", true),
+            ("nginx", None, "library/nginx", true),
+            ("library/nginx", None, "nginx", true),
+            ("library/app", Some("harbor.example"), "library/app", true),
+            ("app", Some("harbor.example"), "library/app", false),
+            ("library/app", Some("harbor.example"), "app", false),
+        ] {
+            let found = is_found(entry, registry, repository);
+            assert_eq!(found, expected, "{entry} and {registry:?} {repository}");
+        }
+    }
+
+    #[test]
+    fn images_and_sources_of_one_name_are_kept_apart_and_a_pipeline_may_mean_either() {
+        let name = Repository::parse("myorg/myapp").unwrap();
+        for (kind, image, source) in [
+            (EventKind::ArtifactPushed, true, false),
+            (EventKind::ArtifactDeleted, true, false),
+            (EventKind::GitPush, false, true),
+            (EventKind::GitTag, false, true),
+            (EventKind::Release, false, true),
+            (EventKind::PullRequest, false, true),
+            (EventKind::CiFinished, true, true),
+            (EventKind::Ping, false, false),
+        ] {
+            let names = lookup_names(&event(kind, None, "myorg/myapp.git"));
+            assert_eq!(names.contains(&name.index_name(Space::Image)), image, "{kind:?}");
+            assert_eq!(names.contains(&name.index_name(Space::Source)), source, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_host_is_known_by_a_page_that_lies_under_the_repository() {
+        let entry = Repository::parse("github.com/myorg/myapp").unwrap().index_name(Space::Source);
+        for (url, expected) in [
+            ("https://github.com/MyOrg/myapp/releases/tag/v1", true),
+            ("https://github.com/myorg/myapp", true),
+            ("https://github.com/myorg/myapp-evil/releases", false),
+            ("https://evil.example/myorg/myapp", false),
+            ("https://ci.example/github.com/myorg/myapp", false),
+            ("ftp://github.com/myorg/myapp", false),
+        ] {
+            let mut told = event(EventKind::Release, None, "MyOrg/myapp");
+            told.url = Some(url.to_owned());
+            assert_eq!(lookup_names(&told).contains(&entry), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_repository_is_looked_up_by_nothing() {
+        for repository in ["", " ", "/", ".git"] {
+            let names = lookup_names(&event(EventKind::CiFinished, Some("ghcr.io"), repository));
+            assert!(names.is_empty(), "{repository:?}: {names:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_component_is_found_by_the_event_that_tells_its_own_name(
+            host in proptest::option::of("[a-z]{1,8}\\.(io|example)(:[0-9]{2,4})?|docker\\.io"),
+            path in "[a-z0-9]{1,6}(/[a-z0-9-]{1,6}){0,2}",
+            kind in 0..7_usize,
+        ) {
+            let kind = EventKind::ALL[kind].1;
+            let said = host.as_ref().map_or_else(|| path.clone(), |host| format!("{host}/{path}"));
+            let entry = Repository::parse(&said).unwrap();
+            let names = lookup_names(&event(kind, host.as_deref(), &path));
+            prop_assert!(
+                [Space::Image, Space::Source].iter().any(|space| names.contains(&entry.index_name(*space)))
+            );
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What a sender told us, whoever the sender is: the one form that filters, triggers and versions know.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::shared::expression::Document;
+
+/// What happened at the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// An image or other artifact was pushed.
+    #[serde(rename = "artifact.pushed")]
+    ArtifactPushed,
+    /// An artifact or a tag was deleted.
+    #[serde(rename = "artifact.deleted")]
+    ArtifactDeleted,
+    /// Commits were pushed to a branch.
+    #[serde(rename = "git.push")]
+    GitPush,
+    /// A git tag was made.
+    #[serde(rename = "git.tag")]
+    GitTag,
+    /// A release was published at a code host.
+    #[serde(rename = "release")]
+    Release,
+    /// A pull or merge request changed.
+    #[serde(rename = "pr")]
+    PullRequest,
+    /// A pipeline, workflow or build came to its end.
+    #[serde(rename = "ci.finished")]
+    CiFinished,
+    /// The sender only asks whether anybody is there.
+    #[serde(rename = "ping")]
+    Ping,
+}
+
+impl EventKind {
+    /// Every kind with its name on the wire.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("artifact.pushed", Self::ArtifactPushed),
+        ("artifact.deleted", Self::ArtifactDeleted),
+        ("git.push", Self::GitPush),
+        ("git.tag", Self::GitTag),
+        ("release", Self::Release),
+        ("pr", Self::PullRequest),
+        ("ci.finished", Self::CiFinished),
+        ("ping", Self::Ping),
+    ];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// One thing that happened, as far as the sender told it. Nothing is guessed: what it did not say is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NormalisedEvent {
+    /// What happened.
+    pub kind: EventKind,
+    /// The registry's host, as in `ghcr.io`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// The repository's name without its host, as in `myorg/myapp`.
+    pub repository: String,
+    /// The tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The digest as the sender wrote it, if it has the form `algorithm:value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whether the digest is one that a registry could serve (a known algorithm, its length, lower-case hex).
+    #[serde(default)]
+    pub digest_valid: bool,
+    /// When it happened, by the sender's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<DateTime<Utc>>,
+    /// When we received it.
+    pub received_at: DateTime<Utc>,
+    /// Who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pusher: Option<String>,
+    /// The commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch, without `refs/heads/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The full git reference.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// How a pipeline ended, in the sender's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// The sender's number or id of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// What has ended where that is not the whole pipeline: `job`, `task`, `check_suite`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Whether the sender marks a release as not final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prerelease: Option<bool>,
+    /// Where people can look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+impl NormalisedEvent {
+    /// An event of which nothing but kind and repository is known yet.
+    #[must_use]
+    pub fn new(kind: EventKind, repository: impl Into<String>, received_at: DateTime<Utc>) -> Self {
+        Self {
+            kind,
+            registry: None,
+            repository: repository.into(),
+            tag: None,
+            digest: None,
+            digest_valid: false,
+            pushed_at: None,
+            received_at,
+            pusher: None,
+            commit: None,
+            branch: None,
+            reference: None,
+            result: None,
+            run: None,
+            scope: None,
+            prerelease: None,
+            url: None,
+        }
+    }
+
+    /// What filters look at: the event's members, and the sender's whole body as `payload`, which is not copied.
+    #[must_use]
+    pub fn document<'d>(&self, payload: &'d Value) -> Document<'d> {
+        let own = match serde_json::to_value(self) {
+            Ok(Value::Object(own)) => own,
+            _ => serde_json::Map::new(),
+        };
+        Document::new(own, "payload", payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_has_the_members_that_are_known_and_the_payload() {
+        let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", DateTime::default());
+        event.tag = Some("v1.2.0".to_owned());
+        let payload = json!({"push_data": {"tag": "v1.2.0"}});
+        let document = event.document(&payload).to_value();
+        assert_eq!(document["kind"], "artifact.pushed");
+        assert_eq!(document["payload"]["push_data"]["tag"], "v1.2.0");
+        assert_eq!(document.get("digest"), None);
+    }
+
+    #[test]
+    fn kinds_are_named_as_they_are_written() {
+        for (name, kind) in EventKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), json!(name));
+            assert_eq!(kind.name(), name);
+        }
+    }
+}

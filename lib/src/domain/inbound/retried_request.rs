@@ -1,0 +1,58 @@
+//! A request may be tried several times until all of it is done: what an earlier try of it did is no repetition.
+
+use super::receipt::{Action, EventResult, Figures};
+use crate::domain::shared::ids::ReceiptId;
+
+/// The results as a single try of this request would have had them.
+#[must_use]
+pub fn as_of_one(results: Vec<EventResult>, receipt: ReceiptId) -> Vec<EventResult> {
+    let mut done: Vec<Figures> = Vec::new();
+    let single = |result: EventResult| {
+        let action = match result.action {
+            // A request that says something twice repeats itself.
+            Action::Duplicate { figures, first_receipt_id }
+                if first_receipt_id == receipt && !done.contains(&figures) =>
+            {
+                Action::Processed(figures)
+            }
+            action => action,
+        };
+        if let Action::Processed(figures) = &action {
+            done.push(figures.clone());
+        }
+        EventResult { action, ..result }
+    };
+    results.into_iter().map(single).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::inbound::normalised::EventKind;
+
+    fn results(actions: Vec<Action>) -> Vec<EventResult> {
+        let result = |action| EventResult {
+            kind: EventKind::ArtifactPushed,
+            repository: "myorg/myapp".to_owned(),
+            tag: None,
+            action,
+        };
+        actions.into_iter().map(result).collect()
+    }
+
+    #[test]
+    fn what_an_earlier_try_did_is_done_and_what_another_request_did_is_a_repetition() {
+        let (own, other) = (ReceiptId::from(Uuid::from_u128(1)), ReceiptId::from(Uuid::from_u128(2)));
+        let figures = |versions_added| Figures { versions_added, ..Figures::default() };
+        let repeats = |versions_added, first_receipt_id| Action::Duplicate {
+            figures: figures(versions_added),
+            first_receipt_id,
+        };
+        let told = vec![repeats(1, own), repeats(1, own), repeats(2, other)];
+        let wanted = vec![Action::Processed(figures(1)), repeats(1, own), repeats(2, other)];
+        assert_eq!(as_of_one(results(told), own), results(wanted.clone()));
+        assert_eq!(as_of_one(results(wanted.clone()), own), results(wanted), "a single try is as it is");
+    }
+}

@@ -1,0 +1,129 @@
+//! Azure Container Registry: its own webhooks, and Event Grid in both of its schemas.
+
+use serde_json::Value;
+
+use super::{Found, Reading, SenderRequest, digest, time};
+use crate::domain::inbound::json;
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+
+const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
+
+pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
+    let payload = delivery.payload;
+    if let Some(action) = json::text(payload, "/action") {
+        let delivery_id = json::text(payload, "/id").map(str::to_owned);
+        let found = if action == "ping" { Found::Ping } else { one(event(delivery, action, payload)) };
+        return Reading { delivery_id, found };
+    }
+    let events = match payload {
+        Value::Array(events) => events.as_slice(),
+        _ => std::slice::from_ref(payload),
+    };
+    if let Some(code) = events.iter().find_map(validation_code) {
+        return Reading { delivery_id: None, found: Found::Handshake { validation_code: code.to_owned() } };
+    }
+    // A batch may be put together otherwise when it is sent again.
+    let delivery_id = match events {
+        [only] => json::text(only, "/id").map(str::to_owned),
+        _ => None,
+    };
+    let mut other = "Event Grid's events tell of no push".to_owned();
+    let mut found = Vec::new();
+    for grid in events {
+        let data = grid.get("data").unwrap_or(&Value::Null);
+        match event(delivery, json::text(data, "/action").unwrap_or_default(), data) {
+            Ok(event) => found.push(event),
+            Err(reason) => reason.clone_into(&mut other),
+        }
+    }
+    let found = if found.is_empty() { Found::Ignored(other) } else { Found::Events(found) };
+    Reading { delivery_id, found }
+}
+
+fn validation_code(event: &Value) -> Option<&str> {
+    let kind = json::text(event, "/eventType").or_else(|| json::text(event, "/type"))?;
+    json::text(event, "/data/validationCode").filter(|_| kind == VALIDATION)
+}
+
+fn one(event: Result<NormalisedEvent, &'static str>) -> Found {
+    match event {
+        Ok(event) => Found::Events(vec![event]),
+        Err(reason) => Found::Ignored(reason.to_owned()),
+    }
+}
+
+fn event(delivery: &SenderRequest<'_>, action: &str, data: &Value) -> Result<NormalisedEvent, &'static str> {
+    let kind = match action {
+        "push" => EventKind::ArtifactPushed,
+        "delete" => EventKind::ArtifactDeleted,
+        _ => return Err("The registry's action is neither a push nor a deletion of an image"),
+    };
+    if json::text(data, "/target/mediaType").is_some_and(|kind| kind.contains("helm")) {
+        return Err("What was pushed is a chart");
+    }
+    let name = json::text(data, "/target/repository").ok_or("The event names no repository")?;
+    let mut event = delivery.event(kind, name);
+    event.registry = json::text(data, "/request/host").map(str::to_owned);
+    event.tag = json::text(data, "/target/tag").map(str::to_owned);
+    digest::note(&mut event, json::text(data, "/target/digest"));
+    event.pushed_at = data.get("timestamp").and_then(time::parse);
+    event.pusher = json::text(data, "/actor/name").map(str::to_owned);
+    Ok(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::lines;
+    use crate::domain::inbound::provider::{Provider, WebhookType};
+
+    #[test]
+    fn each_of_its_bodies_says_what_it_should() {
+        for (body, webhook_type, provider, expected) in [
+            (
+                include_str!("../../../../../events/inbound/acr/push.json"),
+                WebhookType::RegistryPush,
+                Provider::Acr,
+                vec![
+                    "artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
+                ],
+            ),
+            (
+                include_str!("../../../../../events/inbound/acr/ping.json"),
+                WebhookType::RegistryPush,
+                Provider::Acr,
+                vec!["ping"],
+            ),
+            (
+                include_str!("../../../../../events/inbound/acr/chart.json"),
+                WebhookType::RegistryPush,
+                Provider::Acr,
+                vec!["nothing: The registry's action is neither a push nor a deletion of an image"],
+            ),
+            (
+                include_str!("../../../../../events/inbound/acr/event-grid.json"),
+                WebhookType::RegistryPush,
+                Provider::Acr,
+                vec![
+                    "artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
+                    "artifact.deleted myregistry.azurecr.io/myorg/myapp@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
+                ],
+            ),
+            (
+                include_str!("../../../../../events/inbound/acr/event-grid-cloud-event.json"),
+                WebhookType::RegistryPush,
+                Provider::Acr,
+                vec![
+                    "artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
+                ],
+            ),
+            (
+                include_str!("../../../../../events/inbound/acr/event-grid-validation.json"),
+                WebhookType::RegistryPush,
+                Provider::Acr,
+                vec!["handshake code-1"],
+            ),
+        ] {
+            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
+        }
+    }
+}

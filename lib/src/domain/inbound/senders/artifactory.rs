@@ -1,0 +1,80 @@
+//! `JFrog` Artifactory: events of the domain `docker`.
+
+use super::{Found, Reading, SenderRequest, digest, forge};
+use crate::domain::inbound::json;
+use crate::domain::inbound::normalised::EventKind;
+
+pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
+    Reading { delivery_id: None, found: found(delivery) }
+}
+
+fn found(delivery: &SenderRequest<'_>) -> Found {
+    let payload = delivery.payload;
+    let other = |reason: &str| Found::Ignored(reason.to_owned());
+    if json::text(payload, "/domain") != Some("docker") {
+        return other("The event is not about images");
+    }
+    let kind = match json::text(payload, "/event_type") {
+        Some("pushed") => EventKind::ArtifactPushed,
+        Some("deleted") => EventKind::ArtifactDeleted,
+        _ => return other("The image was neither pushed nor deleted"),
+    };
+    let file = json::text(payload, "/data/name").unwrap_or_default();
+    let is_manifest = matches!(file, "manifest.json" | "list.manifest.json");
+    if kind == EventKind::ArtifactPushed && !is_manifest {
+        return other("What was pushed is a part of an image");
+    }
+    let path = json::text(payload, "/data/path");
+    let from_path = || path.and_then(|path| path.rsplit_once('/')?.0.rsplit_once('/')).map(|(name, _)| name);
+    let image = json::text(payload, "/data/image_name").or_else(from_path);
+    let (Some(key), Some(image)) = (json::text(payload, "/data/repo_key"), image) else {
+        return other("The event names no image");
+    };
+    let mut event = delivery.event(kind, &format!("{key}/{image}"));
+    let origin = json::text(payload, "/jpd_origin").map(|origin| format!("{origin}/"));
+    event.registry = forge::host(origin.as_deref());
+    // The manifest of one platform lies under its digest.
+    let tag = json::text(payload, "/data/tag")
+        .filter(|tag| !tag.starts_with("sha256:") && !tag.starts_with("sha256__"));
+    event.tag = tag.map(str::to_owned);
+    let hash =
+        json::text(payload, "/data/sha256").filter(|_| is_manifest).map(|hash| format!("sha256:{hash}"));
+    digest::note(&mut event, hash.as_deref());
+    Found::Events(vec![event])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::lines;
+    use crate::domain::inbound::provider::{Provider, WebhookType};
+
+    #[test]
+    fn each_of_its_bodies_says_what_it_should() {
+        for (body, webhook_type, provider, expected) in [
+            (
+                include_str!("../../../../../events/inbound/artifactory/push.json"),
+                WebhookType::RegistryPush,
+                Provider::Artifactory,
+                vec![
+                    "artifact.pushed example.jfrog.io/docker-local/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab",
+                ],
+            ),
+            (
+                include_str!("../../../../../events/inbound/artifactory/layer.json"),
+                WebhookType::RegistryPush,
+                Provider::Artifactory,
+                vec!["nothing: What was pushed is a part of an image"],
+            ),
+            (
+                include_str!("../../../../../events/inbound/artifactory/platform.json"),
+                WebhookType::RegistryPush,
+                Provider::Artifactory,
+                vec![
+                    "artifact.pushed example.jfrog.io/docker-local/myorg/myapp@sha256:abababababababababababababababababababababababababababababababab",
+                ],
+            ),
+        ] {
+            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
+        }
+    }
+}

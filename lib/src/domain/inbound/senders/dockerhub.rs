@@ -1,0 +1,96 @@
+//! Docker Hub: a push, never with a digest that can be relied on, and never signed.
+//!
+//! `push_data.images` is missing today, was empty for years, and in the oldest bodies lists layer ids.
+//! `callback_url` is a leftover and is never called: its address is whatever the body says.
+
+use serde_json::Value;
+
+use super::{Reading, SenderRequest, digest, time};
+use crate::domain::inbound::json;
+use crate::domain::inbound::normalised::EventKind;
+
+const HOST: &str = "docker.io";
+
+pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
+    let payload = delivery.payload;
+    if !payload.get("push_data").is_some_and(Value::is_object) {
+        return Reading::ignored("The body is not a push of Docker Hub");
+    }
+    let Some(repository) = repository(payload) else {
+        return Reading::ignored("The push names no repository");
+    };
+    let mut event = delivery.event(EventKind::ArtifactPushed, &repository);
+    event.registry = Some(HOST.to_owned());
+    event.tag = json::text(payload, "/push_data/tag").map(str::to_owned);
+    digest::note(&mut event, json::text(payload, "/push_data/images/0"));
+    event.pushed_at = payload.pointer("/push_data/pushed_at").and_then(time::parse);
+    event.pusher = json::text(payload, "/push_data/pusher").map(str::to_owned);
+    event.url = json::url(payload, "/repository/repo_url");
+    Reading::event(event)
+}
+
+fn repository(payload: &Value) -> Option<String> {
+    let namespace = json::text(payload, "/repository/namespace");
+    let name = json::text(payload, "/repository/name");
+    match (namespace, name) {
+        (Some(namespace), Some(name)) => Some(format!("{namespace}/{name}")),
+        (None, _) | (_, None) => json::text(payload, "/repository/repo_name").or(name).map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::{events, reason};
+    use super::*;
+    use crate::domain::inbound::normalised::NormalisedEvent;
+    use crate::domain::inbound::provider::Provider;
+
+    const PUSH: &str = include_str!("../../../../../events/inbound/dockerhub/push.json");
+    const CURRENT: &str = include_str!("../../../../../events/inbound/dockerhub/push-without-images.json");
+    const OLDEST: &str = include_str!("../../../../../events/inbound/dockerhub/push-with-layer-ids.json");
+
+    fn event(body: &str) -> NormalisedEvent {
+        events(Provider::Dockerhub, body).remove(0)
+    }
+
+    #[test]
+    fn a_push_in_the_specifications_form_is_read() {
+        let event = event(PUSH);
+        assert_eq!(event.kind, EventKind::ArtifactPushed);
+        assert_eq!(
+            (event.registry.as_deref(), event.repository.as_str()),
+            (Some("docker.io"), "myorg/myapp")
+        );
+        assert_eq!(event.tag.as_deref(), Some("v1.2.0"));
+        assert_eq!((event.digest.as_deref(), event.digest_valid), (Some("sha256:abc123..."), false));
+        assert_eq!(event.pushed_at.unwrap().to_rfc3339(), "2024-01-01T00:00:00+00:00");
+        assert_eq!(event.url.as_deref(), Some("https://hub.docker.com/r/myorg/myapp"));
+    }
+
+    #[test]
+    fn layer_ids_and_absent_images_are_no_digest() {
+        let oldest = event(OLDEST);
+        assert_eq!((oldest.digest, oldest.digest_valid), (None, false));
+        // Written as a float there.
+        assert_eq!(oldest.pushed_at.unwrap().timestamp(), 1_704_067_200);
+        let current = event(CURRENT);
+        assert_eq!(current.digest, None);
+        assert_eq!((current.tag.as_deref(), current.pusher.as_deref()), (Some("latest"), Some("builder")));
+    }
+
+    #[test]
+    fn an_official_image_has_its_full_name() {
+        let body =
+            json!({"push_data": {"tag": "1"}, "repository": {"name": "nginx", "repo_name": "library/nginx"}});
+        assert_eq!(event(&body.to_string()).repository, "library/nginx");
+    }
+
+    #[test]
+    fn what_is_no_push_or_names_nothing_is_uninteresting() {
+        for body in [json!({}), json!([]), json!({"push_data": 1}), json!({"push_data": {"tag": "v1"}})] {
+            assert!(!reason(Provider::Dockerhub, &body.to_string()).is_empty(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! GitHub's container registry. A repository's or organisation's hook says `package`, an app's
+//! `registry_package`, for the same push.
+
+use serde_json::Value;
+
+use super::{Found, Reading, SenderRequest, digest, reference, time};
+use crate::domain::inbound::json;
+use crate::domain::inbound::normalised::EventKind;
+
+const HOST: &str = "ghcr.io";
+
+pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
+    let delivery_id = delivery.header("x-github-delivery").map(str::to_owned);
+    Reading { delivery_id, found: found(delivery) }
+}
+
+fn found(delivery: &SenderRequest<'_>) -> Found {
+    let payload = delivery.payload;
+    let other = |reason: &str| Found::Ignored(reason.to_owned());
+    if payload.get("zen").is_some() && payload.get("hook_id").is_some() {
+        return Found::Ping;
+    }
+    let Some(package) = ["package", "registry_package"].iter().find_map(|member| payload.get(member)) else {
+        return other("The body tells of no package");
+    };
+    if !is_container(package) {
+        return other("The package is no container image");
+    }
+    // `create` is what 2020 said for `published`.
+    if !matches!(json::text(payload, "/action"), Some("published" | "updated" | "create")) {
+        return other("The package was neither published nor updated");
+    }
+    let version = package.get("package_version").unwrap_or(&Value::Null);
+    let Some(name) = name(package, version) else { return other("The package has no name") };
+    let metadata = version.pointer("/container_metadata/tag");
+    let written =
+        ["/container_metadata/tag/digest", "/version", "/name", "/container_metadata/manifest/digest"]
+            .iter()
+            .find_map(|at| json::text(version, at).filter(|text| digest::has_form(text)));
+    // In 2019 the version was the tag.
+    let tag = match metadata {
+        Some(tag) => json::text(tag, "/name"),
+        None => json::text(version, "/version").filter(|version| !digest::has_form(version)),
+    };
+    let mut event = delivery.event(EventKind::ArtifactPushed, &name);
+    event.registry = Some(HOST.to_owned());
+    event.tag = tag.map(str::to_owned);
+    digest::note(&mut event, written);
+    // The version's own times are the year 1.
+    event.pushed_at = package.get("updated_at").and_then(time::parse);
+    event.pusher = json::text(payload, "/sender/login").map(str::to_owned);
+    event.url = json::url(version, "/html_url").or_else(|| json::url(package, "/html_url"));
+    if event.tag.is_none() {
+        return other("The image has no tag: it is a part of one for several platforms");
+    }
+    Found::Events(vec![event])
+}
+
+fn is_container(package: &Value) -> bool {
+    let kind = json::text(package, "/package_type").or_else(|| json::text(package, "/ecosystem"));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("container") || kind.eq_ignore_ascii_case("docker"))
+}
+
+/// The name as it is pulled; an address may end in a bare colon where there is no tag.
+fn name(package: &Value, version: &Value) -> Option<String> {
+    let pulled = json::text(version, "/package_url").map(|url| reference::bare(url.trim_end_matches(':')));
+    if let Some((HOST, name)) = pulled.and_then(|pulled| pulled.split_once('/')) {
+        return Some(name.to_lowercase());
+    }
+    let name = json::text(package, "/name")?;
+    let namespace = json::text(package, "/namespace");
+    Some(namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")).to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::lines;
+    use crate::domain::inbound::provider::{Provider, WebhookType};
+
+    #[test]
+    fn each_of_its_bodies_says_what_it_should() {
+        for (body, webhook_type, provider, expected) in [
+            (
+                include_str!("../../../../../events/inbound/ghcr/package.json"),
+                WebhookType::RegistryPush,
+                Provider::Ghcr,
+                vec![
+                    "artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab by octocat at 2024-01-01T00:00:00Z",
+                ],
+            ),
+            (
+                include_str!("../../../../../events/inbound/ghcr/registry-package.json"),
+                WebhookType::RegistryPush,
+                Provider::Ghcr,
+                vec![
+                    "artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab by octocat at 2024-01-01T00:00:00Z",
+                ],
+            ),
+            (
+                include_str!("../../../../../events/inbound/ghcr/untagged.json"),
+                WebhookType::RegistryPush,
+                Provider::Ghcr,
+                vec!["nothing: The image has no tag: it is a part of one for several platforms"],
+            ),
+            (
+                include_str!("../../../../../events/inbound/ghcr/npm.json"),
+                WebhookType::RegistryPush,
+                Provider::Ghcr,
+                vec!["nothing: The package is no container image"],
+            ),
+        ] {
+            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
+        }
+    }
+}

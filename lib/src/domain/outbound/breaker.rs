@@ -1,0 +1,165 @@
+//! When deliveries to a receiver are held back because it is down, and when one of them may try.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::delivery::DeliveryId;
+
+/// Failures of so many different deliveries in a row open the breaker.
+const STREAK: usize = 5;
+/// How long it is open the first time, in seconds.
+const SHORTEST_SECONDS: u32 = 60;
+/// What that doubles to at most, in seconds.
+const MAX_SECONDS: u32 = 900;
+/// Over how many seconds what was held back comes up again, at most: the first of them is the probe.
+const SPREAD_SECONDS: i64 = 30;
+
+/// The breaker of a subscription, as all environments know it. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Breaker {
+    /// Until when it is open; none while it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_until: Option<i64>,
+    /// For how many seconds it was opened last.
+    pub open_seconds: u32,
+    /// Until when a probe is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_until: Option<i64>,
+}
+
+/// What a breaker says to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// Go ahead.
+    Free,
+    /// Go ahead if you are the only one: the breaker's time is over, and nobody has tried yet.
+    Probe,
+    /// Not before this moment.
+    Wait(DateTime<Utc>),
+}
+
+impl Breaker {
+    /// Whether an attempt may be made now.
+    #[must_use]
+    pub fn passage(&self, now: DateTime<Utc>) -> Permit {
+        let moment = |millis| DateTime::from_timestamp_millis(millis).unwrap_or(now);
+        let Some(open_until) = self.open_until.map(moment) else { return Permit::Free };
+        let probe_until = self.probe_until.map_or(open_until, moment);
+        let until = open_until.max(probe_until);
+        if now < until { Permit::Wait(until) } else { Permit::Probe }
+    }
+
+    /// The breaker once it has opened, for the first time or again after a probe failed.
+    #[must_use]
+    pub fn opened(&self, now: DateTime<Utc>) -> Self {
+        let doubled = self.open_seconds.saturating_mul(2).clamp(SHORTEST_SECONDS, MAX_SECONDS);
+        let open_seconds = if self.open_until.is_some() { doubled } else { SHORTEST_SECONDS };
+        let until = now.checked_add_signed(Duration::seconds(open_seconds.into())).unwrap_or(now);
+        Self { open_until: Some(until.timestamp_millis()), open_seconds, probe_until: None }
+    }
+
+    /// Its state by name.
+    #[must_use]
+    pub fn name(&self, now: DateTime<Utc>) -> &'static str {
+        match self.passage(now) {
+            Permit::Free => "closed",
+            Permit::Probe => "half-open",
+            Permit::Wait(_) if self.open_until.is_some_and(|until| until <= now.timestamp_millis()) => {
+                "half-open"
+            }
+            Permit::Wait(_) => "open",
+        }
+    }
+}
+
+/// When a delivery that is held back until then comes up again: a little later by `chance`, so that one
+/// comes first.
+#[must_use]
+pub fn spread(until: DateTime<Utc>, chance: u64) -> DateTime<Utc> {
+    let most = u64::try_from(SPREAD_SECONDS.saturating_mul(1_000)).unwrap_or(1);
+    let later = i64::try_from(chance.checked_rem(most).unwrap_or(0)).unwrap_or(0);
+    until.checked_add_signed(Duration::milliseconds(later)).unwrap_or(until)
+}
+
+/// The deliveries that failed since one last succeeded.
+#[derive(Debug, Clone, Default)]
+pub struct Streak(Vec<DeliveryId>);
+
+impl Streak {
+    /// Notes a failure; whether it is the one that opens the breaker.
+    pub fn fail(&mut self, id: DeliveryId) -> bool {
+        if self.0.contains(&id) {
+            return false;
+        }
+        self.0.push(id);
+        if self.0.len() < STREAK {
+            return false;
+        }
+        self.0.clear();
+        true
+    }
+
+    /// Notes a success.
+    pub fn succeed(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_767_225_600_i64.saturating_add(seconds), 0).unwrap()
+    }
+
+    fn id(number: u128) -> DeliveryId {
+        DeliveryId::derive(Uuid::from_u128(number).into(), Uuid::nil().into(), 0)
+    }
+
+    #[test]
+    fn five_different_deliveries_in_a_row_open_it() {
+        let mut streak = Streak::default();
+        assert!(![1, 1, 1, 1, 1, 2, 3, 4].into_iter().any(|number| streak.fail(id(number))));
+        streak.succeed();
+        assert!(![1, 2, 3, 4].into_iter().any(|number| streak.fail(id(number))));
+        assert!(streak.fail(id(5)));
+        assert!(!streak.fail(id(6)), "and the count begins anew");
+    }
+
+    #[test]
+    fn it_is_open_for_a_minute_and_then_lets_one_try() {
+        let breaker = Breaker::default().opened(at(0));
+        assert_eq!(breaker.passage(at(59)), Permit::Wait(at(60)));
+        assert_eq!(breaker.name(at(59)), "open");
+        assert_eq!(breaker.passage(at(60)), Permit::Probe);
+        let probing = Breaker { probe_until: Some(at(100).timestamp_millis()), ..breaker };
+        assert_eq!(probing.passage(at(61)), Permit::Wait(at(100)));
+        assert_eq!(probing.name(at(61)), "half-open");
+        assert_eq!(probing.passage(at(100)), Permit::Probe, "a probe that never ended is none");
+        assert_eq!(Breaker::default().passage(at(0)), Permit::Free);
+    }
+
+    #[test]
+    fn each_failed_probe_doubles_the_wait_up_to_a_quarter_of_an_hour() {
+        let mut breaker = Breaker::default();
+        let seconds: Vec<u32> = (0..6)
+            .map(|_| {
+                breaker = breaker.opened(at(0));
+                breaker.open_seconds
+            })
+            .collect();
+        assert_eq!(seconds, [60, 120, 240, 480, 900, 900]);
+    }
+
+    #[test]
+    fn what_waited_comes_up_within_half_a_minute() {
+        for chance in [0, 1, 29_999, 30_000, u64::MAX] {
+            let later = spread(at(0), chance);
+            assert!(later >= at(0) && later < at(30), "{later}");
+        }
+    }
+}

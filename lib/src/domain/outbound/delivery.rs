@@ -1,0 +1,425 @@
+//! A delivery: one event on its way to one subscription, with its attempts.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::event::Event;
+use super::lineage;
+use super::outcome::Outcome;
+use super::schedule::expiry;
+use super::subscription::Subscription;
+use crate::domain::shared::ids::{EventId, SubscriptionId, TenantId};
+
+/// How many partitions a subscription's deliveries are spread over.
+pub const SHARDS: u8 = 4;
+
+/// How long a final row is kept.
+pub const KEPT: Duration = Duration::days(30);
+
+/// After how many days an open delivery is given up.
+pub const OPEN_DAYS: i64 = 30;
+
+/// A delivery's id: a version 8 UUID of 48 bits of the event's time, 2 bits of shard, 32 bits of
+/// subscription handle, and a hash of event and subscription. It is derived, so that whoever fans out
+/// the same event again means the same delivery, and it tells where the row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(Uuid);
+
+impl DeliveryId {
+    /// The delivery of `event` to `subscription`.
+    #[must_use]
+    pub fn derive(event: EventId, subscription: SubscriptionId, handle: u32) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(event.uuid().as_bytes());
+        hash.update(subscription.uuid().as_bytes());
+        let hash: [u8; 32] = hash.finalize().into();
+        let [h0, h1, h2, h3, h4, h5, ..] = hash;
+        let [t0, t1, t2, t3, t4, t5, ..] = *event.uuid().as_bytes();
+        let [a, b, c, d] = handle.to_be_bytes();
+        // 12 bits after the version: shard (2), hash (10). 62 bits after the variant: hash (6) to fill
+        // the variant's byte, handle (32), hash (24).
+        let bytes = [t0, t1, t2, t3, t4, t5, h0 & 0x0f, h1, h2 & 0x3f, a, b, c, d, h3, h4, h5];
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Which of the subscription's partitions has the row.
+    #[must_use]
+    pub fn shard(self) -> u8 {
+        let [_, _, _, _, _, _, byte, ..] = *self.0.as_bytes();
+        (byte >> 2) & 0b11
+    }
+
+    /// The subscription's handle, which means something within its tenant only.
+    #[must_use]
+    pub fn handle(self) -> u32 {
+        let [_, _, _, _, _, _, _, _, _, a, b, c, d, ..] = *self.0.as_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
+impl std::fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl std::str::FromStr for DeliveryId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// No attempt yet.
+    Pending,
+    /// An attempt failed and another will come.
+    Retrying,
+    /// Waiting for the subscription to be enabled again.
+    Paused,
+    /// The subscriber has it.
+    Delivered,
+    /// No attempt succeeded, and none will come by itself.
+    Failed,
+    /// Never tried, for the reason given.
+    Skipped,
+    /// Ended before its time, for the reason given.
+    Cancelled,
+}
+
+impl Status {
+    /// Whether attempts are still to come.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Pending | Self::Retrying | Self::Paused => true,
+            Self::Delivered | Self::Failed | Self::Skipped | Self::Cancelled => false,
+        }
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        serde_json::from_value(text.into()).map_err(|_| "is not a state of deliveries".to_owned())
+    }
+}
+
+/// One request to the subscriber, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// From 1 within its generation.
+    pub number: u32,
+    /// Which schedule it belongs to: 0, and one more with each redelivery.
+    pub generation: u32,
+    /// When it was signed.
+    pub at: DateTime<Utc>,
+    /// Which revision of the subscription it was made by.
+    pub revision: u64,
+    /// What the subscriber answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
+    /// The beginning of the answer's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
+    /// Milliseconds.
+    pub response_time: u64,
+    /// Whether the subscriber took it.
+    pub success: bool,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Attempt {
+    /// Whether nothing was tried before it.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.number == 1 && self.generation == 0
+    }
+
+    /// An attempt of which nothing has come yet.
+    #[must_use]
+    pub fn new(number: u32, generation: u32, at: DateTime<Utc>, revision: u64) -> Self {
+        let (status_code, response_body, error) = (None, None, None);
+        let (response_time, success) = (0, false);
+        Self { number, generation, at, revision, status_code, response_body, response_time, success, error }
+    }
+
+    /// Notes what came of it, and the beginning of what was answered: of a failure more than of a success.
+    pub fn note(&mut self, outcome: &Outcome, response: Option<&str>) {
+        self.status_code = outcome.status();
+        self.response_time = outcome.response_time_ms();
+        self.success = outcome.is_success();
+        self.error = outcome.error();
+        let kept = if self.success { 256 } else { 1024 };
+        self.response_body = response.map(|text| cut(text, kept)).filter(|text| !text.is_empty());
+    }
+}
+
+/// The row of a delivery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Its id, the same on every attempt and redelivery.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Whom it goes to.
+    pub subscription_id: SubscriptionId,
+    /// What it carries. A test has none: it carries its type's example.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<EventId>,
+    /// The event's type.
+    pub event: String,
+    /// How many hops the event has come.
+    #[serde(default, skip_serializing_if = "lineage::is_none")]
+    pub hops: u32,
+    /// Where the last attempt went.
+    pub url: String,
+    /// `POST` or `PUT`.
+    pub method: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Why it was paused, skipped or cancelled, or why its next attempt waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Which schedule is running.
+    pub generation: u32,
+    /// Attempts made in this generation.
+    pub attempts: u32,
+    /// The ticket of the message that made the last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// When a reader last fetched it, until that reader reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<DateTime<Utc>>,
+    /// When the next attempt is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<DateTime<Utc>>,
+    /// The last attempts, oldest first.
+    pub log: Vec<Attempt>,
+    /// When the row was made.
+    pub created_at: DateTime<Utc>,
+    /// How many times the row was written; every write names the one before.
+    pub revision: u64,
+    /// The partition of the index of due deliveries, while it waits there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_pk: Option<String>,
+    /// When it is due there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<String>,
+    /// When the row may go, in seconds since 1970. Only final rows have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+}
+
+/// Why a delivery waits that is fetched, as its row says.
+const FETCHED: &str = "pull";
+
+/// How many attempts a row keeps: a whole schedule and some of the one before.
+const LOGGED: usize = 30;
+
+impl Delivery {
+    /// A delivery before its first attempt.
+    #[must_use]
+    pub fn new(id: DeliveryId, event: &Event, subscription: &Subscription, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            tenant_id: event.tenant_id,
+            subscription_id: subscription.id,
+            event_id: Some(event.id),
+            event: event.event.to_string(),
+            hops: event.hops,
+            url: subscription.spec.url.clone(),
+            method: subscription.spec.method.name().to_owned(),
+            status: Status::Pending,
+            reason: None,
+            generation: 0,
+            attempts: 0,
+            ticket: None,
+            fetched_at: None,
+            next_attempt_at: None,
+            log: Vec::new(),
+            created_at: now,
+            revision: 0,
+            due_pk: None,
+            due_at: None,
+            expires_at: None,
+        }
+    }
+
+    /// Whether this attempt of this schedule is the one to come.
+    #[must_use]
+    pub fn awaits(&self, generation: u32, attempt: u32) -> bool {
+        self.generation == generation && self.attempts == attempt.saturating_sub(1) && self.status.is_open()
+    }
+
+    /// Lets the delivery wait, for the reason given.
+    pub fn pause(&mut self, reason: &str) {
+        self.status = Status::Paused;
+        self.reason = Some(reason.to_owned());
+        self.next_attempt_at = None;
+        self.expires_at = None;
+        self.unschedule();
+    }
+
+    /// Lets the delivery wait for a reader to fetch it, from a moment on. Nobody else looks at it again, so the row
+    /// says when it may go: as long after it is given up as any other.
+    pub fn await_reader(&mut self, partition: String, from: DateTime<Utc>) {
+        self.wait(FETCHED, from);
+        self.schedule_in_index(partition, from);
+        let given_up = expiry(self.created_at);
+        self.expires_at = Some(given_up.checked_add_signed(KEPT).unwrap_or(given_up).timestamp());
+    }
+
+    /// Whether it waits for a reader.
+    #[must_use]
+    pub fn awaits_reader(&self) -> bool {
+        self.status.is_open() && self.reason.as_deref() == Some(FETCHED)
+    }
+
+    /// Whether no reader has fetched it in time.
+    fn is_given_up(&self, now: DateTime<Utc>) -> bool {
+        self.awaits_reader() && expiry(self.created_at) <= now
+    }
+
+    /// Its state at a moment.
+    #[must_use]
+    pub fn status_at(&self, now: DateTime<Utc>) -> Status {
+        if self.is_given_up(now) { Status::Cancelled } else { self.status }
+    }
+
+    /// The delivery as it stands at a moment: one that no reader has fetched in time is given up.
+    #[must_use]
+    pub fn seen_at(&self, now: DateTime<Utc>) -> Cow<'_, Self> {
+        if !self.is_given_up(now) {
+            return Cow::Borrowed(self);
+        }
+        let mut seen = self.clone();
+        seen.end(Status::Cancelled, Some("expired"), now);
+        seen.expires_at = self.expires_at;
+        Cow::Owned(seen)
+    }
+
+    /// Lets the delivery wait for a moment, for the reason given, as what it is: its next attempt is to come.
+    pub fn wait(&mut self, reason: &str, until: DateTime<Utc>) {
+        self.resume();
+        self.reason = Some(reason.to_owned());
+        self.next_attempt_at = Some(until);
+        self.unschedule();
+    }
+
+    /// The moment that it was told to wait for, if that was for this reason.
+    #[must_use]
+    pub fn waits_for(&self, reason: &str) -> Option<DateTime<Utc>> {
+        self.next_attempt_at.filter(|_| self.reason.as_deref() == Some(reason))
+    }
+
+    /// Lets a paused delivery go on.
+    pub fn resume(&mut self) {
+        self.status = if self.attempts == 0 { Status::Pending } else { Status::Retrying };
+        self.reason = None;
+    }
+
+    /// Begins the schedule anew, with the same id.
+    pub fn begin_again(&mut self) {
+        self.generation = self.generation.saturating_add(1);
+        self.attempts = 0;
+        self.status = Status::Pending;
+        self.reason = None;
+        self.ticket = None;
+        self.fetched_at = None;
+        self.next_attempt_at = None;
+        self.expires_at = None;
+    }
+
+    /// Ends the delivery in a final state.
+    pub fn end(&mut self, status: Status, reason: Option<&str>, now: DateTime<Utc>) {
+        self.status = status;
+        self.reason = reason.map(str::to_owned);
+        self.next_attempt_at = None;
+        self.unschedule();
+        self.expires_at = Some(now.checked_add_signed(KEPT).unwrap_or(now).timestamp());
+    }
+
+    /// Puts the delivery into the index of due deliveries.
+    pub fn schedule_in_index(&mut self, partition: String, at: DateTime<Utc>) {
+        self.due_pk = Some(partition);
+        self.due_at = Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
+    }
+
+    /// Whether its time in the log is over, and only its removal is to come.
+    #[must_use]
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|at| at <= now.timestamp())
+    }
+
+    /// When it is due in the index.
+    #[must_use]
+    pub fn due(&self) -> Option<DateTime<Utc>> {
+        self.due_at.as_deref().and_then(|at| at.parse().ok())
+    }
+
+    /// Takes the delivery out of the index of due deliveries.
+    pub fn unschedule(&mut self) {
+        self.due_pk = None;
+        self.due_at = None;
+    }
+
+    /// Notes an attempt. Earlier answers are cut to 64 bytes, so that the row stays small.
+    pub fn record(&mut self, attempt: Attempt) {
+        for earlier in &mut self.log {
+            earlier.response_body = earlier.response_body.take().map(|body| cut(&body, 64));
+        }
+        self.attempts = attempt.number;
+        self.log.push(attempt);
+        let surplus = self.log.len().saturating_sub(LOGGED);
+        self.log.drain(..surplus);
+        self.unschedule();
+    }
+}
+
+/// The beginning of a text: at most `most` bytes, and whole characters.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_id_tells_its_handle_and_is_always_the_same(event: u128, subscription: u128, handle: u32) {
+            let event = EventId::from(Uuid::from_u128(event));
+            let subscription = SubscriptionId::from(Uuid::from_u128(subscription));
+            let id = DeliveryId::derive(event, subscription, handle);
+            prop_assert_eq!(id, DeliveryId::derive(event, subscription, handle));
+            prop_assert_eq!(id.handle(), handle);
+            prop_assert!(id.shard() < SHARDS);
+            prop_assert_eq!(id.0.get_version_num(), 8);
+            prop_assert_eq!(id.0.as_u128() >> 80, event.uuid().as_u128() >> 80);
+        }
+
+        #[test]
+        fn a_cut_text_is_short_and_a_beginning(text: String, most in 0usize..100) {
+            let short = cut(&text, most);
+            prop_assert!(short.len() <= most && text.starts_with(&short));
+        }
+    }
+}

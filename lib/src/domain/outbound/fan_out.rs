@@ -1,0 +1,97 @@
+//! The mark that an event's fan-out is over: what matched, or why it failed for good.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::delivery::DeliveryId;
+use crate::domain::shared::ids::SubscriptionId;
+use crate::domain::shared::time::timestamp;
+
+/// How many deliveries a mark names: an item of DynamoDB has at most 400 KB.
+pub const MAX_NAMED: usize = 1_000;
+
+/// The mark that an event's fan-out is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mark {
+    /// The deliveries, of many the first.
+    pub deliveries: Vec<Matched>,
+    /// How many deliveries are not named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unnamed: usize,
+    /// Why it failed for good, where it did: some subscription that wants the event does not get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When the mark may go, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+/// One subscription that an event matched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Matched {
+    /// Which.
+    pub subscription_id: SubscriptionId,
+    /// Its delivery.
+    pub delivery_id: DeliveryId,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+impl Mark {
+    /// The mark of an event that matched these.
+    pub fn new(
+        matched: impl ExactSizeIterator<Item = Matched>,
+        failed: Option<String>,
+        at: DateTime<Utc>,
+        expires_at: i64,
+    ) -> Self {
+        let unnamed = matched.len().saturating_sub(MAX_NAMED);
+        Self { deliveries: matched.take(MAX_NAMED).collect(), unnamed, failed, at, expires_at }
+    }
+}
+
+/// How far an event's fan-out is, as callers see it.
+#[must_use]
+pub fn view(mark: Option<&Mark>) -> Value {
+    match mark {
+        None => json!({"status": "pending"}),
+        Some(Mark { failed: None, at, .. }) => json!({"status": "done", "at": timestamp(*at)}),
+        Some(Mark { failed: Some(reason), at, .. }) => {
+            json!({"status": "failed", "reason": reason, "at": timestamp(*at)})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_of_very_many_deliveries_still_fits_an_item() {
+        let matched = (0..5_000_u32).map(|number| Matched {
+            subscription_id: uuid::Uuid::from_u128(u128::from(number)).into(),
+            delivery_id: DeliveryId::derive(uuid::Uuid::nil().into(), uuid::Uuid::nil().into(), number),
+        });
+        let matched: Vec<Matched> = matched.collect();
+        let mark = Mark::new(matched.into_iter(), None, DateTime::default(), 0);
+        assert_eq!((mark.deliveries.len(), mark.unnamed), (1_000, 4_000));
+        assert!(serde_json::to_string(&mark).unwrap().len() < 300 * 1024);
+    }
+
+    #[test]
+    fn an_events_fan_out_is_pending_done_or_failed_with_its_reason() {
+        assert_eq!(view(None), json!({"status": "pending"}));
+        let mut mark = Mark::new([].into_iter(), None, DateTime::default(), 0);
+        assert_eq!(view(Some(&mark)), json!({"status": "done", "at": "1970-01-01T00:00:00.000Z"}));
+        mark.failed = Some("why".to_owned());
+        assert_eq!(view(Some(&mark))["status"], "failed");
+        assert_eq!(view(Some(&mark))["reason"], "why");
+    }
+}

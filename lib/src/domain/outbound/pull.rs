@@ -1,0 +1,113 @@
+//! Deliveries that readers fetch, instead of being called: what a reader reports of an attempt that it made.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::delivery::{Attempt, Delivery, cut};
+use super::outcome::{Failure, FailureKind, Outcome, Response, RetryAfter};
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::domain::shared::retry::MAX_DELAY_SECONDS;
+use crate::error::{Error, Kind};
+
+/// The address of a subscription whose deliveries are fetched.
+pub const URL: &str = "pull:";
+
+/// How much longer than the subscription's timeout a reader has for its report, in milliseconds.
+const MARGIN_MS: u64 = 30_000;
+
+/// How much of what was answered may be reported, in characters; little of it is kept.
+const MAX_RESPONSE: usize = 65_536;
+
+/// How long an attempt may have taken, in milliseconds.
+const MAX_MS: u64 = 3_600_000;
+
+/// What a reader reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Which attempt, where the reader says so.
+    attempt: Option<u32>,
+    /// What came of it.
+    outcome: Outcome,
+    /// What went wrong, in the reader's words.
+    error: Option<String>,
+}
+
+impl Report {
+    /// Reads the members of a report.
+    pub fn read(fields: &mut ObjectReader<'_>) -> Option<Self> {
+        let number = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+        let attempt = number(fields.integer("attempt", 1, u32::MAX.into()));
+        let status = fields.integer("statusCode", 100, 999).and_then(|status| u16::try_from(status).ok());
+        fields.require("responseTime");
+        let response_time_ms = fields.integer("responseTime", 0, MAX_MS);
+        let error = fields.text("error", 1024);
+        let body = fields.text("response", MAX_RESPONSE).unwrap_or_default().into_bytes();
+        let retry_after = number(fields.integer("retryAfterSeconds", 0, MAX_DELAY_SECONDS.into()));
+        if status.is_none() && error.is_none() && !fields.is_given("statusCode") && !fields.is_given("error")
+        {
+            fields.wrong("statusCode", "is required, unless error is given");
+        }
+        let response_time_ms = response_time_ms?;
+        let outcome = match status {
+            Some(status) => {
+                let retry_after = retry_after.map(RetryAfter::Seconds);
+                Outcome::Response(Response { status, body, retry_after, response_time_ms })
+            }
+            None => Outcome::Failure(Failure { kind: FailureKind::Reported, response_time_ms }),
+        };
+        Some(Self { attempt, outcome, error })
+    }
+
+    /// What came of the attempt.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// The attempt that it is about, as it is logged: the one that the delivery was last fetched for.
+    ///
+    /// # Errors
+    /// Conflict when the delivery waits for no report, or for that of another attempt.
+    pub fn attempt(&self, row: &Delivery, revision: u64) -> Result<Attempt, Error> {
+        let conflict = |code, detail| Error::new(Kind::Conflict, code, detail);
+        let number = row.attempts.saturating_add(1);
+        if !row.status.is_open() || self.attempt.is_some_and(|attempt| attempt != number) {
+            return Err(conflict(
+                "already_reported",
+                "This attempt was reported before, or its delivery has ended",
+            ));
+        }
+        let at = row.fetched_at.ok_or_else(|| conflict("not_fetched", "This delivery was not fetched"))?;
+        let mut attempt = Attempt::new(number, row.generation, at, revision);
+        attempt.note(&self.outcome, self.outcome.body_text(MAX_RESPONSE).as_deref());
+        if let (false, Some(error)) = (attempt.success, &self.error) {
+            attempt.error = Some(cut(error, 256));
+        }
+        Ok(attempt)
+    }
+}
+
+/// Up to when a reader that fetches a delivery now has it for itself.
+#[must_use]
+pub fn fetched_until(timeout_ms: u64, now: DateTime<Utc>) -> DateTime<Utc> {
+    let lease = i64::try_from(timeout_ms.saturating_add(MARGIN_MS)).unwrap_or(i64::MAX);
+    Duration::try_milliseconds(lease).and_then(|lease| now.checked_add_signed(lease)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_was_answered_or_what_went_wrong() {
+        let read = |body| ObjectReader::whole(&body, Report::read);
+        assert!(read(json!({"statusCode": 204, "responseTime": 3})).unwrap().outcome().is_success());
+        let failed = read(json!({"error": "connection refused", "responseTime": 3})).unwrap();
+        assert_eq!(failed.outcome().status(), None);
+        let mistakes = read(json!({"statusCode": 42, "retryAfterSeconds": -1})).unwrap_err().errors;
+        let fields: Vec<&str> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
+        assert_eq!(fields, ["statusCode", "responseTime", "retryAfterSeconds"]);
+        assert_eq!(read(json!({"responseTime": 3})).unwrap_err().errors[0].field, "statusCode");
+    }
+}

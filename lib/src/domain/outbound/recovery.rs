@@ -1,0 +1,144 @@
+//! A recovery: all deliveries of a subscription, of events within a span of time, that are to be sent again.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::delivery::{Delivery, Status};
+use crate::domain::shared::ids::{RecoveryId, SubscriptionId, TenantId};
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::domain::shared::time::timestamp;
+use crate::error::Error;
+
+/// The states that deliveries can be recovered from, by their names on the wire.
+const FINAL: [(&str, Status); 4] = [
+    ("delivered", Status::Delivered),
+    ("failed", Status::Failed),
+    ("skipped", Status::Skipped),
+    ("cancelled", Status::Cancelled),
+];
+
+/// What is recovered where nothing is said.
+const USUAL: [Status; 2] = [Status::Failed, Status::Skipped];
+
+/// Which deliveries are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wanted {
+    /// Of events from this moment on.
+    pub from: DateTime<Utc>,
+    /// Of events up to this moment.
+    pub to: DateTime<Utc>,
+    /// In one of these states, all of them final.
+    pub statuses: Vec<Status>,
+}
+
+impl Wanted {
+    /// Reads a request: what is wanted, and whether it is only to be counted.
+    ///
+    /// # Errors
+    /// Every mistake at once.
+    pub fn parse(body: &Value, now: DateTime<Utc>) -> Result<(Self, bool), Error> {
+        ObjectReader::whole(body, |fields| Self::read(fields, now))
+    }
+
+    /// Reads the members of a request.
+    pub fn read(fields: &mut ObjectReader<'_>, now: DateTime<Utc>) -> Option<(Self, bool)> {
+        fields.require("from");
+        let from = fields.time("from");
+        let to = fields.time("to").unwrap_or(now);
+        let status = fields.one_of("status", &FINAL);
+        let is_dry = fields.boolean("dryRun").unwrap_or(false);
+        if from.is_some_and(|from| from > to) {
+            fields.wrong("from", "must not be after to");
+        }
+        let statuses = status.map_or_else(|| USUAL.to_vec(), |status| vec![status]);
+        Some((Self { from: from?, to, statuses }, is_dry))
+    }
+
+    /// Whether a delivery is meant. A test is none: it has no event.
+    #[must_use]
+    pub fn takes(&self, row: &Delivery, now: DateTime<Utc>) -> bool {
+        row.event_id.is_some() && self.statuses.contains(&row.status) && !row.has_expired(now)
+    }
+}
+
+/// A recovery as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovery {
+    /// Its id.
+    pub id: RecoveryId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Whose deliveries.
+    pub subscription_id: SubscriptionId,
+    /// Which of them.
+    pub wanted: Wanted,
+    /// How many there were when it began, as far as counted.
+    pub matched: u64,
+    /// Whether there are more.
+    pub matched_is_lower_bound: bool,
+    /// How many were sent again so far.
+    pub requeued: u64,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<DateTime<Utc>>,
+    /// How many times it was written.
+    pub revision: u64,
+    /// When it may go, in seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl Recovery {
+    /// The recovery as callers see it.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        json!({
+            "id": self.id,
+            "subscriptionId": self.subscription_id,
+            "status": if self.completed_at.is_some() { "completed" } else { "running" },
+            "from": timestamp(self.wanted.from),
+            "to": timestamp(self.wanted.to),
+            "statuses": self.wanted.statuses,
+            "matched": self.matched,
+            "matchedIsLowerBound": self.matched_is_lower_bound,
+            "requeued": self.requeued,
+            "createdAt": timestamp(self.created_at),
+            "completedAt": self.completed_at.map(timestamp),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-01-09T10:30:00Z".parse().unwrap()
+    }
+
+    fn parse(body: &Value) -> Result<(Wanted, bool), Vec<String>> {
+        Wanted::parse(body, now())
+            .map_err(|error| error.errors.into_iter().map(|error| error.field).collect())
+    }
+
+    #[test]
+    fn what_failed_or_was_skipped_up_to_now_is_meant_where_nothing_is_said() {
+        let (wanted, is_dry) = parse(&json!({"from": "2026-01-09T00:00:00Z"})).unwrap();
+        assert_eq!((wanted.to, is_dry), (now(), false));
+        assert_eq!(wanted.statuses, [Status::Failed, Status::Skipped]);
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let mut mistakes =
+            parse(&json!({"to": "now", "status": "retrying", "dryRun": 1, "colour": "red"})).unwrap_err();
+        mistakes.sort();
+        assert_eq!(mistakes, ["colour", "dryRun", "from", "status", "to"]);
+        let reversed = json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T09:00:00Z"});
+        assert_eq!(parse(&reversed).unwrap_err(), ["from"]);
+    }
+}

@@ -1,0 +1,196 @@
+//! What follows an attempt: where its delivery stands then, and when the next attempt is due.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::delivery::{Attempt, Delivery, OPEN_DAYS, Status};
+use super::outcome::Verdict;
+use crate::domain::shared::retry::RetryPolicy;
+
+/// Waits longer than this are spent in the index of due deliveries, in seconds; shorter ones in the queue.
+const MAX_QUEUED_SECONDS: i64 = 3_600;
+
+/// How the next attempt comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// There is none.
+    Nothing,
+    /// By a message, which waits in the queue until then.
+    Send(DateTime<Utc>),
+    /// By the index of due deliveries.
+    Park(DateTime<Utc>),
+}
+
+impl Next {
+    /// An attempt at that moment.
+    #[must_use]
+    pub fn at(moment: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let is_far = moment.signed_duration_since(now) > Duration::seconds(MAX_QUEUED_SECONDS);
+        if is_far { Self::Park(moment) } else { Self::Send(moment) }
+    }
+}
+
+/// Notes an attempt in its delivery's row and says how the next comes about. `chance` is for the jitter.
+pub fn apply_attempt(
+    row: &mut Delivery,
+    attempt: Attempt,
+    verdict: &Verdict,
+    policy: &RetryPolicy,
+    chance: u64,
+    now: DateTime<Utc>,
+) -> Next {
+    row.record(attempt);
+    match verdict {
+        Verdict::Delivered => row.end(Status::Delivered, None, now),
+        Verdict::Final { .. } => row.end(Status::Failed, None, now),
+        Verdict::Gone => row.end(Status::Failed, Some("gone"), now),
+        Verdict::Retry { after } => {
+            let next = row.attempts.saturating_add(1);
+            if !policy.allows_attempt(next) {
+                row.end(Status::Failed, Some("exhausted"), now);
+                return Next::Nothing;
+            }
+            let delay = policy.delay_before(next, chance, *after);
+            let at = now.checked_add_signed(delay).unwrap_or(now);
+            row.status = Status::Retrying;
+            row.reason = None;
+            row.next_attempt_at = Some(at);
+            return Next::at(at, now);
+        }
+    }
+    Next::Nothing
+}
+
+/// When a delivery that was made at a moment and is still open is given up.
+#[must_use]
+pub fn expiry(created_at: DateTime<Utc>) -> DateTime<Utc> {
+    created_at.checked_add_signed(Duration::days(OPEN_DAYS)).unwrap_or(created_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::outbound::delivery::DeliveryId;
+    use crate::domain::shared::ids::EventId;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn row() -> Delivery {
+        Delivery {
+            id: DeliveryId::derive(EventId::from(Uuid::nil()), Uuid::nil().into(), 7),
+            tenant_id: Uuid::nil().into(),
+            subscription_id: Uuid::nil().into(),
+            event_id: None,
+            hops: 0,
+            event: "release.created".to_owned(),
+            url: "https://example.com".to_owned(),
+            method: "POST".to_owned(),
+            status: Status::Pending,
+            reason: None,
+            generation: 0,
+            attempts: 0,
+            ticket: None,
+            fetched_at: None,
+            next_attempt_at: None,
+            log: Vec::new(),
+            created_at: noon(),
+            revision: 0,
+            due_pk: None,
+            due_at: None,
+            expires_at: None,
+        }
+    }
+
+    fn attempt(number: u32, success: bool) -> Attempt {
+        Attempt {
+            number,
+            generation: 0,
+            at: noon(),
+            revision: 1,
+            status_code: Some(if success { 200 } else { 500 }),
+            response_body: None,
+            response_time: 1,
+            success,
+            error: None,
+        }
+    }
+
+    fn fail(row: &mut Delivery, number: u32, policy: &RetryPolicy) -> Next {
+        apply_attempt(row, attempt(number, false), &Verdict::Retry { after: None }, policy, 0, noon())
+    }
+
+    #[test]
+    fn a_schedule_runs_to_its_end_and_no_further() {
+        let (mut row, policy) = (row(), RetryPolicy::default());
+        let seconds = |seconds| Next::Send(noon() + Duration::seconds(seconds));
+        assert_eq!(fail(&mut row, 1, &policy), seconds(10));
+        assert_eq!(fail(&mut row, 2, &policy), seconds(20));
+        assert_eq!(fail(&mut row, 3, &policy), seconds(40));
+        assert_eq!((row.status, row.attempts), (Status::Retrying, 3));
+        assert_eq!(fail(&mut row, 4, &policy), Next::Nothing);
+        assert_eq!((row.status, row.reason.as_deref()), (Status::Failed, Some("exhausted")));
+        assert!(row.expires_at.is_some() && row.next_attempt_at.is_none());
+    }
+
+    #[test]
+    fn an_hour_is_waited_in_the_queue_and_more_in_the_index() {
+        let policy =
+            RetryPolicy { backoff_seconds: 3_600, max_backoff_seconds: 43_200, ..Default::default() };
+        let mut row = row();
+        assert_eq!(fail(&mut row, 1, &policy), Next::Send(noon() + Duration::hours(1)));
+        assert_eq!(fail(&mut row, 2, &policy), Next::Park(noon() + Duration::hours(2)));
+    }
+
+    #[test]
+    fn a_receiver_that_asks_for_two_minutes_gets_them() {
+        let mut row = row();
+        let verdict = Verdict::Retry { after: Some(Duration::seconds(120)) };
+        let next = apply_attempt(&mut row, attempt(1, false), &verdict, &RetryPolicy::default(), 0, noon());
+        assert_eq!(next, Next::Send(noon() + Duration::seconds(120)));
+    }
+
+    #[test]
+    fn a_final_answer_ends_it_whatever_the_policy_allows() {
+        for (verdict, status, reason) in [
+            (Verdict::Delivered, Status::Delivered, None),
+            (Verdict::Final { reason: "Client error: 400".to_owned() }, Status::Failed, None),
+            (Verdict::Gone, Status::Failed, Some("gone")),
+        ] {
+            let mut row = row();
+            let next =
+                apply_attempt(&mut row, attempt(1, true), &verdict, &RetryPolicy::default(), 0, noon());
+            assert_eq!((next, row.status, row.reason.as_deref()), (Next::Nothing, status, reason));
+        }
+    }
+
+    #[test]
+    fn a_redelivery_begins_its_schedule_anew_and_keeps_its_log() {
+        let (mut row, policy) = (row(), RetryPolicy { max_retries: 0, ..Default::default() });
+        fail(&mut row, 1, &policy);
+        row.begin_again();
+        assert!(row.awaits(1, 1) && !row.awaits(0, 2));
+        assert_eq!((row.status, row.log.len(), row.expires_at), (Status::Pending, 1, None));
+    }
+
+    proptest! {
+        #[test]
+        fn an_open_row_has_a_next_attempt_and_a_final_one_an_expiry(
+            retries in 0..=20_u32, failures in 1..=21_u32, chance: u64
+        ) {
+            let policy = RetryPolicy { max_retries: retries, ..Default::default() };
+            let mut row = row();
+            for number in 1..=failures.min(retries.saturating_add(1)) {
+                let verdict = Verdict::Retry { after: None };
+                let next = apply_attempt(&mut row, attempt(number, false), &verdict, &policy, chance, noon());
+                prop_assert_eq!(next == Next::Nothing, !row.status.is_open());
+                prop_assert_eq!(row.status.is_open(), row.next_attempt_at.is_some());
+                prop_assert_eq!(row.status.is_open(), row.expires_at.is_none());
+                prop_assert_eq!(row.attempts, number);
+            }
+        }
+    }
+}

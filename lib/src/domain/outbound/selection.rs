@@ -1,0 +1,116 @@
+//! Whether a subscription would get an event, asked before there is either.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::event::{self, Event};
+use super::event_type::{EventPattern, EventType};
+use crate::domain::shared::expression::{Budget, Verdict};
+use crate::domain::shared::filter::Filter;
+use crate::domain::shared::ids::{EventId, TenantId};
+use crate::domain::shared::object_reader::ObjectReader;
+
+/// What is asked.
+pub struct Selection {
+    events: Vec<EventPattern>,
+    filters: Vec<Filter>,
+    event: EventType,
+    data: Value,
+}
+
+impl Selection {
+    /// Reads the members of the question: those of a subscription, and those of an event. Without `data`, it is the
+    /// type's example.
+    pub fn read(fields: &mut ObjectReader<'_>) -> Option<Self> {
+        let events = fields.texts("events", 50, str::parse::<EventPattern>).unwrap_or_default();
+        let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
+        fields.require("event");
+        let event = fields.parsed("event", str::parse::<EventType>);
+        let data = fields.value("data").cloned();
+        if let Some(mistake) = data.as_ref().and_then(event::too_deep) {
+            fields.wrong("data", mistake);
+        }
+        let event = event?;
+        Some(Self { events, filters, event, data: data.unwrap_or_else(|| event.example()) })
+    }
+
+    /// The answer: whether the event's type is selected, which filters match, which failed and why, and what they
+    /// look at.
+    #[must_use]
+    pub fn view(&self, tenant: TenantId, now: DateTime<Utc>) -> Value {
+        let id = EventId::from(uuid::Uuid::nil());
+        let event = Event::new(id, tenant, self.event, now, &Value::Null);
+        let document = event.document(&self.data);
+        let mut budget = Budget::default();
+        let selected =
+            self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(self.event));
+        let verdicts: Vec<Verdict> =
+            self.filters.iter().map(|filter| filter.verdict(document.root(), &mut budget)).collect();
+        let told: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
+        let matched = selected && told.iter().all(|matches| *matches);
+        let failed: Vec<Value> = verdicts.iter().enumerate().filter_map(failed).collect();
+        let payload = document.to_value();
+        let mut view =
+            json!({"matched": matched, "eventSelected": selected, "filters": told, "payload": payload});
+        if let (Some(members), false) = (view.as_object_mut(), failed.is_empty()) {
+            members.insert("filterErrors".to_owned(), json!(failed));
+        }
+        view
+    }
+}
+
+/// A filter that failed, with its place.
+fn failed((at, verdict): (usize, &Verdict)) -> Option<Value> {
+    match verdict {
+        Verdict::Failed(failure) => {
+            Some(json!({"field": format!("filters[{at}]"), "message": failure.to_string()}))
+        }
+        Verdict::Matches | Verdict::Differs => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(body: &Value) -> Value {
+        let selection = ObjectReader::whole(body, Selection::read).unwrap();
+        selection.view(TenantId::from(uuid::Uuid::nil()), DateTime::default())
+    }
+
+    #[test]
+    fn each_filter_is_told_by_itself_and_all_must_match() {
+        let production =
+            json!({"field": "data.environment.name", "operator": "equals", "value": "production"});
+        let never = json!({"field": "data.nothing", "operator": "exists"});
+        let view = asked(&json!({"event": "deployment.completed", "events": ["deployment.*"],
+            "filters": [production, never], "data": {"environment": {"name": "production"}}}));
+        assert_eq!(view["filters"], json!([true, false]));
+        assert_eq!((&view["eventSelected"], &view["matched"]), (&json!(true), &json!(false)));
+        let view = asked(&json!({"event": "release.created", "events": ["deployment.*"]}));
+        assert_eq!((&view["eventSelected"], &view["matched"]), (&json!(false), &json!(false)));
+        assert!(view["payload"]["data"].is_object(), "without data it is the example");
+    }
+
+    #[test]
+    fn a_filter_that_fails_does_not_match_and_says_why() {
+        let hungry = json!({"field": "data.x", "operator": "matches", "value": "[01]*1[01]{300}$."});
+        let view = asked(
+            &json!({"event": "release.created", "filters": [hungry], "data": {"x": "0".repeat(9_999)}}),
+        );
+        assert_eq!((&view["filters"], &view["matched"]), (&json!([false]), &json!(false)));
+        assert_eq!(view["filterErrors"][0]["field"], "filters[0]");
+        let deep = (0..33).fold(json!(1), |value, _| json!([value]));
+        let body = json!({"event": "release.created", "data": deep});
+        let error = ObjectReader::whole(&body, Selection::read).err().unwrap();
+        assert_eq!(error.errors[0].field, "data");
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let body =
+            json!({"event": "deploy", "filters": [{"field": "a..b", "operator": "nearly"}], "events": ["x"]});
+        let error = ObjectReader::whole(&body, Selection::read).err().unwrap();
+        assert!(error.errors.len() >= 3, "{:?}", error.errors);
+    }
+}

@@ -1,0 +1,366 @@
+//! A webhook subscription: who is told of what, where, and how hard we try.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::event_type::EventPattern;
+use super::pull;
+use crate::domain::shared::filter::{self, Filter};
+use crate::domain::shared::headers::CustomHeaders;
+use crate::domain::shared::ids::{SubscriptionId, TenantId};
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::domain::shared::retry::RetryPolicy;
+use crate::domain::shared::signature::SigningSecret;
+use crate::error::{Error, Kind};
+
+/// Milliseconds an attempt may take at most, and by default.
+pub const TIMEOUT_MS: u64 = 30_000;
+
+/// The highest limit of attempts in a second.
+const MAX_PER_SECOND: u64 = 10_000;
+
+/// The HTTP method of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// The default.
+    Post,
+    /// For receivers that want it.
+    Put,
+}
+
+impl Method {
+    /// The method's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// How a delivery proves where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthType {
+    /// Not at all.
+    None,
+    /// `Authorization: Basic`, of a credential `user:password`.
+    Basic,
+    /// `Authorization: Bearer`, of a credential.
+    Bearer,
+    /// Signed with the subscription's secret.
+    Signature,
+}
+
+/// What a caller says of a subscription; the rest is ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// For people.
+    pub name: String,
+    /// Where to.
+    pub url: String,
+    /// `POST` or `PUT`.
+    pub method: Method,
+    /// Headers of the subscriber's own.
+    #[serde(default, skip_serializing_if = "CustomHeaders::is_empty")]
+    pub headers: CustomHeaders,
+    /// How deliveries prove where they come from.
+    pub auth_type: AuthType,
+    /// An entry of Secrets Manager with the credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_ref: Option<String>,
+    /// Which events.
+    pub events: Vec<EventPattern>,
+    /// Which of those; all must match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<Filter>,
+    /// When to try again.
+    pub retry_policy: RetryPolicy,
+    /// Milliseconds for a whole attempt.
+    pub timeout: u64,
+    /// How many attempts there may be in a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit_per_second: Option<u32>,
+    /// Whether anything is sent.
+    pub enabled: bool,
+    /// Whether `url` may be an inbound address of this deployment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_self: bool,
+}
+
+impl Spec {
+    /// Whether its deliveries are fetched, instead of being sent.
+    #[must_use]
+    pub fn is_pull(&self) -> bool {
+        self.url == pull::URL
+    }
+}
+
+/// The secrets that a caller hands in, which are sealed before they are stored.
+#[derive(Default)]
+pub struct Secrets {
+    /// The key that signs.
+    pub signature_secret: Option<SigningSecret>,
+    /// `user:password`, or the token.
+    pub credential: Option<String>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// A signing secret that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousSecret {
+    /// The secret, sealed.
+    pub sealed: String,
+    /// Until when it signs beside the new one.
+    pub until: DateTime<Utc>,
+}
+
+/// A subscription as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// What delivery ids call it, unique within the tenant.
+    pub handle: u32,
+    /// What the caller said.
+    #[serde(flatten)]
+    pub spec: Spec,
+    /// The key that signs, sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_signature_secret: Option<String>,
+    /// The key that signed before, while it signs too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<PreviousSecret>,
+    /// The credential, sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed_credential: Option<String>,
+    /// Why we disabled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled_reason: Option<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// How many times it was written.
+    pub revision: u64,
+}
+
+impl Subscription {
+    /// That it is enabled, where something asks for its deliveries.
+    ///
+    /// # Errors
+    /// Conflict when it is not.
+    pub fn must_be_enabled(&self) -> Result<(), Error> {
+        if self.spec.enabled {
+            return Ok(());
+        }
+        let detail = "The subscription is disabled; enable it first";
+        Err(Error::new(Kind::Conflict, "subscription_disabled", detail))
+    }
+
+    /// The subscription as callers see it: without secrets.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        let mut view = json!({
+            "id": self.id,
+            "tenantId": self.tenant_id,
+            "name": self.spec.name,
+            "url": self.spec.url,
+            "method": self.spec.method,
+            "headers": self.spec.headers.redacted(),
+            "authType": self.spec.auth_type,
+            "events": self.spec.events,
+            "filters": self.spec.filters,
+            "retryPolicy": self.spec.retry_policy,
+            "timeout": self.spec.timeout,
+            "enabled": self.spec.enabled,
+            "allowSelf": self.spec.allow_self,
+            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
+            "updatedAt": crate::domain::shared::time::timestamp(self.updated_at),
+        });
+        if let Some(object) = view.as_object_mut() {
+            let mut optional = |name: &str, value: &Option<String>| {
+                if let Some(value) = value {
+                    object.insert(name.to_owned(), json!(value));
+                }
+            };
+            optional("credentialRef", &self.spec.credential_ref);
+            optional("disabledReason", &self.disabled_reason);
+            if let Some(limit) = self.spec.rate_limit_per_second {
+                object.insert("rateLimitPerSecond".to_owned(), json!(limit));
+            }
+        }
+        view
+    }
+
+    /// What is wrong with its filters, if they were stored and would be refused now, each with its place.
+    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+        filter::mistakes(&self.spec.filters)
+    }
+
+    /// What a PATCH is merged onto: what the caller said, with custom headers as they are sent.
+    #[must_use]
+    pub fn spec_json(&self) -> Value {
+        let headers = self.spec.headers.as_sent();
+        serde_json::to_value(Spec { headers, ..self.spec.clone() }).unwrap_or(Value::Null)
+    }
+}
+
+/// Reads a subscription from a request. `has_credential`: one is stored already and need not be sent again.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn parse(body: &Value, has_credential: bool) -> Result<(Spec, Secrets), Error> {
+    ObjectReader::whole(body, |fields| read(fields, has_credential))
+}
+
+/// Reads the members of a subscription.
+pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec, Secrets)> {
+    let name = fields.required_text("name", 200);
+    let url = fields.required_text("url", 2048);
+    let method =
+        fields.one_of("method", &[("POST", Method::Post), ("PUT", Method::Put)]).unwrap_or(Method::Post);
+    let headers = CustomHeaders::parse(fields).unwrap_or_default();
+    let auth_type = fields
+        .one_of(
+            "authType",
+            &[
+                ("none", AuthType::None),
+                ("basic", AuthType::Basic),
+                ("bearer", AuthType::Bearer),
+                ("signature", AuthType::Signature),
+            ],
+        )
+        .unwrap_or(AuthType::None);
+    let credential_ref = fields.text("credentialRef", 512);
+    let credential = fields.text("credential", 4096);
+    let signature_secret = fields.parsed("signatureSecret", SigningSecret::parse);
+    fields.require("events");
+    let events = fields.texts("events", 50, str::parse::<EventPattern>);
+    if events.as_ref().is_some_and(Vec::is_empty) {
+        fields.wrong("events", "must name at least one event type");
+    }
+    let mut events = events.unwrap_or_default();
+    // Said twice is said once.
+    let mut seen = std::collections::BTreeSet::new();
+    events.retain(|pattern| seen.insert(pattern.to_string()));
+    let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
+    let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
+    let timeout = fields.integer("timeout", 100, TIMEOUT_MS).unwrap_or(TIMEOUT_MS);
+    let rate_limit_per_second = fields
+        .integer("rateLimitPerSecond", 1, MAX_PER_SECOND)
+        .and_then(|per_second| u32::try_from(per_second).ok());
+    if rate_limit_per_second.is_some() && url == pull::URL {
+        fields.wrong("rateLimitPerSecond", "is not for pull: readers fetch as fast as they like");
+    }
+    let enabled = fields.boolean("enabled").unwrap_or(true);
+    let allow_self = fields.boolean("allowSelf").unwrap_or(false);
+    check_credentials(fields, auth_type, credential.as_deref(), credential_ref.is_some(), has_credential);
+    let spec = Spec {
+        name,
+        url,
+        method,
+        headers,
+        auth_type,
+        credential_ref,
+        events,
+        filters,
+        retry_policy,
+        timeout,
+        rate_limit_per_second,
+        enabled,
+        allow_self,
+    };
+    Some((spec, Secrets { signature_secret, credential }))
+}
+
+fn check_credentials(
+    fields: &mut ObjectReader<'_>,
+    auth_type: AuthType,
+    credential: Option<&str>,
+    has_ref: bool,
+    has_stored: bool,
+) {
+    if credential.is_some() && has_ref {
+        fields.wrong("credential", "cannot be given together with credentialRef");
+    }
+    let wants = matches!(auth_type, AuthType::Basic | AuthType::Bearer);
+    if wants && credential.is_none() && !has_ref && !has_stored {
+        fields
+            .wrong("credential", "is required for authType basic and bearer, unless credentialRef is given");
+    }
+    if let Some(credential) = credential {
+        if auth_type == AuthType::Basic && !credential.contains(':') {
+            fields.wrong("credential", "must be user:password");
+        }
+        if !credential.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            fields.wrong("credential", "must be printable ASCII");
+        }
+    }
+}
+
+/// The value of `Authorization` for a credential; none for the other kinds of authentication.
+#[must_use]
+pub fn authorization(auth_type: AuthType, credential: &str) -> Option<String> {
+    match auth_type {
+        AuthType::Basic => Some(format!("Basic {}", STANDARD.encode(credential))),
+        AuthType::Bearer => Some(format!("Bearer {credential}")),
+        AuthType::None | AuthType::Signature => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_specifications_example_is_accepted() {
+        let body = json!({
+            "name": "Deployment Notifications", "url": "https://api.example.com/webhooks/stella",
+            "method": "POST", "authType": "signature", "signatureSecret": "my-secret-key",
+            "events": ["deployment.started", "deployment.completed", "deployment.failed"],
+            "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}],
+            "retryPolicy": {"maxRetries": 3, "backoffType": "exponential", "backoffSeconds": 10},
+            "timeout": 30000
+        });
+        let (spec, secrets) = parse(&body, false).expect("accepted");
+        assert_eq!(spec.events.len(), 3);
+        assert_eq!(secrets.signature_secret.expect("kept").expose(), "my-secret-key");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let body = json!({"method": "GET", "authType": "basic", "events": ["deploy"], "timeout": 1, "colour": "red",
+            "retryPolicy": {"maxRetries": 99}, "filters": [{"field": "a", "operator": "nearly", "value": 1}]});
+        let error = parse(&body, false).expect_err("refused");
+        let fields: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+        for field in [
+            "name",
+            "url",
+            "method",
+            "credential",
+            "events[0]",
+            "timeout",
+            "colour",
+            "retryPolicy.maxRetries",
+        ] {
+            assert!(fields.contains(&field), "{field} is not among {fields:?}");
+        }
+        assert!(fields.iter().any(|field| field.starts_with("filters[0]")), "{fields:?}");
+    }
+}

@@ -1,0 +1,325 @@
+//! A component: what is released, the repositories it comes from, and its triggers.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::channel::{self, ChannelRule};
+use super::trigger::{self, Trigger};
+use crate::domain::inbound::repository::{Repository, Space};
+use crate::domain::shared::filter_errors::add_mistakes;
+use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::error::{Error, Kind};
+
+/// How many repositories of each kind a component may have: a change of all of them, old and new, must fit
+/// one transaction of 100 writes.
+pub const MAX_REPOSITORIES: usize = 24;
+
+/// How many triggers a component may have: three writes for each release that one push makes, and five for
+/// the version and the records of the push, must fit one transaction of 100 writes.
+pub const MAX_TRIGGERS: usize = 30;
+
+/// How large a component may be when stored, in bytes: a change writes it once, and once for each name it
+/// is found by, and all of that must fit one transaction of 4 MB.
+pub const MAX_BYTES: usize = 40 * 1024;
+
+/// What a caller says of a component; the rest is ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// For people, and for the names of releases.
+    pub name: String,
+    /// Where its images or other artifacts are pushed to.
+    #[serde(default)]
+    pub repositories: Vec<Repository>,
+    /// Where its source is.
+    #[serde(default)]
+    pub source_repositories: Vec<Repository>,
+    /// Which tags belong to which channel, before the default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channel_rules: Vec<ChannelRule>,
+}
+
+/// A component as stored, and as copied under each of its names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Component {
+    /// Its id.
+    pub id: ComponentId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// What the caller said.
+    #[serde(flatten)]
+    pub spec: Spec,
+    /// What makes releases of it, oldest first.
+    #[serde(default)]
+    pub triggers: Vec<Trigger>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it or one of its triggers last changed.
+    pub updated_at: DateTime<Utc>,
+    /// How many times it was written.
+    pub revision: u64,
+}
+
+/// Reads the members of a component.
+pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
+    let name = fields.required_text("name", 200);
+    let mut repositories = |name| fields.texts(name, MAX_REPOSITORIES, Repository::parse).unwrap_or_default();
+    let (repositories, source_repositories) =
+        (repositories("repositories"), repositories("sourceRepositories"));
+    let channel_rules = fields.objects("channelRules", 50, ChannelRule::parse).unwrap_or_default();
+    Some(Spec { name, repositories, source_repositories, channel_rules })
+}
+
+/// Reads a component from a request.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn parse(body: &Value) -> Result<Spec, Error> {
+    ObjectReader::whole(body, read)
+}
+
+impl Component {
+    /// A new component without triggers.
+    ///
+    /// # Errors
+    /// Unprocessable when it is too large.
+    pub fn new(id: ComponentId, tenant_id: TenantId, spec: Spec, now: DateTime<Utc>) -> Result<Self, Error> {
+        let component =
+            Self { id, tenant_id, spec, triggers: Vec::new(), created_at: now, updated_at: now, revision: 1 };
+        component.fits()
+    }
+
+    /// The component with other spec; its triggers stay.
+    ///
+    /// # Errors
+    /// Unprocessable when it becomes too large.
+    pub fn changed(&self, spec: Spec, now: DateTime<Utc>) -> Result<Self, Error> {
+        Self { spec, ..self.written(now) }.fits()
+    }
+
+    /// The component with one trigger more. A trigger whose id is there already stays as it is, so that a
+    /// repeated request adds nothing.
+    ///
+    /// # Errors
+    /// Conflict when there are as many as there may be; unprocessable when the component becomes too large.
+    pub fn with_trigger(
+        &self,
+        id: TriggerId,
+        spec: trigger::Spec,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        if self.trigger(id).is_ok() {
+            return Ok(self.clone());
+        }
+        if self.triggers.len() >= MAX_TRIGGERS {
+            let detail = format!("A component has at most {MAX_TRIGGERS} triggers");
+            return Err(Error::new(Kind::Conflict, "too_many_triggers", detail));
+        }
+        let mut component = self.written(now);
+        component.triggers.push(Trigger { id, spec, created_at: now, updated_at: now });
+        component.fits()
+    }
+
+    /// The component with other terms for one of its triggers.
+    ///
+    /// # Errors
+    /// Not found; unprocessable when the component becomes too large.
+    pub fn with_trigger_changed(
+        &self,
+        id: TriggerId,
+        spec: trigger::Spec,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let mut component = self.written(now);
+        let found = component.triggers.iter_mut().find(|trigger| trigger.id == id);
+        let trigger = found.ok_or_else(Error::not_found)?;
+        trigger.spec = spec;
+        trigger.updated_at = now;
+        component.fits()
+    }
+
+    /// The component without one of its triggers.
+    ///
+    /// # Errors
+    /// Not found.
+    pub fn without_trigger(&self, id: TriggerId, now: DateTime<Utc>) -> Result<Self, Error> {
+        self.trigger(id)?;
+        let mut component = self.written(now);
+        component.triggers.retain(|trigger| trigger.id != id);
+        Ok(component)
+    }
+
+    /// One of its triggers.
+    ///
+    /// # Errors
+    /// Not found.
+    pub fn trigger(&self, id: TriggerId) -> Result<&Trigger, Error> {
+        self.triggers.iter().find(|trigger| trigger.id == id).ok_or_else(Error::not_found)
+    }
+
+    /// Every name that it is found by, at most 80; see `lookup::lookup_names`.
+    #[must_use]
+    pub fn index_names(&self) -> BTreeSet<String> {
+        let images = self.spec.repositories.iter().map(|name| name.index_name(Space::Image));
+        let sources = self.spec.source_repositories.iter().map(|name| name.index_name(Space::Source));
+        images.chain(sources).collect()
+    }
+
+    /// The component as callers see it: without its triggers, which have an address of their own.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        let mut view = json!({
+            "id": self.id,
+            "tenantId": self.tenant_id,
+            "name": self.spec.name,
+            "repositories": self.spec.repositories,
+            "sourceRepositories": self.spec.source_repositories,
+            "channelRules": self.spec.channel_rules,
+            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
+            "updatedAt": crate::domain::shared::time::timestamp(self.updated_at),
+        });
+        add_mistakes(&mut view, channel::mistakes(&self.spec.channel_rules));
+        view
+    }
+
+    /// What a PATCH is merged onto: what the caller said.
+    #[must_use]
+    pub fn spec_json(&self) -> Value {
+        serde_json::to_value(&self.spec).unwrap_or(Value::Null)
+    }
+
+    /// The same, to be written once more.
+    fn written(&self, now: DateTime<Utc>) -> Self {
+        Self { updated_at: now, revision: self.revision.saturating_add(1), ..self.clone() }
+    }
+
+    fn fits(self) -> Result<Self, Error> {
+        let bytes =
+            serde_json::to_vec(&self).map_err(|error| Error::fault("a component").caused_by(error))?;
+        if bytes.len() <= MAX_BYTES {
+            return Ok(self);
+        }
+        let detail = format!("A component with its triggers has at most {MAX_BYTES} bytes");
+        Err(Error::new(Kind::Unprocessable, "component_too_large", detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn component(body: &Value) -> Component {
+        let (id, tenant) = (Uuid::from_u128(1).into(), Uuid::from_u128(2).into());
+        Component::new(id, tenant, parse(body).unwrap(), DateTime::default()).unwrap()
+    }
+
+    fn terms(name: &str) -> trigger::Spec {
+        trigger::parse(&json!({"name": name, "on": "artifact.pushed"})).unwrap()
+    }
+
+    fn trigger_id(number: usize) -> TriggerId {
+        Uuid::from_u128(number as u128).into()
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let body = json!({"repositories": ["ok", "a:1", 5], "sourceRepositories": "github.com/a/b",
+            "channelRules": [{"pattern": "("}], "triggers": []});
+        let error = parse(&body).unwrap_err();
+        let mut fields: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+        fields.sort_unstable();
+        let expected = [
+            "channelRules[0].channel",
+            "channelRules[0].pattern",
+            "name",
+            "repositories[1]",
+            "repositories[2]",
+            "sourceRepositories",
+            "triggers",
+        ];
+        assert_eq!(fields, expected);
+        let many = json!({"name": "a", "repositories": vec!["a"; 41]});
+        assert_eq!(parse(&many).unwrap_err().errors[0].field, "repositories");
+    }
+
+    #[test]
+    fn it_is_found_by_each_of_its_names_once() {
+        let component = component(&json!({"name": "myapp",
+            "repositories": ["myorg/myapp", "MyOrg/MyApp/", "ghcr.io/myorg/myapp"],
+            "sourceRepositories": ["git@github.com:myorg/myapp.git", "https://github.com/myorg/myapp"]}));
+        let names: Vec<String> = component.index_names().into_iter().collect();
+        let expected = ["image:*/myorg/myapp", "image:ghcr.io/myorg/myapp", "source:github.com/myorg/myapp"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn what_it_said_is_accepted_again_and_means_the_same() {
+        let before = component(&json!({"name": "myapp", "repositories": ["MyOrg/MyApp"],
+            "sourceRepositories": ["https://github.com/myorg/myapp.git"],
+            "channelRules": [{"pattern": "^nightly", "channel": "nightly"}]}));
+        assert_eq!(parse(&before.spec_json()).unwrap(), before.spec);
+        assert_eq!(before.view()["repositories"], json!(["MyOrg/MyApp"]));
+        assert_eq!(before.view().get("triggers"), None);
+        let before = before.with_trigger(trigger_id(1), terms("one"), DateTime::default()).unwrap();
+        let stored = serde_json::to_value(&before).unwrap();
+        assert_eq!(serde_json::from_value::<Component>(stored).unwrap(), before);
+    }
+
+    #[test]
+    fn a_trigger_is_added_once_changed_and_removed() {
+        let (now, later) = (DateTime::default(), DateTime::from_timestamp_millis(5).unwrap());
+        let one = component(&json!({"name": "a"})).with_trigger(trigger_id(1), terms("one"), now).unwrap();
+        assert_eq!(one.with_trigger(trigger_id(1), terms("another"), later).unwrap(), one);
+        let changed = one.with_trigger_changed(trigger_id(1), terms("changed"), later).unwrap();
+        assert_eq!(changed.trigger(trigger_id(1)).unwrap().spec.name, "changed");
+        assert_eq!((changed.revision, changed.updated_at, changed.created_at), (3, later, now));
+        let without = changed.without_trigger(trigger_id(1), later).unwrap();
+        assert!(without.triggers.is_empty());
+        assert_eq!(without.without_trigger(trigger_id(1), later).unwrap_err().kind, Kind::NotFound);
+        let unknown = one.with_trigger_changed(trigger_id(9), terms("x"), later);
+        assert_eq!(unknown.unwrap_err().kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn there_are_at_most_fifty_triggers_and_never_too_many_bytes() {
+        let mut full = component(&json!({"name": "a"}));
+        for number in 0..MAX_TRIGGERS {
+            full = full.with_trigger(trigger_id(number), terms("one"), DateTime::default()).unwrap();
+        }
+        let one_more = full.with_trigger(trigger_id(99), terms("one"), DateTime::default());
+        assert_eq!(one_more.unwrap_err().code, "too_many_triggers");
+        let value = "x".repeat(MAX_BYTES);
+        let large = trigger::parse(&json!({"name": "a", "on": "release",
+            "filters": [{"field": "$.tag", "operator": "equals", "value": value}]}));
+        let large =
+            component(&json!({"name": "a"})).with_trigger(trigger_id(1), large.unwrap(), DateTime::default());
+        assert_eq!(large.unwrap_err().code, "component_too_large");
+    }
+
+    proptest! {
+        #[test]
+        fn each_change_is_one_revision_more(numbers in proptest::collection::vec(0..60_usize, 0..80)) {
+            let mut component = component(&json!({"name": "a"}));
+            for number in numbers {
+                let before = component.clone();
+                match component.with_trigger(trigger_id(number), terms("t"), DateTime::default()) {
+                    Ok(after) if after == before => prop_assert!(before.trigger(trigger_id(number)).is_ok()),
+                    Ok(after) => {
+                        prop_assert_eq!(Some(after.revision), before.revision.checked_add(1));
+                        component = after;
+                    }
+                    Err(error) => prop_assert_eq!(error.code, "too_many_triggers"),
+                }
+            }
+            prop_assert!(component.triggers.len() <= MAX_TRIGGERS);
+        }
+    }
+}

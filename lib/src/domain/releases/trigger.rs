@@ -1,0 +1,362 @@
+//! Triggers: which events of a component make a release by themselves, and what it is called.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::channel::channel_name;
+use super::release_name::ReleaseName;
+use super::version_range::VersionRange;
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::shared::expression::{Budget, Node, Pattern, Verdict};
+use crate::domain::shared::filter::{self, Filter};
+use crate::domain::shared::filter_errors::add_mistakes;
+use crate::domain::shared::ids::TriggerId;
+use crate::domain::shared::object_reader::ObjectReader;
+use crate::error::Error;
+
+/// What a trigger may be on, by its name on the wire.
+const ON: [(&str, EventKind); 4] = [
+    ("artifact.pushed", EventKind::ArtifactPushed),
+    ("ci.finished", EventKind::CiFinished),
+    ("git.tag", EventKind::GitTag),
+    ("release", EventKind::Release),
+];
+
+/// How senders say that a pipeline did not succeed; written here without case, spaces, `_` and `-`.
+const FAILURES: [&str; 28] = [
+    "aborted",
+    "actionrequired",
+    "blocked",
+    "broken",
+    "cancel",
+    "canceled",
+    "cancelled",
+    "error",
+    "errored",
+    "fail",
+    "failed",
+    "failing",
+    "failure",
+    "false",
+    "killed",
+    "neutral",
+    "notbuilt",
+    "notrun",
+    "partiallysucceeded",
+    "skipped",
+    "stale",
+    "startupfailure",
+    "stillfailing",
+    "stopped",
+    "timedout",
+    "timeout",
+    "unauthorized",
+    "unstable",
+];
+
+/// What a caller says of a trigger; the rest is ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// For people.
+    pub name: String,
+    /// The kind of event: one of `artifact.pushed`, `ci.finished`, `git.tag` and `release`.
+    pub on: EventKind,
+    /// What the tag looks like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag_pattern: Option<Pattern>,
+    /// Which versions; never together with a pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_range: Option<VersionRange>,
+    /// Which channels; without entries every one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
+    /// Filters over the normalised event; all must match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<Filter>,
+    /// Only with a digest that a registry could serve.
+    #[serde(default)]
+    pub require_digest: bool,
+    /// What its releases are called.
+    #[serde(default)]
+    pub release_name: ReleaseName,
+    /// Whether it makes releases.
+    pub enabled: bool,
+}
+
+/// A trigger, as stored inside its component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trigger {
+    /// Its id.
+    pub id: TriggerId,
+    /// What the caller said.
+    #[serde(flatten)]
+    pub spec: Spec,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Trigger {
+    /// The trigger as callers see it.
+    #[must_use]
+    pub fn view(&self) -> Value {
+        let mut view = json!({
+            "id": self.id,
+            "name": self.spec.name,
+            "on": self.spec.on,
+            "channels": self.spec.channels,
+            "filters": self.spec.filters,
+            "requireDigest": self.spec.require_digest,
+            "releaseName": self.spec.release_name,
+            "enabled": self.spec.enabled,
+            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
+            "updatedAt": crate::domain::shared::time::timestamp(self.updated_at),
+        });
+        if let Some(object) = view.as_object_mut() {
+            if let Some(pattern) = &self.spec.tag_pattern {
+                object.insert("tagPattern".to_owned(), json!(pattern));
+            }
+            if let Some(range) = &self.spec.version_range {
+                object.insert("versionRange".to_owned(), json!(range));
+            }
+        }
+        add_mistakes(&mut view, self.mistakes());
+        view
+    }
+
+    /// What a PATCH is merged onto: what the caller said.
+    #[must_use]
+    pub fn spec_json(&self) -> Value {
+        serde_json::to_value(&self.spec).unwrap_or(Value::Null)
+    }
+
+    /// Whether it wants the event, whose tag has that channel and whose document filters look at, from `root`. What
+    /// the event does not tell is not matched: without a tag no pattern, range or channel. A pipeline whose
+    /// result is a sender's word for anything but success makes no release; one that tells no result does. Nor
+    /// does a part of a pipeline, else a pipeline of five jobs would make six. An expression that fails does not
+    /// match, and is noted in the budget.
+    #[must_use]
+    pub fn wants(
+        &self,
+        event: &NormalisedEvent,
+        channel: Option<&str>,
+        root: Node<'_>,
+        budget: &mut Budget,
+    ) -> bool {
+        let spec = &self.spec;
+        let tag = event.tag.as_deref();
+        spec.enabled
+            && spec.on == event.kind
+            && !(spec.on == EventKind::CiFinished && event.result.as_deref().is_some_and(is_failure))
+            && event.scope.is_none()
+            && (!spec.require_digest || event.digest.is_some() && event.digest_valid)
+            && spec.version_range.as_ref().is_none_or(|range| tag.is_some_and(|tag| range.has(tag)))
+            && (spec.channels.is_empty()
+                || channel.is_some_and(|channel| spec.channels.iter().any(|wanted| wanted == channel)))
+            && self.has_tag(tag, budget)
+            && filter::all_match(&spec.filters, &self.place(), root, budget)
+    }
+
+    /// Whether the tag has the trigger's pattern, if it wants one.
+    fn has_tag(&self, tag: Option<&str>, budget: &mut Budget) -> bool {
+        let Some(pattern) = &self.spec.tag_pattern else { return true };
+        match tag.map(|tag| pattern.verdict(tag, budget)) {
+            Some(Verdict::Failed(failure)) => {
+                budget.note(&format!("{}tagPattern", self.place()), failure);
+                false
+            }
+            verdict => verdict == Some(Verdict::Matches),
+        }
+    }
+
+    /// What is written before the places of its expressions.
+    fn place(&self) -> String {
+        format!("trigger {}: ", self.id)
+    }
+
+    /// What is wrong with its expressions, if they were stored and would be refused now, each with its place.
+    pub fn mistakes(&self) -> impl Iterator<Item = String> {
+        let pattern = self.spec.tag_pattern.as_ref().and_then(Pattern::mistake);
+        let pattern = pattern.map(|mistake| format!("tagPattern: {mistake}"));
+        pattern.into_iter().chain(filter::mistakes(&self.spec.filters))
+    }
+}
+
+/// Whether a sender's word for a result is one of those that do not mean success.
+fn is_failure(result: &str) -> bool {
+    let mut word = result.to_lowercase();
+    word.retain(|character| !matches!(character, ' ' | '_' | '-'));
+    FAILURES.contains(&word.as_str())
+}
+
+/// Reads a trigger from a request.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn parse(body: &Value) -> Result<Spec, Error> {
+    ObjectReader::whole(body, read)
+}
+
+/// Reads the members of a trigger.
+pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
+    let name = fields.required_text("name", 200);
+    fields.require("on");
+    let on = fields.one_of("on", &ON);
+    let tag_pattern = fields.parsed("tagPattern", Pattern::of_tags);
+    let version_range = fields.parsed("versionRange", VersionRange::parse);
+    if fields.is_given("tagPattern") && fields.is_given("versionRange") {
+        fields.wrong("versionRange", "cannot be given together with tagPattern");
+    }
+    let channels = fields.texts("channels", 20, channel_name).unwrap_or_default();
+    let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
+    let require_digest = fields.boolean("requireDigest").unwrap_or(false);
+    let release_name = fields.parsed("releaseName", ReleaseName::parse).unwrap_or_default();
+    let enabled = fields.boolean("enabled").unwrap_or(true);
+    Some(Spec {
+        name,
+        on: on?,
+        tag_pattern,
+        version_range,
+        channels,
+        filters,
+        require_digest,
+        release_name,
+        enabled,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trigger(body: &Value) -> Trigger {
+        let mut whole = json!({"name": "a trigger", "on": "artifact.pushed"});
+        crate::domain::shared::merge_patch::merge(&mut whole, body);
+        let (created_at, updated_at) = (DateTime::default(), DateTime::default());
+        Trigger { id: uuid::Uuid::nil().into(), spec: parse(&whole).unwrap(), created_at, updated_at }
+    }
+
+    fn event(members: &Value) -> NormalisedEvent {
+        let mut whole = json!({"kind": "artifact.pushed", "repository": "myorg/myapp", "tag": "v1.2.0",
+            "receivedAt": "2026-01-09T10:30:00Z"});
+        crate::domain::shared::merge_patch::merge(&mut whole, members);
+        serde_json::from_value(whole).unwrap()
+    }
+
+    fn wants(body: &Value, members: &Value, channel: Option<&str>) -> bool {
+        let event = event(members);
+        let payload = json!({"pusher": {"name": "someone"}});
+        let document = event.document(&payload);
+        trigger(body).wants(&event, channel, document.root(), &mut Budget::default())
+    }
+
+    #[test]
+    fn a_trigger_wants_what_all_of_its_conditions_name() {
+        let valid = json!({"digest": "sha256:a", "digestValid": true});
+        for (body, members, expected) in [
+            (json!({}), json!({}), true),
+            (json!({"enabled": false}), json!({}), false),
+            (json!({}), json!({"kind": "git.tag"}), false),
+            (json!({"on": "git.tag"}), json!({"kind": "git.tag"}), true),
+            (json!({"on": "release"}), json!({"kind": "release"}), true),
+            (json!({"tagPattern": "^v1"}), json!({}), true),
+            (json!({"tagPattern": "^v2"}), json!({}), false),
+            (json!({"tagPattern": "."}), json!({"tag": null}), false),
+            (json!({"versionRange": "^1.2"}), json!({}), true),
+            (json!({"versionRange": ">=2"}), json!({}), false),
+            (json!({"versionRange": "*"}), json!({"tag": "latest"}), false),
+            (json!({"versionRange": "*"}), json!({"tag": null}), false),
+            (json!({"channels": ["rc", "stable"]}), json!({}), true),
+            (json!({"channels": ["rc"]}), json!({}), false),
+            (json!({"requireDigest": true}), json!({}), false),
+            (json!({"requireDigest": true}), json!({"digest": "sha256:a"}), false),
+            (json!({"requireDigest": true}), json!({"digestValid": true}), false),
+            (json!({"requireDigest": true}), valid, true),
+            (
+                json!({"filters": [{"field": "$.payload.pusher.name", "operator": "equals", "value": "someone"}]}),
+                json!({}),
+                true,
+            ),
+            (
+                json!({"filters": [{"field": "$.tag", "operator": "exists"},
+                    {"field": "$.branch", "operator": "equals", "value": "main"}]}),
+                json!({}),
+                false,
+            ),
+        ] {
+            assert_eq!(wants(&body, &members, Some("stable")), expected, "{body} and {members}");
+        }
+        assert!(!wants(&json!({"channels": ["stable"]}), &json!({}), None));
+    }
+
+    #[test]
+    fn only_a_pipeline_that_did_not_fail_makes_a_release() {
+        for (result, expected) in [
+            (json!("success"), true),
+            (json!("SUCCESS"), true),
+            (json!("passed"), true),
+            (json!("Succeeded"), true),
+            (json!("deployed to mars"), true),
+            (Value::Null, true),
+            (json!("failure"), false),
+            (json!("FAILED"), false),
+            (json!("timed_out"), false),
+            (json!("Still Failing"), false),
+            (json!("partiallySucceeded"), false),
+            (json!("NOT_BUILT"), false),
+            (json!("cancelled"), false),
+        ] {
+            let members = json!({"kind": "ci.finished", "tag": null, "result": result});
+            assert_eq!(wants(&json!({"on": "ci.finished"}), &members, None), expected, "{result}");
+        }
+        assert!(wants(&json!({}), &json!({"result": "failure"}), None));
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let body = json!({"on": "git.push", "tagPattern": "(", "versionRange": "one", "channels": ["a b"],
+            "filters": [{"field": "a"}], "requireDigest": 1, "releaseName": "{version}", "enabled": "yes", "colour": 1});
+        let error = parse(&body).unwrap_err();
+        let fields: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+        for field in [
+            "name",
+            "on",
+            "tagPattern",
+            "versionRange",
+            "channels[0]",
+            "filters[0].operator",
+            "requireDigest",
+            "releaseName",
+            "enabled",
+            "colour",
+        ] {
+            assert!(fields.contains(&field), "{field} is not among {fields:?}");
+        }
+        let both = json!({"name": "a", "on": "release", "tagPattern": "a", "versionRange": "1"});
+        assert_eq!(parse(&both).unwrap_err().errors[0].field, "versionRange");
+    }
+
+    #[test]
+    fn what_it_said_is_accepted_again_and_means_the_same() {
+        let body = json!({"tagPattern": "^v1", "channels": ["stable"], "requireDigest": true,
+            "filters": [{"field": "$.tag", "operator": "exists"}], "releaseName": "{tag}"});
+        let before = trigger(&body);
+        assert_eq!(parse(&before.spec_json()).unwrap(), before.spec);
+        let stored = serde_json::to_value(&before).unwrap();
+        assert_eq!(serde_json::from_value::<Trigger>(stored).unwrap(), before);
+    }
+
+    #[test]
+    fn it_looks_to_callers_as_they_wrote_it() {
+        let view = trigger(&json!({"versionRange": "^1"})).view();
+        assert_eq!(view["on"], "artifact.pushed");
+        assert_eq!(view["versionRange"], "^1");
+        assert_eq!(view["releaseName"], "{component}-{tag}");
+        assert_eq!(view["enabled"], true);
+        assert_eq!(view.get("tagPattern"), None);
+    }
+}

@@ -1,0 +1,347 @@
+//! Filters over a JSON document: which events a subscription or a webhook config wants.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::expression::{
+    Budget, Failure, MAX_PATH, Node, Path, Pattern, Ready, Verdict, contains, equal, text_bytes,
+};
+use super::object_reader::ObjectReader;
+
+/// How the field's value is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Operator {
+    /// The same JSON value.
+    Equals,
+    /// Another JSON value.
+    NotEquals,
+    /// A text that contains the value, or a list with it.
+    Contains,
+    /// A text that the regular expression finds something in.
+    Matches,
+    /// One of the values of a list.
+    In,
+    /// There at all (`true`), or not (`false`).
+    Exists,
+    /// A text that begins with the value.
+    StartsWith,
+}
+
+const OPERATORS: [(&str, Operator); 7] = [
+    ("equals", Operator::Equals),
+    ("notEquals", Operator::NotEquals),
+    ("contains", Operator::Contains),
+    ("matches", Operator::Matches),
+    ("in", Operator::In),
+    ("exists", Operator::Exists),
+    ("startsWith", Operator::StartsWith),
+];
+
+/// A filter as said and as compiled. One that is stored and does not compile (another version took it) is
+/// broken: it matches nothing, and what it belongs to is read all the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Said", into = "Said")]
+pub struct Filter {
+    said: Said,
+    compiled: Result<Compiled, String>,
+}
+
+#[derive(Debug, Clone)]
+struct Compiled {
+    path: Path,
+    test: Test,
+}
+
+/// A filter as said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Said {
+    field: String,
+    operator: Operator,
+    #[serde(default)]
+    value: Value,
+}
+
+/// What a node must be. The value to compare it with is what was said.
+#[derive(Debug, Clone)]
+enum Test {
+    Equals,
+    NotEquals,
+    Contains,
+    Matches(Pattern),
+    In,
+    Exists,
+    StartsWith,
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        self.said == other.said
+    }
+}
+
+impl From<Said> for Filter {
+    fn from(said: Said) -> Self {
+        let compile = || {
+            let path = Path::parse(&said.field).map_err(|mistake| format!("field {mistake}"))?;
+            let test =
+                Test::stored(said.operator, &said.value).map_err(|mistake| format!("value {mistake}"))?;
+            Ok(Compiled { path, test })
+        };
+        let compiled = compile();
+        Self { said, compiled }
+    }
+}
+
+impl From<Filter> for Said {
+    fn from(filter: Filter) -> Self {
+        filter.said
+    }
+}
+
+impl Test {
+    /// One that was stored; a pattern is compiled when it is first used.
+    fn stored(operator: Operator, value: &Value) -> Result<Self, String> {
+        let text = || value.as_str().ok_or_else(|| "must be a string".to_owned());
+        Ok(match operator {
+            Operator::Equals => Self::Equals,
+            Operator::NotEquals => Self::NotEquals,
+            Operator::Contains => Self::Contains,
+            Operator::Matches => Self::Matches(Pattern::from(text()?.to_owned())),
+            Operator::In if !value.is_array() => return Err("must be a list".to_owned()),
+            Operator::In => Self::In,
+            Operator::Exists if !matches!(value, Value::Null | Value::Bool(_)) => {
+                return Err("must be true, false or absent".to_owned());
+            }
+            Operator::Exists => Self::Exists,
+            Operator::StartsWith => {
+                text()?;
+                Self::StartsWith
+            }
+        })
+    }
+
+    /// One that is to be saved.
+    fn parse(operator: Operator, value: &Value) -> Result<Self, String> {
+        let test = Self::stored(operator, value)?;
+        test.mistake().map_or(Ok(test), Err)
+    }
+
+    fn mistake(&self) -> Option<String> {
+        match self {
+            Self::Matches(pattern) => pattern.mistake(),
+            Self::Equals | Self::NotEquals | Self::Contains | Self::In | Self::Exists | Self::StartsWith => {
+                None
+            }
+        }
+    }
+
+    /// Whether a node is what it must be. `ready` is the pattern, once a text was found for it.
+    fn holds<'p>(
+        &'p self,
+        value: &Value,
+        found: Node<'_>,
+        ready: &mut Option<Ready<'p>>,
+        budget: &mut Budget,
+    ) -> Result<bool, Failure> {
+        match self {
+            Self::Equals => equal(found, Node::Value(value), budget),
+            Self::NotEquals => Ok(!equal(found, Node::Value(value), budget)?),
+            Self::Contains => contains(found, value, budget),
+            Self::Matches(pattern) => {
+                let Some(text) = found.text() else { return Ok(false) };
+                match ready {
+                    Some(ready) => ready.finds(text, budget),
+                    None => ready.insert(pattern.ready(budget)?).finds(text, budget),
+                }
+            }
+            Self::In => {
+                for entry in value.as_array().into_iter().flatten() {
+                    if equal(found, Node::Value(entry), budget)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::Exists => Ok(true),
+            Self::StartsWith => {
+                let start = value.as_str().unwrap_or_default();
+                let Some(text) = found.text().filter(|text| text.len() >= start.len()) else {
+                    return Ok(false);
+                };
+                text_bytes(start.len(), budget)?;
+                Ok(text.starts_with(start))
+            }
+        }
+    }
+}
+
+impl Filter {
+    /// Reads the members of one filter.
+    pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
+        let field = fields.required_text("field", MAX_PATH);
+        fields.require("operator");
+        let operator = fields.one_of("operator", &OPERATORS);
+        let value = fields.value("value").cloned().unwrap_or(Value::Null);
+        let path = (!field.is_empty()).then(|| Path::parse(&field)).transpose();
+        let path = path.unwrap_or_else(|mistake| {
+            fields.wrong("field", mistake);
+            None
+        });
+        let test = operator.map(|operator| Test::parse(operator, &value)).transpose();
+        let test = test.unwrap_or_else(|mistake| {
+            fields.wrong("value", mistake);
+            None
+        });
+        let said = Said { field, operator: operator?, value };
+        Some(Self { said, compiled: Ok(Compiled { path: path?, test: test? }) })
+    }
+
+    /// What is wrong with it, if it is broken.
+    #[must_use]
+    pub fn mistake(&self) -> Option<String> {
+        match &self.compiled {
+            Ok(compiled) => compiled.test.mistake(),
+            Err(mistake) => Some(mistake.clone()),
+        }
+    }
+
+    /// Whether the document has what the filter wants. A path that leads nowhere does not match, except
+    /// for `exists: false`. Of several places that a JSONPath finds, one is enough.
+    #[must_use]
+    pub fn verdict(&self, root: Node<'_>, budget: &mut Budget) -> Verdict {
+        self.evaluate(root, budget).into()
+    }
+
+    fn evaluate(&self, root: Node<'_>, budget: &mut Budget) -> Result<bool, Failure> {
+        let Compiled { path, test } = self.compiled.as_ref().map_err(|_| Failure::Broken)?;
+        let value = &self.said.value;
+        let mut ready = None;
+        let found = path.any(root, budget, |found, budget| test.holds(value, found, &mut ready, budget))?;
+        let wants_nothing = self.said.operator == Operator::Exists && *value == Value::Bool(false);
+        Ok(found != wants_nothing)
+    }
+}
+
+/// Whether all of an owner's filters match. One that fails is noted in the budget, as `filters[2]` behind what
+/// `place` says, and then it does not matter what the others say.
+pub fn all_match(filters: &[Filter], place: &str, root: Node<'_>, budget: &mut Budget) -> bool {
+    for (at, filter) in filters.iter().enumerate() {
+        match filter.verdict(root, budget) {
+            Verdict::Matches => {}
+            Verdict::Differs => return false,
+            Verdict::Failed(failure) => {
+                budget.note(&format!("{place}filters[{at}]"), failure);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// What is wrong with stored filters, each with its place.
+pub fn mistakes(filters: &[Filter]) -> impl Iterator<Item = String> {
+    let told = |(at, filter): (usize, &Filter)| Some(format!("filters[{at}]: {}", filter.mistake()?));
+    filters.iter().enumerate().filter_map(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn filter(field: &str, operator: &str, value: &Value) -> Filter {
+        serde_json::from_value(json!({"field": field, "operator": operator, "value": value}))
+            .expect("a filter")
+    }
+
+    fn verdict(filter: &Filter, document: &Value) -> Verdict {
+        filter.verdict(Node::Value(document), &mut Budget::default())
+    }
+
+    #[test]
+    fn each_operator_finds_what_it_says() {
+        let document =
+            json!({"tag": "v1.2.0", "data": {"environment": {"name": "production"}, "labels": ["a", "b"]}});
+        for (field, operator, value, expected) in [
+            ("data.environment.name", "equals", json!("production"), true),
+            ("data.environment.name", "equals", json!("staging"), false),
+            ("$.tag", "matches", json!("^v\\d+\\.\\d+\\.\\d+$"), true),
+            ("$.tag", "startsWith", json!("v2"), false),
+            ("data.labels", "contains", json!("b"), true),
+            ("data.labels.0", "equals", json!("a"), true),
+            ("$.data.labels[*]", "equals", json!("b"), true),
+            ("tag", "contains", json!("1.2"), true),
+            ("tag", "in", json!(["v1.2.0"]), true),
+            ("tag", "notEquals", json!("v1"), true),
+            ("tag", "exists", json!(true), true),
+            ("nowhere", "exists", json!(false), true),
+            ("nowhere", "notEquals", json!("x"), false),
+            ("nowhere", "equals", Value::Null, false),
+        ] {
+            let filter = filter(field, operator, &value);
+            let expected = if expected { Verdict::Matches } else { Verdict::Differs };
+            assert_eq!(verdict(&filter, &document), expected, "{field} {operator} {value}");
+        }
+    }
+
+    #[test]
+    fn a_stored_filter_that_does_not_compile_matches_nothing_and_says_why() {
+        for (field, operator, value) in [
+            ("$.[", "exists", json!(false)),
+            ("$..a..b", "exists", json!(false)),
+            ("a", "matches", json!("(")),
+        ] {
+            let broken = filter(field, operator, &value);
+            assert!(broken.mistake().is_some_and(|mistake| mistake.contains("is ")));
+            for document in [json!({}), json!({"a": "("})] {
+                assert!(!verdict(&broken, &document).matches());
+            }
+            assert_eq!(serde_json::to_value(&broken).unwrap()["field"], field, "and is kept as it was said");
+        }
+        assert_eq!(filter("a", "exists", &Value::Null).mistake(), None);
+    }
+
+    #[test]
+    fn a_broken_filter_is_refused_when_saved_with_its_place() {
+        for (filter, field) in [
+            (json!({"operator": "equals", "value": 1}), "field"),
+            (json!({"field": "$.[", "operator": "equals", "value": 1}), "field"),
+            (json!({"field": "a..b", "operator": "equals", "value": 1}), "field"),
+            (json!({"field": "a", "operator": "nearly", "value": 1}), "operator"),
+            (json!({"field": "$..a..b", "operator": "exists"}), "field"),
+            (json!({"field": "a", "operator": "matches", "value": "("}), "value"),
+            (json!({"field": "a", "operator": "matches", "value": "(a{1000}){1000}"}), "value"),
+            (json!({"field": "a", "operator": "in", "value": "a"}), "value"),
+        ] {
+            let mut fields = ObjectReader::of(&filter);
+            let _ = Filter::parse(&mut fields);
+            let error = fields.finish().expect_err("refused");
+            assert_eq!(error.errors[0].field, field, "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_filter_with_two_mistakes_names_both() {
+        let said = json!({"field": "$..a..b", "operator": "matches", "value": "("});
+        let mut fields = ObjectReader::of(&said);
+        let _ = Filter::parse(&mut fields);
+        let error = fields.finish().expect_err("refused");
+        let places: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(places, ["field", "value"]);
+    }
+
+    #[test]
+    fn of_a_list_the_first_that_fails_is_noted_and_ends_it() {
+        let document = json!({"a": "0".repeat(4_000), "b": 1});
+        let hungry = || filter("a", "matches", &json!("[01]*1[01]{300}$."));
+        let filters = [filter("b", "exists", &json!(true)), hungry(), hungry()];
+        let mut budget = Budget::default();
+        assert!(!all_match(&filters, "", Node::Value(&document), &mut budget));
+        let failures = budget.take_failures().unwrap();
+        assert_eq!(failures.count, 1);
+        assert!(failures.message.starts_with("filters[1] would have to"), "{}", failures.message);
+        assert_eq!(budget.take_failures(), None);
+    }
+}

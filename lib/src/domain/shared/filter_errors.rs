@@ -1,0 +1,79 @@
+//! Expressions of a subscription or config that failed, as they are stored and shown.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What is stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FilterErrors {
+    /// How often an expression failed.
+    #[serde(rename = "filterErrors", skip_serializing_if = "is_zero")]
+    pub count: u64,
+    /// When one last did.
+    #[serde(rename = "filterErrorsAt", skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<DateTime<Utc>>,
+    /// What was wrong then, with its place.
+    #[serde(rename = "filterErrorsMessage", skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl FilterErrors {
+    /// `filterErrors` as callers see it; none where all is well. `mistakes` are of expressions that are broken, and
+    /// come first; what failed before their owner was last changed is over.
+    #[must_use]
+    pub fn view(&self, mistakes: impl Iterator<Item = String>, changed_at: DateTime<Utc>) -> Option<Value> {
+        let mistakes: Vec<String> = mistakes.collect();
+        let last_at = self.last_at.filter(|last| *last >= changed_at);
+        let count = if last_at.is_some() { self.count } else { 0 };
+        let failed = self.message.clone().filter(|_| last_at.is_some());
+        let message = if mistakes.is_empty() { failed? } else { mistakes.join("; ") };
+        let mut view = json!({"count": count, "message": message});
+        if let (Some(members), Some(last)) = (view.as_object_mut(), last_at) {
+            members.insert("lastAt".to_owned(), json!(crate::domain::shared::time::timestamp(last)));
+        }
+        Some(view)
+    }
+}
+
+/// Adds what is broken to the view of what has no counts of its own: its failures count where the event came in.
+pub(crate) fn add_mistakes(view: &mut Value, mistakes: impl Iterator<Item = String>) {
+    let broken = FilterErrors::default().view(mistakes, DateTime::default());
+    if let (Some(members), Some(broken)) = (view.as_object_mut(), broken) {
+        members.insert("filterErrors".to_owned(), broken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(hour.saturating_mul(3_600), 0).unwrap()
+    }
+
+    #[test]
+    fn what_failed_is_shown_until_its_owner_is_changed() {
+        let stored =
+            FilterErrors { count: 3, last_at: Some(at(5)), message: Some("filters[0] fails".into()) };
+        let view = stored.view(std::iter::empty(), at(4)).unwrap();
+        assert_eq!(
+            view,
+            json!({"count": 3, "lastAt": "1970-01-01T05:00:00.000Z", "message": "filters[0] fails"})
+        );
+        assert_eq!(stored.view(std::iter::empty(), at(6)), None);
+        assert_eq!(FilterErrors::default().view(std::iter::empty(), at(0)), None);
+    }
+
+    #[test]
+    fn what_is_broken_is_shown_although_nothing_was_evaluated() {
+        let view = FilterErrors::default().view(["filters[1]: no".to_owned()].into_iter(), at(4)).unwrap();
+        assert_eq!(view, json!({"count": 0, "message": "filters[1]: no"}));
+    }
+}

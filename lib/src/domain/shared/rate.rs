@@ -1,0 +1,118 @@
+//! A limit on how often something may happen: a bucket of tokens that fills at a steady rate.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::error::Error;
+
+/// How many of those that are limited are remembered.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// A bucket for each of those that are limited alike.
+#[derive(Debug)]
+pub struct Buckets<K> {
+    per_second: u32,
+    all: HashMap<K, Bucket>,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    /// Full ones, with so many tokens a second.
+    #[must_use]
+    pub fn new(per_second: u32) -> Self {
+        Self { per_second, all: HashMap::new() }
+    }
+
+    /// Takes one token of somebody's.
+    ///
+    /// # Errors
+    /// Limited, with `detail`, and with when to come again.
+    pub fn take(&mut self, of: K, detail: &'static str, now: DateTime<Utc>) -> Result<(), Error> {
+        if self.all.len() >= MAX_REMEMBERED {
+            self.all.clear();
+        }
+        let bucket = self.all.entry(of).or_insert_with(|| Bucket::full(self.per_second, now));
+        bucket.take(self.per_second, now).map_err(|seconds| Error::limited(detail, seconds))
+    }
+}
+
+/// A bucket as it was when somebody last took from it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// Thousandths of a token.
+    filled: i64,
+    at: DateTime<Utc>,
+}
+
+/// How many seconds' worth of tokens a bucket holds.
+const BURST_SECONDS: i64 = 2;
+
+impl Bucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn full(per_second: u32, now: DateTime<Utc>) -> Self {
+        Self { filled: most(per_second), at: now }
+    }
+
+    /// Takes one token, or says after how many seconds there is one again (at least 1).
+    ///
+    /// # Errors
+    /// The seconds to wait.
+    pub fn take(&mut self, per_second: u32, now: DateTime<Utc>) -> Result<(), u32> {
+        let passed = now.signed_duration_since(self.at).max(Duration::zero()).num_milliseconds();
+        // A token a second is a thousandth of one in a millisecond.
+        let gained = passed.saturating_mul(per_second.into());
+        self.filled = self.filled.saturating_add(gained).min(most(per_second));
+        self.at = self.at.max(now);
+        if self.filled >= 1_000 {
+            self.filled = self.filled.saturating_sub(1_000);
+            return Ok(());
+        }
+        let missing = 1_000_i64.saturating_sub(self.filled);
+        let seconds = missing.checked_div(i64::from(per_second.max(1)).saturating_mul(1_000)).unwrap_or(0);
+        Err(u32::try_from(seconds.saturating_add(1)).unwrap_or(u32::MAX))
+    }
+}
+
+fn most(per_second: u32) -> i64 {
+    i64::from(per_second).saturating_mul(1_000).saturating_mul(BURST_SECONDS).max(1_000)
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn two_seconds_worth_may_come_at_once_and_then_the_rate() {
+        let mut bucket = Bucket::full(5, noon());
+        let taken = (0..20).filter(|_| bucket.take(5, noon()).is_ok()).count();
+        assert_eq!(taken, 10);
+        assert_eq!(bucket.take(5, noon()), Err(1));
+        assert_eq!(bucket.take(5, noon() + Duration::milliseconds(200)), Ok(()));
+        assert_eq!(bucket.take(5, noon() + Duration::milliseconds(399)), Err(1));
+    }
+
+    proptest! {
+        #[test]
+        fn over_any_time_no_more_than_the_rate_and_the_burst_pass(
+            per_second in 1..1_000_u32, steps in prop::collection::vec(0..50_i64, 1..400)
+        ) {
+            let mut bucket = Bucket::full(per_second, noon());
+            let (mut now, mut passed) = (noon(), 0_i64);
+            for step in steps {
+                now += Duration::milliseconds(step);
+                passed += i64::from(bucket.take(per_second, now).is_ok());
+            }
+            let elapsed = (now - noon()).num_milliseconds();
+            prop_assert!(passed * 1_000 <= most(per_second) + elapsed * i64::from(per_second));
+        }
+    }
+}
