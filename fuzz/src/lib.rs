@@ -11,7 +11,8 @@ use chrono::DateTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use stella::domain::inbound::provider::{Provider, WebhookType};
 use stella::domain::inbound::scheme::Scheme;
-use stella::domain::inbound::auth::verify::{Live, Request, Verified, verify};
+use stella::domain::inbound::auth::verified::Verified;
+use stella::domain::inbound::auth::verify::{Live, Request, verify};
 use stella::domain::inbound::senders::{digest, normalise};
 use stella::domain::inbound::{dedup, redact};
 

@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     (
         "app",
         &[
+            "aws",
             "clock",
             "domain",
             "egress",

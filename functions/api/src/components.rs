@@ -13,7 +13,7 @@ use stella::domain::shared::ids::{ComponentId, TriggerId};
 use stella::domain::shared::merge_patch::Change;
 use stella::error::Error;
 use stella::store::{Listing, keys, listing};
-use stella::web::caller::{Admin, Viewer};
+use stella::web::authenticator::{Admin, Viewer};
 use stella::web::idempotency::Made;
 use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};

@@ -8,7 +8,7 @@ use axum::response::Response;
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::error::Error;
 use stella::queue::dead_letters::DeadLetters;
-use stella::web::caller::Operator;
+use stella::web::authenticator::Operator;
 use stella::web::data;
 use stella::web::request::Body;
 

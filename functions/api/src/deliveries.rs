@@ -8,16 +8,17 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use stella::domain::outbound::delivery::{Delivery, SHARDS, Status};
+use stella::domain::outbound::delivery::{Delivery, Status};
 use stella::domain::outbound::delivery_view::{self, Context};
 use stella::domain::outbound::event::Event;
 use stella::domain::outbound::event_type::EventType;
 use stella::domain::outbound::subscription::Subscription;
+use stella::domain::shared::delivery_id::SHARDS;
 use stella::domain::shared::ids::{EventId, SubscriptionId, TenantId};
 use stella::error::{Error, Kind};
 use stella::store::listing::{self, COUNTED_AHEAD};
-use stella::store::{Listing, keys, table};
-use stella::web::caller::{Admin, Viewer};
+use stella::store::{Listing, item, keys};
+use stella::web::authenticator::{Admin, Viewer};
 use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
@@ -148,7 +149,7 @@ async fn events(api: &Api, tenant: TenantId, rows: &[Delivery]) -> Result<HashMa
     let wanted: Vec<_> = wanted.into_iter().map(|id| keys::event(tenant, id)).collect();
     let mut events = HashMap::new();
     for item in api.store.core.get_many(&wanted).await? {
-        let event: Event = table::read(item)?;
+        let event: Event = item::read(item)?;
         events.insert(event.id, event);
     }
     Ok(events)

@@ -12,7 +12,7 @@ use stella::domain::outbound::event_type::EventType;
 use stella::domain::shared::ids::EventId;
 use stella::domain::shared::time::timestamp;
 use stella::error::Error;
-use stella::web::caller::{Publisher, Viewer};
+use stella::web::authenticator::{Publisher, Viewer};
 use stella::web::idempotency::Made;
 use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};

@@ -49,7 +49,7 @@ use stella::queue::Queue;
 use stella::queue::dead_letters::DeadLetters;
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
-use stella::web::caller::{Authenticator, HasAuthenticator};
+use stella::web::authenticator::{Authenticator, HasAuthenticator};
 use stella::web::gateway;
 use stella::web::idempotency::Creation;
 use stella::web::request::New;
@@ -68,7 +68,7 @@ pub struct ApiFunction {
 struct Api {
     store: Store,
     clock: Arc<dyn Clock>,
-    doorkeeper: Authenticator,
+    authenticator: Authenticator,
     keyring: Keyring,
     subscriptions: Subscriptions,
     redeliveries: Redeliveries,
@@ -106,7 +106,7 @@ pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let sender = AttemptSender::of(&environment, &aws, &store)?;
     let api = Api {
         clock: environment.clock(),
-        doorkeeper: Authenticator::new(
+        authenticator: Authenticator::new(
             store.clone(),
             &operator,
             tokens,
@@ -198,8 +198,8 @@ async fn only_posted() -> Response {
 }
 
 impl HasAuthenticator for Api {
-    fn doorkeeper(&self) -> &Authenticator {
-        &self.doorkeeper
+    fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
     }
 
     fn now(&self) -> DateTime<Utc> {

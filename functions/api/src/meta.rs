@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use stella::domain::outbound::event_type::EventType;
-use stella::web::caller::Viewer;
+use stella::web::authenticator::Viewer;
 use stella::web::data;
 
 use crate::Api;

@@ -16,7 +16,7 @@ use stella::domain::shared::origin::Origin;
 use stella::domain::shared::time::timestamp;
 use stella::error::Error;
 use stella::store::keys;
-use stella::web::caller::{COOKIE, SignedIn, Viewer};
+use stella::web::authenticator::{COOKIE, SignedIn, Viewer};
 use stella::web::data;
 use stella::web::request::Body;
 
@@ -112,7 +112,7 @@ async fn open(
     let (session, text) = match ObjectReader::whole(&wanted, read_proof)? {
         Proof::Link(link) => sessions::open_by_link(&api.store, &link, now).await?,
         Proof::Key(key) => {
-            let holder = api.doorkeeper.holder(&key, now).await?;
+            let holder = api.authenticator.holder(&key, now).await?;
             sessions::open(&api.store, holder, now).await?
         }
     };

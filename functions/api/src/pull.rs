@@ -14,7 +14,7 @@ use stella::domain::outbound::delivery_view;
 use stella::domain::outbound::pull::Report;
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::error::Error;
-use stella::web::caller::Admin;
+use stella::web::authenticator::Admin;
 use stella::web::data;
 use stella::web::request::{self, Body};
 

@@ -13,7 +13,7 @@ use stella::domain::inbound::receipt::Receipt;
 use stella::domain::inbound::{redact, senders};
 use stella::error::Error;
 use stella::store::{Listing, keys};
-use stella::web::caller::{Admin, Viewer};
+use stella::web::authenticator::{Admin, Viewer};
 use stella::web::request::{self, Body, ListQuery};
 use stella::web::{data, page};
 

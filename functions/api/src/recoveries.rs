@@ -10,7 +10,7 @@ use serde_json::json;
 use stella::app::outbound::recover::Asked;
 use stella::domain::outbound::recovery::Wanted;
 use stella::error::Error;
-use stella::web::caller::{Admin, Viewer};
+use stella::web::authenticator::{Admin, Viewer};
 use stella::web::data;
 use stella::web::idempotency::Made;
 use stella::web::request::{self, New};

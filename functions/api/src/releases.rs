@@ -9,7 +9,7 @@ use stella::domain::releases::release::Release;
 use stella::domain::shared::ids::ReleaseId;
 use stella::error::Error;
 use stella::store::{Listing, keys};
-use stella::web::caller::Viewer;
+use stella::web::authenticator::Viewer;
 use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 

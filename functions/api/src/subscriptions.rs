@@ -19,7 +19,7 @@ use stella::domain::shared::object_reader::ObjectReader;
 use stella::domain::shared::origin::Origin;
 use stella::error::{Error, Kind};
 use stella::store::{Listing, keys};
-use stella::web::caller::{Admin, Viewer};
+use stella::web::authenticator::{Admin, Viewer};
 use stella::web::idempotency::Made;
 use stella::web::request::{self, Body, ListQuery, New};
 use stella::web::{data, page};

@@ -12,7 +12,7 @@ use stella::domain::shared::ids::TenantId;
 use stella::error::Error;
 use stella::random;
 use stella::store::{Listing, keys};
-use stella::web::caller::{Admin, Operator};
+use stella::web::authenticator::{Admin, Operator};
 use stella::web::idempotency::Made;
 use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::future::join_all;
 use serde::Serialize;
 
-use super::query::key_of;
+use super::item::key_of;
 use super::table::write;
 use super::{Key, Table};
 use crate::error::{Error, Kind};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::domain::outbound::delivery::DeliveryId;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{
     ApiKeyId, ComponentId, ConfigId, EventId, ReceiptId, RecoveryId, ReleaseId, SubscriptionId, TenantId,
 };

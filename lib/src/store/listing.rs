@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::query::key_of;
+use super::item::key_of;
+use super::item::readable;
 use super::sort_keys::{Bound, SortKeys};
-use super::table::readable;
 use super::{Item, Table};
 use crate::error::{Error, Kind};
 

@@ -3,6 +3,7 @@
 mod batch;
 pub mod counts;
 mod failures;
+pub mod item;
 pub mod keys;
 pub mod listing;
 mod pace;

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::{DateTime, Utc};
 
-use super::table::{attributes, read};
+use super::item::read;
+use super::table::attributes;
 use super::{Key, Table, keys};
 use crate::domain::outbound::breaker::Breaker;
 use crate::domain::outbound::health::State;

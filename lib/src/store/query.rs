@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
+use super::item::{key_of, read, readable};
 use super::sort_keys::{Bound, SortKeys};
-use super::table::{read, readable};
 use super::{Item, Key, Table, keys};
 use crate::error::Error;
 
@@ -113,11 +113,4 @@ impl Table {
             .map_err(|error| self.failed("Query", &error))?;
         Ok(output.items.unwrap_or_default().iter().filter_map(key_of).collect())
     }
-}
-
-/// Where an item is, if it says so.
-#[must_use]
-pub fn key_of(item: &Item) -> Option<Key> {
-    let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-    Some(Key { pk: text("pk")?, sk: text("sk")? })
 }

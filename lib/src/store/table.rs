@@ -7,11 +7,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnC
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use super::query::key_of;
+use super::item::read;
 use super::{Item, Key};
 use crate::aws::refusal::Refusal;
 use crate::error::Error;
-use crate::log_error;
 
 /// A table.
 #[derive(Clone)]
@@ -242,27 +241,6 @@ pub(super) fn write<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error> {
         .map_err(|error| Error::fault("a value cannot be written as an item").caused_by(error))?;
     item.extend(attributes(key));
     Ok(item)
-}
-
-/// An item as a value; members that the value does not know are passed over.
-///
-/// # Errors
-/// A fault when the item lacks something.
-pub fn read<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
-    serde_dynamo::from_item(item)
-        .map_err(|error| Error::fault("a stored item cannot be read").caused_by(error))
-}
-
-/// An item as a value, unless it cannot be read: then that is logged, and what it stands among goes on without it.
-#[must_use]
-pub fn readable<T: DeserializeOwned>(item: Item) -> Option<T> {
-    let place = key_of(&item);
-    read(item)
-        .inspect_err(|error| {
-            let (pk, sk) = place.map_or_else(Default::default, |key| (key.pk, key.sk));
-            log_error!(ERROR, error, "a stored item cannot be read", item.pk = pk, item.sk = sk);
-        })
-        .ok()
 }
 
 /// What a failed request means: DynamoDB refuses what was to be written, refuses the request for another mistake of

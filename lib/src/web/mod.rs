@@ -1,5 +1,6 @@
 //! What the HTTP functions share: answers, problems, paging, who calls.
 
+pub mod authenticator;
 pub mod caller;
 pub mod gateway;
 pub mod idempotency;

@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, State};
 use serde_json::json;
 use stella::domain::shared::merge_patch::Change;
-use stella::web::caller::{Admin, Operator, Publisher, SignedIn, Viewer};
+use stella::web::authenticator::{Admin, Operator, Publisher, SignedIn, Viewer};
 use stella::web::request::{Body, ListQuery, New};
 
 use super::operation::{Failure, Operation, text, time};

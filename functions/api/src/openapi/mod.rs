@@ -19,7 +19,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
-use stella::web::caller::COOKIE;
+use stella::web::authenticator::COOKIE;
 
 use crate::routes::Route;
 

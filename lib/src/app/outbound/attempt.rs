@@ -6,12 +6,13 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use crate::aws::Aws;
-use crate::domain::outbound::delivery::{Attempt, DeliveryId};
+use crate::domain::outbound::delivery::Attempt;
 use crate::domain::outbound::event::body;
 use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::lineage;
 use crate::domain::outbound::outcome::{Outcome, Verdict};
 use crate::domain::outbound::subscription::{self, AuthType, Subscription};
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::headers::{REDACTED, redact};
 use crate::domain::shared::signature::{self, SigningSecret};
 use crate::domain::shared::target::{EgressPolicy, Target};

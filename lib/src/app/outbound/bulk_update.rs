@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::delivery_store::{DeliveryStore, Save, unless_refused};
 use super::due::{schedule_in_index, schedule_unsent, waiting};
-use crate::domain::outbound::delivery::{Delivery, SHARDS, Status};
+use crate::domain::outbound::delivery::expiry;
+use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::message::{Command, ScanCursor};
-use crate::domain::outbound::schedule::expiry;
+use crate::domain::shared::delivery_id::SHARDS;
 use crate::error::Error;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};

@@ -1,6 +1,7 @@
 //! The rows of deliveries: read, and written only in place of what was read.
 
-use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::delivery::Delivery;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{SubscriptionId, TenantId};
 use crate::error::{Error, Kind};
 use crate::log_error;

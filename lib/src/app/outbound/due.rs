@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::delivery::Delivery;
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::{AttemptDue, MAX_INLINE_BYTES};
 use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::error::Kind;
 use crate::log_error;
 use crate::queue::{Outgoing, Queue, delay_until};

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::delivery::Delivery;
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::fan_out::{self, Mark};
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, TenantId};
 use crate::error::Error;
-use crate::store::{Key, Listing, Page, PageRequest, Store, keys, listing, table};
+use crate::store::{Key, Listing, Page, PageRequest, Store, item, keys, listing};
 
 /// How many rows one request reads.
 const MAX_READ: usize = 100;
@@ -50,8 +51,7 @@ pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<Value,
         matched.iter().map(|one| keys::delivery(tenant, one.subscription_id, one.delivery_id)).collect();
     let mut rows: HashMap<DeliveryId, Delivery> = HashMap::new();
     for some in places.chunks(MAX_READ) {
-        let found =
-            store.deliveries.get_many(some).await?.into_iter().filter_map(table::readable::<Delivery>);
+        let found = store.deliveries.get_many(some).await?.into_iter().filter_map(item::readable::<Delivery>);
         rows.extend(found.map(|row| (row.id, row)));
     }
     let deliveries = matched.iter().map(|one| {

@@ -25,13 +25,14 @@ use super::due::{first_attempt, send_attempts};
 use super::lanes::Lanes;
 use crate::app::shared::filter_failures::FilterFailures;
 use crate::app::shared::recent_keys::RecentSet;
-use crate::domain::outbound::delivery::{Delivery, DeliveryId, Status};
+use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::fan_out::{Mark, Matched};
 use crate::domain::outbound::matching::matching;
 use crate::domain::outbound::message::{AttemptDue, Command};
 use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::expression::TENANT_SHARES;
 use crate::domain::shared::ids::{EventId, TenantId};
 use crate::error::{Error, Kind};
@@ -39,7 +40,7 @@ use crate::log_error;
 use crate::metrics::Metrics;
 use crate::panic;
 use crate::queue::{Outgoing, Queue};
-use crate::store::{Key, Store, keys, table};
+use crate::store::{Key, Store, item, keys};
 
 /// Fans out, with the tenants' subscriptions kept in memory.
 pub struct FanOut {
@@ -404,7 +405,7 @@ impl FanOut {
             let partition = keys::event_pattern(tenant, &pattern.to_string());
             let rows = self.store.core.range(&partition, "SUBSCRIPTION#", "SUBSCRIPTION#\u{10ffff}").await?;
             for row in rows {
-                match table::readable::<Subscription>(row) {
+                match item::readable::<Subscription>(row) {
                     Some(subscription) => drop(found.insert(subscription.id, Arc::new(subscription))),
                     None => has_unreadable = true,
                 }

@@ -15,18 +15,20 @@ use super::due::new_ticket;
 use super::notify_failure;
 use super::receiver_health::HealthMonitor;
 use crate::clock::Clock;
-use crate::domain::outbound::delivery::{Delivery, DeliveryId, Status};
+use crate::domain::outbound::delivery::expiry;
+use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::pull::{self, Report};
-use crate::domain::outbound::schedule::{Next, apply_attempt, expiry};
+use crate::domain::outbound::schedule::{Next, apply_attempt};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::answer_size::Room;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::time::timestamp;
 use crate::error::{Error, Kind};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::random;
-use crate::store::{Store, keys, table};
+use crate::store::{Store, item, keys};
 
 /// How often it is looked whether there is something to fetch, in milliseconds.
 const LOOK_MS: i64 = 200;
@@ -92,7 +94,7 @@ impl Pulls {
         let waits = |row: &Delivery| {
             row.due_pk.as_ref() == Some(&partition) && row.due().is_some_and(|due| due <= now)
         };
-        let rows = rows.into_iter().filter_map(table::readable::<Delivery>).filter(waits);
+        let rows = rows.into_iter().filter_map(item::readable::<Delivery>).filter(waits);
         let found = try_join_all(rows.map(async |row| {
             let event = self.event(&row, now).await?;
             Ok::<_, Error>((row, event))

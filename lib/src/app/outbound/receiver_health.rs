@@ -264,7 +264,7 @@ pub async fn view(store: &Store, subscription: &Subscription, now: DateTime<Utc>
     for item in store.deliveries.last_day(&partition, now).await? {
         match read_hour(&item) {
             Some(hour) => hours.push(hour),
-            None => state = crate::store::table::read(item)?,
+            None => state = crate::store::item::read(item)?,
         }
     }
     let mut view = state.view(&hours, now);

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::delivery_store::{DeliveryStore, Save};
 use super::due::{schedule_unsent, waiting};
-use crate::domain::outbound::delivery::{Delivery, DeliveryId};
+use crate::domain::outbound::delivery::Delivery;
 use crate::domain::outbound::event::Event;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::TenantId;
 use crate::error::{Error, Kind};
 use crate::queue::{Outgoing, Queue};

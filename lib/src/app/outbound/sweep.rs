@@ -15,17 +15,16 @@ use super::delivery_store::{DeliveryStore, unless_refused};
 use super::due::{send_attempts, waiting};
 use super::fan_out::FanOut;
 use crate::clock::Clock;
-use crate::domain::access::tenant::Tenant;
+use crate::domain::outbound::delivery::expiry;
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::AttemptDue;
-use crate::domain::outbound::schedule::expiry;
 use crate::domain::shared::ids::{EventId, TenantId};
 use crate::error::Error;
 use crate::log_error;
 use crate::queue::Queue;
 use crate::store::listing::id_bound;
-use crate::store::{Item, Key, Store, keys, table};
+use crate::store::{Item, Key, Store, item, keys};
 
 /// What is due within so many seconds is sent, with the rest of its wait as the message's delay.
 const AHEAD_SECONDS: i64 = 90;
@@ -119,8 +118,8 @@ impl Sweep {
     async fn readable(&self, items: Vec<Item>) -> Result<Vec<Delivery>, Error> {
         let mut rows = Vec::with_capacity(items.len());
         for item in items {
-            let place = table::key_of(&item);
-            match (table::readable(item), place) {
+            let place = item::key_of(&item);
+            match (item::readable(item), place) {
                 (Some(row), _) => rows.push(row),
                 (None, Some(place)) => self.store.deliveries.leave_due_index(&place).await?,
                 (None, None) => {}
@@ -198,7 +197,7 @@ impl Sweep {
         let is_whole = until.signed_duration_since(seen.at) >= Duration::minutes(LOOK_MINUTES);
         let mut tenants: Vec<TenantId> = Vec::new();
         if is_whole {
-            let all: Vec<Tenant> = self.store.core.all(keys::TENANTS, "TENANT#").await?;
+            let all: Vec<TenantEntry> = self.store.core.all(keys::TENANTS, "TENANT#").await?;
             tenants.extend(all.iter().map(|tenant| tenant.id).filter(|id| !seen.behind.contains_key(id)));
         }
         // Those who failed come last: the others are done even where looking at one ends the process.
@@ -254,7 +253,7 @@ impl Sweep {
         for some in places.chunks(EVENTS_AT_ONCE) {
             self.check_time(deadline)?;
             let items = self.store.core.get_many(some).await?;
-            let events: Vec<Event> = items.into_iter().filter_map(table::readable).collect();
+            let events: Vec<Event> = items.into_iter().filter_map(item::readable).collect();
             for outcome in self.fan_out.fan_out(&events, self.clock.now()).await {
                 outcome?;
             }
@@ -268,6 +267,12 @@ impl Sweep {
         }
         Ok(())
     }
+}
+
+/// A tenant, as far as the sweep needs it.
+#[derive(Deserialize)]
+struct TenantEntry {
+    id: TenantId,
 }
 
 /// What is looked through: a tenant's events of a time, as long as there is time.

@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 
 use super::attempt::{AttemptOutcome, AttemptSender, AttemptSpec};
 use super::delivery_store::DeliveryStore;
-use crate::domain::outbound::delivery::{Delivery, DeliveryId, Status};
+use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::outcome::Verdict;
 use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::EventId;
 use crate::error::Error;
 use crate::random;

@@ -18,7 +18,7 @@ use crate::domain::releases::version::TagState;
 use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
 use crate::domain::shared::merge_patch::Change;
 use crate::error::{Error, Kind};
-use crate::store::{Commit, Store, keys, table};
+use crate::store::{Commit, Store, item, keys};
 
 /// Changes components.
 #[derive(Clone)]
@@ -99,7 +99,7 @@ impl Components {
             moved.map(|version| keys::tag(component.tenant_id, component.id, &version.place())).collect();
         let mut tags = HashMap::new();
         for item in self.store.core.get_many(&wanted).await? {
-            let tag: TagState = table::read(item)?;
+            let tag: TagState = item::read(item)?;
             tags.insert(tag.place(), tag);
         }
         Ok(tags)

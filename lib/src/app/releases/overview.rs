@@ -15,7 +15,7 @@ use crate::domain::shared::ids::TenantId;
 use crate::domain::shared::time::timestamp;
 use crate::error::Error;
 use crate::store::counts::read_hour;
-use crate::store::{Key, Store, keys, table};
+use crate::store::{Key, Store, item, keys};
 
 /// From how many rejected requests a day on a config deserves a look.
 const MANY_REJECTED: u64 = 10;
@@ -69,7 +69,7 @@ async fn states(store: &Store, subscriptions: &[Subscription]) -> Result<HashMap
     let mut states = HashMap::new();
     for item in store.deliveries.get_many(&wanted).await? {
         if let Some(partition) = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned() {
-            states.insert(partition, table::read(item)?);
+            states.insert(partition, item::read(item)?);
         }
     }
     Ok(states)

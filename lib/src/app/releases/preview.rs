@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::process::{Processor, admit};
-use crate::domain::inbound::auth::verify::Verified;
+use crate::domain::inbound::auth::verified::Verified;
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::normalised::NormalisedEvent;
 use crate::domain::inbound::receipt::Answer;

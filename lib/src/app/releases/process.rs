@@ -34,7 +34,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::random;
 use crate::secrets::keyring::Keyring;
-use crate::store::{Commit, Key, Store, Transaction, keys, table};
+use crate::store::{Commit, Key, Store, Transaction, item, keys};
 
 /// How often a decision is taken anew because others wrote in between.
 const MAX_TRIES: u32 = 12;
@@ -290,7 +290,7 @@ impl Processor {
     ) -> Result<Option<Seen>, Error> {
         let places: Vec<Key> = case.seen(state).into_iter().map(|(key, _)| key).collect();
         for item in self.store.deliveries.get_many(&places).await? {
-            let seen: Seen = table::read(item)?;
+            let seen: Seen = item::read(item)?;
             if seen.live_until > case.event.received_at.timestamp() {
                 return Ok(Some(seen));
             }
@@ -336,7 +336,7 @@ impl Processor {
             Commit::Refused(refused) => refused,
         };
         if let Some((_, seen)) = refused.iter().find(|(number, _)| *number < records.len()) {
-            return Ok(Outcome::Repeated(table::read(seen.clone())?));
+            return Ok(Outcome::Repeated(item::read(seen.clone())?));
         }
         let is_refused = |at: usize| refused.iter().any(|(number, _)| *number == at);
         let taken = guards.into_iter().filter(|(at, _)| is_refused(*at)).map(|(_, identity)| identity);

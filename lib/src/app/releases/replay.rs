@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::process::Processor;
 use super::push::{Halt, Push};
 use crate::app::inbound::receipts::{Kept, Logged, header_map, write};
-use crate::domain::inbound::auth::verify::Verified;
+use crate::domain::inbound::auth::verified::Verified;
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::receipt::{Answer, Receipt};
 use crate::domain::inbound::senders;

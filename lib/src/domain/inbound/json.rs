@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
-use crate::domain::inbound::auth::verify::Verified;
+use crate::domain::inbound::auth::verified::Verified;
 use crate::error::{Error, Kind};
 
 /// Some senders' serialisers put it first, and RFC 8259 lets a reader ignore it.

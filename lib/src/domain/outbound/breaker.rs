@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::delivery::DeliveryId;
+use crate::domain::shared::delivery_id::DeliveryId;
 
 /// Failures of so many different deliveries in a row open the breaker.
 const STREAK: usize = 5;

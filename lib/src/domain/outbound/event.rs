@@ -4,9 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::delivery::DeliveryId;
 use super::event_type::EventType;
 use super::lineage;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::expression::{Document, MAX_DEPTH, is_deeper};
 use crate::domain::shared::ids::{EventId, TenantId};
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::delivery::DeliveryId;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::SubscriptionId;
 use crate::domain::shared::time::timestamp;
 

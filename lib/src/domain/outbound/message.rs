@@ -4,9 +4,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::delivery::DeliveryId;
 use super::event_type::EventType;
 use super::lineage;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, RecoveryId, SubscriptionId, TenantId};
 
 /// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.

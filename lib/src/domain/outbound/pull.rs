@@ -8,9 +8,6 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::MAX_DELAY_SECONDS;
 use crate::error::{Error, Kind};
 
-/// The address of a subscription whose deliveries are fetched.
-pub const URL: &str = "pull:";
-
 /// How much longer than the subscription's timeout a reader has for its report, in milliseconds.
 const MARGIN_MS: u64 = 30_000;
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::delivery::{Attempt, Delivery, OPEN_DAYS, Status};
+use super::delivery::{Attempt, Delivery, Status};
 use super::outcome::Verdict;
 use crate::domain::shared::retry::RetryPolicy;
 
@@ -60,19 +60,13 @@ pub fn apply_attempt(
     Next::Nothing
 }
 
-/// When a delivery that was made at a moment and is still open is given up.
-#[must_use]
-pub fn expiry(created_at: DateTime<Utc>) -> DateTime<Utc> {
-    created_at.checked_add_signed(Duration::days(OPEN_DAYS)).unwrap_or(created_at)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::outbound::delivery::DeliveryId;
+    use crate::domain::shared::delivery_id::DeliveryId;
     use crate::domain::shared::ids::EventId;
 
     fn noon() -> DateTime<Utc> {

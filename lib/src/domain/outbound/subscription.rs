@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::event_type::EventPattern;
-use super::pull;
 use crate::domain::shared::filter::{self, Filter};
 use crate::domain::shared::headers::CustomHeaders;
 use crate::domain::shared::ids::{SubscriptionId, TenantId};
@@ -15,6 +14,9 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::RetryPolicy;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::{Error, Kind};
+
+/// The address of a subscription whose deliveries are fetched.
+pub const PULL_URL: &str = "pull:";
 
 /// Milliseconds an attempt may take at most, and by default.
 pub const TIMEOUT_MS: u64 = 30_000;
@@ -98,7 +100,7 @@ impl Spec {
     /// Whether its deliveries are fetched, instead of being sent.
     #[must_use]
     pub fn is_pull(&self) -> bool {
-        self.url == pull::URL
+        self.url == PULL_URL
     }
 }
 
@@ -265,7 +267,7 @@ pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec
     let rate_limit_per_second = fields
         .integer("rateLimitPerSecond", 1, MAX_PER_SECOND)
         .and_then(|per_second| u32::try_from(per_second).ok());
-    if rate_limit_per_second.is_some() && url == pull::URL {
+    if rate_limit_per_second.is_some() && url == PULL_URL {
         fields.wrong("rateLimitPerSecond", "is not for pull: readers fetch as fast as they like");
     }
     let enabled = fields.boolean("enabled").unwrap_or(true);

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod answer_size;
 pub mod counts;
+pub mod delivery_id;
 pub mod expression;
 pub mod filter;
 pub mod filter_errors;

@@ -20,7 +20,7 @@ use super::rate_slots::RateSlots;
 use super::receiver_health::HealthMonitor;
 use crate::app::shared::ttl_cache::TtlCache;
 use crate::clock::Clock;
-use crate::domain::outbound::delivery::{Delivery, OPEN_DAYS, Status};
+use crate::domain::outbound::delivery::{self, Delivery, OPEN_DAYS, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::AttemptDue;
 use crate::domain::outbound::schedule::{self, Next};
@@ -119,7 +119,7 @@ impl Deliver {
             return self.cancel(Some(row), "expired", now).await;
         }
         if !subscription.spec.enabled {
-            let expiry = schedule::expiry(row.created_at);
+            let expiry = delivery::expiry(row.created_at);
             return self.pause(row, due, "disabled", expiry).await;
         }
         let Admission::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else {

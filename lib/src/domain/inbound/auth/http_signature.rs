@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use super::verify::single;
+use super::header::single;
 
 /// What a request offers: a signature, and the text that it must be of.
 pub(super) struct Offer {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
-use super::verify::{MAX_SIGNATURES, after_prefix, timely};
+use super::header::{MAX_SIGNATURES, after_prefix, timely};
 use crate::domain::inbound::authentication::Encoding;
 use crate::domain::inbound::scheme::{Covers, Prefix};
 

@@ -6,21 +6,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
+use super::header::{MAX_SIGNATURES, after_prefix, single, timely};
 use super::http_signature;
 use super::oidc::{Keys, Token, Wanted};
 use super::signature_header::Written;
+use super::verified::Verified;
 use crate::domain::inbound::authentication::{Algorithm, TOLERANCE_SECONDS};
 use crate::domain::inbound::json;
 use crate::domain::inbound::scheme::{Covers, Scheme};
 use crate::domain::shared::secret::secret_hash;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::{Error, Kind};
-
-/// How many signatures one header may offer.
-pub(super) const MAX_SIGNATURES: usize = 8;
 
 /// A request as it came.
 #[derive(Clone, Copy)]
@@ -47,46 +45,6 @@ pub struct Live<'a> {
 impl std::fmt::Debug for Live<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Live(..)")
-    }
-}
-
-/// A request that proved where it comes from. Its headers are not what was signed; its body is.
-#[derive(Clone, Copy)]
-pub struct Verified<'a> {
-    headers: &'a HeaderMap,
-    body: &'a [u8],
-}
-
-impl<'a> Verified<'a> {
-    /// For a request that was verified before it was put on a queue or into the log, and for a preview,
-    /// where the caller's API key stands for it. Never for what has just come in.
-    #[must_use]
-    pub fn was_verified_before(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
-        Self { headers, body }
-    }
-
-    /// The request's headers.
-    #[must_use]
-    pub fn headers(&self) -> &'a HeaderMap {
-        self.headers
-    }
-
-    /// The request's body.
-    #[must_use]
-    pub fn body(&self) -> &'a [u8] {
-        self.body
-    }
-
-    /// Lower-case hex SHA-256 of the body.
-    #[must_use]
-    pub fn body_hash(&self) -> String {
-        hex::encode(Sha256::digest(self.body))
-    }
-}
-
-impl std::fmt::Debug for Verified<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Verified(..)")
     }
 }
 
@@ -144,11 +102,7 @@ pub fn verify<'a>(
         // Its two ways are tried above.
         Scheme::Either(..) => None,
     };
-    if proven.is_some_and(bool::from) {
-        Ok(Verified { headers, body: request.body })
-    } else {
-        Err(Unverified)
-    }
+    if proven.is_some_and(bool::from) { Ok(Verified::proven(headers, request.body)) } else { Err(Unverified) }
 }
 
 /// The token of `Authorization: Bearer`.
@@ -156,13 +110,6 @@ pub fn verify<'a>(
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let token = after_prefix(single(headers, "authorization")?, "Bearer ")?;
     std::str::from_utf8(token).ok()
-}
-
-/// The one value of a header; two could mean two things to two readers.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.as_bytes();
-    (values.next().is_none() && !value.is_empty()).then_some(value)
 }
 
 /// Whether any live secret passes; every one is tried.
@@ -175,11 +122,6 @@ fn is_live_url_token(token: &str, live: Live<'_>) -> Choice {
     let hash = secret_hash(token);
     let same = |known: &&str| hash.as_bytes().ct_eq(known.as_bytes());
     live.url_token_hashes.iter().fold(Choice::from(0), |proven, known| proven | same(known))
-}
-
-pub(super) fn after_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
-    let (start, rest) = value.split_at_checked(prefix.len())?;
-    start.eq_ignore_ascii_case(prefix.as_bytes()).then_some(rest)
 }
 
 fn token(headers: &HeaderMap, header: &str, prefix: Option<&str>, live: Live<'_>) -> Option<Choice> {
@@ -238,15 +180,6 @@ fn standard_webhooks(request: Request<'_>, live: Live<'_>, now: DateTime<Utc>) -
 fn is_among(expected: &[u8], offered: &[Vec<u8>]) -> Choice {
     let usable = Choice::from(u8::from(!expected.is_empty()));
     usable & offered.iter().fold(Choice::from(0), |found, offered| found | expected.ct_eq(offered))
-}
-
-/// The seconds since 1970 that a header says, if they are near enough to ours.
-pub(super) fn timely(written: &[u8], tolerance_seconds: u32, now: DateTime<Utc>) -> Option<i64> {
-    if written.is_empty() || !written.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let seconds: i64 = std::str::from_utf8(written).ok()?.parse().ok()?;
-    (seconds.abs_diff(now.timestamp()) <= u64::from(tolerance_seconds)).then_some(seconds)
 }
 
 #[cfg(test)]

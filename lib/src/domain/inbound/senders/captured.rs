@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::refusals::Genuine;
 use super::{Found, Parsed, normalise};
-use crate::domain::inbound::auth::verify::Verified;
+use crate::domain::inbound::auth::verified::Verified;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::inbound::provider::{Provider, WebhookType};
 use crate::domain::inbound::scheme::Scheme;

@@ -112,7 +112,7 @@ mod tests {
     use super::super::tests::{at, events, parsed, reason};
     use super::super::{Parsed, normalise};
     use super::*;
-    use crate::domain::inbound::auth::verify::Verified;
+    use crate::domain::inbound::auth::verified::Verified;
     use crate::domain::inbound::mapping::Mapping;
     use crate::domain::inbound::provider::Provider;
 

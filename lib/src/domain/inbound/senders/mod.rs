@@ -39,7 +39,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use serde_json::Value;
 
-use crate::domain::inbound::auth::verify::Verified;
+use crate::domain::inbound::auth::verified::Verified;
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::json;
 use crate::domain::inbound::mapping::Mapping;

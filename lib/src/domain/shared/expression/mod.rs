@@ -34,7 +34,8 @@ use std::fmt;
 pub use budget::{Budget, Failures, MAX_STEPS, MAX_VISITS, TENANT_SHARES};
 pub use document::{Document, MAX_DEPTH, Node, is_deeper};
 pub use path::{MAX_PATH, Path};
-pub use pattern::{MAX_COMPILED_BYTES, MAX_PATTERN, Pattern};
+pub use pattern::{MAX_PATTERN, Pattern};
+pub use program::MAX_COMPILED_BYTES;
 
 pub(super) use pattern::Ready;
 

@@ -8,9 +8,6 @@ use super::budget::Budget;
 use super::program::Program;
 use super::{Failure, Verdict};
 
-/// The compiled size of a regular expression, in bytes; a larger one is refused.
-pub const MAX_COMPILED_BYTES: usize = 64 * 1024;
-
 /// How long a regular expression may be, in characters.
 pub const MAX_PATTERN: usize = 1_024;
 
@@ -166,6 +163,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
+    use crate::domain::shared::expression::MAX_COMPILED_BYTES;
     use crate::domain::shared::expression::{MAX_STEPS, program::MIN_TEXT};
 
     fn finds(pattern: &str, text: &str) -> Result<bool, Failure> {

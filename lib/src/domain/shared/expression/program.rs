@@ -12,8 +12,10 @@ use regex_syntax::ast::parse::ParserBuilder;
 use regex_syntax::hir::translate::TranslatorBuilder;
 
 use super::budget::{Budget, MAX_STEPS};
-use super::pattern::MAX_COMPILED_BYTES;
 use super::{Failure, ascii};
+
+/// The compiled size of a regular expression, in bytes; a larger one is refused.
+pub const MAX_COMPILED_BYTES: usize = 64 * 1024;
 
 /// The text that every regular expression may look at at least, in bytes.
 pub(super) const MIN_TEXT: usize = 512;

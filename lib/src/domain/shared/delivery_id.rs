@@ -1,0 +1,84 @@
+//! The id of a delivery, which is derived from its event and its subscription.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::ids::{EventId, SubscriptionId};
+
+/// How many partitions a subscription's deliveries are spread over.
+pub const SHARDS: u8 = 4;
+
+/// A delivery's id: a version 8 UUID of 48 bits of the event's time, 2 bits of shard, 32 bits of
+/// subscription handle, and a hash of event and subscription. It is derived, so that whoever fans out
+/// the same event again means the same delivery, and it tells where the row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(Uuid);
+
+impl DeliveryId {
+    /// The delivery of `event` to `subscription`.
+    #[must_use]
+    pub fn derive(event: EventId, subscription: SubscriptionId, handle: u32) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(event.uuid().as_bytes());
+        hash.update(subscription.uuid().as_bytes());
+        let hash: [u8; 32] = hash.finalize().into();
+        let [h0, h1, h2, h3, h4, h5, ..] = hash;
+        let [t0, t1, t2, t3, t4, t5, ..] = *event.uuid().as_bytes();
+        let [a, b, c, d] = handle.to_be_bytes();
+        // 12 bits after the version: shard (2), hash (10). 62 bits after the variant: hash (6) to fill
+        // the variant's byte, handle (32), hash (24).
+        let bytes = [t0, t1, t2, t3, t4, t5, h0 & 0x0f, h1, h2 & 0x3f, a, b, c, d, h3, h4, h5];
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Which of the subscription's partitions has the row.
+    #[must_use]
+    pub fn shard(self) -> u8 {
+        let [_, _, _, _, _, _, byte, ..] = *self.0.as_bytes();
+        (byte >> 2) & 0b11
+    }
+
+    /// The subscription's handle, which means something within its tenant only.
+    #[must_use]
+    pub fn handle(self) -> u32 {
+        let [_, _, _, _, _, _, _, _, _, a, b, c, d, ..] = *self.0.as_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+}
+
+impl std::fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl std::str::FromStr for DeliveryId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_id_tells_its_handle_and_is_always_the_same(event: u128, subscription: u128, handle: u32) {
+            let event = EventId::from(Uuid::from_u128(event));
+            let subscription = SubscriptionId::from(Uuid::from_u128(subscription));
+            let id = DeliveryId::derive(event, subscription, handle);
+            prop_assert_eq!(id, DeliveryId::derive(event, subscription, handle));
+            prop_assert_eq!(id.handle(), handle);
+            prop_assert!(id.shard() < SHARDS);
+            prop_assert_eq!(id.0.get_version_num(), 8);
+            prop_assert_eq!(id.0.as_u128() >> 80, event.uuid().as_u128() >> 80);
+        }
+    }
+}
