@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Whom a layer may use besides itself and `error`.
+/// The layers, and those that each may use besides itself.
 const LAYERS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("random", &[]),
     ("clock", &[]),
-    ("environment", &[]),
-    ("metrics", &[]),
-    ("aws", &["environment"]),
-    ("egress", &["domain"]),
-    ("queue", &["aws", "clock", "domain", "environment", "log"]),
-    ("store", &["aws", "clock", "domain", "environment", "log"]),
-    ("secrets", &["aws", "clock", "domain", "environment", "log", "random", "store"]),
+    ("environment", &["clock"]),
+    ("metrics", &["environment"]),
+    ("aws", &["domain", "environment"]),
+    ("egress", &["domain", "environment"]),
+    ("queue", &["aws", "domain", "environment"]),
+    ("store", &["aws", "domain", "environment"]),
+    ("secrets", &["aws", "domain", "environment", "random", "store"]),
     (
         "app",
         &[
@@ -25,7 +25,6 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "domain",
             "egress",
             "environment",
-            "log",
             "metrics",
             "queue",
             "random",
@@ -33,13 +32,10 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "store",
         ],
     ),
-    (
-        "web",
-        &["app", "clock", "domain", "environment", "log", "metrics", "queue", "random", "secrets", "store"],
-    ),
+    ("web", &["app", "domain", "egress", "environment", "random", "store"]),
 ];
 
-/// Whom a context of `domain` or `app` may use besides itself.
+/// The contexts of `domain` and of `app`, and those that each may use besides itself.
 const CONTEXTS: [(&str, &[&str]); 5] = [
     ("shared", &[]),
     ("access", &["shared"]),

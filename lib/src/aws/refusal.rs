@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId as _;
 
-use crate::domain::outbound::delivery::cut;
+use crate::domain::shared::text::cut;
 use crate::error::{Error, causes};
 
 /// How much of AWS's words is kept, in bytes.

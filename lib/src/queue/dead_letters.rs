@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::unavailable;
-use crate::domain::outbound::delivery::cut;
+use crate::domain::shared::text::cut;
 use crate::domain::shared::time::timestamp;
 use crate::environment::Environment;
 use crate::error::{Error, Kind};

@@ -11,6 +11,7 @@ use super::outcome::Outcome;
 use super::subscription::Subscription;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, SubscriptionId, TenantId};
+use crate::domain::shared::text::cut;
 
 /// How long a final row is kept.
 pub const KEPT: Duration = Duration::days(30);
@@ -336,26 +337,5 @@ impl Delivery {
         let surplus = self.log.len().saturating_sub(LOGGED);
         self.log.drain(..surplus);
         self.unschedule();
-    }
-}
-
-/// The beginning of a text: at most `most` bytes, and whole characters.
-#[must_use]
-pub fn cut(text: &str, most: usize) -> String {
-    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_cut_text_is_short_and_a_beginning(text: String, most in 0usize..100) {
-            let short = cut(&text, most);
-            prop_assert!(short.len() <= most && text.starts_with(&short));
-        }
     }
 }

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::delivery::{Attempt, Delivery, cut};
+use super::delivery::{Attempt, Delivery};
 use super::outcome::{Failure, FailureKind, Outcome, Response, RetryAfter};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::MAX_DELAY_SECONDS;
+use crate::domain::shared::text::cut;
 use crate::error::{Error, Kind};
 
 /// How much longer than the subscription's timeout a reader has for its report, in milliseconds.

@@ -22,4 +22,5 @@ pub mod schema;
 pub mod secret;
 pub mod signature;
 pub mod target;
+pub mod text;
 pub mod time;
