@@ -11,6 +11,7 @@ use crate::domain::outbound::event::body;
 use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::lineage;
 use crate::domain::outbound::outcome::{Outcome, Verdict};
+use crate::domain::outbound::request::{self, AttemptHead};
 use crate::domain::outbound::subscription::{self, AuthType, Subscription};
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::headers::{REDACTED, redact};
@@ -21,9 +22,6 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::secrets::keyring::Keyring;
 use crate::store::{Store, keys};
-
-/// What we call ourselves to receivers.
-pub const USER_AGENT: &str = concat!("Stella-Webhooks/", env!("CARGO_PKG_VERSION"));
 
 /// How much of an answer is shown to a caller who waits for it, in bytes.
 const MAX_SHOWN: usize = 16 * 1024;
@@ -141,71 +139,51 @@ impl AttemptSender {
         sending: &AttemptSpec<'_>,
         at: DateTime<Utc>,
     ) -> Result<SignedRequest, Error> {
-        let lineage = self.keyring.lineage().await?.sign(sending.hops);
+        let event = sending.event.to_string();
+        let head = AttemptHead { id: sending.id, event: &event, number: sending.number, at };
         let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
-        let mut headers = self.headers(subscription, sending, at, body.as_bytes()).await?;
-        headers.push((lineage::HEADER.to_owned(), lineage));
+        let secrets = self.secrets(subscription, sending, at, body.as_bytes()).await?;
+        let headers = request::filled(request::headers(subscription, head), &secrets);
         Ok(SignedRequest { headers, body })
     }
 
-    async fn headers(
+    /// The values of the headers that are made of secrets, by name.
+    async fn secrets(
         &self,
         subscription: &Subscription,
         sending: &AttemptSpec<'_>,
         at: DateTime<Utc>,
         body: &[u8],
-    ) -> Result<Vec<(String, String)>, Error> {
-        let spec = &subscription.spec;
-        let id = sending.id.to_string();
-        let mut headers: Vec<(String, String)> = Vec::new();
-        let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
-        if !spec.headers.contains("content-type") {
-            add("Content-Type", "application/json".to_owned());
-        }
-        if !spec.headers.contains("user-agent") {
-            add("User-Agent", USER_AGENT.to_owned());
-        }
-        add("X-Stella-Event", sending.event.to_string());
-        add("X-Stella-Delivery", id.clone());
-        add("X-Stella-Timestamp", crate::domain::shared::time::timestamp(at));
-        add("X-Stella-Attempt", sending.number.to_string());
-        for (name, value) in spec.headers.as_sent().iter() {
-            add(name, value.to_owned());
-        }
-        match spec.auth_type {
-            AuthType::None => {}
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let mut secrets = match subscription.spec.auth_type {
+            AuthType::None => Vec::new(),
             AuthType::Basic | AuthType::Bearer => {
                 let credential = self.credential(subscription).await?;
-                if let Some(value) = subscription::authorization(spec.auth_type, &credential) {
-                    add("Authorization", value);
-                }
+                let value = subscription::authorization(subscription.spec.auth_type, &credential);
+                value.map(|value| ("Authorization", value)).into_iter().collect()
             }
             AuthType::Signature => {
                 let sealed = subscription.sealed_signature_secret.as_deref();
                 let sealed = sealed.ok_or_else(|| Error::fault("A signing subscription has no secret"))?;
-                let secret = SigningSecret::parse(&self.open(subscription, sealed).await?)
-                    .map_err(|_| Error::fault("A stored signing secret is not one"))?;
-                let previous = self.previous_secret(subscription, at).await?;
-                for (name, value) in signature::headers(&secret, previous.as_ref(), &id, at, body) {
-                    add(name, value);
-                }
+                let secret = self.signing_secret(subscription, sealed).await?;
+                let previous = match subscription.previous_secret_at(at) {
+                    Some(previous) => Some(self.signing_secret(subscription, &previous.sealed).await?),
+                    None => None,
+                };
+                signature::headers(&secret, previous.as_ref(), &sending.id.to_string(), at, body)
             }
-        }
-        Ok(headers)
+        };
+        secrets.push((lineage::HEADER, self.keyring.lineage().await?.sign(sending.hops)));
+        Ok(secrets)
     }
 
-    /// The secret that signs beside the present one while that is new.
-    async fn previous_secret(
+    async fn signing_secret(
         &self,
         subscription: &Subscription,
-        at: DateTime<Utc>,
-    ) -> Result<Option<SigningSecret>, Error> {
-        let Some(previous) = subscription.previous_secret.as_ref().filter(|previous| at < previous.until)
-        else {
-            return Ok(None);
-        };
-        let secret = SigningSecret::parse(&self.open(subscription, &previous.sealed).await?);
-        secret.map(Some).map_err(|_| Error::fault("A stored signing secret is not one"))
+        sealed: &str,
+    ) -> Result<SigningSecret, Error> {
+        SigningSecret::parse(&self.open(subscription, sealed).await?)
+            .map_err(|_| Error::fault("A stored signing secret is not one"))
     }
 
     async fn credential(&self, subscription: &Subscription) -> Result<String, Error> {

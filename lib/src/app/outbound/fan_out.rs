@@ -380,7 +380,7 @@ impl FanOut {
     /// be redelivered later.
     async fn skip_disabled<'a>(&self, mut plan: Plan<'a>, now: DateTime<Utc>) -> Planned<'a> {
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.spec.enabled) {
-            let mut row = Delivery::new(*id, plan.event, subscription, now);
+            let mut row = Delivery::new(*id, plan.event.into(), subscription, now);
             row.end(Status::Skipped, Some("disabled"), now);
             match self.rows.save(&row).await {
                 Ok(_) => {}

@@ -27,7 +27,7 @@ pub async fn notify(
     if row.reason.as_deref() == Some("exhausted") {
         return service_events::exhausted(store, row, subscription).await;
     }
-    if last.status_code != Some(410) {
+    if row.reason.as_deref() != Some("gone") {
         return Ok(());
     }
     let command = Command::Disable {

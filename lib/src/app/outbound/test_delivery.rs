@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::attempt::{AttemptOutcome, AttemptSender, AttemptSpec};
 use super::delivery_store::DeliveryStore;
-use crate::domain::outbound::delivery::{Delivery, Status};
-use crate::domain::outbound::event::Event;
+use crate::domain::outbound::delivery::{Carried, Delivery, Status};
 use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::outcome::Verdict;
 use crate::domain::outbound::subscription::Subscription;
@@ -41,18 +40,12 @@ pub async fn try_out(
 ) -> Result<Tried, Error> {
     let id = EventId::mint(now, random::bytes());
     let delivery_id = DeliveryId::derive(id, subscription.id, subscription.handle);
-    let event = Event::new(id, subscription.tenant_id, event_type, now, &event_type.example());
-    let sending = AttemptSpec {
-        id: delivery_id,
-        event: event_type,
-        data: &event.data,
-        hops: event.hops,
-        number: 1,
-        generation: 0,
-    };
+    let data = event_type.example().to_string();
+    let sending =
+        AttemptSpec { id: delivery_id, event: event_type, data: &data, hops: 0, number: 1, generation: 0 };
     let made = sender.send(subscription, &sending, now, MAX_MS).await?;
-    let mut row = Delivery::new(delivery_id, &event, subscription, now);
-    row.event_id = None;
+    let carried = Carried { event_id: None, event: event_type, hops: 0 };
+    let mut row = Delivery::new(delivery_id, carried, subscription, now);
     row.record(made.attempt.clone());
     let status = if made.verdict == Verdict::Delivered { Status::Delivered } else { Status::Failed };
     row.end(status, None, now);

@@ -6,6 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
+use super::event_type::EventType;
 use super::lineage;
 use super::outcome::Outcome;
 use super::subscription::Subscription;
@@ -174,6 +175,23 @@ pub struct Delivery {
     pub expires_at: Option<i64>,
 }
 
+/// What a delivery carries.
+#[derive(Debug, Clone, Copy)]
+pub struct Carried {
+    /// The event; a test has none.
+    pub event_id: Option<EventId>,
+    /// Its type.
+    pub event: EventType,
+    /// How many hops it has come.
+    pub hops: u32,
+}
+
+impl From<&Event> for Carried {
+    fn from(event: &Event) -> Self {
+        Self { event_id: Some(event.id), event: event.event, hops: event.hops }
+    }
+}
+
 /// Why a delivery waits that is fetched, as its row says.
 const FETCHED: &str = "pull";
 
@@ -183,14 +201,14 @@ const LOGGED: usize = 30;
 impl Delivery {
     /// A delivery before its first attempt.
     #[must_use]
-    pub fn new(id: DeliveryId, event: &Event, subscription: &Subscription, now: DateTime<Utc>) -> Self {
+    pub fn new(id: DeliveryId, of: Carried, subscription: &Subscription, now: DateTime<Utc>) -> Self {
         Self {
             id,
-            tenant_id: event.tenant_id,
+            tenant_id: subscription.tenant_id,
             subscription_id: subscription.id,
-            event_id: Some(event.id),
-            event: event.event.to_string(),
-            hops: event.hops,
+            event_id: of.event_id,
+            event: of.event.to_string(),
+            hops: of.hops,
             url: subscription.spec.url.clone(),
             method: subscription.spec.method.name().to_owned(),
             status: Status::Pending,

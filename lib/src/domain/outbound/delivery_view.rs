@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::delivery::{Attempt, Delivery};
 use super::event::{self, Event};
-use super::subscription::{AuthType, Subscription};
+use super::request::{self, AttemptHead};
+use super::subscription::Subscription;
 use crate::domain::shared::answer_size::Room;
-use crate::domain::shared::headers::REDACTED;
 use crate::domain::shared::time::timestamp;
 
 /// What a caller may see beyond the row: the event that a delivery carries, and its subscription as it
@@ -51,7 +51,7 @@ pub fn row(delivery: &Delivery) -> Value {
 pub fn with_request(delivery: &Delivery, context: Context<'_>) -> Value {
     let mut view = row(delivery);
     if let (Some(members), Some(last)) = (view.as_object_mut(), delivery.log.last()) {
-        members.extend(request(delivery, last, context));
+        members.extend(request_of(delivery, last, context));
     }
     view
 }
@@ -96,14 +96,14 @@ fn shown(delivery: &Delivery, attempt: &Attempt, context: Context<'_>) -> Value 
         "error": attempt.error,
     });
     if let Some(members) = view.as_object_mut() {
-        members.extend(request(delivery, attempt, context));
+        members.extend(request_of(delivery, attempt, context));
     }
     view
 }
 
 /// The body exactly as it was signed, and the headers with what is secret blanked. Headers are shown for
 /// attempts of the subscription's present revision only: of earlier ones they are no longer known.
-fn request(delivery: &Delivery, attempt: &Attempt, context: Context<'_>) -> Map<String, Value> {
+fn request_of(delivery: &Delivery, attempt: &Attempt, context: Context<'_>) -> Map<String, Value> {
     let mut members = Map::new();
     if let Some(event) = context.event {
         let body = event::body(delivery.id, attempt.at, event.event, event.tenant_id, &event.data);
@@ -116,30 +116,8 @@ fn request(delivery: &Delivery, attempt: &Attempt, context: Context<'_>) -> Map<
 }
 
 fn headers(delivery: &Delivery, attempt: &Attempt, subscription: &Subscription) -> Map<String, Value> {
-    let mut headers = Map::new();
-    let mut add = |name: &str, value: String| headers.insert(name.to_owned(), Value::String(value));
-    add("Content-Type", "application/json".to_owned());
-    add("X-Stella-Event", delivery.event.clone());
-    add("X-Stella-Delivery", delivery.id.to_string());
-    add("X-Stella-Timestamp", timestamp(attempt.at));
-    add("X-Stella-Attempt", attempt.number.to_string());
-    for (name, value) in subscription.spec.headers.redacted() {
-        add(&name, value);
-    }
-    match subscription.spec.auth_type {
-        AuthType::None => {}
-        AuthType::Basic | AuthType::Bearer => {
-            add("Authorization", REDACTED.to_owned());
-        }
-        AuthType::Signature => {
-            add("X-Stella-Signature", REDACTED.to_owned());
-            if subscription.previous_secret.as_ref().is_some_and(|previous| attempt.at < previous.until) {
-                add("X-Stella-Signature-Previous", REDACTED.to_owned());
-            }
-            add("webhook-id", delivery.id.to_string());
-            add("webhook-timestamp", attempt.at.timestamp().to_string());
-            add("webhook-signature", REDACTED.to_owned());
-        }
-    }
-    headers
+    let head =
+        AttemptHead { id: delivery.id, event: &delivery.event, number: attempt.number, at: attempt.at };
+    let shown = request::redacted(request::headers(subscription, head));
+    shown.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod overview;
 pub mod pull;
 pub mod recovery;
+pub mod request;
 pub mod schedule;
 pub mod selection;
 pub mod subscription;

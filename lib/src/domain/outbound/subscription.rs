@@ -163,6 +163,12 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// The replaced secret, while it signs beside the new one.
+    #[must_use]
+    pub fn previous_secret_at(&self, at: DateTime<Utc>) -> Option<&PreviousSecret> {
+        self.previous_secret.as_ref().filter(|previous| at < previous.until)
+    }
+
     /// That it is enabled, where something asks for its deliveries.
     ///
     /// # Errors

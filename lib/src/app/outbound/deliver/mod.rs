@@ -20,7 +20,7 @@ use super::rate_slots::RateSlots;
 use super::receiver_health::HealthMonitor;
 use crate::app::shared::ttl_cache::TtlCache;
 use crate::clock::Clock;
-use crate::domain::outbound::delivery::{self, Delivery, OPEN_DAYS, Status};
+use crate::domain::outbound::delivery::{self, Carried, Delivery, OPEN_DAYS, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::AttemptDue;
 use crate::domain::outbound::schedule::{self, Next};
@@ -58,6 +58,14 @@ pub struct Deliver {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     known: TtlCache<SubscriptionId, Option<Arc<Subscription>>>,
+}
+
+/// What is sent.
+struct Payload {
+    /// The event's data as JSON text.
+    data: String,
+    /// How many hops the event has come.
+    hops: u32,
 }
 
 impl Deliver {
@@ -111,10 +119,11 @@ impl Deliver {
         let Some(subscription) = self.subscription(due, now).await? else {
             return self.cancel(row, "subscription_deleted", now).await;
         };
-        let Some(event) = self.event(due, now).await? else {
+        let Some(payload) = self.payload(due).await? else {
             return self.cancel(row, "event_expired", now).await;
         };
-        let row = row.unwrap_or_else(|| Delivery::new(due.delivery_id, &event, &subscription, now));
+        let carried = Carried { event_id: Some(due.event_id), event: due.event, hops: payload.hops };
+        let row = row.unwrap_or_else(|| Delivery::new(due.delivery_id, carried, &subscription, now));
         if now.signed_duration_since(row.created_at) >= Duration::days(OPEN_DAYS) {
             return self.cancel(Some(row), "expired", now).await;
         }
@@ -135,8 +144,8 @@ impl Deliver {
         let sending = AttemptSpec {
             id: due.delivery_id,
             event: due.event,
-            data: &event.data,
-            hops: event.hops,
+            data: &payload.data,
+            hops: payload.hops,
             number: due.attempt,
             generation: due.generation,
         };
@@ -253,13 +262,13 @@ impl Deliver {
         self.rows.find(due.tenant_id, due.subscription_id, due.delivery_id).await
     }
 
-    async fn event(&self, due: &AttemptDue, now: DateTime<Utc>) -> Result<Option<Event>, Error> {
+    /// What an attempt sends: from its message, or from its event while that is kept.
+    async fn payload(&self, due: &AttemptDue) -> Result<Option<Payload>, Error> {
         if let Some(data) = &due.data {
-            let mut event = Event::new(due.event_id, due.tenant_id, due.event, now, &serde_json::Value::Null);
-            event.data.clone_from(data);
-            return Ok(Some(event.after(due.hops)));
+            return Ok(Some(Payload { data: data.clone(), hops: due.hops }));
         }
-        self.store.core.get(&keys::event(due.tenant_id, due.event_id)).await
+        let event: Option<Event> = self.store.core.get(&keys::event(due.tenant_id, due.event_id)).await?;
+        Ok(event.map(|event| Payload { data: event.data, hops: event.hops }))
     }
 
     /// The subscription as read within the last seconds. One that is remembered as disabled or absent is
