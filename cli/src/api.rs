@@ -1,4 +1,4 @@
-//! Calls the API.
+//! The HTTP client of the API.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// Longer than the API takes for anything: a long poll of 20 seconds, and a test of as many.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// The timeout of a request. The API's slowest ones, a long poll and a test delivery, take 20 seconds each.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// The largest page of a list.
-const PAGE: usize = 100;
+/// The API's largest page.
+const MAX_PAGE_SIZE: usize = 100;
 
-/// A server, called with one key.
+/// A client of one server with one API key.
 #[derive(Clone)]
 pub(crate) struct Api {
     agent: ureq::Agent,
@@ -21,8 +21,8 @@ pub(crate) struct Api {
     key: Option<String>,
 }
 
-/// What any server answered.
-pub(crate) struct Answer {
+/// An HTTP response.
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -33,12 +33,12 @@ impl Api {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(TIMEOUT))
             .build();
         Self { agent: config.into(), url: url.to_owned(), key: key.map(str::to_owned) }
     }
 
-    /// The server's address.
+    /// The server's URL.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -59,7 +59,7 @@ impl Api {
         self.call("DELETE", path, None)
     }
 
-    /// Calls a path below `/api/v1`; the whole answer.
+    /// Calls a path below `/api/v1` and returns the response's JSON.
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let url = format!("{}/api/v1/{path}", self.url);
         let mut headers =
@@ -70,26 +70,26 @@ impl Api {
         if body.is_some() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
-        let answer = self.send(method, &url, &headers, body.map(Value::to_string).unwrap_or_default())?;
-        let said: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-        if (200..300).contains(&answer.status) {
-            return Ok(said);
+        let response = self.send(method, &url, &headers, body.map(Value::to_string).unwrap_or_default())?;
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+        if (200..300).contains(&response.status) {
+            return Ok(body);
         }
-        if said.get("code").is_some() {
-            return Err(Failure::Refused(said));
+        if body.get("code").is_some() {
+            return Err(Failure::Refused(body));
         }
-        let detail = format!("{url} answered {}", answer.status);
+        let detail = format!("{url} responded with {}", response.status);
         Err(Failure::Refused(json!({"detail": detail, "code": "not_this_api"})))
     }
 
-    /// Sends any request to any address.
+    /// Sends a request to any URL.
     pub(crate) fn send(
         &self,
         method: &str,
         url: &str,
         headers: &[(String, String)],
         body: String,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Response, Failure> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(name, value);
@@ -97,27 +97,27 @@ impl Api {
         let request = request.body(body).map_err(|error| Failure::Usage(format!("{url}: {error}")))?;
         let unreachable =
             |error: ureq::Error| Failure::Unreachable { url: url.to_owned(), cause: error.to_string() };
-        let answer = self.agent.run(request).map_err(unreachable)?;
-        let (parts, mut body) = answer.into_parts();
+        let response = self.agent.run(request).map_err(unreachable)?;
+        let (parts, mut body) = response.into_parts();
         let body = body.read_to_vec().map_err(unreachable)?;
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+        Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    /// The first rows of a list, as many as are wanted.
+    /// The first `limit` rows of a list.
     pub(crate) fn list(
         &self,
         path: &str,
         query: &[(&str, Option<&str>)],
         limit: usize,
     ) -> Result<Vec<Value>, Failure> {
-        let asked: String = query
+        let parameters: String = query
             .iter()
             .filter_map(|(name, value)| Some(format!("&{name}={}", escaped((*value)?))))
             .collect();
         let (mut rows, mut cursor) = (Vec::new(), String::new());
         while rows.len() < limit {
-            let size = limit.saturating_sub(rows.len()).min(PAGE);
-            let page = self.get(&format!("{path}?pageSize={size}{asked}{cursor}"))?;
+            let size = limit.saturating_sub(rows.len()).min(MAX_PAGE_SIZE);
+            let page = self.get(&format!("{path}?pageSize={size}{parameters}{cursor}"))?;
             rows.extend(page.get("data").and_then(Value::as_array).cloned().unwrap_or_default());
             match page.pointer("/pagination/nextCursor").and_then(Value::as_str) {
                 Some(next) => cursor = format!("&cursor={}", escaped(next)),
@@ -128,15 +128,15 @@ impl Api {
     }
 }
 
-/// The member `data` of an answer.
-pub(crate) fn data(answer: Value) -> Value {
-    match answer {
+/// The member `data` of a response.
+pub(crate) fn data(response: Value) -> Value {
+    match response {
         Value::Object(mut members) => members.remove("data").unwrap_or(Value::Null),
         _ => Value::Null,
     }
 }
 
-/// A text as a part of a query.
+/// A text, percent-encoded for a query.
 fn escaped(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

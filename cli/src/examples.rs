@@ -1,20 +1,20 @@
-//! An example of what each sender posts, as `events/inbound` has them.
+//! Example requests of each sender, from `events/inbound`.
 
-/// What a sender posts when something happens there.
+/// An example request of a sender.
 pub(crate) struct Example {
     pub(crate) sender: &'static str,
     pub(crate) event: &'static str,
-    /// Headers that say what the body is.
+    /// Headers that name the event, if the sender sets any.
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) body: &'static str,
 }
 
-/// The tag that the examples have.
+/// The tag in the examples.
 pub(crate) const TAG: &str = "v1.2.0";
 
 macro_rules! examples {
     ($($sender:literal $event:literal $([$($name:literal = $value:literal),*])?,)*) => {
-        /// All of them, a sender's together.
+        /// All examples, grouped by sender.
         pub(crate) const ALL: &[Example] = &[$(Example {
             sender: $sender,
             event: $event,

@@ -1,40 +1,47 @@
-//! What goes wrong, said so that whoever reads it knows what to do.
+//! Why a command failed, and what the user can do about it.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use serde_json::Value;
 
-/// Why a command could not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nobody answered at this address.
+    /// The request got no response.
     Unreachable { url: String, cause: String },
-    /// The server refused, with a problem document.
+    /// The server answered with this problem document.
     Refused(Value),
-    /// The command was not given what it needs.
+    /// A webhook config did not authenticate the request of `stella send`.
+    SenderRefused(Value),
+    /// An argument is missing or invalid.
     Usage(String),
-    /// What was looked at is not as it should be; it was shown already.
-    NotWell,
-    /// Nothing can be shown.
-    Screen(std::io::Error),
+    /// Some checks failed; each was printed already.
+    ChecksFailed { failed: usize, total: usize },
+    /// A test delivery failed; its outcome was printed already.
+    TestFailed,
+    /// The output cannot be written.
+    Output(std::io::Error),
 }
 
 impl Failure {
-    /// 2 where the caller is to mend it, 1 otherwise.
+    /// 2 for a wrong invocation, 1 for every other failure.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Unreachable { .. } | Self::Refused(_) | Self::NotWell | Self::Screen(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Unreachable { .. }
+            | Self::Refused(_)
+            | Self::SenderRefused(_)
+            | Self::ChecksFailed { .. }
+            | Self::TestFailed
+            | Self::Output(_) => ExitCode::FAILURE,
         }
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::Screen(error)
+        Self::Output(error)
     }
 }
 
@@ -43,33 +50,44 @@ impl fmt::Display for Failure {
         match self {
             Self::Unreachable { url, cause } => write!(
                 f,
-                "nobody answers at {url}: {cause}\n  Is it the right address? `--url`, STELLA_URL or `stella login` \
-                 say it; `make run` starts a stack on this machine."
+                "no response from {url}: {cause}\n  Set the server URL with `--url`, STELLA_URL or `stella login`; \
+                 `make run` starts a local stack."
             ),
-            Self::Refused(problem) => refused(problem, f),
+            Self::Refused(problem) => {
+                write_problem(problem, f)?;
+                hint(problem).map_or(Ok(()), |hint| write!(f, "\n  {hint}"))
+            }
+            Self::SenderRefused(problem) => {
+                write_problem(problem, f)?;
+                f.write_str("\n  Check `--secret`, or `--token` if the config's URL ends in a token.")
+            }
             Self::Usage(text) => f.write_str(text),
-            Self::NotWell => f.write_str("not everything is well"),
-            Self::Screen(error) => write!(f, "nothing can be shown: {error}"),
+            Self::ChecksFailed { failed, total } => write!(f, "{failed} of {total} checks failed"),
+            Self::TestFailed => f.write_str("the test delivery failed"),
+            Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }
 }
 
-fn refused(problem: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Writes a problem document, each invalid field on a line of its own.
+fn write_problem(problem: &Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let text = |name: &str| problem.get(name).and_then(Value::as_str);
-    let said = text("detail").or_else(|| text("title")).unwrap_or("the server refused");
-    write!(f, "{said} ({})", text("code").unwrap_or("no code"))?;
-    for mistake in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        let part = |name: &str| mistake.get(name).and_then(Value::as_str).unwrap_or_default();
-        write!(f, "\n  {} {}", part("field"), part("message"))?;
+    let detail = text("detail").or_else(|| text("title")).unwrap_or("the server refused the request");
+    write!(f, "{detail} ({})", text("code").unwrap_or("no code"))?;
+    for error in problem.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        let member = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+        write!(f, "\n  {} {}", member("field"), member("message"))?;
     }
-    let hint = match text("code") {
-        Some("unauthenticated") => "`--key`, STELLA_KEY or `stella login` say the key.",
-        Some("forbidden") => {
-            "This key's role may not do it: an admin's may, and some things only the operator's."
-        }
-        Some("not_found") => "An id of another tenant is as unknown as any.",
-        Some("subscription_disabled") => "`stella subscriptions enable <id>` enables it.",
-        _ => return Ok(()),
-    };
-    write!(f, "\n  {hint}")
+    Ok(())
+}
+
+/// What the user can do about a problem of the API.
+fn hint(problem: &Value) -> Option<&'static str> {
+    match problem.get("code").and_then(Value::as_str)? {
+        "unauthenticated" => Some("Set the API key with `--key`, STELLA_KEY or `stella login`."),
+        "forbidden" => Some("The key's role does not allow this: use an admin's or the operator's key."),
+        "not_found" => Some("Check the id: it must belong to the key's tenant."),
+        "subscription_disabled" => Some("Enable it with `stella subscriptions enable <id>`."),
+        _ => None,
+    }
 }

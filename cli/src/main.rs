@@ -1,12 +1,12 @@
-//! `stella`: Stella Webhooks from a terminal. A client of the HTTP API and nothing more.
+//! `stella`: the command-line client of Stella Webhooks. It uses the HTTP API and nothing else.
 
 mod api;
 mod commands;
 mod examples;
 mod failure;
 mod options;
+mod output;
 mod profile;
-mod screen;
 mod sign;
 
 use std::process::ExitCode;
@@ -16,23 +16,23 @@ use clap::Parser as _;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::options::Options;
-use crate::screen::Screen;
+use crate::output::Output;
 
-/// What a command needs: whom to call, and where to show what came of it.
+/// What every command that calls the API needs.
 pub(crate) struct Context {
     pub(crate) api: Api,
-    pub(crate) screen: Screen,
+    pub(crate) output: Output,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let screen = Screen::new(options.json);
-    match commands::run(options, screen) {
+    let output = Output::new(options.json);
+    match commands::run(options, output) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever closed the pipe has seen enough.
-        Err(Failure::Screen(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader of the pipe has closed it, as `head` does: not a failure.
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            screen.fail(&failure);
+            output.print_error(&failure);
             failure.exit_code()
         }
     }

@@ -1,38 +1,46 @@
-//! What can be asked for on the command line.
+//! The command-line options.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-/// Stella Webhooks from a terminal
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+
+/// Command-line client of Stella Webhooks
 #[derive(Debug, Parser)]
 #[command(name = "stella", version, propagate_version = true)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) server: Server,
 
-    /// JSON, for programs
-    #[arg(long, global = true)]
+    /// Print JSON
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// Which server, and with which key.
+/// The server to call, and the API key to call it with.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
-    /// The server's address; a stack of this machine where nothing is said
-    #[arg(long, env = "STELLA_URL", global = true)]
+    #[arg(
+        long,
+        env = "STELLA_URL",
+        global = true,
+        help_heading = GLOBAL,
+        help = "Server URL [default: the profile's, else http://127.0.0.1:8787]"
+    )]
     pub(crate) url: Option<String>,
 
-    /// The API key
-    #[arg(long, env = "STELLA_KEY", global = true, hide_env_values = true)]
+    /// API key [default: the profile's]
+    #[arg(long, env = "STELLA_KEY", global = true, hide_env_values = true, help_heading = GLOBAL)]
     pub(crate) key: Option<String>,
 
-    /// The profile that `stella login` wrote
-    #[arg(long, env = "STELLA_PROFILE", global = true)]
+    /// Profile written by `stella login` [default: default]
+    #[arg(long, env = "STELLA_PROFILE", global = true, help_heading = GLOBAL)]
     pub(crate) profile: Option<String>,
 
     #[arg(long, env = "XDG_CONFIG_HOME", hide = true, global = true)]
@@ -44,273 +52,345 @@ pub(crate) struct Server {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Sets up a component, its trigger and a sender, step by step, and shows the URL to paste
+    /// Create a component, a trigger and a webhook config, and print the URL to paste into the sender
     Init(Init),
-    /// Forwards deliveries to a server on this machine, and shows what it answers
+    /// Forward deliveries to a local server and print its responses
     Listen(Listen),
-    /// Publishes an event; its type's example where no data is given
+    /// Publish an event
     Trigger(Trigger),
-    /// Posts a signed example of a sender to a webhook config
+    /// Post a signed example request of a sender to a webhook config
     Send(Send),
-    /// The delivery log
+    /// Inspect and redeliver deliveries
     #[command(subcommand)]
     Deliveries(Deliveries),
-    /// Sends many failed or skipped deliveries again
+    /// Redeliver the failed and skipped deliveries of a subscription
     Recover(Recover),
-    /// Who is told of what
+    /// Manage subscriptions
     #[command(subcommand)]
     Subscriptions(Subscriptions),
-    /// Who may tell us what
+    /// Manage inbound webhook configs
     #[command(subcommand)]
     Configs(Configs),
-    /// What is released
+    /// Manage components
     #[command(subcommand)]
     Components(Components),
-    /// What triggers made
+    /// Inspect releases
     #[command(subcommand)]
     Releases(Releases),
-    /// Whether a request that a subscriber got is genuine, and if not, why
+    /// Verify the signature of a received webhook, and explain a failure
     Verify(Verify),
-    /// What the service itself could not handle (operator)
+    /// Inspect and redrive dead letters (operator)
     #[command(subcommand)]
     DeadLetters(DeadLetters),
-    /// API keys
+    /// Manage API keys
     #[command(subcommand)]
     Keys(Keys),
-    /// Tenants (operator)
+    /// Manage tenants (operator)
     #[command(subcommand)]
     Tenants(Tenants),
-    /// Whether a deployment works, from end to end
+    /// Check a deployment end to end
     Doctor(Doctor),
-    /// A link to the portal, which can be used once and has the key's role
+    /// Create a single-use sign-in link to the portal with the key's role
     Portal {
-        /// How long it can be used, in seconds
+        /// Validity in seconds
         #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..=86_400))]
         ttl: u64,
     },
-    /// Writes a server's address and a key down, for the commands to come
+    /// Save a server URL and an API key as a profile
     Login {
-        /// What the profile is called
+        /// Profile name
         #[arg(long, default_value = "default")]
         name: String,
     },
-    /// Completions for a shell
-    Completions { shell: Shell },
+    /// Print a shell completion script
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
-/// How many rows to show.
+/// The maximum number of rows.
 #[derive(Debug, Args)]
 pub(crate) struct Limit {
-    /// How many rows at most
+    /// Maximum number of rows
     #[arg(long, short = 'n', default_value_t = 20)]
     pub(crate) limit: usize,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The component's name; asked for where it is not given
+    /// Component name; prompted for if omitted
     #[arg(long)]
     pub(crate) component: Option<String>,
-    /// Its repository, as in ghcr.io/myorg/myapp
+    /// Repository, for example ghcr.io/myorg/myapp; prompted for if omitted
     #[arg(long)]
     pub(crate) repository: Option<String>,
-    /// Who tells of pushes: dockerhub, ghcr, harbor, github, gitlab, …
+    /// Sender: dockerhub, ghcr, harbor, github, gitlab, …; prompted for if omitted
     #[arg(long)]
     pub(crate) sender: Option<String>,
-    /// What the sender signs with, where it signs; one is made where none is given
+    /// Secret shared with the sender [default: generated if the sender uses one]
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
-    /// Where to, as in `http://localhost:3000/hook`
+    /// URL to forward to, for example `http://localhost:3000/hook`
     #[arg(long)]
     pub(crate) forward: String,
-    /// Which events: names, `deployment.*`, or `*`
+    /// Event types: names, `deployment.*` or `*`
     #[arg(long, value_delimiter = ',', default_value = "*")]
     pub(crate) events: Vec<String>,
-    /// A pull subscription that is there already, instead of one for as long as this runs
+    /// Id of an existing pull subscription [default: a temporary one]
     #[arg(long)]
     pub(crate) subscription: Option<String>,
-    /// The signing secret of the subscription that is made, so that the receiver can know it beforehand
+    /// Signing secret of the temporary subscription [default: generated]
     #[arg(long, conflicts_with = "subscription", allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
-    /// End after so many deliveries
+    /// Exit after this many deliveries
     #[arg(long, hide = true)]
     pub(crate) count: Option<u64>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Trigger {
-    /// The event's type, as in deployment.completed
+    /// Event type, for example deployment.completed
     pub(crate) event: String,
-    /// Its data as JSON; @file reads a file, - the standard input
+    /// Event data: JSON, @FILE, or - for standard input [default: the event type's example]
     #[arg(long)]
     pub(crate) data: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Send {
-    /// The sender; without one, all are listed
+    /// Sender; lists all examples if omitted
     pub(crate) sender: Option<String>,
-    /// What happens there; without one, the sender's are listed
+    /// Example; lists the sender's examples if omitted
     pub(crate) event: Option<String>,
-    /// The webhook config to post to
+    /// Id of the webhook config to post to
     #[arg(long)]
     pub(crate) config: Option<String>,
-    /// The config's secret, to sign with
+    /// The config's secret
     #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) secret: Option<String>,
-    /// The token of the config's address, where it has one
+    /// URL token, if the config has one
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) token: Option<String>,
-    /// Another tag than the example's
+    /// Tag to send [default: the example's]
     #[arg(long)]
     pub(crate) tag: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Deliveries {
-    /// Those of a subscription, newest first
+    /// List a subscription's deliveries, newest first
     List {
+        /// Subscription id
         subscription: String,
-        /// In this state
+        /// Only this status
         #[arg(long)]
         status: Option<String>,
-        /// Of this type of event
+        /// Only this event type
         #[arg(long)]
         event: Option<String>,
         #[command(flatten)]
         limit: Limit,
     },
-    /// One, with its attempts
-    Show { id: String },
-    /// Those to come, as they end
-    Tail { subscription: String },
-    /// One, once more
-    Redeliver { id: String },
+    /// Show one delivery with its attempts
+    Show {
+        /// Delivery id
+        id: String,
+    },
+    /// Stream deliveries as their status changes
+    Tail {
+        /// Subscription id
+        subscription: String,
+    },
+    /// Redeliver one
+    Redeliver {
+        /// Delivery id
+        id: String,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Recover {
+    /// Subscription id
     pub(crate) subscription: String,
-    /// Of events from this moment on (RFC 3339), or the last 90m, 24h, 7d
+    /// Only events since this time (RFC 3339), or within the last 90m, 24h, 7d
     #[arg(long)]
     pub(crate) from: String,
-    /// Up to this moment; now, where nothing is said
+    /// Only events before this time [default: now]
     #[arg(long)]
     pub(crate) to: Option<String>,
-    /// In this final state; failed and skipped, where nothing is said
+    /// Only this final status [default: failed and skipped]
     #[arg(long)]
     pub(crate) status: Option<String>,
-    /// Only count them
+    /// Only count the matching deliveries
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subscriptions {
-    /// All of them
+    /// List subscriptions
     List(Limit),
-    /// One
-    Show { id: String },
-    /// Makes one
+    /// Show one subscription
+    Show {
+        /// Subscription id
+        id: String,
+    },
+    /// Create a subscription
     Create {
+        /// Name
         #[arg(long)]
         name: String,
-        /// The receiver's address, or pull:
+        /// Endpoint URL, or `pull:` for deliveries that the subscriber fetches
         #[arg(long)]
         to: String,
+        /// Event types: names, `deployment.*` or `*`
         #[arg(long, value_delimiter = ',')]
         events: Vec<String>,
-        /// Sign with a secret that is minted and shown this once
+        /// Sign deliveries with a generated secret, shown once
         #[arg(long)]
         sign: bool,
     },
-    /// One attempt at once, with an event type's example
+    /// Send one test delivery with an event type's example
     Test {
+        /// Subscription id
         id: String,
+        /// Event type
         #[arg(default_value = "deployment.completed")]
         event: String,
     },
-    /// Lets it get deliveries again
-    Enable { id: String },
-    /// Pauses what is open
-    Disable { id: String },
-    /// Mints another signing secret; the old one signs too for a day
-    RotateSecret { id: String },
-    /// Deletes it; what is open is cancelled
-    Delete { id: String },
+    /// Enable a subscription and resume its open deliveries
+    Enable {
+        /// Subscription id
+        id: String,
+    },
+    /// Disable a subscription and pause its open deliveries
+    Disable {
+        /// Subscription id
+        id: String,
+    },
+    /// Generate a new signing secret; the old one stays valid for a day
+    RotateSecret {
+        /// Subscription id
+        id: String,
+    },
+    /// Delete a subscription and cancel its open deliveries
+    Delete {
+        /// Subscription id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Configs {
-    /// All of them
+    /// List webhook configs
     List(Limit),
-    /// One
-    Show { id: String },
-    /// Makes one
+    /// Show one webhook config
+    Show {
+        /// Webhook config id
+        id: String,
+    },
+    /// Create a webhook config
     Create {
+        /// Name
         #[arg(long)]
         name: String,
         /// registry-push, ci-pipeline, github-app, gitlab-webhook or generic
         #[arg(long = "type")]
         kind: String,
+        /// Sender, for example dockerhub [default: auto]
         #[arg(long)]
         provider: Option<String>,
+        /// Secret shared with the sender
         #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
         secret: Option<String>,
     },
-    /// What its sender posted, newest first
+    /// List the requests received by a config, newest first
     Receipts {
+        /// Webhook config id
         id: String,
         #[command(flatten)]
         limit: Limit,
     },
-    /// One request that its sender posted
-    Receipt { id: String, receipt: String },
-    /// Runs a request again
-    Replay { id: String, receipt: String },
-    /// Mints another token for its address
-    RotateToken { id: String },
-    /// Deletes it
-    Delete { id: String },
+    /// Show one received request
+    Receipt {
+        /// Webhook config id
+        id: String,
+        /// Receipt id
+        receipt: String,
+    },
+    /// Process a received request again
+    Replay {
+        /// Webhook config id
+        id: String,
+        /// Receipt id
+        receipt: String,
+    },
+    /// Generate a new URL token; the old one stays valid for a day
+    RotateToken {
+        /// Webhook config id
+        id: String,
+    },
+    /// Delete a webhook config
+    Delete {
+        /// Webhook config id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Components {
-    /// All of them
+    /// List components
     List(Limit),
-    /// One
-    Show { id: String },
-    /// Makes one
+    /// Show one component
+    Show {
+        /// Component id
+        id: String,
+    },
+    /// Create a component
     Create {
+        /// Name
         #[arg(long)]
         name: String,
+        /// Repositories of its artifacts, for example ghcr.io/myorg/myapp
         #[arg(long, value_delimiter = ',')]
         repositories: Vec<String>,
     },
-    /// Its version map, last changed first
+    /// List a component's versions, last updated first
     Versions {
+        /// Component id
         id: String,
+        /// Only this channel
         #[arg(long)]
         channel: Option<String>,
         #[command(flatten)]
         limit: Limit,
     },
-    /// Its triggers
-    Triggers { id: String },
-    /// Deletes it
-    Delete { id: String },
+    /// List a component's triggers
+    Triggers {
+        /// Component id
+        id: String,
+    },
+    /// Delete a component
+    Delete {
+        /// Component id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Releases {
-    /// Newest first
+    /// List releases, newest first
     List(Limit),
-    /// One
-    Show { id: String },
+    /// Show one release
+    Show {
+        /// Release id
+        id: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -318,54 +398,61 @@ pub(crate) struct Verify {
     /// The subscription's signing secret
     #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub(crate) secret: String,
-    /// A header that came with it, as in 'X-Stella-Signature: 5f…'; several
+    /// A request header, for example 'X-Stella-Signature: 5f…'; repeatable
     #[arg(long = "header", short = 'H')]
     pub(crate) headers: Vec<String>,
-    /// The file with its exact body, or - for the standard input
+    /// File with the exact request body, or - for standard input
     #[arg(long, default_value = "-")]
     pub(crate) body: String,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
-    /// About how many there are, and some of them
+    /// Show the approximate number of dead letters per queue, and a sample
     List,
-    /// Moves them back to the queue they came from
+    /// Move dead letters back to their source queues
     Redrive {
-        /// deliveries, retries, commands or inbound-retry; all where nothing is said
+        /// deliveries, retries, commands or inbound-retry [default: all]
         queue: Option<String>,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
-    /// Those of the tenant
+    /// List the tenant's API keys
     List(Limit),
-    /// Makes one, and shows it this once
+    /// Create an API key, shown once
     Create {
+        /// Name
         name: String,
         /// viewer, publisher or admin
         #[arg(long, default_value = "viewer")]
         role: String,
-        /// Of another tenant (operator)
+        /// Id of another tenant (operator)
         #[arg(long)]
         tenant: Option<String>,
     },
-    /// Revokes one
-    Revoke { id: String },
+    /// Revoke an API key
+    Revoke {
+        /// Key id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tenants {
-    /// All of them
+    /// List tenants
     List(Limit),
-    /// Makes one
-    Create { name: String },
+    /// Create a tenant
+    Create {
+        /// Name
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Publish an event, too: every subscription that wants a release.created gets it
+    /// Also publish a release.created event, which every matching subscription receives
     #[arg(long)]
     pub(crate) publish: bool,
 }

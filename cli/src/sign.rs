@@ -1,4 +1,4 @@
-//! Signs a request as a sender would, by what its config says that it must prove.
+//! Signs a request as a sender would, by the authentication scheme of its config.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +9,7 @@ use stella::domain::shared::signature::SigningSecret;
 
 use crate::failure::Failure;
 
-/// The headers that prove a request with a secret.
+/// The headers that authenticate a request.
 pub(crate) fn headers(
     scheme: &Scheme,
     secret: Option<&str>,
@@ -17,7 +17,7 @@ pub(crate) fn headers(
 ) -> Result<Vec<(String, String)>, Failure> {
     let secret = || {
         secret.ok_or_else(|| {
-            Failure::Usage("this config's sender proves itself with a secret: --secret".to_owned())
+            Failure::Usage("--secret is required: the config authenticates its sender by a secret".to_owned())
         })
     };
     match scheme {
@@ -25,7 +25,9 @@ pub(crate) fn headers(
         Scheme::Token { header, prefix } => {
             Ok(vec![(header.clone(), format!("{}{}", prefix.as_deref().unwrap_or_default(), secret()?))])
         }
-        Scheme::Basic => Ok(vec![("Authorization".to_owned(), format!("Basic {}", STANDARD.encode(secret()?)))]),
+        Scheme::Basic => {
+            Ok(vec![("Authorization".to_owned(), format!("Basic {}", STANDARD.encode(secret()?)))])
+        }
         Scheme::Hmac { header, algorithm, prefix, encoding, covers } => {
             let prefix = match prefix {
                 Prefix::Absent => "",
@@ -45,8 +47,12 @@ pub(crate) fn headers(
             Ok(vec![(header.clone(), format!("{before}{prefix}{signature}"))])
         }
         Scheme::StandardWebhooks => {
-            let key = SigningSecret::parse(secret()?).map_err(|wrong| Failure::Usage(format!("the secret {wrong}")))?;
-            let (id, seconds) = (format!("stella-send-{}", SystemClock.now().timestamp_micros()), SystemClock.now().timestamp());
+            let key = SigningSecret::parse(secret()?)
+                .map_err(|error| Failure::Usage(format!("the secret {error}")))?;
+            let (id, seconds) = (
+                format!("stella-send-{}", SystemClock.now().timestamp_micros()),
+                SystemClock.now().timestamp(),
+            );
             let signature = key.sign_standard(&id, seconds, body.as_bytes());
             let header = |name: &str, value| (name.to_owned(), value);
             Ok(vec![
@@ -60,7 +66,7 @@ pub(crate) fn headers(
             headers(simpler, Some(secret()?), body)
         }
         Scheme::HttpSignature { .. } | Scheme::Oidc { .. } => Err(Failure::Usage(
-            "this config's sender proves itself in a way that cannot be made up here (HTTP signature, or an issuer's token)".to_owned(),
+            "the config's authentication cannot be produced here (HTTP signature or OIDC token)".to_owned(),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! `stella deliveries`: the log, looked at, followed, and sent again.
+//! `stella deliveries`: lists, shows, streams and redelivers deliveries.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,42 +9,42 @@ use crate::Context;
 use crate::api::data;
 use crate::failure::Failure;
 use crate::options::Deliveries;
-use crate::screen::{Column, coloured, harmless};
+use crate::output::{Column, coloured, sanitized};
 
 const COLUMNS: [Column; 6] = [
     ("ID", "id"),
     ("EVENT", "event"),
     ("STATUS", "status"),
     ("ATTEMPTS", "attempts"),
-    ("ANSWER", "statusCode"),
-    ("AT", "createdAt"),
+    ("RESPONSE", "statusCode"),
+    ("CREATED", "createdAt"),
 ];
 
-/// How often the log is looked at while it is followed.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often `tail` polls the log.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(super) fn run(wanted: &Deliveries, context: &Context) -> Result<(), Failure> {
-    match wanted {
+pub(super) fn run(command: &Deliveries, context: &Context) -> Result<(), Failure> {
+    match command {
         Deliveries::List { subscription, status, event, limit } => {
             let path = format!("webhook-subscriptions/{subscription}/deliveries");
             let query = [("status", status.as_deref()), ("event", event.as_deref())];
             let rows = context.api.list(&path, &query, limit.limit)?;
-            context.screen.table(&rows, &COLUMNS)
+            context.output.print_table(&rows, &COLUMNS)
         }
         Deliveries::Show { id } => show(&data(context.api.get(&format!("deliveries/{id}"))?), context),
         Deliveries::Tail { subscription } => tail(subscription, context),
         Deliveries::Redeliver { id } => {
             let row = data(context.api.post(&format!("deliveries/{id}/redeliver"), &json!({}))?);
-            context.screen.say(&format!("{id} begins again"))?;
-            context.screen.tell(&row)
+            context.output.print_text(&format!("redelivering {id}"))?;
+            context.output.print_json(&row)
         }
     }
 }
 
-/// The delivery, then each attempt as a line, and what went wrong with the last.
+/// Shows a delivery, then a table of its attempts.
 fn show(delivery: &Value, context: &Context) -> Result<(), Failure> {
-    if context.screen.is_json() {
-        return context.screen.one(delivery);
+    if context.output.is_json() {
+        return context.output.print_object(delivery);
     }
     let mut summary = delivery.clone();
     if let Some(members) = summary.as_object_mut() {
@@ -52,21 +52,21 @@ fn show(delivery: &Value, context: &Context) -> Result<(), Failure> {
             members.remove(name);
         }
     }
-    context.screen.one(&summary)?;
-    context.screen.say("")?;
+    context.output.print_object(&summary)?;
+    context.output.print_text("")?;
     let log = delivery.get("log").and_then(Value::as_array).cloned().unwrap_or_default();
     let columns = [
         ("ATTEMPT", "attempt"),
-        ("AT", "at"),
-        ("ANSWER", "statusCode"),
+        ("TIME", "at"),
+        ("RESPONSE", "statusCode"),
         ("MS", "responseTime"),
         ("ERROR", "error"),
         ("BODY", "responseBody"),
     ];
-    context.screen.table(&log, &columns)
+    context.output.print_table(&log, &columns)
 }
 
-/// Shows each delivery when it comes and each time that it changes.
+/// Prints each new delivery, and each one again when its status or its number of attempts changes.
 fn tail(subscription: &str, context: &Context) -> Result<(), Failure> {
     let path = format!("webhook-subscriptions/{subscription}/deliveries");
     let mut seen: BTreeSet<String> = BTreeSet::new();
@@ -78,22 +78,22 @@ fn tail(subscription: &str, context: &Context) -> Result<(), Failure> {
             let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
             let attempts = row.get("attempts").and_then(Value::as_u64).unwrap_or(0);
             let state = format!("{} {} {attempts}", text("id"), text("status"));
-            // What was there before is not to come.
+            // The first poll returns deliveries that are older than the command.
             if !seen.insert(state) || is_first {
                 continue;
             }
-            context.screen.tell(&row)?;
-            let answer =
+            context.output.print_json(&row)?;
+            let response =
                 row.get("statusCode").and_then(Value::as_u64).map_or("-".to_owned(), |code| code.to_string());
-            let error = row.get("error").and_then(Value::as_str).map(harmless).unwrap_or_default();
-            context.screen.say(&format!(
-                "{}  {}  {}  attempt {attempts}  {answer}  {error}",
+            let error = row.get("error").and_then(Value::as_str).map(sanitized).unwrap_or_default();
+            context.output.print_text(&format!(
+                "{}  {}  {}  attempt {attempts}  {response}  {error}",
                 text("id"),
                 text("event"),
                 coloured(&text("status"))
             ))?;
         }
         is_first = false;
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }

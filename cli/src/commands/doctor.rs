@@ -1,4 +1,4 @@
-//! `stella doctor`: whether a deployment works, from end to end, and what needs attention.
+//! `stella doctor`: checks a deployment end to end, and lists what needs attention.
 
 use serde_json::{Value, json};
 
@@ -6,138 +6,147 @@ use crate::Context;
 use crate::api::{Api, data};
 use crate::failure::Failure;
 use crate::options::Doctor;
-use crate::screen::coloured;
+use crate::output::{coloured, counted};
 
-/// What was looked at, and how it is.
+/// The results of the checks so far.
 struct Report<'a> {
     context: &'a Context,
-    findings: Vec<Value>,
-    is_well: bool,
+    checks: Vec<Value>,
+    failed: usize,
 }
 
 impl Report<'_> {
-    fn note(&mut self, what: &str, found: &Result<String, String>) -> Result<(), Failure> {
-        let (mark, text) = match found {
-            Ok(text) => ("ok", text),
-            Err(text) => ("no", text),
+    /// Records and prints a check's result: `Ok` passed, `Err` failed.
+    fn record(&mut self, check: &str, result: &Result<String, String>) -> Result<(), Failure> {
+        let (mark, detail) = match result {
+            Ok(detail) => ("ok", detail),
+            Err(detail) => ("no", detail),
         };
-        self.is_well &= found.is_ok();
-        self.context.screen.say(&format!("{}  {what}: {text}", coloured(mark)))?;
-        self.findings.push(json!({"what": what, "ok": found.is_ok(), "found": text}));
+        self.failed = self.failed.saturating_add(usize::from(result.is_err()));
+        self.context.output.print_text(&format!("{}  {check}: {detail}", coloured(mark)))?;
+        self.checks.push(json!({"what": check, "ok": result.is_ok(), "found": detail}));
         Ok(())
     }
 }
 
-pub(super) fn run(wanted: &Doctor, context: &Context) -> Result<(), Failure> {
-    let mut report = Report { context, findings: Vec::new(), is_well: true };
+pub(super) fn run(options: &Doctor, context: &Context) -> Result<(), Failure> {
+    let mut report = Report { context, checks: Vec::new(), failed: 0 };
     let api = &context.api;
     let meta = data(api.get("meta")?);
     let version = meta.get("version").and_then(Value::as_str).unwrap_or("?");
-    report.note("server", &Ok(format!("{} is version {version}", api.url())))?;
+    report.record("server", &Ok(format!("{} runs version {version}", api.url())))?;
     match api.get("dead-letters").map(data) {
-        Ok(letters) => {
-            let count = letters.get("approximateMessages").and_then(Value::as_u64).unwrap_or(0);
-            let found = if count == 0 {
+        Ok(dead_letters) => {
+            let count = dead_letters.get("approximateMessages").and_then(Value::as_u64).unwrap_or(0);
+            let result = if count == 0 {
                 Ok("none".to_owned())
             } else {
-                Err(format!("about {count}: `stella dead-letters list`"))
+                Err(format!("about {count}; see `stella dead-letters list`"))
             };
-            report.note("dead letters", &found)?;
-            // The operator has no tenant to look into.
-            return end(&report);
+            report.record("dead letters", &result)?;
+            // This is the operator's key: the other checks need a tenant.
+            return finish(&report);
         }
         Err(Failure::Refused(problem)) if problem.get("code") == Some(&json!("forbidden")) => {}
         Err(failure) => return Err(failure),
     }
-    attention(&mut report, api)?;
-    inbound(&mut report, api)?;
-    if wanted.publish {
-        outbound(&mut report, api)?;
+    check_subscriptions(&mut report, api)?;
+    check_configs(&mut report, api)?;
+    check_inbound(&mut report, api)?;
+    if options.publish {
+        check_outbound(&mut report, api)?;
     }
-    end(&report)
+    finish(&report)
 }
 
-fn end(report: &Report<'_>) -> Result<(), Failure> {
-    report.context.screen.tell(&json!({"ok": report.is_well, "findings": report.findings}))?;
-    if report.is_well { Ok(()) } else { Err(Failure::NotWell) }
+fn finish(report: &Report<'_>) -> Result<(), Failure> {
+    let passed = report.failed == 0;
+    report.context.output.print_json(&json!({"ok": passed, "findings": report.checks}))?;
+    if passed {
+        return Ok(());
+    }
+    Err(Failure::ChecksFailed { failed: report.failed, total: report.checks.len() })
 }
 
-/// Subscriptions and configs that somebody should look at.
-fn attention(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
+/// No subscription is failing or was disabled by the service.
+fn check_subscriptions(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
     let subscriptions = api.list("webhook-subscriptions", &[], 1_000)?;
-    let mut wrong = Vec::new();
+    let mut problems = Vec::new();
     for subscription in &subscriptions {
-        let text = |place: &str| subscription.pointer(place).and_then(Value::as_str);
+        let text = |pointer: &str| subscription.pointer(pointer).and_then(Value::as_str);
         let name = text("/name").unwrap_or("?");
         if let Some(reason) = text("/disabledReason") {
-            wrong.push(format!("{name} was disabled: {reason}"));
+            problems.push(format!("{name} was disabled: {reason}"));
         } else if text("/health/breaker") == Some("open") {
-            wrong.push(format!("{name} has an open breaker"));
+            problems.push(format!("{name}: deliveries are paused, its circuit breaker is open"));
         } else if let Some(since) = text("/health/failingSince") {
-            wrong.push(format!("{name} takes nothing since {since}"));
+            problems.push(format!("{name} has been failing since {since}"));
         }
     }
-    let found = if wrong.is_empty() {
-        Ok(format!("{} are well", subscriptions.len()))
-    } else {
-        Err(wrong.join("; "))
-    };
-    report.note("subscriptions", &found)?;
-    let configs = api.list("webhook-configs", &[], 100)?;
-    let mut wrong = Vec::new();
-    for config in &configs {
-        let id = config.get("id").and_then(Value::as_str).unwrap_or_default();
-        let whole = data(api.get(&format!("webhook-configs/{id}"))?);
-        let rejected = whole.get("rejectedLast24h").and_then(Value::as_u64).unwrap_or(0);
-        if rejected > 0 {
-            let name = whole.get("name").and_then(Value::as_str).unwrap_or("?");
-            wrong.push(format!("{name} refused about {rejected} requests in 24 h: a wrong secret?"));
-        }
-    }
-    let found =
-        if wrong.is_empty() { Ok(format!("{} are well", configs.len())) } else { Err(wrong.join("; ")) };
-    report.note("webhook configs", &found)
+    report.record("subscriptions", &healthy(subscriptions.len(), &problems))
 }
 
-/// A ping to a config that is made for it and deleted: needs an admin's key.
-fn inbound(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
+/// No webhook config rejected requests lately.
+fn check_configs(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
+    let configs = api.list("webhook-configs", &[], 100)?;
+    let mut problems = Vec::new();
+    for config in &configs {
+        let id = config.get("id").and_then(Value::as_str).unwrap_or_default();
+        // Only the config itself has the count, not its row in the list.
+        let config = data(api.get(&format!("webhook-configs/{id}"))?);
+        let rejected = config.get("rejectedLast24h").and_then(Value::as_u64).unwrap_or(0);
+        if rejected > 0 {
+            let name = config.get("name").and_then(Value::as_str).unwrap_or("?");
+            let requests = counted(rejected, "request", "requests");
+            problems.push(format!("{name} rejected about {requests} in the last 24 h; check its secret"));
+        }
+    }
+    report.record("webhook configs", &healthy(configs.len(), &problems))
+}
+
+fn healthy(total: usize, problems: &[String]) -> Result<String, String> {
+    if problems.is_empty() { Ok(format!("{total} healthy")) } else { Err(problems.join("; ")) }
+}
+
+/// A temporary webhook config answers a ping; creating it takes an admin's key.
+fn check_inbound(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
     let body = json!({"name": "stella doctor", "type": "generic", "authentication": {"type": "none"}});
     let config = match api.post("webhook-configs", &body).map(data) {
         Ok(config) => config,
         Err(Failure::Refused(problem)) if problem.get("code") == Some(&json!("forbidden")) => {
-            return report.note("inbound", &Ok("not tried: an admin's key is needed".to_owned()));
+            return report.record("inbound", &Ok("skipped: requires an admin's key".to_owned()));
         }
         Err(failure) => return Err(failure),
     };
     let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
     let headers = [("Content-Type".to_owned(), "application/json".to_owned())];
     let ping = json!({"kind": "ping", "repository": "stella/doctor"}).to_string();
-    let answer = Api::new(api.url(), None).send("POST", text("url"), &headers, ping);
+    let response = Api::new(api.url(), None).send("POST", text("url"), &headers, ping);
     api.delete(&format!("webhook-configs/{}", text("id")))?;
-    let found = match answer {
-        Ok(answer) if answer.status == 200 => Ok("a ping was answered".to_owned()),
-        Ok(answer) => Err(format!("a ping was answered with {}", answer.status)),
+    let result = match response {
+        Ok(response) if response.status == 200 => Ok("a ping got status 200".to_owned()),
+        Ok(response) => Err(format!("a ping got status {}", response.status)),
         Err(failure) => Err(failure.to_string()),
     };
-    report.note("inbound", &found)
+    report.record("inbound", &result)
 }
 
-/// An event that is published, and fetched by a subscription that is made for it and deleted.
-fn outbound(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
+/// A published event reaches a temporary pull subscription.
+fn check_outbound(report: &mut Report<'_>, api: &Api) -> Result<(), Failure> {
     let body = json!({"name": "stella doctor", "url": "pull:", "events": ["release.created"],
         "filters": [{"field": "data.release.id", "operator": "equals", "value": "stella-doctor"}]});
     let subscription = data(api.post("webhook-subscriptions", &body)?);
     let id = subscription.get("id").and_then(Value::as_str).unwrap_or_default();
     let event = json!({"event": "release.created",
-        "data": {"release": {"id": "stella-doctor", "name": "a check by stella doctor"}}});
+        "data": {"release": {"id": "stella-doctor", "name": "stella doctor"}}});
     let fetched = api
         .post("events", &event)
         .and_then(|_| api.get(&format!("webhook-subscriptions/{id}/pull?waitSeconds=20")))
         .map(data);
     api.delete(&format!("webhook-subscriptions/{id}"))?;
-    let found = match fetched?.as_array() {
-        Some(list) if !list.is_empty() => Ok("an event was published and became a delivery".to_owned()),
-        _ => Err("an event was published, and no delivery came of it in 20 s".to_owned()),
+    let result = match fetched?.as_array() {
+        Some(deliveries) if !deliveries.is_empty() => Ok("a published event became a delivery".to_owned()),
+        _ => Err("a published event became no delivery within 20 s".to_owned()),
     };
-    report.note("outbound", &found)
+    report.record("outbound", &result)
 }

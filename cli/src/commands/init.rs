@@ -1,39 +1,44 @@
-//! `stella init`: a component, its trigger and a sender, step by step.
+//! `stella init`: creates a component, its trigger and a webhook config interactively.
 
 use serde_json::{Value, json};
 use stella::domain::inbound::provider::{Provider, WebhookType};
 use stella::domain::inbound::scheme::Scheme;
 use stella::random;
 
-use super::ask;
+use super::prompt;
 use crate::Context;
 use crate::api::data;
 use crate::failure::Failure;
 use crate::options::Init;
 
-/// Code hosts by the words that people say: their configs have a type of their own, and tell the rest by shape.
+/// Code hosts have config types of their own and no provider: the request's shape determines the event.
 const CODE_HOSTS: [(&str, WebhookType); 2] =
     [("github", WebhookType::GithubApp), ("gitlab", WebhookType::GitlabWebhook)];
 
-pub(super) fn run(wanted: &Init, context: &Context) -> Result<(), Failure> {
-    let said = |given: &Option<String>, question, usual: &str| match given {
+pub(super) fn run(options: &Init, context: &Context) -> Result<(), Failure> {
+    let value = |given: &Option<String>, label, default: &str, option| match given {
         Some(text) => Ok(text.clone()),
-        None => ask(question, usual),
+        None => prompt(label, default, option),
     };
-    let component = said(&wanted.component, "What is released (a component's name)", "myapp")?;
-    let repository =
-        said(&wanted.repository, "Its repository, as in ghcr.io/myorg/myapp", &format!("myorg/{component}"))?;
-    let sender = said(
-        &wanted.sender,
-        "Who tells of pushes (dockerhub, ghcr, harbor, github, gitlab, …)",
+    let component = value(&options.component, "Component name", "myapp", "--component")?;
+    let repository = value(
+        &options.repository,
+        "Repository, for example ghcr.io/myorg/myapp",
+        &format!("myorg/{component}"),
+        "--repository",
+    )?;
+    let sender = value(
+        &options.sender,
+        "Sender (dockerhub, ghcr, harbor, github, gitlab, …)",
         "dockerhub",
+        "--sender",
     )?;
     let (kind, provider) = kind_of(&sender)?;
 
-    // A sender that stores artifacts names them; one that builds names the source, which is at another host.
-    let body = json!({"name": component, "repositories": [repository], "sourceRepositories": [hostless(&repository)]});
-    let made = data(context.api.post("components", &body)?);
-    let id = made.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    // Registries name the artifact's repository, CI systems and code hosts the source's, on another host.
+    let body = json!({"name": component, "repositories": [repository], "sourceRepositories": [without_host(&repository)]});
+    let created = data(context.api.post("components", &body)?);
+    let id = created.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let on = match kind {
         WebhookType::CiPipeline => "ci.finished",
         WebhookType::GithubApp | WebhookType::GitlabWebhook => "git.tag",
@@ -43,31 +48,31 @@ pub(super) fn run(wanted: &Init, context: &Context) -> Result<(), Failure> {
     let trigger = data(context.api.post(&format!("components/{id}/triggers"), &trigger)?);
 
     let needs_secret = Scheme::of(provider, kind, None, None, None).needs_secret();
-    let secret = || wanted.secret.clone().unwrap_or_else(|| hex::encode(random::bytes::<32>()));
+    let secret = || options.secret.clone().unwrap_or_else(|| hex::encode(random::bytes::<32>()));
     let secret = needs_secret.then(secret);
     let body = json!({"name": sender, "type": kind.name(), "provider": provider.name(), "secret": secret});
     let config = data(context.api.post("webhook-configs", &body)?);
     let url = config.get("url").and_then(Value::as_str).unwrap_or_default();
-    let screen = &context.screen;
-    screen.say("")?;
-    screen.say(&format!(
-        "{component} is released whenever {sender} tells of it ({on}). Paste this into {sender}:"
+    let output = &context.output;
+    output.print_text("")?;
+    output.print_text(&format!(
+        "Each {on} event from {sender} now creates a release of {component}. Paste this into {sender}:"
     ))?;
-    screen.say("")?;
-    screen.say(&format!("  URL     {url}"))?;
+    output.print_text("")?;
+    output.print_text(&format!("  URL     {url}"))?;
     if let Some(secret) = &secret {
-        screen.say(&format!("  Secret  {secret}"))?;
+        output.print_text(&format!("  Secret  {secret}"))?;
     }
-    screen.say("")?;
-    screen.say(&format!(
-        "Where to paste it: docs/senders. To try it here: stella send {sender} … --config {}",
+    output.print_text("")?;
+    output.print_text(&format!(
+        "Where to paste it: docs/senders. To try it out: stella send {sender} … --config {}",
         config.get("id").and_then(Value::as_str).unwrap_or_default()
     ))?;
-    screen.tell(&json!({"component": made, "trigger": trigger, "config": config, "secret": secret}))
+    output.print_json(&json!({"component": created, "trigger": trigger, "config": config, "secret": secret}))
 }
 
-/// A repository's name without the host, which has a dot or a port.
-fn hostless(repository: &str) -> &str {
+/// A repository's name without its host; a first segment with a dot or a port is a host.
+fn without_host(repository: &str) -> &str {
     let bare = repository.rsplit_once("://").map_or(repository, |(_, bare)| bare);
     match bare.split_once('/') {
         Some((host, path)) if host.contains(['.', ':']) => path,
@@ -75,7 +80,7 @@ fn hostless(repository: &str) -> &str {
     }
 }
 
-/// The type and provider of a config for a sender.
+/// The config type and provider of a sender.
 fn kind_of(sender: &str) -> Result<(WebhookType, Provider), Failure> {
     if let Some((_, kind)) = CODE_HOSTS.iter().find(|(name, _)| *name == sender) {
         return Ok((*kind, Provider::Auto));
@@ -83,11 +88,11 @@ fn kind_of(sender: &str) -> Result<(WebhookType, Provider), Failure> {
     let provider = Provider::ALL.iter().find(|(name, _)| *name == sender).map(|(_, provider)| *provider);
     let provider = provider.ok_or_else(|| {
         let names: Vec<&str> = Provider::ALL.iter().map(|(name, _)| *name).collect();
-        Failure::Usage(format!("there is no sender {sender}; there are github, gitlab, {}", names.join(", ")))
+        Failure::Usage(format!("unknown sender {sender}; senders: github, gitlab, {}", names.join(", ")))
     })?;
     let kind = WebhookType::ALL.iter().map(|(_, kind)| *kind).find(|kind| provider.fits(*kind));
     kind.map(|kind| (kind, provider))
-        .ok_or_else(|| Failure::Usage(format!("{sender} goes with no type of config")))
+        .ok_or_else(|| Failure::Usage(format!("no config type supports {sender}")))
 }
 
 #[cfg(test)]
@@ -95,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_found_without_its_host() {
+    fn the_host_is_stripped_from_a_repository() {
         for (name, expected) in [
             ("ghcr.io/myorg/myapp", "myorg/myapp"),
             ("https://github.com/myorg/myapp", "myorg/myapp"),
@@ -103,7 +108,7 @@ mod tests {
             ("myorg/myapp", "myorg/myapp"),
             ("myapp", "myapp"),
         ] {
-            assert_eq!(hostless(name), expected);
+            assert_eq!(without_host(name), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `stella listen`: fetches deliveries and hands them to a server on this machine.
+//! `stella listen`: fetches deliveries, forwards them to a local server and reports its responses.
 
 use std::time::{Duration, Instant};
 
@@ -6,71 +6,73 @@ use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 
 use crate::Context;
-use crate::api::{Answer, data};
+use crate::api::{Response, data};
 use crate::failure::Failure;
 use crate::options::Listen;
-use crate::screen::coloured;
+use crate::output::coloured;
 
-/// How long to wait after the API could not be reached.
-const PAUSE: Duration = Duration::from_secs(2);
+/// The delay before the API is called again after no response.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 
-pub(super) fn run(wanted: &Listen, context: &Context) -> Result<(), Failure> {
-    let made = if wanted.subscription.is_none() { Some(subscribe(wanted, context)?) } else { None };
-    let subscription = made.as_ref().or(wanted.subscription.as_ref()).cloned().unwrap_or_default();
+pub(super) fn run(options: &Listen, context: &Context) -> Result<(), Failure> {
+    let temporary = if options.subscription.is_none() { Some(subscribe(options, context)?) } else { None };
+    let subscription = temporary.as_ref().or(options.subscription.as_ref()).cloned().unwrap_or_default();
     let api = context.api.clone();
-    let temporary = made.clone();
-    // The wait for deliveries is long: whoever ends it does not wait for its end.
-    let listening = ctrlc::set_handler(move || {
-        if let Some(id) = &temporary {
+    let to_delete = temporary.clone();
+    // The handler exits the process: the long poll would delay an orderly end by up to 20 seconds.
+    let installed = ctrlc::set_handler(move || {
+        if let Some(id) = &to_delete {
             let _ = api.delete(&format!("webhook-subscriptions/{id}"));
         }
         std::process::exit(0);
     });
-    listening.map_err(|error| Failure::Usage(format!("signals cannot be heard: {error}")))?;
-    context.screen.say(&format!("forwarding to {}; Ctrl-C ends it", wanted.forward))?;
-    let done = forward(wanted, &subscription, context);
-    if let Some(id) = made {
+    installed.map_err(|error| Failure::Usage(format!("cannot handle signals: {error}")))?;
+    context
+        .output
+        .print_text(&format!("forwarding deliveries to {}; press Ctrl-C to stop", options.forward))?;
+    let result = forward(options, &subscription, context);
+    if let Some(id) = temporary {
         context.api.delete(&format!("webhook-subscriptions/{id}"))?;
     }
-    done
+    result
 }
 
-/// Makes a subscription for as long as this runs; its id.
-fn subscribe(wanted: &Listen, context: &Context) -> Result<String, Failure> {
-    let name = format!("stella listen {}", wanted.forward);
-    let body = json!({"name": name, "url": "pull:", "events": wanted.events, "authType": "signature",
-        "signatureSecret": wanted.secret});
-    let made = data(context.api.post("webhook-subscriptions", &body)?);
-    let text = |name: &str| made.get(name).and_then(Value::as_str).map(str::to_owned);
+/// Creates the temporary pull subscription; returns its id.
+fn subscribe(options: &Listen, context: &Context) -> Result<String, Failure> {
+    let name = format!("stella listen {}", options.forward);
+    let body = json!({"name": name, "url": "pull:", "events": options.events, "authType": "signature",
+        "signatureSecret": options.secret});
+    let subscription = data(context.api.post("webhook-subscriptions", &body)?);
+    let text = |name: &str| subscription.get(name).and_then(Value::as_str).map(str::to_owned);
     if let Some(secret) = text("signatureSecret") {
-        context.screen.say(&format!("signing secret: {secret}"))?;
+        context.output.print_text(&format!("signing secret: {secret}"))?;
     }
-    text("id").ok_or_else(|| Failure::Usage("the server made no subscription".to_owned()))
+    text("id").ok_or_else(|| Failure::Usage("the server's response has no subscription id".to_owned()))
 }
 
-fn forward(wanted: &Listen, subscription: &str, context: &Context) -> Result<(), Failure> {
+fn forward(options: &Listen, subscription: &str, context: &Context) -> Result<(), Failure> {
     let path = format!("webhook-subscriptions/{subscription}/pull");
-    let mut left = wanted.count.unwrap_or(u64::MAX);
-    while left > 0 {
+    let mut remaining = options.count.unwrap_or(u64::MAX);
+    while remaining > 0 {
         let fetched = match context.api.get(&format!("{path}?waitSeconds=20&max=10")) {
-            Ok(answer) => data(answer),
+            Ok(response) => data(response),
             Err(failure @ Failure::Unreachable { .. }) => {
-                context.screen.fail(&failure);
-                std::thread::sleep(PAUSE);
+                context.output.print_error(&failure);
+                std::thread::sleep(RETRY_DELAY);
                 continue;
             }
             Err(failure) => return Err(failure),
         };
         for delivery in fetched.as_array().into_iter().flatten() {
-            hand_over(wanted, &path, delivery, context)?;
-            left = left.saturating_sub(1);
+            forward_one(options, &path, delivery, context)?;
+            remaining = remaining.saturating_sub(1);
         }
     }
     Ok(())
 }
 
-/// Hands one over, reports what came of it, and shows it.
-fn hand_over(wanted: &Listen, path: &str, delivery: &Value, context: &Context) -> Result<(), Failure> {
+/// Forwards one delivery, reports the response to the API and prints a line.
+fn forward_one(options: &Listen, path: &str, delivery: &Value, context: &Context) -> Result<(), Failure> {
     let text = |name: &str| delivery.get(name).and_then(Value::as_str).unwrap_or_default();
     let headers = delivery.get("headers").and_then(Value::as_object);
     let headers: Vec<(String, String)> = headers
@@ -78,44 +80,46 @@ fn hand_over(wanted: &Listen, path: &str, delivery: &Value, context: &Context) -
         .flatten()
         .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
         .collect();
-    let began = Instant::now();
-    let answer = context.api.send(text("method"), &wanted.forward, &headers, text("body").to_owned());
-    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let report = report(delivery, &answer, took);
-    let shown = match &answer {
-        Ok(answer) => answer.status.to_string(),
+    let started = Instant::now();
+    let result = context.api.send(text("method"), &options.forward, &headers, text("body").to_owned());
+    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let report = report(delivery, &result, elapsed_ms);
+    let outcome = match &result {
+        Ok(response) => response.status.to_string(),
         Err(failure) => cause(failure),
     };
     let row = match context.api.post(&format!("{path}/{}", text("deliveryId")), &report) {
-        Ok(answer) => data(answer),
-        // Another reader was faster, or it was cancelled meanwhile.
+        Ok(response) => data(response),
+        // The lease has expired and another reader holds the delivery, or the delivery was cancelled.
         Err(Failure::Refused(problem)) => json!({"status": problem.get("code")}),
         Err(failure) => return Err(failure),
     };
     let status = row.get("status").and_then(Value::as_str).unwrap_or("?").to_owned();
-    context.screen.tell(&json!({"delivery": delivery, "report": report, "status": status}))?;
+    context.output.print_json(&json!({"delivery": delivery, "report": report, "status": status}))?;
     let now = SystemClock.now().format("%H:%M:%S");
     let attempt = delivery.get("attempt").and_then(Value::as_u64).unwrap_or(0);
-    context.screen.say(&format!(
-        "{now}  {}  {}  attempt {attempt}  {shown}  {took} ms  {}",
+    context.output.print_text(&format!(
+        "{now}  {}  {}  attempt {attempt}  {outcome}  {elapsed_ms} ms  {}",
         text("event"),
         text("deliveryId"),
         coloured(&status)
     ))
 }
 
-fn report(delivery: &Value, answer: &Result<Answer, Failure>, took: u64) -> Value {
+fn report(delivery: &Value, result: &Result<Response, Failure>, elapsed_ms: u64) -> Value {
     let attempt = delivery.get("attempt");
-    match answer {
-        Ok(answer) => {
-            let body: String = String::from_utf8_lossy(&answer.body).chars().take(1024).collect();
-            let after =
-                answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
-            json!({"attempt": attempt, "responseTime": took, "statusCode": answer.status,
+    match result {
+        Ok(response) => {
+            let body: String = String::from_utf8_lossy(&response.body).chars().take(1024).collect();
+            let retry_after = response
+                .headers
+                .get("retry-after")
+                .and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+            json!({"attempt": attempt, "responseTime": elapsed_ms, "statusCode": response.status,
                 "response": (!body.is_empty()).then_some(body),
-                "retryAfterSeconds": after.map(|seconds| seconds.min(43_200))})
+                "retryAfterSeconds": retry_after.map(|seconds| seconds.min(43_200))})
         }
-        Err(failure) => json!({"attempt": attempt, "responseTime": took, "error": cause(failure)}),
+        Err(failure) => json!({"attempt": attempt, "responseTime": elapsed_ms, "error": cause(failure)}),
     }
 }
 

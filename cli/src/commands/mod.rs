@@ -19,64 +19,65 @@ use crate::Context;
 use crate::api::{Api, data};
 use crate::failure::Failure;
 use crate::options::{Command, Options};
+use crate::output::{self, Output};
 use crate::profile;
-use crate::screen::{self, Screen};
 
-/// Does what is asked for.
-pub(crate) fn run(options: Options, screen: Screen) -> Result<(), Failure> {
+/// Runs the command.
+pub(crate) fn run(options: Options, output: Output) -> Result<(), Failure> {
     let server = options.server;
-    // What needs no server needs no profile.
+    // Lazy: `verify` and `completions` work with a broken profile too.
     let context = || {
-        let profile = profile::chosen(&server)?;
-        Ok::<_, Failure>(Context { api: Api::new(&profile.url, profile.key.as_deref()), screen })
+        let profile = profile::resolve(&server)?;
+        Ok::<_, Failure>(Context { api: Api::new(&profile.url, profile.key.as_deref()), output })
     };
     match options.command {
         Command::Completions { shell } => completions(shell),
-        Command::Verify(wanted) => verify::run(&wanted, screen),
-        Command::Login { name } => login::run(&server, &name, screen),
+        Command::Verify(options) => verify::run(&options, output),
+        Command::Login { name } => login::run(&server, &name, output),
         Command::Portal { ttl } => portal(ttl, &context()?),
-        Command::Init(wanted) => init::run(&wanted, &context()?),
-        Command::Listen(wanted) => listen::run(&wanted, &context()?),
-        Command::Trigger(wanted) => trigger::run(&wanted, &context()?),
-        Command::Send(wanted) => send::run(&wanted, &context()?),
-        Command::Deliveries(wanted) => deliveries::run(&wanted, &context()?),
-        Command::Recover(wanted) => recover::run(&wanted, &context()?),
-        Command::Subscriptions(wanted) => resources::subscriptions(&wanted, &context()?),
-        Command::Configs(wanted) => resources::configs(&wanted, &context()?),
-        Command::Components(wanted) => resources::components(&wanted, &context()?),
-        Command::Releases(wanted) => resources::releases(&wanted, &context()?),
-        Command::DeadLetters(wanted) => resources::dead_letters(&wanted, &context()?),
-        Command::Keys(wanted) => resources::keys(&wanted, &context()?),
-        Command::Tenants(wanted) => resources::tenants(&wanted, &context()?),
-        Command::Doctor(wanted) => doctor::run(&wanted, &context()?),
+        Command::Init(options) => init::run(&options, &context()?),
+        Command::Listen(options) => listen::run(&options, &context()?),
+        Command::Trigger(options) => trigger::run(&options, &context()?),
+        Command::Send(options) => send::run(&options, &context()?),
+        Command::Deliveries(command) => deliveries::run(&command, &context()?),
+        Command::Recover(options) => recover::run(&options, &context()?),
+        Command::Subscriptions(command) => resources::subscriptions(&command, &context()?),
+        Command::Configs(command) => resources::configs(&command, &context()?),
+        Command::Components(command) => resources::components(&command, &context()?),
+        Command::Releases(command) => resources::releases(&command, &context()?),
+        Command::DeadLetters(command) => resources::dead_letters(&command, &context()?),
+        Command::Keys(command) => resources::keys(&command, &context()?),
+        Command::Tenants(command) => resources::tenants(&command, &context()?),
+        Command::Doctor(options) => doctor::run(&options, &context()?),
     }
 }
 
-/// A link to the portal.
-fn portal(seconds: u64, context: &Context) -> Result<(), Failure> {
-    let link = data(context.api.post("portal-links", &json!({"ttlSeconds": seconds}))?);
-    context.screen.say(link.get("url").and_then(Value::as_str).unwrap_or_default())?;
-    context.screen.tell(&link)
+/// Creates a sign-in link to the portal, valid for this many seconds.
+fn portal(ttl_seconds: u64, context: &Context) -> Result<(), Failure> {
+    let link = data(context.api.post("portal-links", &json!({"ttlSeconds": ttl_seconds}))?);
+    context.output.print_text(link.get("url").and_then(Value::as_str).unwrap_or_default())?;
+    context.output.print_json(&link)
 }
 
-/// Completions for a shell.
+/// Prints a shell's completion script.
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Options::command(), "stella", &mut text);
-    screen::write(String::from_utf8_lossy(&text).trim_end())
+    output::print_line(String::from_utf8_lossy(&text).trim_end())
 }
 
-/// What is asked of whoever sits at the terminal; `usual` where nothing is said.
-fn ask(question: &str, usual: &str) -> Result<String, Failure> {
+/// Reads the value of an omitted option from the terminal; an empty line takes the default.
+fn prompt(label: &str, default: &str, option: &str) -> Result<String, Failure> {
     use std::io::Write as _;
     let mut out = anstream::stderr();
-    let hint = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
-    write!(out, "{question}{hint}: ")?;
+    let hint = if default.is_empty() { String::new() } else { format!(" [{default}]") };
+    write!(out, "{label}{hint}: ")?;
     out.flush()?;
     let mut line = String::new();
     if std::io::stdin().read_line(&mut line)? == 0 {
-        return Err(Failure::Usage(format!("nobody answered: {question}")));
+        writeln!(out)?;
+        return Err(Failure::Usage(format!("`{option}` is required when not interactive")));
     }
-    let said = line.trim();
-    Ok(if said.is_empty() { usual.to_owned() } else { said.to_owned() })
+    let value = line.trim();
+    Ok(if value.is_empty() { default.to_owned() } else { value.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! The commands that list, show, make and delete.
+//! The commands that list, show, create and delete resources.
 
 use serde_json::{Value, json};
 
@@ -6,73 +6,73 @@ use crate::Context;
 use crate::api::data;
 use crate::failure::Failure;
 use crate::options::{Components, Configs, DeadLetters, Keys, Limit, Releases, Subscriptions, Tenants};
-use crate::screen::Column;
+use crate::output::Column;
 
 impl Context {
     fn show_list(&self, path: &str, limit: &Limit, columns: &[Column]) -> Result<(), Failure> {
-        self.screen.table(&self.api.list(path, &[], limit.limit)?, columns)
+        self.output.print_table(&self.api.list(path, &[], limit.limit)?, columns)
     }
 
     fn show_one(&self, path: &str) -> Result<(), Failure> {
-        self.screen.one(&data(self.api.get(path)?))
+        self.output.print_object(&data(self.api.get(path)?))
     }
 
-    /// Posts, and shows what came of it.
-    fn make(&self, path: &str, body: &Value) -> Result<(), Failure> {
-        self.screen.one(&data(self.api.post(path, body)?))
+    /// Posts, and shows the result.
+    fn post_and_show(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        self.output.print_object(&data(self.api.post(path, body)?))
     }
 
-    fn remove(&self, path: &str) -> Result<(), Failure> {
+    fn delete(&self, path: &str) -> Result<(), Failure> {
         self.api.delete(path)?;
-        self.screen.say("deleted")?;
-        self.screen.tell(&json!({"deleted": true}))
+        self.output.print_text("deleted")?;
+        self.output.print_json(&json!({"deleted": true}))
     }
 }
 
-pub(super) fn subscriptions(wanted: &Subscriptions, context: &Context) -> Result<(), Failure> {
+pub(super) fn subscriptions(command: &Subscriptions, context: &Context) -> Result<(), Failure> {
     const COLUMNS: [Column; 7] = [
         ("ID", "id"),
         ("NAME", "name"),
         ("EVENTS", "events"),
         ("ENABLED", "enabled"),
         ("BREAKER", "health/breaker"),
-        ("SUCCESS", "health/successRate"),
+        ("SUCCESS RATE", "health/successRate"),
         ("URL", "url"),
     ];
     let path = |id: &str| format!("webhook-subscriptions/{id}");
-    match wanted {
+    match command {
         Subscriptions::List(limit) => context.show_list("webhook-subscriptions", limit, &COLUMNS),
         Subscriptions::Show { id } => context.show_one(&path(id)),
         Subscriptions::Create { name, to, events, sign } => {
             let auth_type = if *sign { "signature" } else { "none" };
             let body = json!({"name": name, "url": to, "events": events, "authType": auth_type});
-            context.make("webhook-subscriptions", &body)
+            context.post_and_show("webhook-subscriptions", &body)
         }
         Subscriptions::Test { id, event } => {
-            let answer = context.api.post(&format!("{}/test", path(id)), &json!({"event": event}))?;
-            let is_taken = answer.get("success").and_then(Value::as_bool) == Some(true);
-            if let Some(error) = answer.get("error").and_then(Value::as_str) {
-                context.screen.say(error)?;
+            let response = context.api.post(&format!("{}/test", path(id)), &json!({"event": event}))?;
+            let is_delivered = response.get("success").and_then(Value::as_bool) == Some(true);
+            if let Some(error) = response.get("error").and_then(Value::as_str) {
+                context.output.print_text(error)?;
             }
-            context.screen.one(answer.get("data").unwrap_or(&Value::Null))?;
-            if is_taken { Ok(()) } else { Err(Failure::NotWell) }
+            context.output.print_object(response.get("data").unwrap_or(&Value::Null))?;
+            if is_delivered { Ok(()) } else { Err(Failure::TestFailed) }
         }
-        Subscriptions::Enable { id } => switch(&path(id), true, context),
-        Subscriptions::Disable { id } => switch(&path(id), false, context),
+        Subscriptions::Enable { id } => set_enabled(&path(id), true, context),
+        Subscriptions::Disable { id } => set_enabled(&path(id), false, context),
         Subscriptions::RotateSecret { id } => {
-            context.make(&format!("{}/rotate-secret", path(id)), &json!({}))
+            context.post_and_show(&format!("{}/rotate-secret", path(id)), &json!({}))
         }
-        Subscriptions::Delete { id } => context.remove(&path(id)),
+        Subscriptions::Delete { id } => context.delete(&path(id)),
     }
 }
 
-fn switch(path: &str, enabled: bool, context: &Context) -> Result<(), Failure> {
-    let after = data(context.api.patch(path, &json!({"enabled": enabled}))?);
-    context.screen.say(if enabled { "enabled" } else { "disabled" })?;
-    context.screen.tell(&after)
+fn set_enabled(path: &str, enabled: bool, context: &Context) -> Result<(), Failure> {
+    let subscription = data(context.api.patch(path, &json!({"enabled": enabled}))?);
+    context.output.print_text(if enabled { "enabled" } else { "disabled" })?;
+    context.output.print_json(&subscription)
 }
 
-pub(super) fn configs(wanted: &Configs, context: &Context) -> Result<(), Failure> {
+pub(super) fn configs(command: &Configs, context: &Context) -> Result<(), Failure> {
     const COLUMNS: [Column; 6] = [
         ("ID", "id"),
         ("NAME", "name"),
@@ -81,112 +81,125 @@ pub(super) fn configs(wanted: &Configs, context: &Context) -> Result<(), Failure
         ("ENABLED", "enabled"),
         ("URL", "url"),
     ];
-    const RECEIPTS: [Column; 5] =
-        [("ID", "id"), ("AT", "receivedAt"), ("ACTION", "action"), ("FROM", "ip"), ("REASON", "reason")];
+    const RECEIPTS: [Column; 5] = [
+        ("ID", "id"),
+        ("RECEIVED", "receivedAt"),
+        ("ACTION", "action"),
+        ("SENDER IP", "ip"),
+        ("REASON", "reason"),
+    ];
     let path = |id: &str| format!("webhook-configs/{id}");
-    match wanted {
+    match command {
         Configs::List(limit) => context.show_list("webhook-configs", limit, &COLUMNS),
         Configs::Show { id } => context.show_one(&path(id)),
         Configs::Create { name, kind, provider, secret } => {
             let body = json!({"name": name, "type": kind, "provider": provider, "secret": secret});
-            context.make("webhook-configs", &body)
+            context.post_and_show("webhook-configs", &body)
         }
         Configs::Receipts { id, limit } => {
             context.show_list(&format!("{}/receipts", path(id)), limit, &RECEIPTS)
         }
         Configs::Receipt { id, receipt } => context.show_one(&format!("{}/receipts/{receipt}", path(id))),
         Configs::Replay { id, receipt } => {
-            context.make(&format!("{}/receipts/{receipt}/replay", path(id)), &json!({}))
+            context.post_and_show(&format!("{}/receipts/{receipt}/replay", path(id)), &json!({}))
         }
-        Configs::RotateToken { id } => context.make(&format!("{}/rotate-token", path(id)), &json!({})),
-        Configs::Delete { id } => context.remove(&path(id)),
+        Configs::RotateToken { id } => {
+            context.post_and_show(&format!("{}/rotate-token", path(id)), &json!({}))
+        }
+        Configs::Delete { id } => context.delete(&path(id)),
     }
 }
 
-pub(super) fn components(wanted: &Components, context: &Context) -> Result<(), Failure> {
+pub(super) fn components(command: &Components, context: &Context) -> Result<(), Failure> {
     const COLUMNS: [Column; 4] =
         [("ID", "id"), ("NAME", "name"), ("REPOSITORIES", "repositories"), ("SOURCE", "sourceRepositories")];
     const VERSIONS: [Column; 5] = [
         ("TAG", "tag"),
         ("CHANNEL", "channel"),
-        ("SINCE", "createdAt"),
+        ("UPDATED", "createdAt"),
         ("RETAGS", "retags"),
         ("DIGEST", "digest"),
     ];
     const TRIGGERS: [Column; 5] =
         [("ID", "id"), ("NAME", "name"), ("ON", "on"), ("RELEASE", "releaseName"), ("ENABLED", "enabled")];
     let path = |id: &str| format!("components/{id}");
-    match wanted {
+    match command {
         Components::List(limit) => context.show_list("components", limit, &COLUMNS),
         Components::Show { id } => context.show_one(&path(id)),
         Components::Create { name, repositories } => {
-            context.make("components", &json!({"name": name, "repositories": repositories}))
+            context.post_and_show("components", &json!({"name": name, "repositories": repositories}))
         }
         Components::Versions { id, channel, limit } => {
             let query = [("channel", channel.as_deref())];
             let rows = context.api.list(&format!("{}/versions", path(id)), &query, limit.limit)?;
-            context.screen.table(&rows, &VERSIONS)
+            context.output.print_table(&rows, &VERSIONS)
         }
         Components::Triggers { id } => {
             context.show_list(&format!("{}/triggers", path(id)), &Limit { limit: 100 }, &TRIGGERS)
         }
-        Components::Delete { id } => context.remove(&path(id)),
+        Components::Delete { id } => context.delete(&path(id)),
     }
 }
 
-pub(super) fn releases(wanted: &Releases, context: &Context) -> Result<(), Failure> {
+pub(super) fn releases(command: &Releases, context: &Context) -> Result<(), Failure> {
     const COLUMNS: [Column; 5] = [
         ("ID", "id"),
         ("NAME", "name"),
         ("TAG", "components/0/tag"),
         ("TRIGGER", "trigger/name"),
-        ("AT", "createdAt"),
+        ("CREATED", "createdAt"),
     ];
-    match wanted {
+    match command {
         Releases::List(limit) => context.show_list("releases", limit, &COLUMNS),
         Releases::Show { id } => context.show_one(&format!("releases/{id}")),
     }
 }
 
-pub(super) fn dead_letters(wanted: &DeadLetters, context: &Context) -> Result<(), Failure> {
-    match wanted {
+pub(super) fn dead_letters(command: &DeadLetters, context: &Context) -> Result<(), Failure> {
+    match command {
         DeadLetters::List => {
-            let found = data(context.api.get("dead-letters")?);
-            if context.screen.is_json() {
-                return context.screen.one(&found);
+            let dead_letters = data(context.api.get("dead-letters")?);
+            if context.output.is_json() {
+                return context.output.print_object(&dead_letters);
             }
-            let rows = |name: &str| found.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-            context.screen.table(&rows("queues"), &[("QUEUE", "queue"), ("ABOUT", "approximateMessages")])?;
+            let rows =
+                |name: &str| dead_letters.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+            context.output.print_table(
+                &rows("queues"),
+                &[("QUEUE", "queue"), ("MESSAGES (APPROX.)", "approximateMessages")],
+            )?;
             let columns =
-                [("QUEUE", "queue"), ("SENT", "sentAt"), ("RECEIVES", "receiveCount"), ("BODY", "body")];
+                [("QUEUE", "queue"), ("SENT", "sentAt"), ("RECEIVE COUNT", "receiveCount"), ("BODY", "body")];
             let sample = rows("sample");
-            if sample.is_empty() { Ok(()) } else { context.screen.table(&sample, &columns) }
+            if sample.is_empty() { Ok(()) } else { context.output.print_table(&sample, &columns) }
         }
-        DeadLetters::Redrive { queue } => context.make("dead-letters/redrive", &json!({"queue": queue})),
+        DeadLetters::Redrive { queue } => {
+            context.post_and_show("dead-letters/redrive", &json!({"queue": queue}))
+        }
     }
 }
 
-pub(super) fn keys(wanted: &Keys, context: &Context) -> Result<(), Failure> {
-    const COLUMNS: [Column; 4] = [("ID", "id"), ("NAME", "name"), ("ROLE", "role"), ("AT", "createdAt")];
-    match wanted {
+pub(super) fn keys(command: &Keys, context: &Context) -> Result<(), Failure> {
+    const COLUMNS: [Column; 4] = [("ID", "id"), ("NAME", "name"), ("ROLE", "role"), ("CREATED", "createdAt")];
+    match command {
         Keys::List(limit) => context.show_list("api-keys", limit, &COLUMNS),
         Keys::Create { name, role, tenant } => {
             let path = tenant.as_ref().map(|tenant| format!("tenants/{tenant}/api-keys"));
             let path = path.unwrap_or_else(|| "api-keys".to_owned());
-            context.make(&path, &json!({"name": name, "role": role}))
+            context.post_and_show(&path, &json!({"name": name, "role": role}))
         }
         Keys::Revoke { id } => {
             let revoked = data(context.api.delete(&format!("api-keys/{id}"))?);
-            context.screen.say("revoked; it works no longer than 30 seconds")?;
-            context.screen.tell(&revoked)
+            context.output.print_text("revoked; it stops working within 30 seconds")?;
+            context.output.print_json(&revoked)
         }
     }
 }
 
-pub(super) fn tenants(wanted: &Tenants, context: &Context) -> Result<(), Failure> {
-    const COLUMNS: [Column; 3] = [("ID", "id"), ("NAME", "name"), ("AT", "createdAt")];
-    match wanted {
+pub(super) fn tenants(command: &Tenants, context: &Context) -> Result<(), Failure> {
+    const COLUMNS: [Column; 3] = [("ID", "id"), ("NAME", "name"), ("CREATED", "createdAt")];
+    match command {
         Tenants::List(limit) => context.show_list("tenants", limit, &COLUMNS),
-        Tenants::Create { name } => context.make("tenants", &json!({"name": name})),
+        Tenants::Create { name } => context.post_and_show("tenants", &json!({"name": name})),
     }
 }

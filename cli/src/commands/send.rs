@@ -1,4 +1,4 @@
-//! `stella send`: posts what a sender would, signed as it would be.
+//! `stella send`: posts an example request of a sender, signed as the config requires.
 
 use serde_json::Value;
 use stella::domain::inbound::config::Spec;
@@ -10,57 +10,56 @@ use crate::failure::Failure;
 use crate::options::Send;
 use crate::sign;
 
-pub(super) fn run(wanted: &Send, context: &Context) -> Result<(), Failure> {
-    let Some(example) = find(wanted.sender.as_deref(), wanted.event.as_deref())? else {
-        return list(wanted.sender.as_deref(), context);
+pub(super) fn run(options: &Send, context: &Context) -> Result<(), Failure> {
+    let Some(example) = find(options.sender.as_deref(), options.event.as_deref())? else {
+        return list(options.sender.as_deref(), context);
     };
-    let config = wanted
+    let config = options
         .config
         .as_ref()
-        .ok_or_else(|| Failure::Usage("--config says where to: an id of `stella configs list`".to_owned()))?;
+        .ok_or_else(|| Failure::Usage("--config is required: an id from `stella configs list`".to_owned()))?;
     let config = data(context.api.get(&format!("webhook-configs/{config}"))?);
     let spec: Spec = serde_json::from_value(config.clone())
-        .map_err(|error| Failure::Usage(format!("this config cannot be read: {error}")))?;
-    let body = match &wanted.tag {
+        .map_err(|error| Failure::Usage(format!("cannot read the config: {error}")))?;
+    let body = match &options.tag {
         Some(tag) => example.body.replace(TAG, tag),
         None => example.body.to_owned(),
     };
-    let mut headers = sign::headers(&spec.scheme(), wanted.secret.as_deref(), &body)?;
+    let mut headers = sign::headers(&spec.scheme(), options.secret.as_deref(), &body)?;
     headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
     headers.extend(example.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let mut url = config.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
-    if let Some(token) = &wanted.token {
+    if let Some(token) = &options.token {
         url = format!("{url}/{token}");
     }
-    // A sender has no key.
-    let answer = Api::new(context.api.url(), None).send("POST", &url, &headers, body)?;
-    let said: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    if !(200..300).contains(&answer.status) {
-        if answer.status == 401 {
-            context.screen.say("not authenticated: is the --secret the config's, or its --token missing?")?;
-        }
-        return Err(Failure::Refused(said));
+    // A sender has no API key.
+    let response = Api::new(context.api.url(), None).send("POST", &url, &headers, body)?;
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+    if !(200..300).contains(&response.status) {
+        let is_unauthenticated = response.status == 401;
+        return Err(if is_unauthenticated { Failure::SenderRefused(body) } else { Failure::Refused(body) });
     }
-    context.screen.one(&said)
+    context.output.print_object(&body)
 }
 
 fn find(sender: Option<&str>, event: Option<&str>) -> Result<Option<&'static Example>, Failure> {
     let Some(sender) = sender else { return Ok(None) };
-    let known: Vec<&Example> = ALL.iter().filter(|example| example.sender == sender).collect();
-    if known.is_empty() {
-        return Err(Failure::Usage(format!("there is no example of {sender}; `stella send` lists all")));
+    let examples: Vec<&Example> = ALL.iter().filter(|example| example.sender == sender).collect();
+    if examples.is_empty() {
+        return Err(Failure::Usage(format!("unknown sender {sender}; `stella send` lists all")));
     }
     let Some(event) = event else { return Ok(None) };
-    let found = known.iter().find(|example| example.event == event);
+    let found = examples.iter().find(|example| example.event == event);
     found.copied().map(Some).ok_or_else(|| {
-        let events: Vec<&str> = known.iter().map(|example| example.event).collect();
-        Failure::Usage(format!("{sender} has {}", events.join(", ")))
+        let events: Vec<&str> = examples.iter().map(|example| example.event).collect();
+        Failure::Usage(format!("unknown example {event}; examples of {sender}: {}", events.join(", ")))
     })
 }
 
 fn list(sender: Option<&str>, context: &Context) -> Result<(), Failure> {
-    let known = ALL.iter().filter(|example| sender.is_none_or(|sender| sender == example.sender));
-    let rows: Vec<Value> =
-        known.map(|example| serde_json::json!({"sender": example.sender, "event": example.event})).collect();
-    context.screen.table(&rows, &[("SENDER", "sender"), ("EVENT", "event")])
+    let examples = ALL.iter().filter(|example| sender.is_none_or(|sender| sender == example.sender));
+    let rows: Vec<Value> = examples
+        .map(|example| serde_json::json!({"sender": example.sender, "event": example.event}))
+        .collect();
+    context.output.print_table(&rows, &[("SENDER", "sender"), ("EVENT", "event")])
 }

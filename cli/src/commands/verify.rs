@@ -1,4 +1,4 @@
-//! `stella verify`: whether a request is one that Stella made, and if not, why.
+//! `stella verify`: checks the signature of a received webhook and explains a failure.
 
 use std::io::Read as _;
 
@@ -10,107 +10,110 @@ use subtle::ConstantTimeEq as _;
 
 use crate::failure::Failure;
 use crate::options::Verify;
-use crate::screen::Screen;
+use crate::output::Output;
 
-/// How far the signed time may be from now, in seconds.
+/// The maximum difference between the signed time and now, in seconds.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// One thing that was looked at.
-struct Finding {
-    what: &'static str,
-    is_well: bool,
-    why: String,
+/// The name of the check of the signed time.
+const TIME: &str = "time";
+
+/// One check and its result.
+struct Check {
+    name: &'static str,
+    passed: bool,
+    detail: String,
 }
 
-pub(super) fn run(wanted: &Verify, screen: Screen) -> Result<(), Failure> {
+pub(super) fn run(options: &Verify, output: Output) -> Result<(), Failure> {
     let mut body = Vec::new();
-    if wanted.body == "-" {
+    if options.body == "-" {
         std::io::stdin().read_to_end(&mut body)?;
     } else {
-        body = std::fs::read(&wanted.body)
-            .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", wanted.body)))?;
+        body = std::fs::read(&options.body)
+            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", options.body)))?;
     }
-    let headers: Vec<(String, &str)> = wanted
+    let headers: Vec<(String, &str)> = options
         .headers
         .iter()
         .filter_map(|header| header.split_once(':'))
         .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))
         .collect();
-    let secret = SigningSecret::parse(&wanted.secret)
-        .map_err(|wrong| Failure::Usage(format!("the secret {wrong}")))?;
-    let findings = look(&secret, &headers, &body, SystemClock.now());
-    // One good signature is enough: who checks one scheme need not have kept the other's headers.
-    let is_signed = findings.iter().any(|finding| finding.what != "time" && finding.is_well);
-    let is_genuine = is_signed && findings.iter().all(|finding| finding.is_well);
-    for finding in &findings {
-        let mark = if finding.is_well { "ok" } else { "no" };
-        screen.say(&format!("{}  {}: {}", crate::screen::coloured(mark), finding.what, finding.why))?;
+    let secret = SigningSecret::parse(&options.secret)
+        .map_err(|error| Failure::Usage(format!("the secret {error}")))?;
+    let checks = check(&secret, &headers, &body, SystemClock.now());
+    // One valid signature is enough: a receiver of one scheme may have dropped the other's headers.
+    let is_signed = checks.iter().any(|check| check.name != TIME && check.passed);
+    let is_genuine = is_signed && checks.iter().all(|check| check.passed);
+    for check in &checks {
+        let mark = if check.passed { "ok" } else { "no" };
+        output.print_text(&format!("{}  {}: {}", crate::output::coloured(mark), check.name, check.detail))?;
     }
-    let told: Vec<_> = findings
+    let findings: Vec<_> = checks
         .iter()
-        .map(|finding| json!({"what": finding.what, "ok": finding.is_well, "why": finding.why}))
+        .map(|check| json!({"what": check.name, "ok": check.passed, "why": check.detail}))
         .collect();
-    screen.tell(&json!({"genuine": is_genuine, "findings": told}))?;
-    screen.say(if is_genuine { "genuine" } else { "NOT genuine" })?;
-    if is_genuine { Ok(()) } else { Err(Failure::NotWell) }
+    output.print_json(&json!({"genuine": is_genuine, "findings": findings}))?;
+    output.print_text(if is_genuine { "genuine" } else { "NOT genuine" })?;
+    if is_genuine {
+        return Ok(());
+    }
+    let failed = checks.iter().filter(|check| !check.passed).count();
+    Err(Failure::ChecksFailed { failed, total: checks.len() })
 }
 
-fn look(secret: &SigningSecret, headers: &[(String, &str)], body: &[u8], now: DateTime<Utc>) -> Vec<Finding> {
+fn check(secret: &SigningSecret, headers: &[(String, &str)], body: &[u8], now: DateTime<Utc>) -> Vec<Check> {
     let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
     let equal = |one: &str, other: &str| bool::from(one.as_bytes().ct_eq(other.as_bytes()));
-    let mut findings = Vec::new();
-    let mut note = |what, is_well, why: &str| findings.push(Finding { what, is_well, why: why.to_owned() });
-    if let Some(said) = header("x-stella-signature") {
+    let mut checks = Vec::new();
+    let mut add = |name, passed, detail: &str| checks.push(Check { name, passed, detail: detail.to_owned() });
+    if let Some(signature) = header("x-stella-signature") {
         let expected = secret.sign_body(body);
         let previous = header("x-stella-signature-previous");
-        if equal(said, &expected) {
-            note("X-Stella-Signature", true, "the body is as it was signed, with this secret");
-        } else if previous.is_some_and(|said| equal(said, &expected)) {
-            note(
+        if equal(signature, &expected) {
+            add("X-Stella-Signature", true, "valid");
+        } else if previous.is_some_and(|previous| equal(previous, &expected)) {
+            add(
                 "X-Stella-Signature",
                 true,
-                "signed with this secret, which is being replaced: take the new one",
+                "valid for the previous secret, which is being rotated: switch to the new one",
             );
-        } else if said.eq_ignore_ascii_case(&expected) {
-            note("X-Stella-Signature", false, "it is lower-case hex: compare it so");
+        } else if signature.eq_ignore_ascii_case(&expected) {
+            add("X-Stella-Signature", false, "the case differs: the signature is lower-case hex");
         } else {
             let trimmed = std::str::from_utf8(body).map(str::trim_end).unwrap_or_default();
-            let why = if equal(said, &secret.sign_body(trimmed.as_bytes())) {
-                "the body has a line break more than it had: keep its exact bytes"
+            let detail = if equal(signature, &secret.sign_body(trimmed.as_bytes())) {
+                "the body has an extra line break at its end: verify the exact bytes"
             } else {
-                "another secret, or another body: it must be the exact bytes, not parsed and written again"
+                "the secret or the body differs: verify the exact bytes, not re-serialised JSON"
             };
-            note("X-Stella-Signature", false, why);
+            add("X-Stella-Signature", false, detail);
         }
     }
     let standard = header("webhook-id").zip(header("webhook-timestamp")).zip(header("webhook-signature"));
-    if let Some(((id, seconds), said)) = standard {
+    if let Some(((id, seconds), signatures)) = standard {
         let expected =
             seconds.parse().map(|seconds| secret.sign_standard(id, seconds, body)).unwrap_or_default();
-        let is_well = said.split(' ').any(|entry| equal(entry, &expected));
-        let why = if is_well {
-            "one of its entries is of this secret"
-        } else {
-            "none of its entries is of this secret and body"
-        };
-        note("webhook-signature", is_well, why);
+        let passed = signatures.split(' ').any(|signature| equal(signature, &expected));
+        let detail = if passed { "valid" } else { "no signature matches the secret and the body" };
+        add("webhook-signature", passed, detail);
     }
-    if findings.is_empty() {
-        findings.push(Finding {
-            what: "signature",
-            is_well: false,
-            why: "there is none: give its headers, as in -H 'X-Stella-Signature: 5f…'".to_owned(),
+    if checks.is_empty() {
+        checks.push(Check {
+            name: "signature",
+            passed: false,
+            detail: "no signature header: pass it as -H 'X-Stella-Signature: 5f…'".to_owned(),
         });
     }
     let at = header("x-stella-timestamp").and_then(|text| text.parse::<DateTime<Utc>>().ok());
     let at = at.or_else(|| DateTime::from_timestamp(header("webhook-timestamp")?.parse().ok()?, 0));
     if let Some(at) = at {
         let age = now.signed_duration_since(at).num_seconds();
-        let is_well = age.abs() <= TOLERANCE_SECONDS;
-        let why = format!("signed {age} s ago; a receiver takes {TOLERANCE_SECONDS} s either way");
-        findings.push(Finding { what: "time", is_well, why });
+        let passed = age.abs() <= TOLERANCE_SECONDS;
+        let detail = format!("signed {age} s ago; the tolerance is {TOLERANCE_SECONDS} s");
+        checks.push(Check { name: TIME, passed, detail });
     }
-    findings
+    checks
 }
 
 #[cfg(test)]
@@ -118,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_genuine_or_it_is_said_why_not() {
+    fn a_valid_request_is_genuine_and_each_failure_is_explained() {
         let secret = SigningSecret::parse("whsec_c2VjcmV0").unwrap();
         let now: DateTime<Utc> = "2026-01-09T10:30:00Z".parse().unwrap();
         let body = br#"{"id":"d"}"#;
@@ -130,19 +133,16 @@ mod tests {
             ("webhook-timestamp".to_owned(), seconds.as_str()),
             ("webhook-signature".to_owned(), standard.as_str()),
         ];
-        let wrong = |findings: Vec<Finding>| {
-            findings
-                .into_iter()
-                .filter(|finding| !finding.is_well)
-                .map(|finding| finding.why)
-                .collect::<Vec<_>>()
+        let failures = |headers: &[(String, &str)], body: &[u8], now| -> Vec<String> {
+            let failed = check(&secret, headers, body, now).into_iter().filter(|check| !check.passed);
+            failed.map(|check| check.detail).collect()
         };
-        assert!(wrong(look(&secret, &headers, body, now)).is_empty());
-        let broken = wrong(look(&secret, &headers, b"{\"id\":\"d\"}\n", now));
-        assert!(broken[0].contains("line break"), "{broken:?}");
-        assert_eq!(wrong(look(&secret, &headers, b"{}", now)).len(), 2);
+        assert!(failures(&headers, body, now).is_empty());
+        let extended = failures(&headers, b"{\"id\":\"d\"}\n", now);
+        assert!(extended[0].contains("line break"), "{extended:?}");
+        assert_eq!(failures(&headers, b"{}", now).len(), 2);
         let late = now.checked_add_signed(chrono::TimeDelta::minutes(6)).unwrap();
-        assert!(wrong(look(&secret, &headers, body, late))[0].starts_with("signed 360 s ago"));
-        assert!(wrong(look(&secret, &[], body, now))[0].contains("there is none"));
+        assert!(failures(&headers, body, late)[0].starts_with("signed 360 s ago"));
+        assert!(failures(&[], body, now)[0].contains("no signature header"));
     }
 }
