@@ -8,6 +8,7 @@ use stella::random;
 use super::prompt;
 use crate::Context;
 use crate::api::data;
+use crate::examples::ALL;
 use crate::failure::Failure;
 use crate::options::Init;
 
@@ -64,10 +65,10 @@ pub(super) fn run(options: &Init, context: &Context) -> Result<(), Failure> {
         output.print_text(&format!("  Secret  {secret}"))?;
     }
     output.print_text("")?;
-    output.print_text(&format!(
-        "Where to paste it: docs/senders. To try it out: stella send {sender} … --config {}",
-        config.get("id").and_then(Value::as_str).unwrap_or_default()
-    ))?;
+    output.print_text("Where to paste it: docs/senders.")?;
+    if let Some(command) = try_out(&sender, &config, secret.as_deref()) {
+        output.print_text(&format!("To try it out: {command}"))?;
+    }
     output.print_json(&json!({"component": created, "trigger": trigger, "config": config, "secret": secret}))
 }
 
@@ -78,6 +79,26 @@ fn without_host(repository: &str) -> &str {
         Some((host, path)) if host.contains(['.', ':']) => path,
         _ => bare,
     }
+}
+
+/// The command that posts the sender's first example to the config; `None` if it has no example.
+fn try_out(sender: &str, config: &Value, secret: Option<&str>) -> Option<String> {
+    let text = |name: &str| config.get(name).and_then(Value::as_str);
+    let event = ALL.iter().find(|example| example.sender == sender)?.event;
+    let id = text("id")?;
+    let secret = secret.map(|secret| format!(" --secret {}", quoted(secret))).unwrap_or_default();
+    // The URL ends in the integration's id, or in a token behind it.
+    let last = text("url")?.rsplit('/').next()?;
+    let is_token = text("integrationId") != Some(last);
+    let token = if is_token { format!(" --token {last}") } else { String::new() };
+    Some(format!("stella send {sender} {event} --config {id}{secret}{token}"))
+}
+
+/// A text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let is_plain =
+        text.chars().all(|character| character.is_ascii_alphanumeric() || "-_.:".contains(character));
+    if is_plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The config type and provider of a sender.
@@ -98,6 +119,18 @@ fn kind_of(sender: &str) -> Result<(WebhookType, Provider), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_to_try_it_out_has_all_that_it_needs() {
+        let config = json!({"id": "c", "integrationId": "i", "url": "http://h/api/v1/webhooks/registry/i/t"});
+        let command = try_out("dockerhub", &config, None);
+        assert_eq!(command.as_deref(), Some("stella send dockerhub push --config c --token t"));
+        let config = json!({"id": "c", "integrationId": "i", "url": "http://h/api/v1/webhooks/registry/i"});
+        let command = try_out("ghcr", &config, Some("it's"));
+        let expected = r"stella send ghcr registry-package --config c --secret 'it'\''s'";
+        assert_eq!(command.as_deref(), Some(expected));
+        assert_eq!(try_out("forgejo", &config, Some("s")), None);
+    }
 
     #[test]
     fn the_host_is_stripped_from_a_repository() {
