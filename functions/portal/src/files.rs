@@ -1,13 +1,13 @@
-//! The portal's files, which are part of the program.
+//! The portal's files, embedded in the binary.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
 
-/// The one page, with `{revision}` where its files' addresses have it.
+/// The page; `{revision}` in the URLs of its files is to be replaced.
 pub(crate) const PAGE: &str = include_str!("../pages/index.html");
 
-/// Every other file by its path; what `docs/senders` says of setting a sender up is shown beside its address.
+/// Every other file by its path. The inbound pages show the set-up instructions of `docs/senders`.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("app.js", include_str!("../pages/app.js")),
     ("api.js", include_str!("../pages/api.js")),
@@ -50,7 +50,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("senders/tekton.md", include_str!("../../../docs/senders/tekton.md")),
 ];
 
-/// What tells this set of files from any other.
+/// A hash of all files, the version in their URLs.
 pub(crate) fn revision() -> &'static str {
     static REVISION: LazyLock<String> = LazyLock::new(|| {
         let mut hash = Sha256::new();

@@ -1,4 +1,4 @@
-//! `portal`: the pages that people look at, and nothing else. What they show comes from the API.
+//! `portal`: serves the web UI's static files. Its data comes from the API.
 
 mod files;
 
@@ -21,7 +21,7 @@ use stella::web::gateway;
 
 use self::files::{FILES, PAGE, revision};
 
-/// Nothing from any other host, no script or style that is not a file of ours, and no text that becomes HTML.
+/// The Content-Security-Policy: scripts and styles of this host only, none inline, no HTML from strings.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
@@ -30,7 +30,7 @@ pub struct Portal {
     router: Router,
 }
 
-/// Makes the function; it needs nothing from anywhere.
+/// Creates the function; it reads nothing from the environment.
 ///
 /// # Errors
 /// Never.
@@ -55,16 +55,16 @@ fn router() -> Router {
         })
 }
 
-/// The page that is all pages; it names this revision's files, so it is asked for anew each time.
+/// The page of the single-page application. It names the files of this revision, so browsers revalidate it.
 fn page() -> impl IntoResponse {
     served("text/html; charset=utf-8", "no-cache", PAGE.replace("{revision}", revision()))
 }
 
-/// A file. Its address has the revision in it, so it never changes.
-async fn file(Path((asked, name)): Path<(String, String)>) -> Result<impl IntoResponse, Error> {
+/// A file. Its URL contains the revision, so its content never changes.
+async fn file(Path((requested, name)): Path<(String, String)>) -> Result<impl IntoResponse, Error> {
     let found = FILES.iter().find(|(path, _)| *path == name).ok_or_else(Error::not_found)?;
-    // A page of another revision asks while a new version takes over: it gets this one's, to be asked for again.
-    let caching = if asked == revision() { "public, max-age=31536000, immutable" } else { "no-store" };
+    // During a deployment a page of the other revision may ask: it gets this revision's file, uncached.
+    let caching = if requested == revision() { "public, max-age=31536000, immutable" } else { "no-store" };
     Ok(served(media_type(&name), caching, found.1.to_owned()))
 }
 
@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    async fn ask(path: &str) -> (Response<Body>, String) {
+    async fn get_file(path: &str) -> (Response<Body>, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let (parts, body) = router().oneshot(request).await.unwrap().into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_asks_for_files_of_its_revision_which_are_there_and_never_change() {
-        let (page, text) = ask("/portal").await;
+    async fn the_page_names_files_of_its_revision_which_exist_and_are_immutable() {
+        let (page, text) = get_file("/portal").await;
         assert_eq!(page.headers()["cache-control"], "no-cache");
         let addresses: Vec<&str> = text.split('"').filter(|part| part.starts_with("/portal/")).collect();
         assert!(addresses.len() >= 3, "{text}");
         for address in addresses {
-            let (file, _) = ask(address).await;
+            let (file, _) = get_file(address).await;
             assert_eq!(file.status(), StatusCode::OK, "{address}");
             assert!(file.headers()["cache-control"].to_str().unwrap().contains("immutable"), "{address}");
             assert!(
@@ -125,18 +125,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_of_another_revision_is_not_kept_and_one_that_is_not_there_is_not_found() {
-        let (file, _) = ask("/portal/0/app.js").await;
+    async fn a_file_of_another_revision_is_not_cached_and_an_unknown_one_is_not_found() {
+        let (file, _) = get_file("/portal/0/app.js").await;
         assert_eq!(file.headers()["cache-control"], "no-store");
         assert_eq!(file.headers()["content-type"], "text/javascript; charset=utf-8");
         for path in ["/portal/0/nothing.js", "/portal/0/../Cargo.toml", "/other"] {
-            assert_eq!(ask(path).await.0.status(), StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(get_file(path).await.0.status(), StatusCode::NOT_FOUND, "{path}");
         }
-        assert_eq!(ask("/").await.0.headers()["location"], "/portal");
+        assert_eq!(get_file("/").await.0.headers()["location"], "/portal");
     }
 
     #[test]
-    fn every_file_that_a_file_imports_is_there_and_the_first_page_is_small() {
+    fn every_import_exists_and_the_first_page_is_small() {
         for (name, text) in FILES.iter().filter(|(name, _)| media_type(name).contains("javascript")) {
             for import in text.split("import").skip(1).filter_map(|rest| rest.split(['"', '\'']).nth(1)) {
                 let Some(path) = import.strip_prefix("./") else { continue };
