@@ -1,4 +1,4 @@
-// Types that the portal's modules share. `make portal` generates those of the API's answers (`Api`) from its OpenAPI
+// The types that the portal's modules share. `make portal` generates those of the API's responses (`Api`) from its OpenAPI
 // document.
 
 /** A child of an element. undefined, null and false show nothing. */
@@ -24,8 +24,8 @@ interface Control<V = any> {
   element: HTMLElement;
   read(): V;
   write(value: V): void;
-  /** Shows the API's message, until the value changes or the form is sent again. */
-  refuse(text?: string): void;
+  /** Adds an error of the API, which stays until the value changes; without a text, removes it. */
+  addError(text?: string): void;
   /** Whether the value is valid; a message is shown if not. */
   check(): boolean;
   focus(): void;
@@ -53,8 +53,8 @@ interface Options<V = any> {
 /** An option of a select: a value and its label, or a group's label and its options. */
 type Choice = [value: string, label: string | [value: string, label: string][]];
 
-/** A column of `rows`: the member's name, its label, and a function that makes its control. */
-type Cells = [name: string, label: string, make: (value: any) => HTMLElement];
+/** A column of `rows`: the member's name, its label, and a function that creates its control. */
+type Cells = [name: string, label: string, create: (value: any) => HTMLElement];
 
 /** A form's values by the names of their controls. */
 type Values = Record<string, any>;
@@ -81,7 +81,7 @@ type Get = <P extends Paths<Api.GetCalls>>(path: P) => Promise<Data<Answered<Api
 type GetPage = <P extends Paths<Api.GetCalls>>(path: P, query?: Query) => Promise<Page<Row<P>>>;
 type GetAll = <P extends Paths<Api.GetCalls>>(path: P, pages?: number) => Promise<Row<P>[]>;
 type Post = <P extends Paths<Api.PostCalls>>(path: P, body?: object) => Promise<Data<Answered<Api.PostCalls, P>>>;
-type PostWhole = <P extends Paths<Api.PostCalls>>(path: P, body?: object) => Promise<Answered<Api.PostCalls, P>>;
+type PostFull = <P extends Paths<Api.PostCalls>>(path: P, body?: object) => Promise<Answered<Api.PostCalls, P>>;
 type Put = <P extends Paths<Api.PutCalls>>(path: P, body: object) => Promise<Data<Answered<Api.PutCalls, P>>>;
 type Patch = <P extends Paths<Api.PatchCalls>>(path: P, body: object) => Promise<Data<Answered<Api.PatchCalls, P>>>;
 type Remove = (path: Paths<Api.DeleteCalls>) => Promise<unknown>;

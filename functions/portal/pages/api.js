@@ -1,15 +1,15 @@
-// The API, called with the session's cookie.
+// The API client, authenticated by the session cookie.
 
 const BASE = "/api/v1";
 
-/** What the API refused: its code, a text for people, and every mistake by its field. */
-export class Refused extends Error {
+/** An error response: its status, code, text, and the invalid fields. */
+export class ApiError extends Error {
   /**
    * @param {number} status
    * @param {Partial<Api.Problem>} problem
    */
   constructor(status, problem) {
-    super(problem.detail ?? (status >= 500 ? "The service cannot answer now. Try again." : `Refused (${status})`));
+    super(problem.detail ?? (status >= 500 ? "The service is unavailable. Try again." : `Request refused (status ${status})`));
     this.status = status;
     this.code = problem.code;
     this.errors = problem.errors ?? [];
@@ -18,27 +18,27 @@ export class Refused extends Error {
 
 /** @type {Api.PortalSession | null} */
 let session = null;
-/** @type {(why: string | null) => unknown} */
-let onEnd = () => {};
+/** @type {(reason: string | null) => unknown} */
+let endHandler = () => {};
 
-/** Who is signed in, or null. */
-export const who = () => session;
+/** The current session, or null. */
+export const currentSession = () => session;
 
 /**
- * Whether who is signed in may do what this role may.
+ * Whether the session's role includes this one.
  * @param {Api.ApiKey["role"]} role
  */
-export function may(role) {
+export function hasRole(role) {
   const roles = ["viewer", "publisher", "admin"];
   return roles.indexOf(session?.role ?? "") >= roles.indexOf(role);
 }
 
 /**
- * Calls this when a session has ended by itself, with the reason.
- * @param {typeof onEnd} act
+ * Registers the handler that gets the reason when the session ends, other than by signing out.
+ * @param {typeof endHandler} handler
  */
-export function whenEnded(act) {
-  onEnd = act;
+export function onSessionEnd(handler) {
+  endHandler = handler;
 }
 
 /**
@@ -51,36 +51,36 @@ async function call(method, path, body) {
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
-  // With reads too: a tab whose browser has got another session must not show that one's things as its own.
+  // Sent with reads too: after another tab has replaced the session, this one must not show the other tenant's data.
   if (session) headers["x-csrf-token"] = session.csrfToken;
   let response;
   try {
     response = await fetch(BASE + path, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
   } catch {
-    throw new Refused(0, { code: "unreachable", detail: "The service cannot be reached. Are you online?" });
+    throw new ApiError(0, { code: "unreachable", detail: "The service is unreachable. Check your connection." });
   }
   const text = await response.text();
   const answer = text ? JSON.parse(text) : {};
   if (response.ok) return answer;
-  if (session && response.status === 401) end("The session has ended. Sign in again.");
-  if (session && answer.code === "csrf_token") end(null);
-  throw new Refused(response.status, answer);
+  if (session && response.status === 401) endSession("Your session has ended. Sign in again.");
+  if (session && answer.code === "csrf_token") endSession(null);
+  throw new ApiError(response.status, answer);
 }
 
 /**
- * The session is over: why, or null where another tab has signed in as somebody else.
- * @param {string | null} why
+ * Ends the session; the reason is null if another tab has replaced it.
+ * @param {string | null} reason
  */
-function end(why) {
+function endSession(reason) {
   session = null;
-  onEnd(why);
+  endHandler(reason);
 }
 
 /** @param {Promise<{ data?: any }>} answer */
 const data = async (answer) => (await answer).data;
 
 /**
- * One thing.
+ * The member `data` of a GET.
  * @type {Get}
  */
 export const get = (path) => data(call("GET", path));
@@ -92,10 +92,10 @@ export const page = (path, query = {}) => call("GET", path + queryOf(query));
 /** @type {Post} */
 export const post = (path, body = {}) => data(call("POST", path, body));
 /**
- * The whole answer, where it has more than data.
- * @type {PostWhole}
+ * The whole response body of a POST.
+ * @type {PostFull}
  */
-export const postWhole = (path, body = {}) => call("POST", path, body);
+export const postFull = (path, body = {}) => call("POST", path, body);
 /** @type {Put} */
 export const put = (path, body) => data(call("PUT", path, body));
 /** @type {Patch} */
@@ -104,7 +104,7 @@ export const patch = (path, body) => data(call("PATCH", path, body));
 export const remove = (path) => call("DELETE", path);
 
 /**
- * A query of what is given.
+ * A query string of the parameters that have a value.
  * @param {Query} query
  */
 export function queryOf(query) {
@@ -113,14 +113,14 @@ export function queryOf(query) {
 }
 
 /**
- * Every row of a list that is short by its nature, as far as some pages go.
+ * Every row of a list that is short by its nature; at most `maxPages` pages of 100.
  * @type {GetAll}
  */
-export const all = async (path, pages = 10) => {
+export const all = async (path, maxPages = 10) => {
   /** @type {Row<typeof path>[]} */
   const rows = [];
   let cursor;
-  for (let n = 0; n < pages; n += 1) {
+  for (let n = 0; n < maxPages; n += 1) {
     /** @type {Page<Row<typeof path>>} */
     const found = await page(path, { pageSize: 100, cursor });
     rows.push(...found.data);
@@ -130,8 +130,8 @@ export const all = async (path, pages = 10) => {
   return rows;
 };
 
-/** Finds out who is signed in. */
-export async function resume() {
+/** Loads the session of the cookie, if there is one. */
+export async function loadSession() {
   session = null;
   try {
     session = await get("/portal-session");

@@ -1,8 +1,8 @@
-// The portal: who is signed in, which page is shown, and the way between them.
+// The application: the session, the layout, and the routing between pages.
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
-import { arrived, busy, button, closeDialogs, empty, link, notice } from "./ui.js";
+import { afterNavigation, busy, button, closeDialogs, empty, link, notice } from "./ui.js";
 
 const PAGES = [
   ["overview", "Overview", "./overview.js"],
@@ -16,103 +16,110 @@ const PAGES = [
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 const main = h("main", { id: "main" });
-let shown = 0;
+let renders = 0;
 
-/** `#/deliveries/ID?status=failed` as its parts and its query. */
-function address() {
+/** The route of the address: `#/deliveries/ID?status=failed` as its parts and its query. */
+function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const parts = path.split("/").filter(Boolean);
-  // What is here becomes a part of the API's addresses: it leads to nothing else.
-  const isOurs = parts.every((part) => /^[\w-]+$/.test(part));
-  return { parts: isOurs ? parts : ["unknown"], query: Object.fromEntries(new URLSearchParams(query)) };
+  // Parts become path segments of API requests: anything but an id or a name is refused.
+  const isValid = parts.every((part) => /^[\w-]+$/.test(part));
+  return { parts: isValid ? parts : ["unknown"], query: Object.fromEntries(new URLSearchParams(query)) };
 }
 
 /**
- * The operator has no tenant whose things it could look at.
+ * The pages of the session: the operator has no tenant, and only the settings.
  * @param {unknown} tenant
  */
 const pagesFor = (tenant) => (tenant ? PAGES : PAGES.filter(([name]) => name === "settings"));
 
 /** @param {string | undefined} current */
-function frame(current) {
-  const { role, tenant } = /** @type {Api.PortalSession} */ (api.who());
-  const pages = pagesFor(tenant);
+function layout(current) {
+  const { role, tenant } = /** @type {Api.PortalSession} */ (api.currentSession());
   /** @param {string[]} page */
-  const item = ([name, title]) => h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === current && "page" }, title));
-  const leave = async () => { await api.signOut(); await signIn(); };
+  const item = ([name, title]) =>
+    h("li", {}, h("a", { href: `#/${name}`, "aria-current": name === current && "page" }, title));
+  /** @param {Event} event */
+  const skip = (event) => { event.preventDefault(); main.querySelector("h1")?.focus(); };
+  const signOut = async () => { await api.signOut(); await signIn(); };
   return [
-    h("a", { class: "skip", href: "#main", onclick: (event) => { event.preventDefault(); main.querySelector("h1")?.focus(); } }, "Skip to the content"),
+    h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to content"),
     h("header", { class: "bar" },
-      h("a", { class: "brand", href: "#/" }, h("span", { class: "mark", "aria-hidden": true }), "Stella", h("span", { class: "muted" }, "Webhooks")),
-      h("nav", { "aria-label": "Pages" }, h("ul", {}, pages.map(item))),
+      h("a", { class: "brand", href: "#/" },
+        h("span", { class: "mark", "aria-hidden": true }), "Stella", h("span", { class: "muted" }, "Webhooks")),
+      h("nav", { "aria-label": "Pages" }, h("ul", {}, pagesFor(tenant).map(item))),
       h("div", { class: "who" },
-        h("span", { title: tenant?.name ?? "The operator" }, h("strong", {}, tenant?.name ?? "Operator"), tenant && h("span", { class: "muted" }, ` ${role}`)),
-        button("Sign out", leave, { class: "small" }))),
+        h("span", { title: tenant?.name ?? "Operator" },
+          h("strong", {}, tenant?.name ?? "Operator"), tenant && h("span", { class: "muted" }, ` ${role}`)),
+        button("Sign out", signOut, { class: "small" }))),
     main,
   ];
 }
 
 /**
- * What only some may look at, by the last part of its address.
+ * The role that a page requires, by the last part of its address.
  * @type {Record<string, Api.ApiKey["role"]>}
  */
 const ROLES = { new: "admin", edit: "admin", publish: "publisher" };
 
 /** @returns {Promise<void>} */
 async function render() {
-  if (location.hash.startsWith("#link=")) return begin();
-  if (!api.who()) return;
-  shown += 1;
-  const turn = shown;
-  const { parts, query } = address();
-  const { tenant } = /** @type {Api.PortalSession} */ (api.who());
+  if (location.hash.startsWith("#link=")) return start();
+  if (!api.currentSession()) return;
+  renders += 1;
+  const current = renders;
+  const { parts, query } = route();
+  const { tenant } = /** @type {Api.PortalSession} */ (api.currentSession());
   const pages = pagesFor(tenant);
   const [name, title, file] = pages.find(([name]) => name === parts[0]) ?? (tenant && parts[0] ? [] : pages[0]);
   closeDialogs();
-  show(app, frame(name));
+  show(app, layout(name));
   app.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   main.setAttribute("aria-busy", "true");
   let content;
   try {
-    if (!file) throw new api.Refused(404, {});
+    if (!file) throw new api.ApiError(404, {});
     const role = ROLES[parts.at(-1) ?? ""];
-    if (role && !api.may(role)) throw new api.Refused(403, { detail: `It takes the role ${role}, and yours is ${api.who()?.role}.` });
+    if (role && !api.hasRole(role)) {
+      throw new api.ApiError(403, { detail: `This page requires the role ${role}; yours is ${api.currentSession()?.role}.` });
+    }
     content = await (await import(file)).render(parts.slice(1), query);
   } catch (error) {
     if (error.status === undefined) console.error(error);
-    if (!api.who()) return;
-    content = failure(error);
+    if (!api.currentSession()) return;
+    content = errorPage(error);
   }
-  // Somebody may have gone on meanwhile.
-  if (turn !== shown) return;
+  // The user may have navigated on meanwhile.
+  if (current !== renders) return;
   show(main, content);
   main.removeAttribute("aria-busy");
   const heading = main.querySelector("h1");
   document.title = `${heading?.textContent ?? title ?? "Not found"} · Stella`;
-  if (turn > 1) heading?.focus({ preventScroll: true });
-  if (turn > 1) scrollTo(0, 0);
-  arrived();
+  if (current > 1) heading?.focus({ preventScroll: true });
+  if (current > 1) scrollTo(0, 0);
+  afterNavigation();
 }
 
 /**
- * What is shown where a page cannot be.
+ * The page that is shown in place of one that cannot be loaded.
  * @param {Error & { status?: number }} error
  */
-function failure(error) {
+function errorPage(error) {
   /** @type {(title: string, text: string, ...actions: Child[]) => Child} */
-  const tell = (title, text, ...actions) => [h("h1", { tabindex: -1 }, title), empty(title, text, ...actions)];
-  if (error.status === 404) return tell("Not found", "There is no such thing, or it was deleted.");
-  if (error.status !== undefined) return tell("This cannot be shown", error.message, button("Try again", render));
-  return tell("This cannot be shown", "Something in this page is broken, or the portal was replaced by another version.", button("Load it anew", () => location.reload()));
+  const page = (title, text, ...actions) => [h("h1", { tabindex: -1 }, title), empty(title, text, ...actions)];
+  if (error.status === 404) return page("Not found", "It may have been deleted.");
+  if (error.status !== undefined) return page("Cannot load this page", error.message, button("Try again", render));
+  return page("Cannot load this page", "The page has an error, or a new version of the portal was deployed.",
+    button("Reload", () => location.reload()));
 }
 
 /**
- * Shows something in the place of all pages.
+ * Shows content without the layout.
  * @param {string} title
  * @param {Child} content
  */
-function alone(title, content) {
-  shown += 1;
+function showStandalone(title, content) {
+  renders += 1;
   closeDialogs();
   document.title = `${title} · Stella`;
   show(app, content);
@@ -121,25 +128,27 @@ function alone(title, content) {
 /** @param {string} [problem] */
 async function signIn(problem) {
   const { signInPage } = await import("./signin.js");
-  alone("Sign in", signInPage(problem, render));
+  showStandalone("Sign in", signInPage(problem, render));
 }
 
 /**
- * The session is over; without a reason, because another tab's took its place.
- * @param {string | null} why
+ * The session has ended; without a reason, because another tab has replaced it.
+ * @param {string | null} reason
  */
-function ended(why) {
-  if (why !== null) return signIn(why);
-  return alone("Another session", h("main", { class: "alone" }, h("h1", { tabindex: -1 }, "Another session"),
-    empty("Somebody signed in anew", "Another tab of this browser has signed in, perhaps as somebody else. What was being done here was not done.", button("Go on as who is signed in now", () => location.reload()))));
+function sessionEnded(reason) {
+  if (reason !== null) return signIn(reason);
+  return showStandalone("Session replaced", h("main", { class: "alone" },
+    h("h1", { tabindex: -1 }, "Session replaced"),
+    empty("Another tab signed in", "Another tab of this browser signed in, possibly as another user. Your last action was not carried out.",
+      button("Continue with the new session", () => location.reload()))));
 }
 
 /** @returns {Promise<void>} */
-async function begin() {
+async function start() {
   const used = location.hash.match(/^#link=(.+)$/);
   let problem;
   if (used) {
-    // A link is used once: it must not stay where it is copied from or gone back to.
+    // A link works once: it must not stay in the address bar or in the history.
     history.replaceState(null, "", location.pathname);
     try {
       await api.signIn({ link: used[1] });
@@ -148,18 +157,20 @@ async function begin() {
       problem = error.message;
     }
   }
-  if (!(await api.resume())) return signIn(problem);
+  if (!(await api.loadSession())) return signIn(problem);
   if (problem) notice(problem, "bad");
   return render();
 }
 
-api.whenEnded(ended);
+api.onSessionEnd(sessionEnded);
 addEventListener("hashchange", render);
 void busy(app, async () => {
   try {
-    await begin();
+    await start();
   } catch (error) {
-    alone("Stella", h("main", { class: "alone" }, h("h1", {}, "Stella Webhooks"), empty("The service cannot be reached", error.message, link("/portal", "Try again"))));
+    showStandalone("Stella", h("main", { class: "alone" },
+      h("h1", {}, "Stella Webhooks"),
+      empty("Service unreachable", error.message, link("/portal", "Try again"))));
     throw error;
   }
 });

@@ -1,52 +1,75 @@
-// What went to subscribers, as it goes; and one delivery's life.
+// The delivery log, and the page of one delivery.
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, form, text } from "./form.js";
-import { badge, button, code, copyButton, empty, every, exactly, facts, go, headerLines, heading, id, link, long, milliseconds, number, redraw, section, table, time } from "./ui.js";
+import {
+  badge, button, code, copyButton, counted, empty, exactTime, facts, foldable, headerLines, heading, id, link, milliseconds, navigate,
+  number, poll, redraw, section, table, time,
+} from "./ui.js";
 
-/** How many rows a list keeps that is looked at for days. */
-const MOST_ROWS = 1000;
+/** How many rows a live list keeps. */
+const MAX_ROWS = 1000;
 const STATUSES = ["pending", "retrying", "paused", "delivered", "failed", "skipped", "cancelled"];
 const FINAL = ["delivered", "failed", "skipped", "cancelled"];
 /** @type {Record<string, string>} */
 const REASONS = {
-  breaker: "The receiver is down; it waits until it is back.", rate_limit: "It waits for its turn.", pull: "It waits to be fetched.",
-  disabled: "The subscription is disabled.", credential: "The credential cannot be read.", exhausted: "Every attempt failed.",
-  gone: "The receiver answered that it is gone.", subscription_deleted: "The subscription was deleted.",
-  event_expired: "The event is not kept any more.", expired: "It was open for 30 days.",
+  breaker: "Endpoint is failing; delivery is on hold",
+  rate_limit: "Waiting for the rate limit",
+  pull: "Waiting to be fetched",
+  disabled: "Subscription is disabled",
+  credential: "Credential cannot be read",
+  exhausted: "All attempts failed",
+  gone: "Endpoint responded with 410 (gone)",
+  subscription_deleted: "Subscription was deleted",
+  event_expired: "Event is no longer stored",
+  expired: "Open for 30 days",
 };
 
-/** @param {Api.Delivery} row */
-export const why = (row) => REASONS[row.reason ?? ""] ?? row.reason;
-
 /**
- * What came of the last attempt, in a word.
+ * The text of a delivery's reason.
  * @param {Api.Delivery} row
  */
-const outcome = (row) => row.error ?? (row.statusCode ? `answered ${row.statusCode}` : row.attempts ? "" : why(row) ?? "no attempt yet");
+export const reasonText = (row) => REASONS[row.reason ?? ""] ?? row.reason;
 
 /**
- * A table of deliveries; `names`: of their subscriptions, by id.
+ * The outcome of an attempt as text.
+ * @param {{ error?: string | null, statusCode?: number | null }} attempt
+ */
+const attemptOutcome = (attempt) => attempt.error ?? `Status ${attempt.statusCode}`;
+
+/**
+ * The outcome of the last attempt as text.
+ * @param {Api.Delivery} row
+ */
+const outcome = (row) =>
+  row.error ?? (row.statusCode ? attemptOutcome(row) : row.attempts ? "" : reasonText(row) ?? "No attempts yet");
+
+/**
+ * A table of deliveries; `names` has the names of their subscriptions by id.
  * @param {Api.Delivery[]} rows
  * @param {Map<string, string>} names
  */
 export function deliveryTable(rows, names) {
+  /** @param {Api.Delivery} row */
+  const subscription = ({ subscriptionId }) =>
+    link(`#/subscriptions/${subscriptionId}`, names.get(subscriptionId) ?? id(subscriptionId));
   return table("Deliveries", [
-    ["Status", (row) => badge(row.status, why(row))],
+    ["Status", (row) => badge(row.status, reasonText(row))],
     ["Event", (row) => link(`#/deliveries/${row.id}`, row.event, row.test && " (test)")],
-    ["Subscription", (row) => link(`#/subscriptions/${row.subscriptionId}`, names.get(row.subscriptionId) ?? id(row.subscriptionId)), "cut"],
+    ["Subscription", subscription, "cut"],
     ["Last attempt", outcome, "cut"],
     ["Attempts", (row) => number(row.attempts), "right minor"],
-    ["Took", (row) => milliseconds(row.responseTime), "right minor"],
-    ["When", (row) => time(row.createdAt)],
+    ["Response time", (row) => milliseconds(row.responseTime), "right minor"],
+    ["Created", (row) => time(row.createdAt)],
   ], rows);
 }
 
 /** @param {string} local */
-const stamp = (local) => (local ? new Date(local).toISOString() : undefined);
+const fromLocal = (local) => (local ? new Date(local).toISOString() : undefined);
 /** @param {string | undefined} moment */
-const local = (moment) => (moment ? new Date(Date.parse(moment) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "");
+const toLocal = (moment) =>
+  (moment ? new Date(Date.parse(moment) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "");
 
 /** @param {Record<string, string>} query */
 async function list(query) {
@@ -62,35 +85,43 @@ async function list(query) {
    * @param {[string, string][]} values
    * @returns {[string, string][]}
    */
-  const anyOf = (values) => [["", "any"], ...values];
+  const anyOf = (values) => [["", "Any"], ...values];
   /** @param {Values} values */
-  const filter = (values) => go(`#/deliveries${api.queryOf({ ...values, from: stamp(values.from), to: stamp(values.to) })}`);
-  const since = text({ name: "from", label: "From", type: "datetime-local", value: local(from) });
+  const filter = (values) =>
+    navigate(`#/deliveries${api.queryOf({ ...values, from: fromLocal(values.from), to: fromLocal(values.to) })}`);
+  const since = text({ name: "from", label: "From", type: "datetime-local", value: toLocal(from) });
+  const isFiltered = Object.keys(query).length > 0;
   const bar = form("Filter", [
     choice({ name: "status", label: "Status", value: status, choices: anyOf(STATUSES.map((name) => [name, name])) }),
     choice({ name: "event", label: "Event", value: event, choices: anyOf(types.map(({ name }) => [name, name])) }),
     choice({ name: "subscription", label: "Subscription", value: query.subscription, choices: anyOf([...names]) }),
     since,
-    text({ name: "to", label: "To", type: "datetime-local", value: local(to), check: (value) => (value && value < (since.read() ?? "") ? "This is before From." : undefined) }),
-  ], filter, Object.keys(query).length > 0 && link("#/deliveries", "Clear"));
+    text({
+      name: "to", label: "To", type: "datetime-local", value: toLocal(to),
+      check: (value) => (value && value < (since.read() ?? "") ? "Must be after From." : undefined),
+    }),
+  ], filter, isFiltered && link("#/deliveries", "Clear"));
   bar.classList.add("filterbar");
 
-  // Rows by id, in the list's order: what is new comes on top, what changed changes where it is.
+  // Rows by id, in the order of the list: new ones come first, changed ones keep their place.
   /** @type {Map<string, Api.Delivery>} */
   const rows = new Map();
   /** @type {string | null | undefined} */
   let cursor;
   const body = h("div", {});
-  /** @param {Set<string>} fresh */
-  const draw = (fresh = new Set()) => {
+  const none = isFiltered
+    ? empty("No deliveries match the filter", "Change or clear the filter.")
+    : empty("No deliveries yet", "Deliveries appear here when an event matches a subscription.");
+  /** @param {Set<string>} added */
+  const draw = (added = new Set()) => {
     const focused = document.activeElement?.closest("tr")?.dataset.id;
     const all = [...rows.values()];
     show(body,
-      all.length ? deliveryTable(all, names) : empty("No deliveries", Object.keys(query).length ? "None is like this." : "As soon as an event happens that somebody subscribed to, it appears here."),
+      all.length ? deliveryTable(all, names) : none,
       h("div", { class: "more" }, all.length > 0 && `${number(all.length)} shown`, cursor && button("Show more", more)));
     /** @type {NodeListOf<HTMLElement>} */ (body.querySelectorAll("tbody tr")).forEach((line, index) => {
       line.dataset.id = all[index].id;
-      if (fresh.has(all[index].id)) line.classList.add("fresh");
+      if (added.has(all[index].id)) line.classList.add("new");
     });
     if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`tr[data-id="${focused}"] a`))?.focus();
   };
@@ -102,18 +133,19 @@ async function list(query) {
   }
   async function refresh() {
     const found = await load({});
-    const fresh = found.data.filter(({ id }) => !rows.has(id));
-    const changed = found.data.some((row) => JSON.stringify(rows.get(row.id)) !== JSON.stringify(row));
-    if (!changed) return;
-    // Where nothing of the page is known, there are more between it and what is shown: it begins anew.
-    const isGap = fresh.length === found.data.length;
-    const before = isGap ? [] : [...rows].slice(0, MOST_ROWS);
+    const added = found.data.filter(({ id }) => !rows.has(id));
+    const isChanged = found.data.some((row) => JSON.stringify(rows.get(row.id)) !== JSON.stringify(row));
+    if (!isChanged) return;
+    // If every row of the page is new, rows between it and the shown ones are missing: the list starts over.
+    const isGap = added.length === found.data.length;
+    const before = isGap ? [] : [...rows].slice(0, MAX_ROWS);
     if (isGap) cursor = found.pagination.nextCursor;
     rows.clear();
     for (const row of found.data) rows.set(row.id, row);
     for (const [id, row] of before) if (!rows.has(id)) rows.set(id, row);
-    draw(new Set(fresh.map(({ id }) => id)));
+    draw(new Set(added.map(({ id }) => id)));
   }
+  // A list that ends in the past gets no new rows.
   let isLive = !to;
   try {
     await more();
@@ -122,13 +154,12 @@ async function list(query) {
     isLive = false;
     show(body, empty("Choose a subscription", error.message));
   }
-  // A list that begins somewhere else than now has nothing new.
-  if (isLive) every(2500, body, refresh);
+  if (isLive) poll(2500, body, refresh);
   return h("div", {}, heading("Deliveries", isLive && h("span", { class: "live" }, "live")), bar, body);
 }
 
 /**
- * A request as a command, with what is secret left to be filled in.
+ * The request of an attempt as a curl command; the shown headers have their secrets redacted.
  * @param {Api.Attempt} attempt
  * @param {Api.Delivery} row
  */
@@ -136,32 +167,40 @@ function curl(attempt, row) {
   /** @param {string} text */
   const quote = (text) => `'${String(text).replaceAll("'", "'\\''")}'`;
   const headers = headerLines(attempt.headers ?? { "Content-Type": "application/json" });
-  return [`curl -X ${row.method} ${quote(row.url)}`, ...headers.map((line) => `-H ${quote(line)}`), attempt.body !== undefined && `-d ${quote(attempt.body)}`].filter(Boolean).join(" \\\n  ");
+  return [
+    `curl -X ${row.method} ${quote(row.url)}`,
+    ...headers.map((line) => `-H ${quote(line)}`),
+    attempt.body !== undefined && `-d ${quote(attempt.body)}`,
+  ].filter(Boolean).join(" \\\n  ");
 }
+
+/** How many attempts the timeline shows. */
+const MAX_STEPS = 6;
 
 /**
  * @param {Api.Delivery} row
  * @param {Api.Subscription | null} subscription
  */
-function steps(row, subscription) {
+function timeline(row, subscription) {
   /**
    * @param {string} tone
    * @param {string} title
-   * @param {Child[]} about
+   * @param {Child[]} details
    */
-  const step = (tone, title, ...about) => h("li", { class: tone }, h("strong", {}, title), ...about);
+  const step = (tone, title, ...details) => h("li", { class: tone }, h("strong", {}, title), ...details);
   const log = row.log ?? [];
-  const attempts = log.slice(-6).map((attempt) => step(attempt.success ? "good" : "bad", `Attempt ${attempt.attempt}`,
-    attempt.error ?? `answered ${attempt.statusCode}`, h("br"), time(attempt.at)));
-  const left = log.length - attempts.length;
-  const last = FINAL.includes(row.status)
-    ? step(row.status === "delivered" ? "good" : row.status === "failed" ? "bad" : "", row.status, why(row))
-    : step("warn", row.status, why(row), row.nextAttemptAt && [" next attempt ", time(row.nextAttemptAt)]);
-  return h("ol", { class: "steps", "aria-label": "What happened" },
+  const attempts = log.slice(-MAX_STEPS).map((attempt) =>
+    step(attempt.success ? "good" : "bad", `Attempt ${attempt.attempt}`, attemptOutcome(attempt), h("br"), time(attempt.at)));
+  const earlier = log.length - attempts.length;
+  const isFinal = FINAL.includes(row.status);
+  const tone = row.status === "delivered" ? "good" : row.status === "failed" ? "bad" : isFinal ? "" : "warn";
+  const next = !isFinal && row.nextAttemptAt && [h("br"), "Next attempt ", time(row.nextAttemptAt)];
+  return h("ol", { class: "steps", "aria-label": "Timeline" },
     step("good", row.test ? "Test" : "Event", row.event, h("br"), time(row.createdAt)),
-    step("good", "Matched", subscription?.name ?? "a subscription that was deleted"),
-    left > 0 && step("bad", `${number(left)} attempts before`),
-    attempts, last);
+    step("good", "Subscription matched", subscription?.name ?? "Deleted subscription"),
+    earlier > 0 && step("bad", counted(earlier, "earlier attempt", "earlier attempts")),
+    attempts,
+    step(tone, row.status, reasonText(row), next));
 }
 
 /**
@@ -171,18 +210,24 @@ function steps(row, subscription) {
  */
 function attemptView(attempt, row, isOpen) {
   const headers = attempt.headers && headerLines(attempt.headers).join("\n");
+  /** @param {Child[]} children */
+  const muted = (...children) => h("span", { class: "muted" }, ...children);
   return h("details", { class: "attempt", open: isOpen },
-    h("summary", {}, badge(attempt.success ? "delivered" : "failed"), h("strong", {}, `Attempt ${attempt.attempt}`), attempt.generation > 0 && `of redelivery ${attempt.generation}`,
-      h("span", {}, attempt.error ?? `answered ${attempt.statusCode}`), h("span", { class: "muted" }, `in ${milliseconds(attempt.responseTime)}`), h("span", { class: "muted" }, exactly(attempt.at))),
+    h("summary", {}, badge(attempt.success ? "delivered" : "failed"), h("strong", {}, `Attempt ${attempt.attempt}`),
+      attempt.generation > 0 && `Redelivery ${attempt.generation}`, h("span", {}, attemptOutcome(attempt)),
+      muted(`in ${milliseconds(attempt.responseTime)}`), muted(exactTime(attempt.at))),
     h("div", { class: "columns" },
       h("div", { class: "list" }, h("h3", {}, "Request"), h("p", {}, h("code", {}, `${row.method} ${row.url}`)),
-        headers ? code(headers, "Headers of the request") : h("p", { class: "muted" }, "The subscription was changed since: these headers are not known any more."),
-        attempt.body !== undefined && code(attempt.body, "Body of the request"),
+        headers
+          ? code(headers, "Request headers")
+          : h("p", { class: "muted" }, "Headers are unavailable: the subscription has changed since."),
+        attempt.body !== undefined && code(attempt.body, "Request body"),
         h("div", {}, copyButton(() => curl(attempt, row), "Copy as curl"))),
       h("div", { class: "list" }, h("h3", {}, "Response"),
         attempt.error && h("p", { class: "problem" }, attempt.error),
-        facts(["Status", attempt.statusCode], ["Took", milliseconds(attempt.responseTime)], ["Signed at", exactly(attempt.at)]),
-        attempt.responseBody ? code(attempt.responseBody, "Body of the response") : h("p", { class: "muted" }, "No body."))));
+        facts(["Status", attempt.statusCode], ["Response time", milliseconds(attempt.responseTime)],
+          ["Signed at", exactTime(attempt.at)]),
+        attempt.responseBody ? code(attempt.responseBody, "Response body") : h("p", { class: "muted" }, "No body"))));
 }
 
 /** @param {string} key */
@@ -199,20 +244,25 @@ async function one(key) {
     const log = row.log ?? [];
     const last = log.at(-1);
     redraw(body,
-      heading(row.event, badge(row.status, why(row)),
-        api.may("admin") && FINAL.includes(row.status) && !row.test && button("Redeliver", redeliver, { class: "primary" })),
-      section("What happened", steps(row, subscription),
-        last && !last.success && h("p", { class: "problem" }, `The last attempt failed: ${last.error ?? `the receiver answered ${last.statusCode}`}. `, row.reason === "exhausted" && "No more attempts follow. Mend the receiver, then redeliver.")),
+      heading(row.event, badge(row.status, reasonText(row)),
+        api.hasRole("admin") && FINAL.includes(row.status) && !row.test && button("Redeliver", redeliver, { class: "primary" })),
+      section("Timeline", timeline(row, subscription),
+        last && !last.success && h("p", { class: "problem" },
+          `The last attempt failed: ${last.error ?? `the endpoint responded with status ${last.statusCode}`}. `,
+          row.reason === "exhausted" && "No attempts are left. Fix the endpoint, then redeliver.")),
       section("Delivery", facts(
-        ["Delivery", id(row.id)], ["Event", row.eventId ? link(`#/events/${row.eventId}`, id(row.eventId)) : "a test's example"],
+        ["ID", id(row.id)],
+        ["Event", row.eventId ? link(`#/events/${row.eventId}`, id(row.eventId)) : "Test example"],
         ["Subscription", link(`#/subscriptions/${row.subscriptionId}`, subscription?.name ?? id(row.subscriptionId))],
-        ["To", long(row.url)], ["Attempts", number(row.attempts)], ["Next attempt", row.nextAttemptAt && time(row.nextAttemptAt)])),
+        ["Endpoint", foldable(row.url)],
+        ["Attempts", number(row.attempts)],
+        ["Next attempt", row.nextAttemptAt && time(row.nextAttemptAt)])),
       section("Attempts", log.length
         ? [...log].reverse().map((attempt, index) => attemptView(attempt, row, index === 0))
-        : h("p", { class: "muted" }, "There was none yet.")));
+        : h("p", { class: "muted" }, "No attempts yet")));
   };
   draw();
-  every(1500, body, async () => {
+  poll(1500, body, async () => {
     if (FINAL.includes(row.status)) return;
     const now = await api.get(`/deliveries/${key}`);
     if (JSON.stringify(now) === JSON.stringify(row)) return;

@@ -1,4 +1,4 @@
-// Elements. Whatever is shown becomes a text node: nothing here can turn data into HTML.
+// DOM elements. Every child becomes a text node or an element, so that data cannot become HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -31,7 +31,7 @@ function append(element, children) {
 }
 
 /**
- * An HTML element: `h("a", { href }, "text", other)`.
+ * Creates an HTML element: `h("a", { href }, "text", other)`.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Properties} [properties]
@@ -42,7 +42,7 @@ export function h(tag, properties, ...children) {
 }
 
 /**
- * An SVG element.
+ * Creates an SVG element.
  * @template {keyof SVGElementTagNameMap} T
  * @param {T} tag
  * @param {Properties} [properties]
@@ -53,7 +53,7 @@ export function s(tag, properties, ...children) {
 }
 
 /**
- * Shows these children in an element, in the place of what it has.
+ * Replaces the children of an element.
  * @template {Element} E
  * @param {E} element
  * @param {Child[]} children
@@ -64,13 +64,13 @@ export function show(element, ...children) {
   return element;
 }
 
-let last = 0;
+let lastId = 0;
 
 /**
- * An id that nothing else on the page has.
+ * An id that is unique on the page.
  * @param {string} prefix
  */
-export function freshId(prefix) {
-  last += 1;
-  return `${prefix}-${last}`;
+export function uniqueId(prefix) {
+  lastId += 1;
+  return `${prefix}-${lastId}`;
 }

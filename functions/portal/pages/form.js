@@ -1,6 +1,6 @@
-// Forms: every field explained, checked as it is typed, and told what the API thinks of it.
+// Forms: labelled controls, checked while the user types, with the API's errors at their fields.
 
-import { freshId, h, show } from "./dom.js";
+import { h, show, uniqueId } from "./dom.js";
 import { busy, button } from "./ui.js";
 
 let isPressed = false;
@@ -9,7 +9,7 @@ addEventListener("pointerup", () => { isPressed = false; }, true);
 addEventListener("pointercancel", () => { isPressed = false; }, true);
 
 /**
- * What is told moves what is below it, which may just be being clicked: the click is first.
+ * Runs an action after a press of the pointer: an error text moves the elements below it, and the click would miss.
  * @param {() => unknown} act
  */
 function afterPress(act) {
@@ -18,13 +18,13 @@ function afterPress(act) {
 }
 
 /**
- * Where a mistake is, as people count: `filters[0].value` is in row 1.
+ * The API's name of a field for people: `filters[0].value` becomes row 1.
  * @param {string} field
  */
-export const place = (field) => field.replace(/\[(\d+)\]\.?/g, (_, index) => `, row ${Number(index) + 1}: `).replace(/: $/, "");
+export const fieldName = (field) => field.replace(/\[(\d+)\]\.?/g, (_, index) => `, row ${Number(index) + 1}: `).replace(/: $/, "");
 
 /**
- * A labelled control. `check(value)` says what is wrong, or nothing.
+ * A labelled control. `check(value)` returns the error text, if any.
  * @template V
  * @param {Options<V> & { group?: boolean }} options
  * @param {HTMLElement} input
@@ -33,7 +33,7 @@ export const place = (field) => field.replace(/\[(\d+)\]\.?/g, (_, index) => `, 
  * @returns {Control<V>}
  */
 function control(options, input, read, write) {
-  const id = freshId("field");
+  const id = uniqueId("field");
   const fault = h("p", { class: "fault", id: `${id}-fault` });
   const help = options.help && h("p", { class: "help", id: `${id}-help` }, options.help);
   const isGroup = options.group;
@@ -46,22 +46,24 @@ function control(options, input, read, write) {
     ? h("fieldset", { class: "field", "aria-describedby": fault.id }, label, help, input, fault)
     : h("div", { class: "field" }, label, input, help, fault);
   /** @type {string | undefined} */
-  let refused;
+  let apiError;
   const own = {
     name: options.name ?? "",
     element,
     read,
     write,
-    /** What the API thinks of it, until it is changed or sent again. */
-    /** @param {string} [text] */
-    refuse(text) {
-      refused = text && refused ? `${refused} ${text}` : text;
+    /**
+     * Adds an error of the API, which stays until the value changes; without a text, removes it.
+     * @param {string} [text]
+     */
+    addError(text) {
+      apiError = text && apiError ? `${apiError} ${text}` : text;
       own.check();
     },
     check() {
       const value = read();
       const isMissing = options.required && (value === undefined || value === "" || (Array.isArray(value) && !value.length));
-      const text = isMissing ? "This is needed." : options.check?.(value) ?? refused;
+      const text = isMissing ? "Required." : options.check?.(value) ?? apiError;
       show(fault, text ?? "");
       if (!isGroup) input.setAttribute("aria-invalid", text ? "true" : "false");
       return !text;
@@ -71,11 +73,11 @@ function control(options, input, read, write) {
       /** @type {HTMLElement | null} */ (isGroup ? input.querySelector("input, select, button") : input)?.focus();
     },
   };
-  let left = false;
-  element.addEventListener("focusout", () => afterPress(() => { left = true; if (!element.hidden) own.check(); }));
+  let wasLeft = false;
+  element.addEventListener("focusout", () => afterPress(() => { wasLeft = true; if (!element.hidden) own.check(); }));
   element.addEventListener("input", () => {
-    refused = undefined;
-    if (left || fault.textContent) own.check();
+    apiError = undefined;
+    if (wasLeft || fault.textContent) own.check();
   });
   return own;
 }
@@ -85,28 +87,33 @@ function control(options, input, read, write) {
  * @param {Options<string | undefined> & { type?: string, autocomplete?: string, maxlength?: number }} options
  */
 export function text(options) {
-  const input = h("input", { type: options.type ?? "text", value: options.value ?? "", placeholder: options.placeholder, autocomplete: options.autocomplete ?? "off", spellcheck: "false", maxlength: options.maxlength });
+  const input = h("input", {
+    type: options.type ?? "text", value: options.value ?? "", placeholder: options.placeholder,
+    autocomplete: options.autocomplete ?? "off", spellcheck: "false", maxlength: options.maxlength,
+  });
   return control(options, input, () => input.value.trim() || undefined, (value) => { input.value = value ?? ""; });
 }
 
 /**
- * A whole number between two bounds.
+ * An integer within bounds.
  * @param {Options<number | undefined> & { min: number, max: number }} options
  */
 export function integer(options) {
   const { min, max } = options;
-  const input = h("input", { type: "number", min, max, step: 1, inputmode: "numeric", value: options.value ?? "", placeholder: options.placeholder });
+  const input = h("input", {
+    type: "number", min, max, step: 1, inputmode: "numeric", value: options.value ?? "", placeholder: options.placeholder,
+  });
   const read = () => (input.value === "" ? undefined : Number(input.value));
   /** @param {number | undefined} value */
-  const check = (value) => {
-    if (input.validity.badInput || (value !== undefined && (!Number.isInteger(value) || value < min || value > max))) return `A whole number from ${min} to ${max}.`;
-    return options.check?.(value);
-  };
+  const isOutside = (value) => value !== undefined && (!Number.isInteger(value) || value < min || value > max);
+  /** @param {number | undefined} value */
+  const check = (value) =>
+    input.validity.badInput || isOutside(value) ? `Must be an integer from ${min} to ${max}.` : options.check?.(value);
   return control({ ...options, check }, input, read, (value) => { input.value = String(value ?? ""); });
 }
 
 /**
- * One of several: `[value, label]`, or groups `[label, [[value, label]]]`.
+ * A select of `[value, label]`, or of groups `[label, [[value, label]]]`.
  * @param {Options<string> & { choices: Choice[], onchange?: (value: string) => unknown }} options
  */
 export function choice(options) {
@@ -119,7 +126,7 @@ export function choice(options) {
 }
 
 /**
- * Yes or no.
+ * A checkbox.
  * @param {Options<boolean>} options
  */
 export function toggle(options) {
@@ -130,43 +137,59 @@ export function toggle(options) {
 }
 
 /**
- * Many lines of text.
+ * A text area.
  * @param {Options<string> & { rows?: number }} options
  */
 export function area(options) {
-  const input = h("textarea", { rows: options.rows ?? 8, spellcheck: "false", value: options.value ?? "", placeholder: options.placeholder });
+  const input = h("textarea", {
+    rows: options.rows ?? 8, spellcheck: "false", value: options.value ?? "", placeholder: options.placeholder,
+  });
   return control(options, input, () => input.value, (value) => { input.value = value; });
 }
 
 /**
- * JSON; `read` gives what it says.
+ * A text area for JSON; `read` returns the parsed value.
  * @param {Options & { rows?: number }} options
  * @returns {Control}
  */
 export function json(options) {
-  const own = area({ ...options, value: options.value === undefined ? "" : JSON.stringify(options.value, null, 2), check: (value) => { try { JSON.parse(value); return undefined; } catch (error) { return `This is not JSON: ${error.message}`; } } });
-  return { ...own, read: () => JSON.parse(own.read()), write: (value) => own.write(JSON.stringify(value, null, 2)) };
+  /** @param {unknown} value */
+  const format = (value) => (value === undefined ? "" : JSON.stringify(value, null, 2));
+  /** @param {string} value */
+  const check = (value) => {
+    try {
+      JSON.parse(value);
+    } catch (error) {
+      return `Invalid JSON: ${error.message}`;
+    }
+    return undefined;
+  };
+  const own = area({ ...options, value: format(options.value), check });
+  return { ...own, read: () => JSON.parse(own.read()), write: (value) => own.write(format(value)) };
 }
 
 /**
- * Texts, one a line.
+ * A list of texts, one per line.
  * @param {Options<string[]> & { rows?: number }} options
  */
 export function lines(options) {
-  const input = h("textarea", { rows: options.rows ?? 3, spellcheck: "false", placeholder: options.placeholder, value: (options.value ?? []).join("\n") });
+  const input = h("textarea", {
+    rows: options.rows ?? 3, spellcheck: "false", placeholder: options.placeholder, value: (options.value ?? []).join("\n"),
+  });
   const read = () => input.value.split("\n").map((line) => line.trim()).filter(Boolean);
   return control(options, input, read, (value) => { input.value = value.join("\n"); });
 }
 
 /**
- * Some of several: `[value, label, help?]`.
+ * A group of checkboxes: `[value, label, help?]`.
  * @param {Options<string[]> & { choices: [value: string, label: string, help?: string][] }} options
  */
 export function several(options) {
   const boxes = options.choices.map(([value, label, help]) => {
-    const id = freshId("box");
+    const id = uniqueId("box");
     const box = h("input", { type: "checkbox", id, checked: options.value?.includes(value) ?? false });
-    return { value, box, element: h("div", { class: "box" }, box, h("label", { for: id }, label, help && h("span", { class: "muted" }, " ", help))) };
+    const text = h("label", { for: id }, label, help && h("span", { class: "muted" }, " ", help));
+    return { value, box, element: h("div", { class: "box" }, box, text) };
   });
   const input = h("div", { class: "boxes" }, boxes.map(({ element }) => element));
   const read = () => boxes.filter(({ box }) => box.checked).map(({ value }) => value);
@@ -176,7 +199,7 @@ export function several(options) {
 }
 
 /**
- * Rows of small controls: `columns` are `[name, label, make(value)]` whose element has a `value`.
+ * Rows of small controls: `columns` are `[name, label, create(value)]`; the created elements have a `value`.
  * @param {Options & { add: string, columns: Cells[], read?: (rows: Values[]) => unknown }} options
  * @returns {Control}
  */
@@ -184,13 +207,14 @@ export function rows(options) {
   const body = h("div", { class: "rows" });
   /** @param {Values} row */
   const add = (row = {}) => {
-    const cells = options.columns.map(([name, label, make]) => {
-      const cell = make(row[name]);
+    const cells = options.columns.map(([name, label, create]) => {
+      const cell = create(row[name]);
       cell.setAttribute("aria-label", label);
       cell.dataset.name = name;
       return cell;
     });
-    const line = h("div", { class: "row" }, cells, h("button", { type: "button", class: "small", "aria-label": "Remove this row", onclick: () => { remove(line); } }, "×"));
+    const line = h("div", { class: "row" }, cells,
+      h("button", { type: "button", class: "small", "aria-label": "Remove row", onclick: () => { remove(line); } }, "×"));
     body.append(line);
     return line;
   };
@@ -201,19 +225,22 @@ export function rows(options) {
     next.focus();
   };
   (options.value ?? []).forEach(add);
-  const more = button(options.add, () => { /** @type {HTMLElement | null} */ (add().querySelector("input, select"))?.focus(); }, { class: "small" });
+  const addAndFocus = () => { /** @type {HTMLElement | null} */ (add().querySelector("input, select"))?.focus(); };
+  const more = button(options.add, addAndFocus, { class: "small" });
   const input = h("div", {}, body, more);
-  const read = () => [...body.children]
-    .map((line) => Object.fromEntries(/** @type {HTMLInputElement[]} */ ([...line.querySelectorAll("[data-name]")]).map((cell) => [cell.dataset.name, cell.value])))
+  const readAll = () => [...body.children]
+    .map((line) => /** @type {HTMLInputElement[]} */ ([...line.querySelectorAll("[data-name]")]))
+    .map((cells) => Object.fromEntries(cells.map((cell) => [cell.dataset.name, cell.value])))
     .filter((row) => Object.values(row).some(Boolean));
-  return control({ ...options, group: true }, input, () => (options.read ? options.read(read()) : read()), (value) => { show(body); value.forEach(add); });
+  const read = () => (options.read ? options.read(readAll()) : readAll());
+  return control({ ...options, group: true }, input, read, (value) => { show(body); value.forEach(add); });
 }
 
-/** What the operators of filters are, and what they mean. */
+/** The operators of filters. */
 const OPERATORS = ["equals", "notEquals", "contains", "startsWith", "matches", "in", "exists"];
 
 /**
- * A value as it is typed: JSON where it is some, else a text.
+ * The value of a typed text: its JSON, or the text itself.
  * @param {string} text
  * @returns {unknown}
  */
@@ -226,37 +253,49 @@ function typed(text) {
 }
 
 /** @param {unknown} value */
-const untyped = (value) => (value === undefined ? "" : typeof value === "string" && typed(value) === value ? value : JSON.stringify(value));
+const untyped = (value) =>
+  (value === undefined ? "" : typeof value === "string" && typed(value) === value ? value : JSON.stringify(value));
 
 /**
  * Filters: a path, an operator, and a value.
  * @param {Options<Api.Filter[]>} options
  */
 export function filters(options) {
+  /**
+   * @param {string | undefined} value
+   * @param {string | undefined} placeholder
+   */
+  const input = (value, placeholder) => h("input", { type: "text", value: value ?? "", placeholder, spellcheck: "false" });
+  /** @param {string | undefined} value */
+  const operator = (value) => h("select", {}, OPERATORS.map((name) => h("option", { value: name, selected: name === value }, name)));
   return rows({
     ...options,
-    add: "Add a filter",
+    add: "Add filter",
     help: options.help,
     value: options.value?.map((filter) => ({ ...filter, value: untyped(filter.value) })),
     columns: [
-      ["field", "Path", (value) => h("input", { type: "text", value: value ?? "", placeholder: options.placeholder, spellcheck: "false" })],
-      ["operator", "Operator", (value) => h("select", {}, OPERATORS.map((name) => h("option", { value: name, selected: name === value }, name)))],
-      ["value", "Value", (value) => h("input", { type: "text", value: value ?? "", placeholder: "production", spellcheck: "false" })],
+      ["field", "Path", (value) => input(value, options.placeholder)],
+      ["operator", "Operator", operator],
+      ["value", "Value", (value) => input(value, "production")],
     ],
-    read: (all) => all.filter((row) => row.field || row.value).map((row) => ({ field: row.field, operator: row.operator, value: typed(row.value) })),
+    read: (all) => all
+      .filter((row) => row.field || row.value)
+      .map((row) => ({ field: row.field, operator: row.operator, value: typed(row.value) })),
   });
 }
 
 /**
- * Filters over what a sender told.
+ * Filters over a normalised inbound event.
  * @param {Api.Filter[] | undefined} value
  * @param {string} placeholder
  */
-export const eventFilters = (value, placeholder) =>
-  filters({ name: "filters", label: "Filters", value, placeholder, help: "Over the normalised event; its member payload is what the sender posted. All must match." });
+export const eventFilters = (value, placeholder) => filters({
+  name: "filters", label: "Filters", value, placeholder,
+  help: "Paths are JSONPath over the normalised event; $.payload is the sender's request body. All filters must match.",
+});
 
 /**
- * A form of controls. `act(values)` is done with what they say; what the API refuses is told at its field.
+ * A form of controls. Submitting calls `act(values)`; the API's errors are shown at their fields.
  * @param {string} label
  * @param {Field[]} controls
  * @param {(values: Values) => unknown} act
@@ -269,10 +308,10 @@ export function form(label, controls, act, ...beside) {
   const shown = () => flat(controls).filter((one) => !one.element.hidden);
   async function submit() {
     show(summary);
-    for (const one of shown()) one.refuse();
-    const wrong = shown().filter((one) => !one.check());
-    if (wrong.length) {
-      wrong[0].focus();
+    for (const one of shown()) one.addError();
+    const invalid = shown().filter((one) => !one.check());
+    if (invalid.length) {
+      invalid[0].focus();
       return;
     }
     const values = Object.fromEntries(shown().map((one) => [one.name, one.read()]));
@@ -284,11 +323,13 @@ export function form(label, controls, act, ...beside) {
       const errors = error.errors;
       const rest = errors.filter(({ field, message }) => {
         const path = field.replace(/\[.*$/, "");
-        const own = shown().find((one) => one.name === field) ?? shown().find((one) => path === one.name || path.startsWith(`${one.name}.`));
-        own?.refuse(own.name === field ? message : `${place(field)} ${message}.`);
+        const own = shown().find((one) => one.name === field)
+          ?? shown().find((one) => path === one.name || path.startsWith(`${one.name}.`));
+        own?.addError(own.name === field ? message : `${fieldName(field)} ${message}.`);
         return !own;
       });
-      show(summary, errors.length ? null : error.message, rest.map(({ field, message }) => h("p", {}, h("code", {}, field), " ", message)));
+      show(summary, errors.length ? null : error.message,
+        rest.map(({ field, message }) => h("p", {}, h("code", {}, field), " ", message)));
       shown().find((one) => errors.some(({ field }) => field.startsWith(one.name)))?.focus();
     }
   }
@@ -298,7 +339,7 @@ export function form(label, controls, act, ...beside) {
 }
 
 /**
- * Part of a form under a heading, perhaps folded.
+ * A foldable part of a form under a title.
  * @param {string} title
  * @param {boolean} isOpen
  * @param {Field[]} controls

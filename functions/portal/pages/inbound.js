@@ -1,79 +1,111 @@
-// Webhook configs: the address to paste, what came in, what a body would do.
+// Inbound webhooks (webhook configs): their URLs, the received requests, and a preview of a request.
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { area, choice, eventFilters, form, integer, json, lines, part, text, toggle } from "./form.js";
 import { SENDERS, guide, senderOf } from "./setup.js";
-import { badge, button, code, confirm, copyable, counted, empty, every, exactly, facts, filterProblem, filterText, go, headerLines, heading, id, link, modal, notice, paged, section, table, time } from "./ui.js";
+import {
+  badge, button, code, confirm, copyable, counted, empty, exactTime, facts, filterProblem, filterText, headerLines, heading, id, link,
+  modal, navigate, notice, paged, poll, section, table, time,
+} from "./ui.js";
 
 /** @type {[type: string, label: string][]} */
-const TYPES = [["registry-push", "registry"], ["ci-pipeline", "CI system"], ["github-app", "GitHub"], ["gitlab-webhook", "GitLab"], ["generic", "other"]];
+const TYPES = [
+  ["registry-push", "Registry"], ["ci-pipeline", "CI system"], ["github-app", "GitHub"], ["gitlab-webhook", "GitLab"], ["generic", "Other"],
+];
 /** @param {Api.Receipt} row */
-const word = (row) => row.action ?? "handshake";
+const actionOf = (row) => row.action ?? "handshake";
 
 async function list() {
   /** @param {Api.WebhookConfig[]} all */
-  const rows = (all) => table("Webhook configs", [
+  const rows = (all) => table("Inbound webhooks", [
     ["Name", (row) => link(`#/inbound/${row.id}`, row.name)],
     ["Sender", (row) => senderOf(row)?.[0] ?? row.provider],
     ["Type", (row) => row.type],
-    ["State", (row) => badge(row.enabled ? "enabled" : "disabled")],
-    ["Address", (row) => h("code", { title: row.url }, row.url), "cut"],
-    ["Made", (row) => time(row.createdAt), "right"],
+    ["Status", (row) => badge(row.enabled ? "enabled" : "disabled")],
+    ["URL", (row) => h("code", { title: row.url }, row.url), "cut"],
+    ["Created", (row) => time(row.createdAt), "right"],
   ], all);
+  const none = empty("No inbound webhooks yet",
+    "Each registry, CI system and code host posts to a URL of its own, with its own authentication.",
+    api.hasRole("admin") && link("#/inbound/new", "Create the first one"));
   return h("div", {},
-    heading("Inbound", api.may("admin") && h("a", { class: "button primary", href: "#/inbound/new" }, "New address")),
-    await paged((more) => api.page("/webhook-configs", { pageSize: 50, ...more }), rows,
-      empty("Nobody can tell us anything yet", "Registries, CI systems and code hosts each get an address of their own, which says how they prove themselves.", api.may("admin") && link("#/inbound/new", "Make the first"))));
+    heading("Inbound", api.hasRole("admin") && h("a", { class: "button primary", href: "#/inbound/new" }, "New inbound webhook")),
+    await paged((more) => api.page("/webhook-configs", { pageSize: 50, ...more }), rows, none));
 }
 
 /**
- * Whether its address ends in a token, because the sender can prove itself by nothing else.
+ * Whether the URL ends in a token, because the sender supports no other authentication.
  * @param {Api.WebhookConfig} config
  */
-const carriesToken = (config) => !config.authentication && !config.signatureHeader && senderOf(config)?.[4] === false;
+const hasUrlToken = (config) => !config.authentication && !config.signatureHeader && senderOf(config)?.[4] === false;
 
 const random = () => [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
+/** @param {string[]} [value] */
+const repositoriesControl = (value) => lines({
+  name: "repositories", label: "Repositories", value, placeholder: "myorg/*",
+  help: "The repositories that the sender may report, one per line. Default: all.",
+});
+
 function create() {
-  /** @type {Choice[]} */
-  const groups = TYPES.map(([type, label]) => [label, SENDERS.flatMap((sender, index) => (sender[1] === type ? [[String(index), sender[0]]] : []))]);
-  const secret = text({ name: "secret", label: "Secret", value: random(), help: "What the sender signs with or says. Copy it into the sender; it is not shown again." });
-  const mapping = json({ name: "mapping", label: "Mapping", rows: 6, value: { kind: "artifact.pushed", repository: "$.repository", tag: "$.tag" }, help: "Where in its JSON the members of an event are. With {} it posts in the normalised form." });
+  /** @type {(type: string) => [string, string][]} */
+  const sendersOf = (type) => SENDERS.flatMap((sender, index) => (sender[1] === type ? [[String(index), sender[0]]] : []));
+  const secret = text({
+    name: "secret", label: "Secret", value: random(),
+    help: "The secret shared with the sender. Copy it into the sender; it is shown only now.",
+  });
+  const mapping = json({
+    name: "mapping", label: "Mapping", rows: 6, value: { kind: "artifact.pushed", repository: "$.repository", tag: "$.tag" },
+    help: "The JSONPath of each member of the event in the sender's JSON; {} if the sender posts the normalised form.",
+  });
+  const account = text({
+    name: "account", label: "Service account", placeholder: "pusher@my-project.iam.gserviceaccount.com",
+    help: "The account whose token Pub/Sub sends. If empty, the URL carries a token instead.",
+  });
+  const audience = text({
+    name: "audience", label: "Audience", value: "stella", help: "The audience in the authentication settings of the Pub/Sub subscription.",
+  });
   /** @param {string} index */
   const choose = (index) => {
-    const [, , provider, , signs] = SENDERS[Number(index)];
-    secret.element.hidden = !signs;
+    const [, , provider, , hasSecret] = SENDERS[Number(index)];
+    secret.element.hidden = !hasSecret;
     secret.write(provider === "azure-devops" ? `stella:${random()}` : random());
     mapping.element.hidden = provider !== "generic";
     account.element.hidden = audience.element.hidden = provider !== "gar";
   };
-  const account = text({ name: "account", label: "Service account", placeholder: "pusher@my-project.iam.gserviceaccount.com", help: "Whose token Pub/Sub sends. Without one, the address carries a token instead." });
-  const audience = text({ name: "audience", label: "Audience", value: "stella", help: "As the Pub/Sub subscription's authentication says it." });
+  /** @type {Choice[]} */
+  const groups = TYPES.map(([type, label]) => [label, sendersOf(type)]);
   const sender = choice({ name: "sender", label: "Sender", choices: groups, value: "0", onchange: choose });
   choose("0");
   const controls = [sender,
-    text({ name: "name", label: "Name", required: true, placeholder: "myorg at Docker Hub" }), secret, account, audience, mapping,
-    part("More", false,
-      lines({ name: "repositories", label: "Repositories", placeholder: "myorg/*", help: "What it may speak for, one a line; without any, everything." }),
-      eventFilters([], "$.tag"))];
-  return h("div", {}, heading("New address for a sender"), h("div", { class: "card" }, form("Make it", controls, async ({ sender, mapping, account, audience, ...values }) => {
+    text({ name: "name", label: "Name", required: true, placeholder: "Docker Hub myorg" }), secret, account, audience, mapping,
+    part("More", false, repositoriesControl(), eventFilters([], "$.tag"))];
+  /** @param {Values} values */
+  const submit = async ({ sender, mapping, account, audience, ...values }) => {
     const [, type, provider] = SENDERS[sender];
-    if (account) values.authentication = { type: "oidc", issuer: "https://accounts.google.com", audience, claims: { email: account, email_verified: true } };
+    if (account) {
+      const claims = { email: account, email_verified: true };
+      values.authentication = { type: "oidc", issuer: "https://accounts.google.com", audience, claims };
+    }
     const mapped = mapping && Object.keys(mapping).length ? { mapping } : {};
-    const made = await api.post("/webhook-configs", { ...values, ...mapped, type, provider });
-    go(`#/inbound/${made.id}`, () => pasteOnce(made, values.secret));
-  }, link("#/inbound", "Cancel"))));
+    const created = await api.post("/webhook-configs", { ...values, ...mapped, type, provider });
+    navigate(`#/inbound/${created.id}`, () => showCredentials(created, values.secret));
+  };
+  return h("div", {}, heading("New inbound webhook"),
+    h("div", { class: "card" }, form("Create", controls, submit, link("#/inbound", "Cancel"))));
 }
 
 /**
- * What is to be pasted; the token of an address and a secret are told this once.
+ * Shows the URL and the secret to paste; a token in the URL and the secret cannot be shown again.
  * @param {Api.WebhookConfig} config
  * @param {string} [secret]
  */
-function pasteOnce(config, secret) {
-  modal("Paste this into the sender", h("h3", {}, "Address"), copyable(config.url), secret && [h("h3", {}, "Secret"), copyable(secret)],
-    h("p", { class: "muted" }, "A token in the address and the secret are shown this once. Where to paste them is said on the page behind."));
+function showCredentials(config, secret) {
+  modal("Paste this into the sender",
+    h("h3", {}, "URL"), copyable(config.url), secret && [h("h3", {}, "Secret"), copyable(secret)],
+    h("p", { class: "muted" },
+      "The secret and a token in the URL are shown only once. The set-up steps are on the page behind this dialog."));
 }
 
 /** @param {string} key */
@@ -81,68 +113,88 @@ async function edit(key) {
   const found = await api.get(`/webhook-configs/${key}`);
   const controls = [
     text({ name: "name", label: "Name", required: true, value: found.name }),
-    text({ name: "secret", label: "Secret", placeholder: "as it is", help: "With another one, the old one is valid for 24 hours more." }),
-    lines({ name: "repositories", label: "Repositories", value: found.repositories, placeholder: "myorg/*", help: "What it may speak for, one a line; without any, everything." }),
+    text({ name: "secret", label: "Secret", placeholder: "unchanged", help: "After a change the old secret stays valid for 24 hours." }),
+    repositoriesControl(found.repositories),
     eventFilters(found.filters, "$.tag"),
     found.provider === "generic" && json({ name: "mapping", label: "Mapping", rows: 6, value: found.mapping ?? {} }),
-    toggle({ name: "enabled", label: "Enabled", value: found.enabled, help: "Without, the address answers 404." }),
+    toggle({ name: "enabled", label: "Enabled", value: found.enabled, help: "If disabled, the URL responds with 404." }),
   ].filter((one) => one !== false);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, form("Save", controls, async (values) => {
     if (values.mapping && !Object.keys(values.mapping).length) values.mapping = null;
     await api.patch(`/webhook-configs/${key}`, values);
     notice("Saved");
-    go(`#/inbound/${key}`);
+    navigate(`#/inbound/${key}`);
   }, link(`#/inbound/${key}`, "Cancel"))));
 }
 
 /**
- * Shows what a body would do, without doing it.
+ * A dry run of a request.
  * @param {Api.WebhookConfig} config
  * @param {Map<string, string>} names
  */
 function preview(config, names) {
-  const answer = h("div", { class: "list", "aria-live": "polite" });
-  const body = area({ name: "body", label: "Body", rows: 10, required: true, placeholder: "{…}", help: "What the sender would post, as it is." });
-  const headers = lines({ name: "headers", label: "Headers", rows: 2, placeholder: "X-GitHub-Event: push", help: "As Name: value, one a line, where the sender's matter." });
+  const result = h("div", { class: "list", "aria-live": "polite" });
+  const body = area({
+    name: "body", label: "Body", rows: 10, required: true, placeholder: "{…}", help: "The exact request body of the sender.",
+  });
+  const headers = lines({
+    name: "headers", label: "Headers", rows: 2, placeholder: "X-GitHub-Event: push",
+    help: "Name: value, one per line, for senders that name the event in a header.",
+  });
+  /**
+   * @param {Api.Preview["events"][number]} event
+   * @param {Api.Preview["decisions"][number]} decision
+   */
+  const decisionView = (event, decision) => h("div", { class: "card" },
+    h("p", {}, badge(decision.triggers.length || decision.versionAdded ? "processed" : "ignored"), " ",
+      h("strong", {}, event.kind), " ", event.repository, event.tag && `:${event.tag}`),
+    facts(["Filters", decision.filtered ? "Not matched" : "Matched"],
+      ["Components", decision.componentIds.map((key) => names.get(key) ?? key).join(", ") || "None"],
+      ["New version", decision.versionAdded ? "Yes" : "No"],
+      ["Releases", decision.triggers.map(({ name, releaseName }) => `${releaseName} (${name})`).join(", ") || "None"],
+      ["Reason", decision.triggers.length === 0 && decision.reason]),
+    h("details", {}, h("summary", {}, "Normalised event"), code(event, "Normalised event")));
   /** @param {Values} values */
-  const ask = async (values) => {
-    show(answer);
-    const said = Object.fromEntries(values.headers.map((/** @type {string} */ line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]));
-    const told = await api.post(`/webhook-configs/${config.id}/preview`, { headers: said, body: values.body });
-    const answered = /** @type {Partial<Api.Answer>} */ (told.answer ?? {});
-    show(answer, told.events.length === 0 && h("p", {}, badge(answered.action ?? "ignored"), " ", answered.reason ?? "There is no event in it."), told.events.map((event, index) => {
-      const decision = told.decisions[index];
-      return h("div", { class: "card" },
-        h("p", {}, badge(decision.triggers.length ? "processed" : decision.versionAdded ? "processed" : "ignored"), " ", h("strong", {}, event.kind), " ", event.repository, event.tag && `:${event.tag}`),
-        facts(["Filters", decision.filtered ? "do not want it" : "let it pass"], ["Components", decision.componentIds.map((key) => names.get(key) ?? key).join(", ") || "none"], ["A new version", decision.versionAdded ? "yes" : "no"],
-          ["Releases", decision.triggers.map(({ name, releaseName }) => `${releaseName} (${name})`).join(", ") || "none"], ["Why not", decision.triggers.length === 0 && decision.reason]),
-        h("details", {}, h("summary", {}, "Normalised event"), code(event, "Normalised event")));
-    }));
+  const submit = async (values) => {
+    show(result);
+    /** @type {string[]} */
+    const given = values.headers;
+    const pairs = given.map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]);
+    const { events, decisions, ...rest } =
+      await api.post(`/webhook-configs/${config.id}/preview`, { headers: Object.fromEntries(pairs), body: values.body });
+    const answer = /** @type {Partial<Api.Answer>} */ (rest.answer ?? {});
+    show(result,
+      events.length === 0 && h("p", {}, badge(answer.action ?? "ignored"), " ", answer.reason ?? "The request contains no event."),
+      events.map((event, index) => decisionView(event, decisions[index])));
   };
-  return section("Preview", h("p", { class: "lead" }, "What a body would do: nothing is stored, and nobody is told."), form("Preview it", [body, headers], ask), answer);
+  return section("Preview", h("p", { class: "lead" }, "A dry run of a request: nothing is stored and no event is published."),
+    form("Preview", [body, headers], submit), result);
 }
 
 /**
  * @param {string} config
  * @returns {(rows: Api.Receipt[]) => Element}
  */
-const receiptTable = (config) => (rows) => table("Receipts", [
-  ["Answer", (row) => badge(word(row))],
-  ["What", (row) => [row.repository, row.tag && `:${row.tag}`, row.kind && row.kind !== "artifact.pushed" && h("span", { class: "muted" }, ` ${row.kind}`)], "wrap"],
-  ["Why", (row) => row.reason ?? "", "wrap"],
+const receiptTable = (config) => (rows) => table("Received requests", [
+  ["Action", (row) => badge(actionOf(row))],
+  ["Subject", (row) => [
+    row.repository, row.tag && `:${row.tag}`, row.kind && row.kind !== "artifact.pushed" && h("span", { class: "muted" }, ` ${row.kind}`),
+  ], "wrap"],
+  ["Reason", (row) => row.reason ?? "", "wrap"],
   ["Receipt", (row) => link(`#/inbound/${config}/receipts/${row.id}`, id(row.id)), "cut"],
-  ["From", (row) => row.ip ?? "–"],
-  ["When", (row) => time(row.receivedAt), "right"],
+  ["Sender IP", (row) => row.ip ?? "–"],
+  ["Received", (row) => time(row.receivedAt), "right"],
 ], rows);
 
 /** @param {Api.WebhookConfig} config */
 function rotateToken(config) {
-  const dialog = modal("Another token for the address",
-    h("p", {}, "The old address works beside the new one for a while."),
-    form("Rotate", [integer({ name: "gracePeriodSeconds", label: "How long, in seconds", min: 0, max: 604800, value: 86400 })], async (values) => {
-      const made = await api.post(`/webhook-configs/${config.id}/rotate-token`, values);
+  const period = integer({ name: "gracePeriodSeconds", label: "Grace period, seconds", min: 0, max: 604800, value: 86400 });
+  const dialog = modal("Rotate the URL token",
+    h("p", {}, "The old URL stays valid for the grace period."),
+    form("Rotate", [period], async (values) => {
+      const rotated = await api.post(`/webhook-configs/${config.id}/rotate-token`, values);
       dialog.close();
-      pasteOnce(made);
+      showCredentials(rotated);
     }));
 }
 
@@ -151,7 +203,6 @@ async function one(key) {
   const [config, components] = await Promise.all([api.get(`/webhook-configs/${key}`), api.all("/components")]);
   const names = new Map(components.map(({ id, name }) => [id, name]));
   const sender = senderOf(config);
-  const rejected = config.rejectedLast24h ?? 0;
   const log = h("div", {});
   /** @type {string | undefined} */
   let newest;
@@ -160,49 +211,63 @@ async function one(key) {
       const page = await api.page(`/webhook-configs/${key}/receipts`, { pageSize: 20, ...more });
       if (!more.cursor) newest = page.data[0]?.id;
       return page;
-    }, receiptTable(key), h("p", { class: "muted" }, "Nothing came in yet."));
+    }, receiptTable(key), h("p", { class: "muted" }, "No requests yet"));
     show(log, list);
   };
   await load();
-  every(3000, log, async () => {
+  poll(3000, log, async () => {
     const { data } = await api.page(`/webhook-configs/${key}/receipts`, { pageSize: 1 });
     if (data[0]?.id !== newest) await load();
   });
+  const remove = async () => {
+    await api.remove(`/webhook-configs/${key}`);
+    navigate("#/inbound");
+  };
+  const confirmRemoval = () =>
+    confirm("Delete the inbound webhook?", `The URL of ${config.name} responds with 404 within a minute.`, "Delete", remove);
+  const actions = api.hasRole("admin") && [
+    h("a", { class: "button", href: `#/inbound/${key}/edit` }, "Edit"),
+    hasUrlToken(config) && button("Rotate token", () => rotateToken(config)),
+    button("Delete", confirmRemoval, { class: "danger" }),
+  ];
+  const rejected = config.rejectedLast24h ?? 0;
   return h("div", {},
-    heading(config.name, badge(config.enabled ? "enabled" : "disabled"), api.may("admin") && [
-      h("a", { class: "button", href: `#/inbound/${key}/edit` }, "Edit"),
-      carriesToken(config) && button("Rotate token", () => rotateToken(config)),
-      button("Delete", () => confirm("Delete the config?", `${config.name}: its address answers 404 within a minute.`, "Delete", async () => { await api.remove(`/webhook-configs/${key}`); go("#/inbound"); }), { class: "danger" })]),
-    rejected > 0 && h("p", { class: "warning" }, `${counted(rejected, "request", "requests")} did not prove themselves in the last 24 hours: is the secret in the sender the one that is here?`),
+    heading(config.name, badge(config.enabled ? "enabled" : "disabled"), actions),
+    rejected > 0 && h("p", { class: "warning" },
+      `${counted(rejected, "request", "requests")} failed authentication in the last 24 hours. Check the secret in the sender.`),
     filterProblem(config.filterErrors),
-    section("Address", carriesToken(config)
-      ? [h("p", {}, h("code", {}, `${config.url}/…`)), h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get an address to paste again.")]
+    section("URL", hasUrlToken(config)
+      ? [h("p", {}, h("code", {}, `${config.url}/…`)),
+        h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get a new URL.")]
       : copyable(config.url),
-      facts(["Sender", sender?.[0]], ["Type", config.type], ["Repositories", config.repositories.join(", ")], ["Filters", config.filters.map(filterText).join(" and ")], ["Id", id(config.id)])),
-    section("What came in", log),
-    api.may("admin") && preview(config, names),
-    sender && section(`How ${sender[0]} is set up`, await guide(sender)));
+      facts(["Sender", sender?.[0]], ["Type", config.type], ["Repositories", config.repositories.join(", ")],
+        ["Filters", config.filters.map(filterText).join(" and ")], ["ID", id(config.id)])),
+    section("Received requests", log),
+    api.hasRole("admin") && preview(config, names),
+    sender && section(`Set up ${sender[0]}`, await guide(sender)));
 }
 
 /**
  * @param {string} key
- * @param {string} number_
+ * @param {string} receiptId
  */
-async function receipt(key, number_) {
-  const found = await api.get(`/webhook-configs/${key}/receipts/${number_}`);
+async function receipt(key, receiptId) {
+  const found = await api.get(`/webhook-configs/${key}/receipts/${receiptId}`);
   const replay = async () => {
-    const answer = await api.postWhole(`/webhook-configs/${key}/receipts/${number_}/replay`);
-    const told = /** @type {Partial<Api.Answer>} */ (answer.data);
-    notice(`Replayed: ${told.action ?? "done"}`);
-    if (told.receiptId) go(`#/inbound/${key}/receipts/${told.receiptId}`);
+    const answer = await api.postFull(`/webhook-configs/${key}/receipts/${receiptId}/replay`);
+    const result = /** @type {Partial<Api.Answer>} */ (answer.data);
+    notice(`Replayed: ${result.action ?? "done"}`);
+    if (result.receiptId) navigate(`#/inbound/${key}/receipts/${result.receiptId}`);
   };
   return h("div", {},
-    heading("Receipt", badge(word(found)), api.may("admin") && found.replayable && button("Replay", replay, { class: "primary" })),
-    section("Receipt", facts(["Config", link(`#/inbound/${key}`, id(key))], ["Received", exactly(found.receivedAt)], ["From", found.ip], ["Why", found.reason], ["Replay of", found.replayOf && link(`#/inbound/${key}/receipts/${found.replayOf}`, id(found.replayOf))], ["Id", id(found.id)])),
-    section("What happened", h("ol", { class: "guide" }, found.steps?.map((step) => h("li", {}, step)))),
+    heading("Receipt", badge(actionOf(found)), api.hasRole("admin") && found.replayable && button("Replay", replay, { class: "primary" })),
+    section("Receipt", facts(["Inbound webhook", link(`#/inbound/${key}`, id(key))], ["Received", exactTime(found.receivedAt)],
+      ["Sender IP", found.ip], ["Reason", found.reason],
+      ["Replay of", found.replayOf && link(`#/inbound/${key}/receipts/${found.replayOf}`, id(found.replayOf))], ["ID", id(found.id)])),
+    section("Processing steps", h("ol", { class: "guide" }, found.steps?.map((step) => h("li", {}, step)))),
     h("div", { class: "columns" },
-      section("Request", code(headerLines(found.headers ?? {}).join("\n"), "Headers of the request"), code(found.body ?? "", "Body of the request")),
-      section("Answer", code(found.answer ?? {}, "What the sender was told"))));
+      section("Request", code(headerLines(found.headers ?? {}).join("\n"), "Request headers"), code(found.body ?? "", "Request body")),
+      section("Response", code(found.answer ?? {}, "Response body"))));
 }
 
 /** @param {string[]} parts */

@@ -1,11 +1,11 @@
-// Senders, and what their documentation says of setting them up.
+// Senders, and the set-up instructions from their documentation.
 
 import { h } from "./dom.js";
 import { code } from "./ui.js";
 
 /**
- * Name, type, provider, the file of its documentation, and whether it proves itself by a secret.
- * @type {[title: string, type: string, provider: string, file: string, signs: boolean][]}
+ * Name, type, provider, the file of its documentation, and whether it authenticates by a secret.
+ * @type {[title: string, type: string, provider: string, file: string, hasSecret: boolean][]}
  */
 export const SENDERS = [
   ["Docker Hub", "registry-push", "dockerhub", "dockerhub", false],
@@ -29,18 +29,20 @@ export const SENDERS = [
   ["Azure DevOps", "ci-pipeline", "azure-devops", "azure-devops", true],
   ["Tekton", "ci-pipeline", "tekton", "tekton", false],
   ["CDEvents", "ci-pipeline", "cdevents", "cdevents", false],
-  ["Anything else", "generic", "generic", "generic", false],
+  ["Generic webhook", "generic", "generic", "generic", false],
 ];
 
 /**
- * The sender that a config is of.
+ * The sender of a webhook config.
  * @param {Api.WebhookConfig} config
  */
 export const senderOf = ({ type, provider }) =>
-  SENDERS.find(([, kind, name]) => kind === type && name === provider) ?? SENDERS.find(([, , name]) => name === provider && name !== "auto") ?? SENDERS.find(([, kind]) => kind === type);
+  SENDERS.find(([, kind, name]) => kind === type && name === provider)
+  ?? SENDERS.find(([, , name]) => name === provider && name !== "auto")
+  ?? SENDERS.find(([, kind]) => kind === type);
 
 /**
- * `code`, **bold** and [links](elsewhere.md) of a line.
+ * A line's `code`, **bold** and *emphasis* as elements; of a link, its text.
  * @param {string} text
  */
 function spans(text) {
@@ -57,7 +59,7 @@ function spans(text) {
 const cells = (line) => line.split("|").slice(1, -1).map((cell) => spans(cell.trim()));
 
 /**
- * The Markdown that our documentation is written in, as elements.
+ * The subset of Markdown that the documentation uses, as elements.
  * @param {string} source
  */
 function markdown(source) {
@@ -71,14 +73,15 @@ function markdown(source) {
     if (line.startsWith("```")) {
       const from = at + 1;
       do at += 1; while (at < lines.length && !lines[at].trim().startsWith("```"));
-      const block = code(lines.slice(from, at).map((text) => text.trim()).join("\n"), "An example");
+      const block = code(lines.slice(from, at).map((text) => text.trim()).join("\n"), "Example");
       if (lines[at]?.startsWith(" ") && list()) list()?.lastElementChild?.append(block);
       else blocks.push(block);
     } else if (line.startsWith("#")) blocks.push(h("h3", {}, spans(line.replace(/^#+ /, ""))));
     else if (line.startsWith("|")) {
       const rows = [];
       for (; lines[at]?.startsWith("|"); at += 1) rows.push(lines[at]);
-      blocks.push(h("table", {}, h("thead", {}, h("tr", {}, cells(rows[0]).map((cell) => h("th", { scope: "col" }, cell)))),
+      blocks.push(h("table", {},
+        h("thead", {}, h("tr", {}, cells(rows[0]).map((cell) => h("th", { scope: "col" }, cell)))),
         h("tbody", {}, rows.slice(2).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell)))))));
     } else if (item) {
       const kind = item[1] ? "ol" : "ul";
@@ -90,12 +93,12 @@ function markdown(source) {
 }
 
 /**
- * How a sender is set up, its own steps first: the config is there already.
+ * The set-up instructions of a sender, without the step that creates the webhook config.
  * @param {(typeof SENDERS)[number]} sender
  */
 export async function guide(sender) {
   const response = await fetch(new URL(`./senders/${sender[3]}.md`, import.meta.url));
-  if (!response.ok) return h("p", { class: "muted" }, "The documentation cannot be read now.");
+  if (!response.ok) return h("p", { class: "muted" }, "The documentation is unavailable.");
   const text = (await response.text()).replace(/^# .*$/m, "").replace(/^## Set it up\s+1\. [\s\S]*?```[\s\S]*?```/m, "");
   return h("div", { class: "guide" }, markdown(text));
 }

@@ -1,4 +1,4 @@
-// Signing in by a key.
+// The sign-in page.
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
@@ -9,12 +9,15 @@ import { form, text } from "./form.js";
  * @param {() => unknown} done
  */
 export function signInPage(problem, done) {
-  const key = text({ name: "key", label: "API key", type: "password", required: true, placeholder: "stk_…", autocomplete: "current-password", help: "A tenant's key, or the operator's. It is exchanged for a session of 12 hours and not kept." });
-  const sign = form("Sign in", [key], async ({ key }) => {
+  const key = text({
+    name: "key", label: "API key", type: "password", required: true, placeholder: "stk_…", autocomplete: "current-password",
+    help: "A tenant's key or the operator's. It opens a session of 12 hours and is not stored.",
+  });
+  const signIn = form("Sign in", [key], async ({ key }) => {
     try {
       await api.signIn({ key });
     } catch (error) {
-      throw error.status === 401 ? new api.Refused(401, { detail: "This key is not valid." }) : error;
+      throw error.status === 401 ? new api.ApiError(401, { detail: "This key is not valid." }) : error;
     }
     await done();
   });
@@ -22,6 +25,7 @@ export function signInPage(problem, done) {
     h("p", { class: "brand" }, h("span", { class: "mark", "aria-hidden": true }), "Stella", h("span", { class: "muted" }, "Webhooks")),
     h("h1", { tabindex: -1 }, "Sign in"),
     problem && h("p", { class: "summary", role: "alert" }, problem),
-    sign,
-    h("p", { class: "muted" }, "Somebody with a key can send you a link instead: ", h("code", {}, "stella portal"), ", or ", h("code", {}, "POST /api/v1/portal-links"), "."));
+    signIn,
+    h("p", { class: "muted" }, "No key? A colleague with a key can create a link for you: ",
+      h("code", {}, "stella portal"), " or ", h("code", {}, "POST /api/v1/portal-links"), "."));
 }

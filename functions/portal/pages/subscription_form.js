@@ -1,47 +1,64 @@
-// Making a subscription, and changing one.
+// The form that creates or edits a subscription.
 
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
-import { choice, filters, form, integer, json, part, place, rows, several, text, toggle } from "./form.js";
-import { badge, button, code, filterText, go, heading, link, notice, secretOnce } from "./ui.js";
+import { choice, fieldName, filters, form, integer, json, part, rows, several, text, toggle } from "./form.js";
+import { badge, button, code, filterText, heading, link, navigate, notice, showSecret } from "./ui.js";
+
+/** @typedef {Partial<Api.Subscription> & Pick<Api.Subscription, "retryPolicy" | "authType">} Spec */
 
 /** @type {[string, string][]} */
-const AUTH = [["signature", "Signature: signed with a secret of its own"], ["bearer", "Bearer: a token"], ["basic", "Basic: user and password"], ["none", "None"]];
+const AUTH = [
+  ["signature", "Signature: HMAC with a secret of the subscription"], ["bearer", "Bearer: a token"], ["basic", "Basic: user and password"],
+  ["none", "None"],
+];
 /** @type {[string, string][]} */
-const BACKOFF = [["exponential", "exponential: 10, 20, 40, …"], ["linear", "linear: 10, 20, 30, …"], ["fixed", "fixed: 10, 10, 10, …"]];
+const BACKOFF = [
+  ["exponential", "Exponential: 10, 20, 40, …"], ["linear", "Linear: 10, 20, 30, …"], ["fixed", "Fixed: 10, 10, 10, …"],
+];
+/**
+ * The values of a new subscription.
+ * @type {Spec}
+ */
+const DEFAULTS = {
+  method: "POST", authType: "signature", events: [], filters: [], timeout: 30000, enabled: true,
+  retryPolicy: { maxRetries: 3, backoffType: "exponential", backoffSeconds: 10, maxBackoffSeconds: 3600 },
+};
 
 /** @param {string | undefined} value */
-const isUrl = (value) => {
+const checkUrl = (value) => {
   if (!value || value === "pull:") return undefined;
   try {
-    return /^https?:$/.test(new URL(value).protocol) ? undefined : "An address begins with https://, or is pull:.";
+    return /^https?:$/.test(new URL(value).protocol) ? undefined : "Must begin with https://, or be pull:.";
   } catch {
-    return "This is not an address, as in https://hooks.example.com/stella.";
+    return "Not a URL. Example: https://hooks.example.com/stella";
   }
 };
 
-/** What stands in the place of a value that is secret. */
-const BLANK = "[redacted]";
+/** The API's placeholder of a secret value. */
+const REDACTED = "[redacted]";
 
 /**
- * What a PATCH says to make of `found` what the form says: null for what is gone.
+ * The PATCH that turns `found` into `values`: null removes a member.
  * @param {Api.Subscription} found
- * @param {Values} said
+ * @param {Values} values
  */
-function changes(found, said) {
-  const headers = { ...said.headers };
-  for (const [name, value] of Object.entries(headers)) if (value === BLANK) delete headers[name];
-  for (const name of Object.keys(found.headers ?? {})) if (!(name in said.headers)) headers[name] = null;
-  return { ...said, headers, rateLimitPerSecond: said.rateLimitPerSecond ?? null, credentialRef: said.credentialRef ?? (found.credentialRef ? null : undefined) };
+function changes(found, values) {
+  const headers = { ...values.headers };
+  for (const [name, value] of Object.entries(headers)) if (value === REDACTED) delete headers[name];
+  for (const name of Object.keys(found.headers ?? {})) if (!(name in values.headers)) headers[name] = null;
+  const credentialRef = values.credentialRef ?? (found.credentialRef ? null : undefined);
+  return { ...values, headers, rateLimitPerSecond: values.rateLimitPerSecond ?? null, credentialRef };
 }
 
 /**
- * When attempts follow each other, as people say it.
+ * The schedule of attempts as text.
  * @param {Values} policy
  */
 function schedule({ maxRetries, backoffType, backoffSeconds, maxBackoffSeconds }) {
   /** @param {number} seconds */
-  const span = (seconds) => (seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`);
+  const span = (seconds) =>
+    (seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`);
   let at = 0;
   const times = Array.from({ length: maxRetries }, (_, index) => {
     /** @type {Record<string, number>} */
@@ -50,114 +67,199 @@ function schedule({ maxRetries, backoffType, backoffSeconds, maxBackoffSeconds }
     return span(at);
   });
   const some = times.length > 8 ? [...times.slice(0, 6), "…", times.at(-1)] : times;
-  return times.length ? `Attempts: at once, then about ${some.join(", ")} after the first.` : "One attempt, and no more.";
+  return times.length ? `Attempts: immediately, then about ${some.join(", ")} after the first.` : "One attempt, no retries.";
+}
+
+/**
+ * The part of the form for the retry policy, with a preview of its schedule.
+ * @param {Api.Subscription["retryPolicy"]} policy
+ */
+function retryControls(policy) {
+  const preview = h("p", { class: "help", "aria-live": "polite" });
+  const controls = [
+    integer({
+      name: "maxRetries", label: "Retries", min: 0, max: 20, value: policy.maxRetries, required: true, help: "Attempts after the first.",
+    }),
+    choice({ name: "backoffType", label: "Backoff", value: policy.backoffType, choices: BACKOFF }),
+    integer({ name: "backoffSeconds", label: "First delay, seconds", min: 1, max: 43200, value: policy.backoffSeconds, required: true }),
+    integer({
+      name: "maxBackoffSeconds", label: "Maximum delay, seconds", min: 1, max: 43200, value: policy.maxBackoffSeconds, required: true,
+    }),
+  ];
+  const draw = () => show(preview, schedule(Object.fromEntries(controls.map((one) => [one.name.split(".").at(-1), one.read()]))));
+  draw();
+  const retries = part("Retry policy", false, ...controls, { element: preview, controls: [] });
+  retries.element.addEventListener("input", draw);
+  controls.forEach((one) => { one.name = `retryPolicy.${one.name}`; });
+  return retries;
+}
+
+/**
+ * The select of the authentication, and the fields that it needs.
+ * @param {Api.Subscription | null} found
+ * @param {Spec} spec
+ */
+function authControls(found, spec) {
+  const secret = text({
+    name: "signatureSecret", label: "Signing secret", placeholder: found ? "unchanged" : "generated if left empty; shown once",
+    help: "Leave empty unless the endpoint already has a secret.",
+  });
+  const credential = text({
+    name: "credential", label: "Credential", type: "password", autocomplete: "new-password", placeholder: found ? "unchanged" : "",
+    help: "user:password for Basic, the token for Bearer. Stored encrypted and never shown.",
+  });
+  const reference = text({
+    name: "credentialRef", label: "or a secret in Secrets Manager", value: spec.credentialRef, placeholder: "/prod/tenants/…/hook",
+    help: "Used instead of the credential.",
+  });
+  /** @param {string} type */
+  const choose = (type) => {
+    secret.element.hidden = type !== "signature";
+    credential.element.hidden = reference.element.hidden = type !== "basic" && type !== "bearer";
+  };
+  const auth = choice({ name: "authType", label: "Authentication", value: spec.authType, choices: AUTH, onchange: choose });
+  choose(spec.authType);
+  return [auth, secret, credential, reference];
+}
+
+/**
+ * @param {Api.Subscription | null} found
+ * @param {Spec} spec
+ */
+function headersControl(found, spec) {
+  /** @type {(placeholder?: string) => (value?: string) => HTMLElement} */
+  const input = (placeholder) => (value) => h("input", { type: "text", value: value ?? "", placeholder });
+  return rows({
+    name: "headers", label: "Custom headers", add: "Add header",
+    value: Object.entries(spec.headers ?? {}).map(([name, value]) => ({ name, value })),
+    columns: [["name", "Name", input("X-Team")], ["value", "Value", input()]],
+    read: (all) => Object.fromEntries(all.filter(({ name }) => name).map(({ name, value }) => [name, value])),
+    help: found && `${REDACTED} keeps the current value.`,
+  });
+}
+
+/**
+ * @param {Api.EventType[]} types
+ * @param {string[] | undefined} value
+ */
+function eventsControl(types, value) {
+  const nouns = [...new Set(types.map(({ name }) => name.split(".")[0]))];
+  return several({
+    name: "events", label: "Events", required: true, value,
+    help: "Choose which events to send. A group or * includes types that are added later.",
+    choices: [
+      ["*", "All events except operational ones"], ...nouns.map((noun) => [`${noun}.*`, `All ${noun} events`]),
+      ...types.map(({ name, description }) => [name, description]),
+    ].map(([name, help]) => [name, name, help]),
+  });
 }
 
 /**
  * @param {Api.Subscription | null} found
  * @param {Api.EventType[]} types
- * @param {(said: Values) => unknown} done
+ * @param {(values: Values) => unknown} submit
  */
-function subscriptionForm(found, types, done) {
-  /** @type {Partial<Api.Subscription> & Pick<Api.Subscription, "retryPolicy" | "authType">} */
-  const terms = found ?? { method: "POST", authType: "signature", events: [], filters: [], retryPolicy: { maxRetries: 3, backoffType: "exponential", backoffSeconds: 10, maxBackoffSeconds: 3600 }, timeout: 30000, enabled: true };
-  const policy = terms.retryPolicy;
-  const groups = [...new Set(types.map(({ name }) => name.split(".")[0]))].map((noun) => `${noun}.*`);
-  const selected = several({
-    name: "events", label: "Events", required: true, value: terms.events, help: "What it is told of. A group or * also takes types that come later.",
-    choices: [["*", "everything but what is operational"], ...groups.map((name) => [name, "all of them"]), ...types.map(({ name, description }) => [name, description])].map(([name, help]) => [name, name, help]),
+function subscriptionForm(found, types, submit) {
+  const spec = found ?? DEFAULTS;
+  const events = eventsControl(types, spec.events);
+  const eventFilters = filters({
+    name: "filters", label: "Filters", value: spec.filters, placeholder: "data.environment.name",
+    help: "Only events that match all filters are sent. A path is dotted, or a JSONPath that begins with $.",
   });
-  const wanted = filters({ name: "filters", label: "Filters", value: terms.filters, placeholder: "data.environment.name", help: "Only events that match all of them. A path with dots, or a JSONPath from $." });
-  const secret = text({ name: "signatureSecret", label: "Signing secret", placeholder: found ? "as it is" : "minted, and shown once", help: "Leave it empty unless the receiver has one already." });
-  const credential = text({ name: "credential", label: "Credential", type: "password", autocomplete: "new-password", placeholder: found ? "as it is" : "", help: "user:password for Basic, the token for Bearer. It is sealed and never shown." });
-  const reference = text({ name: "credentialRef", label: "or an entry of Secrets Manager", value: terms.credentialRef, placeholder: "/prod/tenants/…/hook", help: "In the place of the credential." });
-  /** @param {string} type */
-  const toggleAuth = (type) => {
-    secret.element.hidden = type !== "signature";
-    credential.element.hidden = reference.element.hidden = type !== "basic" && type !== "bearer";
-  };
-  const auth = choice({ name: "authType", label: "How deliveries prove where they come from", value: terms.authType, choices: AUTH, onchange: toggleAuth });
-  toggleAuth(terms.authType);
-
-  const plan = h("p", { class: "help", "aria-live": "polite" });
-  const retries = [
-    integer({ name: "maxRetries", label: "Retries", min: 0, max: 20, value: policy.maxRetries, required: true, help: "Attempts after the first." }),
-    choice({ name: "backoffType", label: "Delays grow", value: policy.backoffType, choices: BACKOFF }),
-    integer({ name: "backoffSeconds", label: "First delay, seconds", min: 1, max: 43200, value: policy.backoffSeconds, required: true }),
-    integer({ name: "maxBackoffSeconds", label: "Longest delay, seconds", min: 1, max: 43200, value: policy.maxBackoffSeconds, required: true }),
-  ];
-  const policyOf = () => Object.fromEntries(retries.map((one) => [one.name.split(".").at(-1), one.read()]));
-  const drawPlan = () => show(plan, schedule(policyOf()));
-  drawPlan();
-  const retryPart = part("When it is tried again", false, ...retries, { element: plan, controls: [] });
-  retryPart.element.addEventListener("input", drawPlan);
-  retries.forEach((one) => { one.name = `retryPolicy.${one.name}`; });
-
   const controls = [
-    text({ name: "name", label: "Name", required: true, value: terms.name, placeholder: "deployments to the chat" }),
-    text({ name: "url", label: "Address", required: true, value: terms.url, placeholder: "https://hooks.example.com/stella", check: isUrl, help: "Where to. With pull: deliveries wait to be fetched, as stella listen does." }),
-    selected, wanted, { element: tester(selected, wanted, types), controls: [] }, auth, secret, credential, reference, retryPart,
+    text({ name: "name", label: "Name", required: true, value: spec.name, placeholder: "deployments to the chat" }),
+    text({
+      name: "url", label: "Endpoint URL", required: true, value: spec.url, placeholder: "https://hooks.example.com/stella", check: checkUrl,
+      help: "Use pull: for deliveries that the subscriber fetches, as stella listen does.",
+    }),
+    events, eventFilters, { element: tester(events, eventFilters, types), controls: [] }, ...authControls(found, spec),
+    retryControls(spec.retryPolicy),
     part("More", false,
-      choice({ name: "method", label: "Method", value: terms.method, choices: [["POST", "POST"], ["PUT", "PUT"]] }),
-      rows({
-        name: "headers", label: "Headers of your own", add: "Add a header", value: Object.entries(terms.headers ?? {}).map(([name, value]) => ({ name, value })),
-        columns: [["name", "Name", (value) => h("input", { type: "text", value: value ?? "", placeholder: "X-Team" })], ["value", "Value", (value) => h("input", { type: "text", value: value ?? "" })]],
-        read: (all) => Object.fromEntries(all.filter(({ name }) => name).map(({ name, value }) => [name, value])),
-        help: found && `A value shown as ${BLANK} stays as it is while it is left so.`,
+      choice({ name: "method", label: "Method", value: spec.method, choices: [["POST", "POST"], ["PUT", "PUT"]] }),
+      headersControl(found, spec),
+      integer({
+        name: "timeout", label: "Timeout, milliseconds", min: 100, max: 30000, value: spec.timeout,
+        help: "For a whole attempt, from connecting to the end of the response body.",
       }),
-      integer({ name: "timeout", label: "Timeout, milliseconds", min: 100, max: 30000, value: terms.timeout, help: "For a whole attempt, connecting and the answer's body included." }),
-      integer({ name: "rateLimitPerSecond", label: "At most so many attempts a second", min: 1, max: 10000, value: terms.rateLimitPerSecond, placeholder: "no limit" }),
-      toggle({ name: "allowSelf", label: "May call an inbound address of this deployment", value: terms.allowSelf, help: "What is delivered there comes back in, three hops far at most." }),
-      toggle({ name: "enabled", label: "Enabled", value: terms.enabled })),
+      integer({
+        name: "rateLimitPerSecond", label: "Rate limit, attempts per second", min: 1, max: 10000, value: spec.rateLimitPerSecond,
+        placeholder: "no limit",
+      }),
+      toggle({
+        name: "allowSelf", label: "Allow inbound URLs of this deployment", value: spec.allowSelf,
+        help: "A delivery to one becomes an inbound request; a chain ends after three hops.",
+      }),
+      toggle({ name: "enabled", label: "Enabled", value: spec.enabled })),
   ];
   /** @param {Values} values */
   const act = (values) => {
     /** @type {Values} */
-    const said = {};
+    const nested = {};
     for (const [name, value] of Object.entries(values)) {
       const [member, within] = name.split(".");
-      if (within) said[member] = { ...said[member], [within]: value };
-      else said[member] = value;
+      if (within) nested[member] = { ...nested[member], [within]: value };
+      else nested[member] = value;
     }
-    return done(said);
+    return submit(nested);
   };
-  return form(found ? "Save" : "Make it", controls, act, link(found ? `#/subscriptions/${found.id}` : "#/subscriptions", "Cancel"));
+  return form(found ? "Save" : "Create", controls, act, link(found ? `#/subscriptions/${found.id}` : "#/subscriptions", "Cancel"));
 }
 
 /**
- * Asks the service whether a sample event would be delivered.
- * @param {Control} selected
- * @param {Control<Api.Filter[]>} wanted
+ * Asks the API whether a sample event would be delivered.
+ * @param {Control<string[]>} events
+ * @param {Control<Api.Filter[]>} eventFilters
  * @param {Api.EventType[]} types
  */
-function tester(selected, wanted, types) {
-  const answer = h("div", { class: "list", "aria-live": "polite" });
-  const sample = json({ label: "Data of a sample event", rows: 10, value: types[0].example });
-  const kind = choice({ label: "Event", value: types[0].name, choices: types.map(({ name }) => [name, name]), onchange: (name) => sample.write(types.find((type) => type.name === name)?.example) });
+function tester(events, eventFilters, types) {
+  const result = h("div", { class: "list", "aria-live": "polite" });
+  const sample = json({ label: "Sample event data", rows: 10, value: types[0].example });
+  const kind = choice({
+    label: "Event", value: types[0].name, choices: types.map(({ name }) => [name, name]),
+    onchange: (name) => sample.write(types.find((type) => type.name === name)?.example),
+  });
+  /** @param {{ matched: boolean, eventSelected: boolean }} preview */
+  const outcome = ({ matched, eventSelected }) => {
+    if (matched) return "This event would be delivered.";
+    return eventSelected ? "A filter does not match." : "This event type is not selected.";
+  };
+  /**
+   * @param {Api.Filter} filter
+   * @param {boolean | undefined} isMatch
+   */
+  const filterResult = (filter, isMatch) =>
+    h("p", {}, badge(isMatch ? "matched" : "not matched"), " ", h("code", {}, filterText(filter)));
   const ask = async () => {
     if (!sample.check()) return;
-    const rows = wanted.read();
+    const chosen = eventFilters.read();
     try {
-      const told = await api.post("/webhook-subscriptions/preview", { events: selected.read(), filters: rows, event: kind.read(), data: sample.read() });
-      show(answer,
-        h("p", {}, badge(told.matched ? "delivered" : "skipped"), " ", told.matched ? "It would be delivered." : told.eventSelected ? "A filter does not match." : "This type of event is not selected."),
-        rows.map((filter, index) => h("p", {}, badge(told.filters[index] ? "enabled" : "failed", told.filters[index] ? "It matches" : "It does not match"), " ", h("code", {}, filterText(filter)), told.filters[index] ? " matches" : " does not match")),
-        h("details", {}, h("summary", {}, "What the filters look at"), code(told.payload, "What the filters look at")));
+      const preview = await api.post("/webhook-subscriptions/preview",
+        { events: events.read(), filters: chosen, event: kind.read(), data: sample.read() });
+      show(result,
+        h("p", {}, badge(preview.matched ? "delivered" : "skipped"), " ", outcome(preview)),
+        chosen.map((filter, index) => filterResult(filter, preview.filters[index])),
+        h("details", {}, h("summary", {}, "Input of the filters"), code(preview.payload, "Input of the filters")));
     } catch (error) {
-      show(answer, error.errors?.length ? /** @type {Api.Mistake[]} */ (error.errors).map(({ field, message }) => h("p", { class: "problem" }, `${place(field)} ${message}`)) : h("p", { class: "problem" }, error.message));
+      /** @param {Child[]} children */
+      const problem = (...children) => h("p", { class: "problem" }, ...children);
+      show(result, error.errors?.length
+        ? /** @type {Api.Mistake[]} */ (error.errors).map(({ field, message }) => problem(`${fieldName(field)} ${message}`))
+        : problem(error.message));
     }
   };
-  return h("details", { class: "attempt" }, h("summary", {}, "Try the selection on a sample event"), h("div", { class: "list" }, kind.element, sample.element, h("div", {}, button("Try it", ask)), answer));
+  return h("details", { class: "attempt" }, h("summary", {}, "Test with a sample event"),
+    h("div", { class: "list" }, kind.element, sample.element, h("div", {}, button("Run test", ask)), result));
 }
 
-/** @param {Api.Subscription} made */
-const tell = (made) => made.signatureSecret && secretOnce("The signing secret", "Deliveries are signed with it. The receiver needs it to know that they are genuine.", made.signatureSecret);
+/** @param {Api.Subscription} subscription */
+const showNewSecret = ({ signatureSecret }) =>
+  signatureSecret && showSecret("Signing secret", "Deliveries are signed with it. The endpoint needs it to verify them.", signatureSecret);
 
 export async function create() {
   const types = await api.get("/event-types");
   return h("div", {}, heading("New subscription"), h("div", { class: "card" }, subscriptionForm(null, types, async (values) => {
-    const made = await api.post("/webhook-subscriptions", values);
-    go(`#/subscriptions/${made.id}`, () => tell(made));
+    const created = await api.post("/webhook-subscriptions", values);
+    navigate(`#/subscriptions/${created.id}`, () => showNewSecret(created));
   })));
 }
 
@@ -165,8 +267,8 @@ export async function create() {
 export async function edit(key) {
   const [found, types] = await Promise.all([api.get(`/webhook-subscriptions/${key}`), api.get("/event-types")]);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, subscriptionForm(found, types, async (values) => {
-    const made = await api.patch(`/webhook-subscriptions/${key}`, changes(found, values));
+    const updated = await api.patch(`/webhook-subscriptions/${key}`, changes(found, values));
     notice("Saved");
-    go(`#/subscriptions/${key}`, () => tell(made));
+    navigate(`#/subscriptions/${key}`, () => showNewSecret(updated));
   })));
 }

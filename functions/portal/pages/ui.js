@@ -1,6 +1,6 @@
-// What all pages are made of.
+// UI elements shared by all pages.
 
-import { freshId, h, show } from "./dom.js";
+import { h, show, uniqueId } from "./dom.js";
 
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -23,47 +23,49 @@ export const milliseconds = (ms) =>
   ms === null || ms === undefined ? "–" : ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`;
 
 /** @param {string} moment */
-function since(moment) {
+function relative(moment) {
   const seconds = (Date.parse(moment) - Date.now()) / 1000;
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
   return RELATIVE.format(Math.round(seconds / length), unit);
 }
 
 /**
- * How long ago; the exact time on hover.
+ * A time relative to now, with the exact time as its tooltip.
  * @param {string | null | undefined} moment
  */
 export function time(moment) {
   if (!moment) return "–";
-  return h("time", { datetime: moment, title: new Date(moment).toString(), "data-time": moment }, since(moment));
+  return h("time", { datetime: moment, title: new Date(moment).toString(), "data-time": moment }, relative(moment));
 }
 
-// "5 seconds ago" does not stay true.
+// Keeps relative times up to date.
 setInterval(() => {
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("time[data-time]"))) {
-    const text = since(element.dataset.time ?? "");
+    const text = relative(element.dataset.time ?? "");
     if (element.textContent !== text) element.textContent = text;
   }
 }, 5000);
 
 /**
- * The clock's time, to the millisecond.
+ * An absolute time with milliseconds.
  * @param {string} moment
  */
-export const exactly = (moment) => {
+export const exactTime = (moment) => {
   const at = new Date(moment);
-  return h("time", { datetime: moment, title: moment }, `${at.toLocaleString("en-GB", { hour12: false })}.${String(at.getMilliseconds()).padStart(3, "0")}`);
+  const milliseconds = String(at.getMilliseconds()).padStart(3, "0");
+  return h("time", { datetime: moment, title: moment }, `${at.toLocaleString("en-GB", { hour12: false })}.${milliseconds}`);
 };
 
 /** @type {Record<string, string>} */
 const TONES = {
-  delivered: "good", processed: "good", completed: "good", created: "good", closed: "good", enabled: "good",
-  failed: "bad", failing: "bad", down: "bad", open: "bad", unauthenticated: "bad",
+  delivered: "good", processed: "good", completed: "good", created: "good", closed: "good", enabled: "good", current: "good",
+  matched: "good", "not matched": "bad",
+  failed: "bad", failing: "bad", "on hold": "bad", open: "bad", unauthenticated: "bad",
   retrying: "warn", paused: "warn", "half-open": "warn", queued: "warn", running: "warn", disabled: "warn", retag: "warn",
 };
 
 /**
- * A word with a colour; the word says it too.
+ * A word in its colour; the detail is its tooltip.
  * @param {string} word
  * @param {string} [detail]
  */
@@ -71,7 +73,7 @@ export const badge = (word, detail) =>
   h("span", { class: `badge ${TONES[word] ?? ""}`, title: detail }, word);
 
 /**
- * An id, or anything as long: cut by the width, whole on hover and when copied.
+ * An id or a similarly long text: cut to the width, whole in the tooltip and when copied.
  * @param {string} text
  */
 export const id = (text) => h("code", { class: "id", title: text }, text);
@@ -91,7 +93,7 @@ export const button = (label, act, properties = {}) =>
   h("button", { type: "button", ...properties, onclick: (event) => busy(event.currentTarget, act) }, label);
 
 /**
- * Runs an act while its button waits; what goes wrong is told.
+ * Runs an action, once at a time for each control, and shows its error.
  * @param {Element} control
  * @param {() => unknown} act
  */
@@ -109,12 +111,13 @@ export async function busy(control, act) {
 }
 
 /**
- * Says something for some seconds.
+ * Shows a notice for some seconds.
  * @param {string} text
  * @param {"good" | "bad"} [tone]
  */
 export function notice(text, tone = "good") {
-  const element = h("div", { class: `notice ${tone}` }, text, h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => { element.remove(); } }, "×"));
+  const dismiss = h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => { element.remove(); } }, "×");
+  const element = h("div", { class: `notice ${tone}` }, text, dismiss);
   document.getElementById("notices")?.append(element);
   setTimeout(() => element.remove(), tone === "bad" ? 12000 : 5000);
 }
@@ -131,13 +134,13 @@ export function copyButton(text, label = "Copy") {
 }
 
 /**
- * A text to be copied whole.
+ * A text with a button that copies it.
  * @param {string} text
  */
 export const copyable = (text) => h("div", { class: "copyable" }, h("code", {}, text), copyButton(text));
 
 /**
- * JSON as people read it; other text as it is.
+ * Indented JSON; any other text unchanged.
  * @param {unknown} value
  * @returns {string}
  */
@@ -151,7 +154,7 @@ function pretty(value) {
 }
 
 /**
- * A text of many lines, which can be scrolled by keyboard too.
+ * A code block, which can be scrolled by keyboard too.
  * @param {unknown} value
  * @param {string} label
  */
@@ -163,7 +166,7 @@ export function code(value, label) {
 }
 
 /**
- * The head of a page.
+ * The heading of a page.
  * @param {string} title
  * @param {Child[]} actions
  */
@@ -175,37 +178,40 @@ export const heading = (title, ...actions) =>
  * @param {Child[]} children
  */
 export const section = (title, ...children) => {
-  const label = freshId("section");
+  const label = uniqueId("section");
   return h("section", { "aria-labelledby": label }, h("h2", { id: label }, title), ...children);
 };
 
 /**
- * A filter as it is said.
+ * A filter as text.
  * @param {{ field: string, operator: string, value?: unknown }} filter
  */
 export const filterText = ({ field, operator, value }) => `${field} ${operator} ${JSON.stringify(value)}`;
 
 /**
- * What could not be evaluated of a subscription's or config's filters, or would be refused now.
+ * Why the filters of a subscription or an inbound webhook could not be evaluated, or are no longer valid.
  * @param {Api.FilterErrors | undefined} errors
  */
-export const filterProblem = (errors) => errors && h("p", { class: "problem" },
-  errors.lastAt ? [`${errors.message} (`, counted(errors.count, "failure", "failures"), ", last ", time(errors.lastAt), ")"] : errors.message);
+export const filterProblem = (errors) => errors && h("p", { class: "problem" }, errors.lastAt
+  ? [`${errors.message} (`, counted(errors.count, "failure", "failures"), ", last ", time(errors.lastAt), ")"]
+  : errors.message);
 
 /**
- * Headers, a line each.
+ * Headers as `Name: value`.
  * @param {Record<string, string>} headers
  */
 export const headerLines = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
 
 /**
- * A text that may be very long: its beginning, and all of it when it is asked for.
+ * A text that is folded if it is long.
  * @param {string} text
  */
-export const long = (text) => (text.length < 160 ? h("code", {}, text) : h("details", {}, h("summary", {}, h("code", {}, `${text.slice(0, 120)}…`)), h("code", {}, text)));
+export const foldable = (text) => (text.length < 160
+  ? h("code", {}, text)
+  : h("details", {}, h("summary", {}, h("code", {}, `${text.slice(0, 120)}…`)), h("code", {}, text)));
 
 /**
- * Pairs of a name and a value; without a value there is no pair.
+ * A list of names and values; a pair without a value is left out.
  * @param {([name: string, value: Child] | false)[]} pairs
  */
 export const facts = (...pairs) =>
@@ -222,7 +228,7 @@ export const empty = (title, text, ...actions) =>
   h("div", { class: "empty" }, h("p", { class: "title" }, title), h("p", {}, text), ...actions);
 
 /**
- * A table whose columns are `[title, (row) => cell, class?]`. On a phone each row is a card.
+ * A table with columns `[title, (row) => cell, class?]`. On a narrow screen each row is a card.
  * @template T
  * @param {string} label
  * @param {Column<T>[]} columns
@@ -238,13 +244,13 @@ export function table(label, columns, rows) {
 }
 
 /**
- * A list that is shown page by page: `load(query)` gives a page, `render(rows)` what is seen of it.
+ * A list that loads page by page: `load(query)` returns a page, `render(rows)` its element; `none` is shown for no rows.
  * @template T
  * @param {(query: { cursor?: string }) => Promise<Page<T>>} load
  * @param {(rows: T[]) => Child} render
- * @param {Child} nothing
+ * @param {Child} none
  */
-export async function paged(load, render, nothing) {
+export async function paged(load, render, none) {
   const list = h("div", {});
   const more = h("div", { class: "more" });
   /** @type {T[]} */
@@ -254,9 +260,9 @@ export async function paged(load, render, nothing) {
     const found = await load(cursor ? { cursor } : {});
     rows.push(...found.data);
     const { nextCursor, total, totalIsLowerBound } = found.pagination;
-    show(list, rows.length ? render(rows) : nextCursor ? null : nothing);
-    const told = rows.length ? `${number(rows.length)} of ${totalIsLowerBound ? "more than " : ""}${number(total)}` : "";
-    show(more, told, nextCursor && button("Show more", () => next(nextCursor)));
+    show(list, rows.length ? render(rows) : nextCursor ? null : none);
+    const shown = rows.length ? `${number(rows.length)} of ${totalIsLowerBound ? "more than " : ""}${number(total)}` : "";
+    show(more, shown, nextCursor && button("Show more", () => next(nextCursor)));
   }
   await next();
   return h("div", {}, list, more);
@@ -266,45 +272,46 @@ export async function paged(load, render, nothing) {
 let pending;
 
 /**
- * Goes to another page, and does something once it is there.
+ * Navigates to another page, and then runs an action there.
  * @param {string} address
  * @param {() => unknown} [then]
  */
-export function go(address, then) {
+export function navigate(address, then) {
   pending = then;
   if (location.hash === address) dispatchEvent(new HashChangeEvent("hashchange"));
   else location.hash = address;
 }
 
-/** The page is there. */
-export function arrived() {
+/** Runs the action of the last navigation. */
+export function afterNavigation() {
   const then = pending;
   pending = undefined;
   then?.();
 }
 
 /**
- * Shows children anew and keeps the focus: at what is called the same, or at what is in its place.
+ * Replaces children and keeps the focus: on the element with the same text, or else at the same position.
  * @param {HTMLElement} element
  * @param {Child[]} children
  */
 export function redraw(element, ...children) {
-  const all = () => [.../** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("a, button, input, select, summary, [tabindex]"))];
-  const had = /** @type {HTMLElement} */ (document.activeElement);
-  const index = all().indexOf(had);
+  const all = () =>
+    [.../** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll("a, button, input, select, summary, [tabindex]"))];
+  const focused = /** @type {HTMLElement} */ (document.activeElement);
+  const index = all().indexOf(focused);
   show(element, ...children);
   if (index < 0) return;
   const now = all();
-  (now.find((one) => one.tagName === had.tagName && one.textContent === had.textContent) ?? now[Math.min(index, now.length - 1)])?.focus();
+  const same = now.find((one) => one.tagName === focused.tagName && one.textContent === focused.textContent);
+  (same ?? now[Math.min(index, now.length - 1)])?.focus();
 }
 
-/** Closes what lies over the page. */
 export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
 }
 
 /**
- * Asks before something that cannot be undone.
+ * Asks before an action that cannot be undone.
  * @param {string} title
  * @param {Child} text
  * @param {string} label
@@ -317,19 +324,20 @@ export function confirm(title, text, label, act) {
 }
 
 /**
- * A dialog; it goes away by Escape too.
+ * A modal dialog; Escape closes it too.
  * @param {string} title
  * @param {Child[]} children
  */
 export function modal(title, ...children) {
-  const label = freshId("dialog");
-  const gone = () => {
+  const label = uniqueId("dialog");
+  const closed = () => {
     dialog.remove();
-    // What had the focus before may be gone too.
+    // The element that had the focus before may have been removed.
     if (document.activeElement === document.body) /** @type {HTMLElement | null} */ (document.querySelector("main h1"))?.focus();
   };
-  const dialog = h("dialog", { "aria-labelledby": label, onclose: gone },
-    h("header", {}, h("h2", { id: label }, title), h("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => { dialog.close(); } }, "×")),
+  const close = h("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => { dialog.close(); } }, "×");
+  const dialog = h("dialog", { "aria-labelledby": label, onclose: closed },
+    h("header", {}, h("h2", { id: label }, title), close),
     ...children);
   document.body.append(dialog);
   dialog.showModal();
@@ -337,21 +345,21 @@ export function modal(title, ...children) {
 }
 
 /**
- * A secret that is shown this once.
+ * Shows a secret, which cannot be shown again.
  * @param {string} title
  * @param {Child} text
  * @param {string} secret
  */
-export const secretOnce = (title, text, secret) =>
-  modal(title, h("p", {}, text), copyable(secret), h("p", { class: "muted" }, "It is shown this once. Whoever has it can use it."));
+export const showSecret = (title, text, secret) =>
+  modal(title, h("p", {}, text), copyable(secret), h("p", { class: "muted" }, "Shown only once. Anyone who has it can use it."));
 
 /**
- * Does something every few seconds, while the page is there and looked at.
+ * Runs an action at an interval while the element is on the page and the tab is visible.
  * @param {number} milliseconds
  * @param {Element} element
  * @param {() => unknown} act
  */
-export function every(milliseconds, element, act) {
+export function poll(milliseconds, element, act) {
   const timer = setInterval(async () => {
     if (!element.isConnected) return clearInterval(timer);
     if (document.hidden) return;

@@ -22,7 +22,7 @@ async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
     chromium.sees("This key is not valid").await;
     chromium.fill("API key", &world.key).await;
     chromium.click("Sign in").await;
-    chromium.sees("No subscriptions").await;
+    chromium.sees("No subscriptions yet").await;
     chromium.click("Sign out").await;
     chromium.sees("API key").await;
     chromium.fill("API key", world.stack.operator_key().unwrap()).await;
@@ -30,7 +30,7 @@ async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
     chromium.sees("Dead letters").await;
     chromium.click("New tenant").await;
     chromium.fill("Name", "acme").await;
-    chromium.click("Make a tenant").await;
+    chromium.click("Create tenant").await;
     chromium.sees("acme").await;
     chromium.close().await;
 }
@@ -44,10 +44,10 @@ async fn a_link_works_in_a_tab_that_has_the_portal_and_a_used_one_ends_nothing()
     chromium.sees("API key").await;
     let first = link(&world.admin).await;
     chromium.visit(&first).await;
-    chromium.sees("Nothing has happened yet").await;
+    chromium.sees("No activity yet").await;
     chromium.visit(&first).await;
     chromium.sees("This link was used before").await;
-    chromium.sees("Nothing has happened yet").await;
+    chromium.sees("No activity yet").await;
     assert_eq!(chromium.run("return location.hash.includes('link=')").await, false);
     chromium.close().await;
 }
@@ -67,12 +67,12 @@ async fn what_is_done_in_a_tab_is_not_done_as_whoever_signed_in_in_another() {
          {{'content-type': 'application/json'}}, body: JSON.stringify({{link: '{text}'}})}}).then((answer) => done(answer.status));"
     );
     assert_eq!(chromium.run_until_done(&elsewhere).await, 201);
-    chromium.click("Make it").await;
-    chromium.sees("Somebody signed in anew").await;
+    chromium.click("Create").await;
+    chromium.sees("Another tab signed in").await;
     for caller in [&stranger, &world.admin] {
         assert_eq!(caller.get("/api/v1/components").await.unwrap().body["data"], json!([]));
     }
-    chromium.click("Go on as who is signed in now").await;
+    chromium.click("Continue with the new session").await;
     chromium.sees("New component").await;
     chromium.close().await;
 }
@@ -83,17 +83,17 @@ async fn a_mistake_that_is_told_takes_no_click_away_and_a_viewer_is_told_that_it
     let world = World::start().await;
     let chromium = signed_in(&world, 1280, 900).await;
     chromium.visit(&at(&world, "components/new")).await;
-    chromium.press("Make it").await;
-    chromium.sees("This is needed.").await;
+    chromium.press("Create").await;
+    chromium.sees("Required.").await;
     chromium.fill("Name", "billing").await;
-    chromium.press("Make it").await;
-    chromium.sees("Without a trigger").await;
+    chromium.press("Create").await;
+    chromium.sees("No triggers yet").await;
 
     let key = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
     let viewer = world.admin.with_key(key.data()["key"].as_str().unwrap());
     chromium.visit(&link(&viewer).await).await;
     chromium.visit(&at(&world, "components/new")).await;
-    chromium.sees("It takes the role admin, and yours is viewer.").await;
+    chromium.sees("This page requires the role admin; yours is viewer.").await;
     chromium.close().await;
 }
 
@@ -110,7 +110,7 @@ async fn of_more_than_a_hundred_subscriptions_one_is_chosen() {
     chromium.sees("Choose a subscription").await;
     chromium.choose("Subscription", "s7").await;
     chromium.click("Filter").await;
-    chromium.sees("None is like this.").await;
+    chromium.sees("No deliveries match the filter").await;
     chromium.close().await;
 }
 
@@ -121,7 +121,7 @@ async fn whoever_revokes_the_key_of_its_session_is_warned_and_signed_out() {
     let chromium = signed_in(&world, 1280, 900).await;
     chromium.visit(&at(&world, "settings")).await;
     chromium.click("Revoke").await;
-    chromium.sees("This session is one of those").await;
+    chromium.sees("This session is one of them").await;
     chromium.sees("It is the last admin key").await;
     chromium.click("Cancel").await;
     chromium.click("Revoke").await;

@@ -11,23 +11,23 @@ async fn a_newcomer_sees_a_push_become_a_delivery_and_sends_one_again_that_faile
     let world = World::start().await;
     let moody = Moody::answering(500).await;
     let chromium = signed_in(&world, 1280, 900).await;
-    chromium.sees("Nothing has happened yet").await;
+    chromium.sees("No activity yet").await;
 
-    chromium.click("Make a component").await;
+    chromium.click("Create a component").await;
     chromium.fill("Name", "checkout").await;
     chromium.fill("Repositories", "myorg/myapp").await;
-    chromium.click("Make it").await;
-    chromium.sees("Without a trigger").await;
+    chromium.click("Create").await;
+    chromium.sees("No triggers yet").await;
     chromium.click("New trigger").await;
     chromium.fill("Name", "every push").await;
-    chromium.click("Make it").await;
+    chromium.click("Create").await;
     chromium.sees("every push").await;
 
     chromium.click("Inbound").await;
-    chromium.click("New address").await;
+    chromium.click("New inbound webhook").await;
     chromium.choose("Sender", "Docker Hub").await;
     chromium.fill("Name", "docker hub").await;
-    chromium.click("Make it").await;
+    chromium.click("Create").await;
     chromium.sees("Paste this into the sender").await;
     let address = chromium.run("return document.querySelector('dialog .copyable code').textContent").await;
     let address = address.as_str().unwrap().to_owned();
@@ -37,27 +37,27 @@ async fn a_newcomer_sees_a_push_become_a_delivery_and_sends_one_again_that_faile
     chromium.click("Subscriptions").await;
     chromium.click("New subscription").await;
     chromium.fill("Name", "deploy bot").await;
-    chromium.fill("Address", "hooks.example.com").await;
-    chromium.click("Make it").await;
-    chromium.sees("This is not an address").await;
-    chromium.fill("Address", &moody.receiver.url).await;
+    chromium.fill("Endpoint URL", "hooks.example.com").await;
+    chromium.click("Create").await;
+    chromium.sees("Not a URL").await;
+    chromium.fill("Endpoint URL", &moody.receiver.url).await;
     chromium.tick("release.created").await;
-    chromium.click("Try the selection on a sample event").await;
+    chromium.click("Test with a sample event").await;
     chromium.choose("Event", "release.created").await;
-    chromium.click("Try it").await;
-    chromium.sees("It would be delivered").await;
-    chromium.click("When it is tried again").await;
+    chromium.click("Run test").await;
+    chromium.sees("This event would be delivered.").await;
+    chromium.click("Retry policy").await;
     chromium.fill("Retries", "2").await;
-    chromium.sees("at once, then about 10 s, 30 s after the first").await;
+    chromium.sees("Attempts: immediately, then about 10 s, 30 s after the first.").await;
     chromium.fill("Retries", "0").await;
-    chromium.sees("One attempt, and no more.").await;
-    chromium.click("Make it").await;
-    chromium.sees("The signing secret").await;
+    chromium.sees("One attempt, no retries.").await;
+    chromium.click("Create").await;
+    chromium.sees("Deliveries are signed with it.").await;
     chromium.sees("whsec_").await;
     chromium.click("×").await;
 
     chromium.click("Deliveries").await;
-    chromium.sees("No deliveries").await;
+    chromium.sees("No deliveries yet").await;
     let pushed = world.push_to(&address, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert_eq!(pushed.body["triggersActivated"], 1, "{}", pushed.body);
     // It appears by itself.
@@ -66,8 +66,8 @@ async fn a_newcomer_sees_a_push_become_a_delivery_and_sends_one_again_that_faile
     chromium.sees("The last attempt failed: Server error: 500").await;
     moody.answers(200);
     chromium.click("Redeliver").await;
-    chromium.sees("of redelivery 1").await;
-    chromium.sees("answered 200").await;
+    chromium.sees("Redelivery 1").await;
+    chromium.sees("Status 200").await;
 
     let received = moody.receiver.wait_for(2).await;
     let ids: Vec<&str> = received.iter().map(|request| request.header("x-stella-delivery")).collect();
