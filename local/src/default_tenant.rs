@@ -41,7 +41,7 @@ pub async fn key(url: &str, operator_key: &str, data: &Data) -> Result<String, E
     Ok(key)
 }
 
-/// A link to the portal for whoever sits at this machine, with the key's role.
+/// Creates a sign-in link to the portal, with the key's role.
 ///
 /// # Errors
 /// If the API at `url` refuses.
@@ -81,7 +81,7 @@ async fn post(url: &str, path: &str, key: &str, body: &Value) -> Result<Value, E
     }
     let code = answer.body.get("code").and_then(Value::as_str).unwrap_or_default();
     let cause = format!("the API answered {} {code}", answer.status.as_u16());
-    Err(Error::fault("The default tenant cannot be made ready").about(path).caused_by(cause))
+    Err(Error::fault("Cannot create the default tenant").about(path).caused_by(cause))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The local stack: prints where it answers and with which keys, and runs until it is told to stop.
+//! The local stack: prints its URL and its keys, and runs until it gets SIGINT or SIGTERM.
 
 mod options;
 
@@ -65,7 +65,7 @@ async fn run(options: &Options) -> Result<(), Error> {
     };
     let ready = match ready {
         Ok(Some(greeting)) => {
-            // Nobody has to read it.
+            // Standard output may be closed.
             let mut out = io::stdout().lock();
             let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
             drop(out);
@@ -80,7 +80,7 @@ async fn run(options: &Options) -> Result<(), Error> {
     ready
 }
 
-/// The wish that we end: SIGINT or SIGTERM.
+/// The signals that stop the stack: SIGINT and SIGTERM.
 struct Ending {
     interrupt: Signal,
     terminate: Signal,
@@ -89,7 +89,7 @@ struct Ending {
 impl Ending {
     fn new() -> Result<Self, Error> {
         let listen =
-            |kind| signal(kind).map_err(|error| Error::fault("Signals cannot be heard").caused_by(error));
+            |kind| signal(kind).map_err(|error| Error::fault("Cannot handle signals").caused_by(error));
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
@@ -101,7 +101,7 @@ impl Ending {
     }
 }
 
-/// What is printed once all is ready. The first three lines are stable, for scripts.
+/// The lines that are printed when the stack is ready. The first three are stable, for scripts.
 fn greeting(url: &str, operator_key: &str, tenant_key: &str, portal: &str) -> String {
     let kind = EventType::DeploymentCompleted;
     let subscription = json!({

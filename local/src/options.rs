@@ -1,4 +1,4 @@
-//! What the local stack is told when it is started.
+//! The options of the local stack.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,27 +8,27 @@ use ipnet::IpNet;
 use stella_local::dying::{Dying, Point};
 use stella_local::stack::{Data, PATIENCE, Settings};
 
-/// Runs Stella Webhooks on this machine: the API, its functions, and what they need of AWS.
+/// Run Stella Webhooks on this machine: the API, its functions, and the AWS services that they use
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(version)]
 pub(crate) struct Options {
-    /// The port of the API on 127.0.0.1; 0 picks a free one
+    /// Port of the API on 127.0.0.1; 0 picks a free one
     #[arg(long, env = "STELLA_PORT", default_value_t = 8787)]
     pub(crate) port: u16,
 
-    /// The folder that keeps everything between starts
+    /// Data directory, kept between starts
     #[arg(long, env = "STELLA_DATA_DIR", default_value = ".local", value_name = "FOLDER")]
     pub(crate) data_dir: PathBuf,
 
-    /// Start empty: forget what the folder has
+    /// Delete the data directory's data before starting
     #[arg(long, env = "STELLA_FRESH")]
     pub(crate) fresh: bool,
 
-    /// Keep everything in memory, and forget it at the end
+    /// Keep the data in memory; it is lost when the stack stops
     #[arg(long, env = "STELLA_EPHEMERAL")]
     pub(crate) ephemeral: bool,
 
-    /// The private address ranges that deliveries may reach, in place of this machine's own
+    /// Private CIDR blocks that deliveries may reach
     #[arg(
         long,
         env = "STELLA_ALLOW_CIDR",
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     )]
     pub(crate) allow_cidr: Vec<IpNet>,
 
-    /// Whether deliveries may go to plain http and to any port
+    /// Allow deliveries over plain http and to any port
     #[arg(
         long,
         env = "STELLA_ALLOW_HTTP",
@@ -52,7 +52,7 @@ pub(crate) struct Options {
     )]
     pub(crate) allow_http: bool,
 
-    /// Names under which the API is reached besides 127.0.0.1, `[::1]` and localhost, as those of a tunnel
+    /// Host names of the API besides 127.0.0.1, `[::1]` and localhost, for example a tunnel's
     #[arg(
         long,
         env = "STELLA_ALLOW_HOST",
@@ -62,22 +62,22 @@ pub(crate) struct Options {
     )]
     pub(crate) allow_host: Vec<String>,
 
-    /// End, as by kill -9, between two effects: `after DeliverFunction UpdateItem 2`, for tests of what is left
+    /// Abort the process at a crash point, for example `after DeliverFunction UpdateItem 2` (for tests)
     #[arg(long, env = "STELLA_DIE", value_name = "POINT", hide_short_help = true)]
     pub(crate) die: Option<Point>,
 
-    /// Where others play DynamoDB, SQS and Secrets Manager, and keep what the folder would: for a second opinion
+    /// URL of another DynamoDB, SQS and Secrets Manager, which then hold the data (for tests)
     #[arg(long, env = "STELLA_AWS_ENDPOINT", value_name = "URL", hide_short_help = true)]
     pub(crate) aws_endpoint: Option<String>,
 }
 
 impl Options {
-    /// Where the data is.
+    /// Where the stack keeps its data.
     pub(crate) fn data(&self) -> Data {
         if self.ephemeral { Data::Memory } else { Data::Folder(self.data_dir.clone()) }
     }
 
-    /// The stack that was asked for.
+    /// The settings of the stack.
     pub(crate) fn settings(&self) -> Settings {
         let ranges: Vec<String> = self.allow_cidr.iter().map(ToString::to_string).collect();
         let dying = Dying::default();
