@@ -235,17 +235,31 @@ impl World {
         self.rows(&path, done).await
     }
 
-    /// The rows of a list, once `done` is content with them: what follows an answer takes a moment.
+    /// The rows of a list, once they satisfy `done`.
     pub async fn rows(&self, path: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-        let mut rows = Vec::new();
-        for _ in 0..1_000 {
-            rows = self.get(path).await["data"].as_array().cloned().unwrap_or_default();
-            if done(&rows) {
-                return rows;
+        let rows = |data: &Value| data.as_array().cloned().unwrap_or_default();
+        rows(&self.eventually(path, |data| done(&rows(data))).await)
+    }
+
+    /// The `data` of what a path answers, once it satisfies `done`: what follows a request takes a moment.
+    ///
+    /// # Panics
+    /// When it does not within a minute.
+    pub async fn eventually(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let mut data = Value::Null;
+        let asking = async {
+            loop {
+                data = self.get(path).await["data"].take();
+                if done(&data) {
+                    break;
+                }
+                tokio::task::yield_now().await;
             }
-            tokio::task::yield_now().await;
+        };
+        if tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.is_err() {
+            panic!("{path} never became what it should: {data:#}");
         }
-        panic!("the rows of {path} never became what they should: {rows:#?}");
+        data
     }
 }
 

@@ -39,12 +39,7 @@ async fn five_failures(world: &World, receiver: &Receiver, subscription: &Value)
         receiver.wait_for(number).await;
     }
     world.deliveries(subscription, |rows| rows.iter().filter(|row| row["attempts"] == 1).count() == 5).await;
-    for _ in 0..1_000 {
-        if shown(world, subscription).await["health"]["breaker"] == "open" {
-            return;
-        }
-    }
-    panic!("the breaker did not open");
+    eventually(world, subscription, |view| view["health"]["breaker"] == "open").await;
 }
 
 #[tokio::test]
@@ -154,7 +149,7 @@ async fn a_subscription_tells_how_its_receiver_does() {
 
     world.publish("release.created").await;
     receiver.wait_for(1).await;
-    let failing = told(&world, &subscription, |view| view["health"]["attempts"] == 1).await;
+    let failing = eventually(&world, &subscription, |view| view["health"]["attempts"] == 1).await;
     assert_eq!(failing["lastStatus"], 503);
     let began = timestamp(world.time.now());
     assert_eq!(failing["lastDelivery"], began);
@@ -168,11 +163,11 @@ async fn a_subscription_tells_how_its_receiver_does() {
         world.publish("release.created").await;
         receiver.wait_for(number).await;
     }
-    let well = told(&world, &subscription, |view| view["lastStatus"] == 200).await;
+    let well = eventually(&world, &subscription, |view| view["lastStatus"] == 200).await;
     assert_eq!(well["health"].get("failingSince"), None);
     assert_eq!(well["health"]["lastSuccess"], timestamp(world.time.now()));
     world.time.advance(Duration::seconds(60));
-    let whole = told(&world, &subscription, |view| view["health"]["attempts"] == 4).await;
+    let whole = eventually(&world, &subscription, |view| view["health"]["attempts"] == 4).await;
     assert_eq!(whole["health"]["successRate"], 0.75);
     let counted = whole["health"]["hours"].as_array().expect("hours").iter();
     assert_eq!(counted.filter_map(|hour| hour["successes"].as_u64()).sum::<u64>(), 3);
@@ -180,14 +175,7 @@ async fn a_subscription_tells_how_its_receiver_does() {
     assert_eq!(listed["data"][0]["health"], whole["health"]);
 }
 
-/// The subscription once it is told of as expected.
-async fn told(world: &World, subscription: &Value, is_so: impl Fn(&Value) -> bool) -> Value {
-    let mut view = Value::Null;
-    for _ in 0..1_000 {
-        view = shown(world, subscription).await;
-        if is_so(&view) {
-            return view;
-        }
-    }
-    panic!("the subscription was never told of so: {view:#}");
+/// The subscription, once it is as expected.
+async fn eventually(world: &World, subscription: &Value, done: impl Fn(&Value) -> bool) -> Value {
+    world.eventually(&format!("/api/v1/webhook-subscriptions/{}", id(subscription)), done).await
 }

@@ -140,14 +140,8 @@ async fn a_client_error_is_final_and_a_gone_receiver_is_not_told_again() {
     let rows = world.deliveries(&one, |rows| rows.len() == 1).await;
     assert_eq!((&rows[0]["status"], &rows[0]["attempts"]), (&json!("failed"), &json!(1)));
     let path = format!("/api/v1/webhook-subscriptions/{}", id(&two));
-    for _ in 0..1000 {
-        let shown = world.get(&path).await;
-        if shown["data"]["enabled"] == false {
-            assert!(shown["data"]["disabledReason"].as_str().unwrap().contains("410"));
-            return;
-        }
-    }
-    panic!("the subscription was not disabled");
+    let disabled = world.eventually(&path, |shown| shown["enabled"] == false).await;
+    assert!(disabled["disabledReason"].as_str().unwrap().contains("410"));
 }
 
 #[tokio::test]

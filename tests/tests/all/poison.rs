@@ -65,14 +65,8 @@ async fn publish(admin: &Client, data: &Value) -> String {
 
 /// What became of an event's fan-out, once that is known.
 async fn fan_out(world: &World, event: &str) -> Value {
-    for _ in 0..1_000 {
-        let shown = world.get(&format!("/api/v1/events/{event}")).await["data"]["fanOut"].clone();
-        if shown["status"] != "pending" {
-            return shown;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("the event {event} was never fanned out");
+    let path = format!("/api/v1/events/{event}");
+    world.eventually(&path, |event| event["fanOut"]["status"] != "pending").await["fanOut"].take()
 }
 
 fn event_of(request: &Received) -> Value {

@@ -185,17 +185,9 @@ async fn what_was_counted_outlives_a_stop() {
     assert_eq!(shown["data"]["health"]["attempts"], 3, "{shown}");
 }
 
-/// The overview, once `done` is content with it.
+/// The overview, once it satisfies `done`.
 async fn overview(world: &World, done: impl Fn(&Value) -> bool) -> Value {
-    let mut seen = Value::Null;
-    for _ in 0..1_000 {
-        seen = world.get("/api/v1/overview").await["data"].clone();
-        if done(&seen) {
-            return seen;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("the overview never became what it should: {seen:#}");
+    world.eventually("/api/v1/overview", done).await
 }
 
 #[tokio::test]

@@ -57,14 +57,8 @@ async fn everything_that_failed_within_a_time_is_counted_and_then_sent_again() {
     assert_eq!(begun.data()["matched"], 10);
     receiver.wait_for(22).await;
     let path = format!("/api/v1/recoveries/{}", id(begun.data()));
-    let mut recovery = Value::Null;
-    for _ in 0..1_000 {
-        recovery = world.get(&path).await["data"].clone();
-        if recovery["status"] == "completed" {
-            break;
-        }
-    }
-    assert_eq!((&recovery["status"], &recovery["requeued"]), (&json!("completed"), &json!(10)));
+    let recovery = world.eventually(&path, |recovery| recovery["status"] == "completed").await;
+    assert_eq!(recovery["requeued"], 10);
     let rows = world.deliveries(&subscription, failed(2)).await;
     assert_eq!(rows.iter().filter(|row| row["status"] == "delivered").count(), 10);
     // Each was the same delivery as before.
