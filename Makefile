@@ -28,8 +28,6 @@ BUILDERS := .venv/$(CARGO_LAMBDA).stamp
 # Graviton (arm64), unless this toolchain cannot compile for it.
 ARCHITECTURE := $(if $(wildcard $(shell rustc --print sysroot)/lib/rustlib/aarch64-unknown-linux-gnu),arm64,$(subst aarch64,arm64,$(shell uname -m)))
 
-# Coverage is measured without sanitizers, so that the stable toolchain does.
-CARGO_FUZZ := .tools/bin/cargo-fuzz-0.13.1
 FUZZ_SECONDS := 10
 
 TREE := cargo tree --workspace --no-dedupe --prefix none --format '{p} {f}'
@@ -81,16 +79,12 @@ torture: ## Test crash points, kill -9 under load and network faults (10 seeds o
 	cargo test --release --workspace --test all --test long -- --include-ignored --nocapture crash torture
 	$(MAKE) fuzz
 
-fuzz: $(CARGO_FUZZ) ## Fuzz each sender and rule; FUZZ_SECONDS=10 each
-	fuzz/run $(CURDIR)/$(CARGO_FUZZ) $(FUZZ_SECONDS)
-
-$(CARGO_FUZZ):
-	cargo install --quiet --debug --locked cargo-fuzz --version 0.13.1 --root .tools
-	mv .tools/bin/cargo-fuzz $@
+fuzz: ## Fuzz each sender and rule; FUZZ_SECONDS=10 each
+	fuzz/run $(FUZZ_SECONDS)
 
 check: fmt clippy test purity features dependencies docs lint portal conformity second-opinion browser ## Run all checks that a change must pass
 
-tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CHECKERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium $(CARGO_FUZZ) ## Install all tools that the checks use
+tools: $(LINTERS) $(SCANNERS) $(INSPECTORS) $(CHECKERS) $(CALLERS) $(OPINIONS) $(BARRIERS) chromium ## Install all tools that the checks use
 
 fmt: ## Check the formatting
 	cargo fmt --all --check
@@ -120,7 +114,6 @@ advisories: $(INSPECTORS) ## Check dependencies for known vulnerabilities (not p
 
 docs: ## Check that every public item is documented and that no link is broken, including private items
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --document-private-items
-	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps
 
 lint: $(LINTERS) $(SCANNERS) ## Lint the template, as written and as transformed by SAM (needs python3; creates .venv)
 	.venv/bin/cfn-lint template.yaml
