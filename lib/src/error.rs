@@ -1,9 +1,13 @@
 //! Our one error: what happened, and by its kind what to do about it.
 
+mod code;
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use serde::Serialize;
+
+pub use self::code::Code;
 
 /// What the one who gets the error should do; each edge maps it once (to a status, or to a retry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +76,8 @@ pub struct FieldError {
 pub struct Error {
     /// What to do about it.
     pub kind: Kind,
-    /// A stable name for programs, in `snake_case`.
-    pub code: &'static str,
+    /// What it is, for programs.
+    pub code: Code,
     /// What happened, for a person.
     pub detail: String,
     /// Every mistake of the request, where it is about the request's content.
@@ -88,7 +92,7 @@ pub struct Error {
 impl Error {
     /// An error of a kind, with its stable code and a text for people.
     #[must_use]
-    pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, code: Code, detail: impl Into<String>) -> Self {
         Self {
             kind,
             code,
@@ -103,19 +107,19 @@ impl Error {
     /// Our own mistake, or something that cannot happen.
     #[must_use]
     pub fn fault(detail: impl Into<String>) -> Self {
-        Self::new(Kind::Fault, "internal_error", detail)
+        Self::new(Kind::Fault, Code::InternalError, detail)
     }
 
     /// Something that a dependency refuses for good, and only this.
     #[must_use]
     pub fn refused(detail: impl Into<String>) -> Self {
-        Self::new(Kind::Refused, "refused", detail)
+        Self::new(Kind::Refused, Code::Refused, detail)
     }
 
     /// A dependency out of order.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let mut error = Self::new(Kind::Unavailable, "unavailable", detail);
+        let mut error = Self::new(Kind::Unavailable, Code::Unavailable, detail);
         error.retry_after_seconds = Some(5);
         error
     }
@@ -123,7 +127,7 @@ impl Error {
     /// Too many requests; one may come again after so many seconds.
     #[must_use]
     pub fn limited(detail: impl Into<String>, seconds: u32) -> Self {
-        let mut error = Self::new(Kind::Limited, "rate_limited", detail);
+        let mut error = Self::new(Kind::Limited, Code::RateLimited, detail);
         error.retry_after_seconds = Some(seconds);
         error
     }
@@ -131,7 +135,7 @@ impl Error {
     /// An unknown id, or another tenant's: the two look the same.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(Kind::NotFound, "not_found", "No such resource")
+        Self::new(Kind::NotFound, Code::NotFound, "No such resource")
     }
 
     /// A request whose content has mistakes, all of them.
@@ -139,7 +143,7 @@ impl Error {
     pub fn unprocessable(errors: Vec<FieldError>) -> Self {
         let mut error = Self::new(
             Kind::Unprocessable,
-            "validation_failed",
+            Code::ValidationFailed,
             "The request has mistakes; each is listed in errors",
         );
         error.errors = errors;
@@ -149,8 +153,11 @@ impl Error {
     /// A request whose form or query has mistakes, all of them.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let mut error =
-            Self::new(Kind::Invalid, "invalid_request", "The request has mistakes; each is listed in errors");
+        let mut error = Self::new(
+            Kind::Invalid,
+            Code::InvalidRequest,
+            "The request has mistakes; each is listed in errors",
+        );
         error.errors = errors;
         error
     }

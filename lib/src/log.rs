@@ -25,7 +25,7 @@ impl<'a> Facts<'a> {
             Some(refusal) => refusal.unanswered.clone(),
             None => std::error::Error::source(error).map(causes),
         };
-        Self { code: error.code, detail: error.to_string(), cause, aws }
+        Self { code: error.code.name(), detail: error.to_string(), cause, aws }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 
 /// The files that we make, without what SQLite puts beside them.
 const DATABASES: [&str; 4] = ["tables.db", "queues.db", "secrets.db", "checkpoints.db"];
@@ -48,7 +48,7 @@ impl Data {
             Err(TryLockError::Error(error)) => Err(failed(error)),
             Err(TryLockError::WouldBlock) => {
                 let text = "Another process uses the data folder; stop it, or choose another with --data-dir";
-                Err(Error::new(Kind::Conflict, "folder_in_use", text).about(folder.display().to_string()))
+                Err(Error::new(Kind::Conflict, Code::FolderInUse, text).about(folder.display().to_string()))
             }
         }
     }
@@ -118,7 +118,7 @@ mod tests {
         let data = Data::Folder(folder.path().join("data"));
         let lock = data.lock().unwrap();
         let refused = data.lock().unwrap_err();
-        assert_eq!(refused.code, "folder_in_use");
+        assert_eq!(refused.code, Code::FolderInUse);
         assert!(refused.to_string().contains("--data-dir"), "{refused}");
         drop(lock);
         data.lock().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::future::join_all;
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use stella::function::Function;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -318,7 +318,7 @@ fn no_port(port: u16, error: std::io::Error) -> Error {
     } else {
         "The port cannot be had; choose another with --port"
     };
-    Error::new(Kind::Conflict, "port_in_use", text).about(port.to_string()).caused_by(error)
+    Error::new(Kind::Conflict, Code::PortInUse, text).about(port.to_string()).caused_by(error)
 }
 
 /// The endpoints of AWS's services, each on a port of loopback.

@@ -15,7 +15,7 @@ use stella::domain::outbound::event_type::EventType;
 use stella::domain::outbound::subscription::Subscription;
 use stella::domain::shared::delivery_id::SHARDS;
 use stella::domain::shared::ids::{EventId, SubscriptionId, TenantId};
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use stella::store::listing::{self, COUNTED_AHEAD};
 use stella::store::{Listing, item, keys};
 use stella::web::authenticator::{Admin, Viewer};
@@ -108,7 +108,7 @@ async fn list_all(
     if all.len() > MAX_MERGED {
         return Err(Error::new(
             Kind::Invalid,
-            "too_many_subscriptions",
+            Code::TooManySubscriptions,
             format!("With more than {MAX_MERGED} subscriptions, ask for one's deliveries"),
         ));
     }

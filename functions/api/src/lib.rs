@@ -42,7 +42,7 @@ use stella::domain::shared::ids::TenantId;
 use stella::domain::shared::origin::Origin;
 use stella::domain::shared::target::EgressPolicy;
 use stella::environment::Environment;
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
 use stella::queue::Queue;
@@ -185,7 +185,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/webhooks/{type}/{integration}/{token}", any(only_posted))
         .fallback(|| async { Error::not_found() })
         .method_not_allowed_fallback(|| async {
-            Error::new(Kind::MethodNotAllowed, "method_not_allowed", "This method is not for this resource")
+            Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "This method is not for this resource")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
@@ -193,7 +193,7 @@ fn router(api: Arc<Api>) -> Router {
 
 /// What is posted to these addresses goes to `inbound`: what comes here is somebody who looks at one in a browser.
 async fn only_posted() -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, "method_not_allowed", "Webhooks are posted");
+    let error = Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted");
     ([(ALLOW, "POST, OPTIONS")], error).into_response()
 }
 

@@ -17,7 +17,7 @@ use stella::domain::shared::ids::SubscriptionId;
 use stella::domain::shared::merge_patch::{Change, merge};
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::domain::shared::origin::Origin;
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use stella::store::{Listing, keys};
 use stella::web::authenticator::{Admin, Viewer};
 use stella::web::idempotency::Made;
@@ -216,7 +216,7 @@ async fn test(
     let event = ObjectReader::whole(&wanted, read_test)?;
     if subscription.spec.is_pull() {
         let detail = "Nobody is called for this subscription: publish an event and fetch its delivery";
-        return Err(Error::new(Kind::Conflict, "pull_subscription", detail));
+        return Err(Error::new(Kind::Conflict, Code::PullSubscription, detail));
     }
     match try_out(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
         Ok(tried) => Ok(told(&tried)),

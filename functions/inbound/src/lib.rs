@@ -24,7 +24,7 @@ use stella::domain::shared::origin::Origin;
 use stella::domain::shared::target::EgressPolicy;
 use stella::egress::issuers::Issuers;
 use stella::environment::Environment;
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use stella::function::{Answer, Finish, Function};
 use stella::metrics::Metrics;
 use stella::queue::batch::Received;
@@ -110,7 +110,7 @@ fn router(receiving: Arc<Receiving>) -> Router {
         .route("/api/v1/webhooks/{type}/{integration}/{token}", post(receive).options(handshake))
         .fallback(|| async { Error::not_found() })
         .method_not_allowed_fallback(|| async {
-            Error::new(Kind::MethodNotAllowed, "method_not_allowed", "Webhooks are posted")
+            Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted")
         })
         // How large a body may be is asked after whose it is.
         .layer(DefaultBodyLimit::disable())
@@ -151,7 +151,7 @@ async fn handshake(
 ) -> Result<Response, Error> {
     let origin = headers.get("webhook-request-origin").cloned();
     let origin = origin.ok_or_else(|| {
-        Error::new(Kind::Invalid, "no_origin", "A handshake names its origin in WebHook-Request-Origin")
+        Error::new(Kind::Invalid, Code::NoOrigin, "A handshake names its origin in WebHook-Request-Origin")
     })?;
     let (webhook_type, integration, token) = address.read(&uri)?;
     let now = receiving.clock.now();

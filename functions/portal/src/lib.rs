@@ -15,7 +15,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use stella::environment::Environment;
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use stella::function::{Answer, Function};
 use stella::web::gateway;
 
@@ -51,7 +51,7 @@ fn router() -> Router {
         .route("/portal/{revision}/{*file}", get(file))
         .fallback(|| async { Error::not_found() })
         .method_not_allowed_fallback(|| async {
-            Error::new(Kind::MethodNotAllowed, "method_not_allowed", "This method is not for this resource")
+            Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "This method is not for this resource")
         })
 }
 

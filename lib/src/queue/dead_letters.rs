@@ -10,7 +10,7 @@ use super::unavailable;
 use crate::domain::shared::text::cut;
 use crate::domain::shared::time::timestamp;
 use crate::environment::Environment;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// The dead-letter queues by the name of the queue they belong to, and the variables with their addresses.
 const QUEUES: [(&str, &str); 4] = [
@@ -119,7 +119,7 @@ impl DeadLetters {
         }
         if moved.is_empty() {
             let detail = "Their messages are being moved already";
-            return Err(Error::new(Kind::Conflict, "redrive_running", detail));
+            return Err(Error::new(Kind::Conflict, Code::RedriveRunning, detail));
         }
         Ok(json!({"queues": moved}))
     }

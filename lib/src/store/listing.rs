@@ -14,7 +14,7 @@ use super::item::key_of;
 use super::item::readable;
 use super::sort_keys::{Bound, SortKeys};
 use super::{Item, Table};
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// How many rows one request examines at most.
 const MAX_EXAMINED: u64 = 10_000;
@@ -61,7 +61,7 @@ impl Listing {
 }
 
 fn not_ours() -> Error {
-    Error::new(Kind::Invalid, "invalid_cursor", "The cursor is not one that this list gave")
+    Error::new(Kind::Invalid, Code::InvalidCursor, "The cursor is not one that this list gave")
 }
 
 /// The greatest id that could have been minted at or before `moment`.
@@ -208,7 +208,7 @@ impl Table {
         if request.cursor.is_none() && window.end > MAX_EXAMINED {
             return Err(Error::new(
                 Kind::Invalid,
-                "page_too_deep",
+                Code::PageTooDeep,
                 "Pages this deep are reached with cursor",
             ));
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Commit, Store, keys};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::ids::{SubscriptionId, TenantId};
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// What a handle means, within its tenant.
 #[derive(Serialize, Deserialize)]
@@ -70,9 +70,11 @@ impl Store {
         transaction.increment(core, &keys::revision(tenant), "number")?;
         match transaction.commit().await? {
             Commit::Done => Ok(()),
-            Commit::Refused(_) => {
-                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The subscription was changed meanwhile"))
-            }
+            Commit::Refused(_) => Err(Error::new(
+                Kind::Conflict,
+                Code::ChangedMeanwhile,
+                "The subscription was changed meanwhile",
+            )),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::access::session::{Principal, Session, csrf_token, is_session_
 use crate::domain::access::tenant::{ApiKey, Role, is_key_text};
 use crate::domain::shared::rate::Buckets;
 use crate::domain::shared::secret::secret_hash;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::store::{Key, Store, keys};
 
 /// The cookie with the text of a session.
@@ -113,7 +113,11 @@ impl<'a> Proof<'a> {
         if is_its_own {
             return Ok(Self::Session(text));
         }
-        Err(Error::new(Kind::Forbidden, "csrf_token", "A session's requests need its token as X-CSRF-Token"))
+        Err(Error::new(
+            Kind::Forbidden,
+            Code::CsrfToken,
+            "A session's requests need its token as X-CSRF-Token",
+        ))
     }
 
     fn text(&self) -> &'a str {
@@ -166,7 +170,7 @@ impl Authenticator {
         let caller = caller.ok_or_else(unauthenticated)?;
         self.buckets.lock().await.take(hash, "Too many requests with this key", now)?;
         if caller.role < role {
-            return Err(Error::new(Kind::Forbidden, "forbidden", "The caller's role may not do this"));
+            return Err(Error::new(Kind::Forbidden, Code::Forbidden, "The caller's role may not do this"));
         }
         Ok(caller)
     }
@@ -187,7 +191,7 @@ impl Authenticator {
             return Ok(Operator(()));
         }
         self.caller(parts, Role::Viewer, now).await?;
-        Err(Error::new(Kind::Forbidden, "forbidden", "Only the operator may do this"))
+        Err(Error::new(Kind::Forbidden, Code::Forbidden, "Only the operator may do this"))
     }
 
     /// Whoever is signed in.
@@ -266,7 +270,7 @@ fn caller(holder: &Principal) -> Option<Caller> {
 fn unauthenticated() -> Error {
     Error::new(
         Kind::Unauthenticated,
-        "unauthenticated",
+        Code::Unauthenticated,
         "Send a valid API key as Authorization: Bearer stk_…",
     )
 }

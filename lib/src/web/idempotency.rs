@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::data;
 use super::request::New;
 use crate::domain::shared::ids::{EventId, TenantId};
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::random;
 use crate::store::{Created, Store, keys};
 
@@ -87,7 +87,7 @@ impl Creation<'_> {
         // An empty one is a caller's mistake, which would make every request the repetition of another.
         if key.is_empty() || key.len() > MAX_KEY {
             let text = format!("An Idempotency-Key has 1 to {MAX_KEY} characters");
-            return Err(Error::new(Kind::Invalid, "invalid_idempotency_key", text));
+            return Err(Error::new(Kind::Invalid, Code::InvalidIdempotencyKey, text));
         }
         let place = keys::idempotency(self.tenant, &self.hash(key.as_bytes()));
         let begun = Record {
@@ -144,12 +144,12 @@ impl Creation<'_> {
     ) -> Result<Resumed, Error> {
         if before.request != request {
             let text = "The same Idempotency-Key came with another body";
-            return Err(Error::new(Kind::Unprocessable, "idempotency_key_reused", text));
+            return Err(Error::new(Kind::Unprocessable, Code::IdempotencyKeyReused, text));
         }
         if let Some(answer) = &before.answer {
             let Some(told) = &answer.data else {
                 let text = "The first answer showed a secret, which is shown once";
-                return Err(Error::new(Kind::Conflict, "secret_already_shown", text));
+                return Err(Error::new(Kind::Conflict, Code::SecretAlreadyShown, text));
             };
             let mut told: Value = serde_json::from_str(told).unwrap_or(Value::Null);
             if let Some(duplicate) = told.get_mut("duplicate") {
@@ -186,5 +186,9 @@ enum Resumed {
 }
 
 fn still_running() -> Error {
-    Error::new(Kind::Conflict, "request_in_progress", "A request with this Idempotency-Key is still running")
+    Error::new(
+        Kind::Conflict,
+        Code::RequestInProgress,
+        "A request with this Idempotency-Key is still running",
+    )
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::domain::shared::merge_patch::Change;
-use crate::error::{Error, FieldError, Kind};
+use crate::error::{Code, Error, FieldError, Kind};
 use crate::store::PageRequest;
 use crate::store::listing::Cursor;
 
@@ -26,12 +26,12 @@ pub fn json(headers: &HeaderMap, body: &Bytes) -> Result<Value, Error> {
     if essence != "application/json" && !essence.ends_with("+json") {
         return Err(Error::new(
             Kind::UnsupportedMediaType,
-            "unsupported_media_type",
+            Code::UnsupportedMediaType,
             "Send the body as Content-Type: application/json",
         ));
     }
     serde_json::from_slice(body).map_err(|error| {
-        Error::new(Kind::Invalid, "malformed_json", format!("The body is not JSON: {error}"))
+        Error::new(Kind::Invalid, Code::MalformedJson, format!("The body is not JSON: {error}"))
     })
 }
 
@@ -46,9 +46,9 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
         let body = Bytes::from_request(request, state).await;
         body.map(Self).map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                return Error::new(Kind::TooLarge, "body_too_large", "The body is too large");
+                return Error::new(Kind::TooLarge, Code::BodyTooLarge, "The body is too large");
             }
-            Error::new(Kind::Invalid, "body_broke_off", "The body ended before its time")
+            Error::new(Kind::Invalid, Code::BodyBrokeOff, "The body ended before its time")
         })
     }
 }
@@ -227,7 +227,7 @@ impl ListQuery {
 /// A query that is none.
 #[must_use]
 pub fn unreadable_query() -> Error {
-    Error::new(Kind::Invalid, "malformed_query", "The query cannot be read: is a parameter there twice?")
+    Error::new(Kind::Invalid, Code::MalformedQuery, "The query cannot be read: is a parameter there twice?")
 }
 
 fn moment(field: &str, text: Option<&str>) -> Result<Option<DateTime<Utc>>, Error> {

@@ -20,7 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -161,14 +161,14 @@ fn weight(body: &[u8]) -> u32 {
 fn unknown_host() -> Response {
     let text =
         "This stack answers to 127.0.0.1, [::1] and localhost; other names are given with --allow-host";
-    Error::new(Kind::Forbidden, "unknown_host", text).into_response()
+    Error::new(Kind::Forbidden, Code::UnknownHost, text).into_response()
 }
 
 /// An answer to a body that was not read: nothing can follow it on this connection.
 fn refusal(refused: Refused) -> Response {
     let mut response = match refused {
         Refused::TooLarge => {
-            Error::new(Kind::TooLarge, "body_too_large", "The body has more than 1 MiB").into_response()
+            Error::new(Kind::TooLarge, Code::BodyTooLarge, "The body has more than 1 MiB").into_response()
         }
         Refused::TooSlow => answer::own(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
         Refused::Broken => answer::own(StatusCode::BAD_REQUEST, "Bad Request"),

@@ -3,6 +3,7 @@ use chrono::{TimeDelta, Utc};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::json;
+use stella::error::Code;
 use tower::ServiceExt as _;
 
 use super::*;
@@ -247,16 +248,16 @@ async fn a_queue_is_refused_whose_dlq_is_absent() {
     let sqs = in_memory(&Time::manual(noon()));
     let policy = json!({"deadLetterTargetArn": arn("absent"), "maxReceiveCount": 3}).to_string();
     let refused = sqs.create_queue("q", &BTreeMap::from([("RedrivePolicy".to_owned(), policy)]));
-    assert_eq!(refused.unwrap_err().code, "invalid_queue_request");
+    assert_eq!(refused.unwrap_err().code, Code::InvalidQueueRequest);
 }
 
 #[tokio::test]
 async fn an_absent_queue_is_not_found_and_a_deleted_one_ends_its_polls() {
     let sqs = in_memory(&Time::manual(noon()));
-    assert_eq!(sqs.receive("absent", 1, NOW).await.unwrap_err().code, "not_found");
+    assert_eq!(sqs.receive("absent", 1, NOW).await.unwrap_err().code, Code::NotFound);
     let request = json!({"QueueUrl": path("work")});
     let (polled, _) = tokio::join!(sqs.receive("work", 1, LONG), call(&sqs, "DeleteQueue", request));
-    assert_eq!(polled.unwrap_err().code, "not_found");
+    assert_eq!(polled.unwrap_err().code, Code::NotFound);
 }
 
 #[tokio::test]

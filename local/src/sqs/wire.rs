@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
-use stella::error::{Error, Kind};
+use stella::error::{Code, Error, Kind};
 
 use crate::json::text;
 
@@ -77,7 +77,7 @@ impl From<Refusal> for Error {
         match refusal.shape {
             "QueueDoesNotExist" => Self::not_found(),
             "InternalError" => Self::fault(refusal.message),
-            _ => Self::new(Kind::Invalid, "invalid_queue_request", refusal.message),
+            _ => Self::new(Kind::Invalid, Code::InvalidQueueRequest, refusal.message),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Event patterns: which records of a stream a function wants (Lambda's event filtering).
 
 use serde_json::{Map, Value};
-use stella::error::Error;
+use stella::error::{Code, Error};
 
 /// A pattern: members that an event must have, each with one of the values that its rules allow.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +32,12 @@ impl Pattern {
     /// (`numeric`, `cidr`, `wildcard`, `$or`): a record must never be dropped by misunderstanding.
     pub(crate) fn parse(pattern: &Value) -> Result<Self, Error> {
         Self::of(pattern).ok_or_else(|| {
-            Error::new(stella::error::Kind::Invalid, "unknown_pattern", "The event pattern is not understood")
-                .about(pattern.to_string())
+            Error::new(
+                stella::error::Kind::Invalid,
+                Code::UnknownPattern,
+                "The event pattern is not understood",
+            )
+            .about(pattern.to_string())
         })
     }
 

@@ -14,7 +14,7 @@ mod yaml;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use stella::error::{Error, Kind as ErrorKind};
+use stella::error::{Code, Error, Kind as ErrorKind};
 
 pub use self::names::Kind;
 
@@ -212,7 +212,7 @@ fn merged(global: Value, own: Value) -> Value {
 
 /// What is wrong with the template, and where.
 fn wrong(place: impl Into<String>, what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid, "invalid_template", what).about(place)
+    Error::new(ErrorKind::Invalid, Code::InvalidTemplate, what).about(place)
 }
 
 #[cfg(test)]

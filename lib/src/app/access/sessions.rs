@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::access::session::{Principal, Session, is_link_text, link_text, session_text};
 use crate::domain::shared::secret::secret_hash;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::random;
 use crate::store::{Commit, Store, keys};
 
@@ -68,7 +68,7 @@ pub async fn close(store: &Store, text: &str) -> Result<(), Error> {
 fn no_link() -> Error {
     Error::new(
         Kind::Unauthenticated,
-        "link_not_valid",
+        Code::LinkNotValid,
         "This link was used before, is too old, or never was one. Ask for another",
     )
 }

@@ -10,7 +10,7 @@ use crate::domain::access::tenant::{ApiKey, Role, Tenant, key_text};
 use crate::domain::shared::ids::{ApiKeyId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::secret::secret_hash;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::store::{Commit, Created, Store, keys};
 
 /// Reads the members of a tenant: its name.
@@ -64,7 +64,7 @@ pub async fn create_key(
     match transaction.commit().await? {
         Commit::Done => Ok((key, text)),
         Commit::Refused(_) => {
-            Err(Error::new(Kind::Conflict, "secret_already_shown", "This key was made and shown before"))
+            Err(Error::new(Kind::Conflict, Code::SecretAlreadyShown, "This key was made and shown before"))
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::shared::ids::{ConfigId, TenantId};
 use crate::domain::shared::merge_patch::Change;
 use crate::domain::shared::target::{EgressPolicy, Target};
 use crate::egress::guard;
-use crate::error::{Error, FieldError, Kind};
+use crate::error::{Code, Error, FieldError, Kind};
 use crate::random;
 use crate::secrets::keyring::Keyring;
 use crate::store::{Commit, Store, keys};
@@ -127,7 +127,7 @@ impl Configs {
         match transaction.commit().await? {
             Commit::Done => Ok(()),
             Commit::Refused(_) => {
-                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The config was changed meanwhile"))
+                Err(Error::new(Kind::Conflict, Code::ChangedMeanwhile, "The config was changed meanwhile"))
             }
         }
     }
@@ -146,7 +146,7 @@ impl Configs {
         let before = self.find(tenant, id).await?;
         let Some(value) = before.url_token_hash.clone() else {
             let text = "The sender of this config proves itself otherwise";
-            return Err(Error::new(Kind::Conflict, "no_url_token", text));
+            return Err(Error::new(Kind::Conflict, Code::NoUrlToken, text));
         };
         let until = now.checked_add_signed(grace).unwrap_or(now);
         let token = UrlToken::mint(random::bytes());

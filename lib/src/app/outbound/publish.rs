@@ -9,7 +9,7 @@ use crate::domain::outbound::event::Event;
 use crate::domain::outbound::event_type::EventType;
 use crate::domain::shared::ids::{EventId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::store::{Created, Store, keys};
 
 /// What a caller publishes.
@@ -27,7 +27,7 @@ pub struct Publication {
 pub fn parse(body: &Value) -> Result<Publication, Error> {
     let publication = ObjectReader::whole(body, read)?;
     if publication.data.to_string().len() > crate::domain::outbound::event::MAX_DATA {
-        return Err(Error::new(Kind::TooLarge, "data_too_large", "data has at most 256 KiB"));
+        return Err(Error::new(Kind::TooLarge, Code::DataTooLarge, "data has at most 256 KiB"));
     }
     Ok(publication)
 }

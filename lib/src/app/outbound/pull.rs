@@ -24,7 +24,7 @@ use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::answer_size::Room;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::time::timestamp;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::random;
@@ -197,7 +197,7 @@ impl Pulls {
         row.fetched_at = None;
         let Save::Written = self.rows.save(&row).await? else {
             let detail = "Another reader reported meanwhile, or the delivery was cancelled";
-            return Err(Error::new(Kind::Conflict, "already_reported", detail));
+            return Err(Error::new(Kind::Conflict, Code::AlreadyReported, detail));
         };
         self.pulse.count(subscription, &row, &attempt).await;
         notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
@@ -220,5 +220,5 @@ fn is_fetched(subscription: &Subscription) -> Result<(), Error> {
         return Ok(());
     }
     let detail = "Deliveries of this subscription are sent; one whose url is pull: has them fetched";
-    Err(Error::new(Kind::Conflict, "not_a_pull_subscription", detail))
+    Err(Error::new(Kind::Conflict, Code::NotAPullSubscription, detail))
 }

@@ -11,7 +11,7 @@ use crate::domain::outbound::delivery::Delivery;
 use crate::domain::outbound::event::Event;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::TenantId;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
@@ -58,21 +58,21 @@ impl Redeliveries {
     ) -> Result<Delivery, Error> {
         let mut row = self.find(tenant, id, now).await?;
         if row.status.is_open() {
-            return Err(conflict("delivery_open", "Attempts of this delivery are still to come"));
+            return Err(conflict(Code::DeliveryOpen, "Attempts of this delivery are still to come"));
         }
         let subscription = self.store.find_subscription(tenant, row.subscription_id).await?;
         let subscription =
-            subscription.ok_or_else(|| conflict("subscription_deleted", "The subscription is deleted"))?;
+            subscription.ok_or_else(|| conflict(Code::SubscriptionDeleted, "The subscription is deleted"))?;
         subscription.must_be_enabled()?;
         let event_id = row.event_id.ok_or_else(|| {
-            conflict("test_delivery", "A test has no event to deliver again; send another test")
+            conflict(Code::TestDelivery, "A test has no event to deliver again; send another test")
         })?;
         if self.store.core.get::<Event>(&keys::event(tenant, event_id)).await?.is_none() {
-            return Err(conflict("event_expired", "The event is no longer kept"));
+            return Err(conflict(Code::EventExpired, "The event is no longer kept"));
         }
         row = begin_again(&self.rows, row, now)
             .await?
-            .ok_or_else(|| conflict("delivery_open", "Somebody else redelivers it just now"))?;
+            .ok_or_else(|| conflict(Code::DeliveryOpen, "Somebody else redelivers it just now"))?;
         if let Some(message) = waiting(&row, None) {
             let group = row.subscription_id.to_string();
             self.retries.send(Outgoing { body: &message, group, delay_seconds: 0 }).await?;
@@ -98,6 +98,6 @@ pub(super) async fn begin_again(
     }
 }
 
-fn conflict(code: &'static str, detail: &'static str) -> Error {
+fn conflict(code: Code, detail: &'static str) -> Error {
     Error::new(Kind::Conflict, code, detail)
 }

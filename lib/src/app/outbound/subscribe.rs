@@ -17,7 +17,7 @@ use crate::domain::shared::signature::SigningSecret;
 use crate::domain::shared::target::{EgressPolicy, Target};
 use crate::egress::guard;
 use crate::environment::Environment;
-use crate::error::{Error, FieldError, Kind};
+use crate::error::{Code, Error, FieldError, Kind};
 use crate::queue::{Outgoing, Queue};
 use crate::random;
 use crate::secrets::keyring::Keyring;
@@ -168,7 +168,7 @@ impl Subscriptions {
         let before = self.store.subscription(tenant, id).await?;
         if before.spec.auth_type != AuthType::Signature {
             let detail = "Only a subscription with authType signature has a signing secret";
-            return Err(Error::new(Kind::Conflict, "no_signing_secret", detail));
+            return Err(Error::new(Kind::Conflict, Code::NoSigningSecret, detail));
         }
         let secret = SigningSecret::mint(random::bytes());
         let key = keys::subscription(tenant, id);

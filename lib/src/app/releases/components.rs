@@ -17,7 +17,7 @@ use crate::domain::releases::trigger::{self, Trigger};
 use crate::domain::releases::version::TagState;
 use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
 use crate::domain::shared::merge_patch::Change;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::store::{Commit, Store, item, keys};
 
 /// Changes components.
@@ -207,7 +207,7 @@ impl Components {
         match transaction.commit().await? {
             Commit::Done => Ok(after),
             Commit::Refused(_) => {
-                Err(Error::new(Kind::Conflict, "changed_meanwhile", "The component was changed meanwhile"))
+                Err(Error::new(Kind::Conflict, Code::ChangedMeanwhile, "The component was changed meanwhile"))
             }
         }
     }

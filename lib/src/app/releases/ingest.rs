@@ -30,7 +30,7 @@ use crate::domain::outbound::overview;
 use crate::domain::shared::ids::{ConfigId, ReceiptId};
 use crate::domain::shared::rate::Buckets;
 use crate::egress::issuers::Issuers;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::log_error;
 use crate::metrics::Metrics;
 use crate::queue::{Outgoing, Queue, delay_until};
@@ -120,7 +120,8 @@ impl Ingest {
         let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
         let (provider, tenant) = (config.spec.provider.name(), config.tenant_id);
         let received = self.take(config, incoming, now).await;
-        let action = received.as_ref().map_or_else(|error| error.code, |received| received.answer.name());
+        let action =
+            received.as_ref().map_or_else(|error| error.code.name(), |received| received.answer.name());
         self.metrics.count("Inbound", 1);
         self.metrics.tell(&[("Action", action), ("Provider", provider)], now);
         self.tally.add(keys::tally(tenant), overview::of_push(action)).await;
@@ -139,7 +140,7 @@ impl Ingest {
 
     async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         if incoming.body.len() > MAX_BODY {
-            return Err(Error::new(Kind::TooLarge, "body_too_large", "A body has at most 1 MiB"));
+            return Err(Error::new(Kind::TooLarge, Code::BodyTooLarge, "A body has at most 1 MiB"));
         }
         let (config, verified) = self.verify(config, &incoming, now).await?;
         self.limit(config.id, now).await?;

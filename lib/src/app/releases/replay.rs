@@ -12,7 +12,7 @@ use crate::domain::inbound::config::Config;
 use crate::domain::inbound::receipt::{Answer, Receipt};
 use crate::domain::inbound::senders;
 use crate::domain::shared::ids::ReceiptId;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 use crate::random;
 use crate::store::Store;
 
@@ -29,7 +29,7 @@ pub async fn replay(
 ) -> Result<(ReceiptId, Answer), Error> {
     if !receipt.replayable {
         let text = "The body was too long to be kept whole";
-        return Err(Error::new(Kind::Conflict, "not_replayable", text));
+        return Err(Error::new(Kind::Conflict, Code::NotReplayable, text));
     }
     let kept = Kept::unpack(&receipt.request)?;
     let headers = header_map(&kept.headers);

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use crate::domain::inbound::auth::verified::Verified;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// Some senders' serialisers put it first, and RFC 8259 lets a reader ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -17,13 +17,13 @@ pub(super) fn parse(verified: &Verified<'_>) -> Result<Value, Error> {
     let Some(text) = text_in(verified.headers(), verified.body()) else {
         return Err(Error::new(
             Kind::UnsupportedMediaType,
-            "unsupported_media_type",
+            Code::UnsupportedMediaType,
             "The body must be JSON, or a form with JSON in its field payload",
         ));
     };
     serde_json::from_slice(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text)).map_err(|error| {
         // The parser's own text names a place and not the content.
-        Error::new(Kind::Invalid, "malformed_json", "The body is not JSON").caused_by(error)
+        Error::new(Kind::Invalid, Code::MalformedJson, "The body is not JSON").caused_by(error)
     })
 }
 
@@ -78,7 +78,7 @@ pub(super) fn is_web(url: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(content_type: Option<&str>, body: &[u8]) -> Result<Value, &'static str> {
+    fn read(content_type: Option<&str>, body: &[u8]) -> Result<Value, Code> {
         let mut headers = HeaderMap::new();
         if let Some(value) = content_type {
             headers.insert(CONTENT_TYPE, value.parse().unwrap());
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn other_media_types_are_not_ours() {
         for content_type in ["text/plain", "application/xml", "multipart/form-data", "json"] {
-            assert_eq!(read(Some(content_type), b"{}"), Err("unsupported_media_type"), "{content_type}");
+            assert_eq!(read(Some(content_type), b"{}"), Err(Code::UnsupportedMediaType), "{content_type}");
         }
     }
 
@@ -112,14 +112,14 @@ mod tests {
     fn a_form_carries_its_json_in_a_field() {
         let form = Some("application/x-www-form-urlencoded; charset=utf-8");
         assert_eq!(read(form, b"payload=%7B%22a%22%3A1%7D&other=x"), Ok(serde_json::json!({"a": 1})));
-        assert_eq!(read(form, b"other=%7B%7D"), Err("malformed_json"));
+        assert_eq!(read(form, b"other=%7B%7D"), Err(Code::MalformedJson));
     }
 
     #[test]
     fn what_is_no_json_is_malformed() {
         let deep = "[".repeat(100_000);
         for body in [b"".as_slice(), b" ", b"{", b"push", b"{} {}", b"\xff", b"1e999", deep.as_bytes()] {
-            assert_eq!(read(None, body), Err("malformed_json"));
+            assert_eq!(read(None, body), Err(Code::MalformedJson));
         }
     }
 

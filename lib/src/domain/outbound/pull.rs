@@ -7,7 +7,7 @@ use super::outcome::{Failure, FailureKind, Outcome, Response, RetryAfter};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::MAX_DELAY_SECONDS;
 use crate::domain::shared::text::cut;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// How much longer than the subscription's timeout a reader has for its report, in milliseconds.
 const MARGIN_MS: u64 = 30_000;
@@ -70,11 +70,11 @@ impl Report {
         let number = row.attempts.saturating_add(1);
         if !row.status.is_open() || self.attempt.is_some_and(|attempt| attempt != number) {
             return Err(conflict(
-                "already_reported",
+                Code::AlreadyReported,
                 "This attempt was reported before, or its delivery has ended",
             ));
         }
-        let at = row.fetched_at.ok_or_else(|| conflict("not_fetched", "This delivery was not fetched"))?;
+        let at = row.fetched_at.ok_or_else(|| conflict(Code::NotFetched, "This delivery was not fetched"))?;
         let mut attempt = Attempt::new(number, row.generation, at, revision);
         attempt.note(&self.outcome, self.outcome.body_text(MAX_RESPONSE).as_deref());
         if let (false, Some(error)) = (attempt.success, &self.error) {

@@ -13,7 +13,7 @@ use crate::domain::shared::ids::{SubscriptionId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::RetryPolicy;
 use crate::domain::shared::signature::SigningSecret;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// The address of a subscription whose deliveries are fetched.
 pub const PULL_URL: &str = "pull:";
@@ -178,7 +178,7 @@ impl Subscription {
             return Ok(());
         }
         let detail = "The subscription is disabled; enable it first";
-        Err(Error::new(Kind::Conflict, "subscription_disabled", detail))
+        Err(Error::new(Kind::Conflict, Code::SubscriptionDisabled, detail))
     }
 
     /// The subscription as callers see it: without secrets.

@@ -12,7 +12,7 @@ use crate::domain::inbound::repository::{Repository, Space};
 use crate::domain::shared::filter_errors::add_mistakes;
 use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
 use crate::domain::shared::object_reader::ObjectReader;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// How many repositories of each kind a component may have: a change of all of them, old and new, must fit
 /// one transaction of 100 writes.
@@ -118,7 +118,7 @@ impl Component {
         }
         if self.triggers.len() >= MAX_TRIGGERS {
             let detail = format!("A component has at most {MAX_TRIGGERS} triggers");
-            return Err(Error::new(Kind::Conflict, "too_many_triggers", detail));
+            return Err(Error::new(Kind::Conflict, Code::TooManyTriggers, detail));
         }
         let mut component = self.written(now);
         component.triggers.push(Trigger { id, spec, created_at: now, updated_at: now });
@@ -205,7 +205,7 @@ impl Component {
             return Ok(self);
         }
         let detail = format!("A component with its triggers has at most {MAX_BYTES} bytes");
-        Err(Error::new(Kind::Unprocessable, "component_too_large", detail))
+        Err(Error::new(Kind::Unprocessable, Code::ComponentTooLarge, detail))
     }
 }
 
@@ -295,13 +295,13 @@ mod tests {
             full = full.with_trigger(trigger_id(number), terms("one"), DateTime::default()).unwrap();
         }
         let one_more = full.with_trigger(trigger_id(99), terms("one"), DateTime::default());
-        assert_eq!(one_more.unwrap_err().code, "too_many_triggers");
+        assert_eq!(one_more.unwrap_err().code, Code::TooManyTriggers);
         let value = "x".repeat(MAX_BYTES);
         let large = trigger::parse(&json!({"name": "a", "on": "release",
             "filters": [{"field": "$.tag", "operator": "equals", "value": value}]}));
         let large =
             component(&json!({"name": "a"})).with_trigger(trigger_id(1), large.unwrap(), DateTime::default());
-        assert_eq!(large.unwrap_err().code, "component_too_large");
+        assert_eq!(large.unwrap_err().code, Code::ComponentTooLarge);
     }
 
     proptest! {
@@ -316,7 +316,7 @@ mod tests {
                         prop_assert_eq!(Some(after.revision), before.revision.checked_add(1));
                         component = after;
                     }
-                    Err(error) => prop_assert_eq!(error.code, "too_many_triggers"),
+                    Err(error) => prop_assert_eq!(error.code, Code::TooManyTriggers),
                 }
             }
             prop_assert!(component.triggers.len() <= MAX_TRIGGERS);

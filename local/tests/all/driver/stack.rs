@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use stella::error::Code;
 use stella_local::stack::{Data, Settings, Stack};
 use tokio::sync::Notify;
 
@@ -99,5 +100,5 @@ async fn a_pattern_that_is_not_understood_keeps_the_stack_from_starting() {
         .template
         .replace(r#"{"eventName":["INSERT"],"dynamodb":{"NewImage":{"entity":{"S":["event"]}}}}"#, &odd);
     let error = Stack::start(Settings { template, ..settings }).await.err().unwrap();
-    assert_eq!(error.code, "unknown_pattern");
+    assert_eq!(error.code, Code::UnknownPattern);
 }

@@ -18,7 +18,7 @@ use crate::domain::inbound::json;
 use crate::domain::inbound::scheme::{Covers, Scheme};
 use crate::domain::shared::secret::secret_hash;
 use crate::domain::shared::signature::SigningSecret;
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// A request as it came.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ pub struct Unverified;
 
 impl From<Unverified> for Error {
     fn from(unverified: Unverified) -> Self {
-        Self::new(Kind::Unauthenticated, "unauthenticated", unverified.to_string())
+        Self::new(Kind::Unauthenticated, Code::Unauthenticated, unverified.to_string())
     }
 }
 

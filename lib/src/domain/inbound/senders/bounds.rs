@@ -2,7 +2,7 @@
 
 use super::Found;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, Kind};
 
 /// Events that one body may carry.
 const MAX_EVENTS: usize = 200;
@@ -16,7 +16,7 @@ pub(super) fn fit(found: Found) -> Result<Found, Error> {
     let Found::Events(events) = found else { return Ok(found) };
     if events.len() > MAX_EVENTS {
         let detail = format!("A body may carry at most {MAX_EVENTS} events");
-        return Err(Error::new(Kind::TooLarge, "too_many_events", detail));
+        return Err(Error::new(Kind::TooLarge, Code::TooManyEvents, detail));
     }
     let mut reason = "The body has no events";
     let mut fitting = Vec::with_capacity(events.len());

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::error::Kind;
+use crate::error::{Code, Kind};
 
 /// When the tests' requests come in.
 pub(super) fn at() -> DateTime<Utc> {
@@ -96,7 +96,7 @@ fn whatever_a_config_may_name_can_be_read() {
 fn more_than_two_hundred_events_are_refused_and_not_cut() {
     let body = Value::Array(vec![json!({"repository": "a/b", "tag": "v1"}); 201]).to_string();
     let error = read(WebhookType::Generic, Provider::Generic, body.as_bytes()).expect_err("refused");
-    assert_eq!((error.kind, error.code), (Kind::TooLarge, "too_many_events"));
+    assert_eq!((error.kind, error.code), (Kind::TooLarge, Code::TooManyEvents));
 }
 
 /// JSON of the senders' own words in any arrangement, so that it gets past the first look.
