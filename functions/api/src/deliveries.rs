@@ -127,7 +127,7 @@ fn kept(query: &ListQuery, now: DateTime<Utc>) -> Result<impl Fn(&Delivery) -> b
     Ok(move |row: &Delivery| {
         !row.has_expired(now)
             && status.is_none_or(|status| status == row.status_at(now))
-            && event.is_none_or(|event| event.name() == row.event)
+            && event.is_none_or(|event| event == row.event)
             && span.contains(row.created_at)
     })
 }

@@ -12,7 +12,7 @@ use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::lineage;
 use crate::domain::outbound::outcome::{Outcome, Verdict};
 use crate::domain::outbound::request::{self, AttemptHead};
-use crate::domain::outbound::subscription::{self, AuthType, Subscription};
+use crate::domain::outbound::subscription::{self, Credential, OutboundAuth, Subscription};
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::headers::{REDACTED, redact};
 use crate::domain::shared::signature::{self, SigningSecret};
@@ -107,7 +107,7 @@ impl AttemptSender {
         let secrets = secrets_in(&headers);
         let made = |attempt, verdict, response| AttemptOutcome { attempt, verdict, response };
         let mut attempt = Attempt::new(sending.number, sending.generation, at, subscription.revision);
-        let target = match Target::vet(&subscription.spec.url, &self.policy) {
+        let target = match Target::vet(subscription.spec.destination.url(), &self.policy) {
             Ok(target) => target,
             Err(reason) => {
                 let reason = format!("The URL {reason}");
@@ -139,8 +139,7 @@ impl AttemptSender {
         sending: &AttemptSpec<'_>,
         at: DateTime<Utc>,
     ) -> Result<SignedRequest, Error> {
-        let event = sending.event.to_string();
-        let head = AttemptHead { id: sending.id, event: &event, number: sending.number, at };
+        let head = AttemptHead { id: sending.id, event: sending.event, number: sending.number, at };
         let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
         let secrets = self.secrets(subscription, sending, at, body.as_bytes()).await?;
         let headers = request::filled(request::headers(subscription, head), &secrets);
@@ -155,18 +154,19 @@ impl AttemptSender {
         at: DateTime<Utc>,
         body: &[u8],
     ) -> Result<Vec<(&'static str, String)>, Error> {
-        let mut secrets = match subscription.spec.auth_type {
-            AuthType::None => Vec::new(),
-            AuthType::Basic | AuthType::Bearer => {
-                let credential = self.credential(subscription).await?;
-                let value = subscription::authorization(subscription.spec.auth_type, &credential);
-                value.map(|value| ("Authorization", value)).into_iter().collect()
+        let mut secrets = match subscription.auth(at)? {
+            OutboundAuth::None => Vec::new(),
+            OutboundAuth::Basic(credential) => {
+                let credential = self.credential(subscription, credential).await?;
+                vec![("Authorization", subscription::basic(&credential))]
             }
-            AuthType::Signature => {
-                let sealed = subscription.sealed_signature_secret.as_deref();
-                let sealed = sealed.ok_or_else(|| Error::fault("A signing subscription has no secret"))?;
+            OutboundAuth::Bearer(credential) => {
+                let credential = self.credential(subscription, credential).await?;
+                vec![("Authorization", format!("Bearer {credential}"))]
+            }
+            OutboundAuth::Signature { sealed, previous } => {
                 let secret = self.signing_secret(subscription, sealed).await?;
-                let previous = match subscription.previous_secret_at(at) {
+                let previous = match previous {
                     Some(previous) => Some(self.signing_secret(subscription, &previous.sealed).await?),
                     None => None,
                 };
@@ -186,14 +186,18 @@ impl AttemptSender {
             .map_err(|_| Error::fault("A stored signing secret is not one"))
     }
 
-    async fn credential(&self, subscription: &Subscription) -> Result<String, Error> {
-        if let Some(name) = &subscription.spec.credential_ref {
-            let name = crate::secrets::tenants_entry(&self.stage, subscription.tenant_id, name);
-            return crate::secrets::read(&self.secrets, &name).await;
+    async fn credential(
+        &self,
+        subscription: &Subscription,
+        credential: Credential<'_>,
+    ) -> Result<String, Error> {
+        match credential {
+            Credential::Entry(name) => {
+                let name = crate::secrets::tenants_entry(&self.stage, subscription.tenant_id, name);
+                crate::secrets::read(&self.secrets, &name).await
+            }
+            Credential::Sealed(sealed) => self.open(subscription, sealed).await,
         }
-        let sealed = subscription.sealed_credential.as_deref();
-        let sealed = sealed.ok_or_else(|| Error::fault("A subscription has no credential"))?;
-        self.open(subscription, sealed).await
     }
 
     async fn open(&self, subscription: &Subscription, sealed: &str) -> Result<String, Error> {

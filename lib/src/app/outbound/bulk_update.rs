@@ -10,6 +10,7 @@ use super::due::{schedule_in_index, schedule_unsent, waiting};
 use crate::domain::outbound::delivery::expiry;
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::message::{Command, ScanCursor};
+use crate::domain::outbound::reason::Reason;
 use crate::domain::shared::delivery_id::SHARDS;
 use crate::error::Error;
 use crate::queue::{Outgoing, Queue};
@@ -128,7 +129,7 @@ impl BulkUpdate {
     }
 
     async fn resume_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
-        if row.status != Status::Paused || row.reason.as_deref() != Some("disabled") {
+        if row.status != Status::Paused || row.reason != Some(Reason::Disabled) {
             return Ok(());
         }
         row.resume();
@@ -146,7 +147,7 @@ impl BulkUpdate {
             return Ok(());
         }
         let expiry = expiry(row.created_at);
-        row.pause("disabled");
+        row.pause(Reason::Disabled);
         schedule_in_index(&mut row, expiry);
         self.rows.save(&row).await.map(|_| ())
     }
@@ -155,7 +156,7 @@ impl BulkUpdate {
         if !row.status.is_open() {
             return Ok(());
         }
-        row.end(Status::Cancelled, Some("subscription_deleted"), now);
+        row.end(Status::Cancelled, Some(Reason::SubscriptionDeleted), now);
         self.rows.save(&row).await.map(|_| ())
     }
 }

@@ -63,7 +63,7 @@ pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue>
         subscription_id: row.subscription_id,
         delivery_id: row.id,
         event_id: row.event_id?,
-        event: row.event.parse().ok()?,
+        event: row.event,
         attempt: row.attempts.saturating_add(1),
         generation: row.generation,
         fresh: false,

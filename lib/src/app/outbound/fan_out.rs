@@ -31,6 +31,7 @@ use crate::domain::outbound::event_type::EventType;
 use crate::domain::outbound::fan_out::{Mark, Matched};
 use crate::domain::outbound::matching::matching;
 use crate::domain::outbound::message::{AttemptDue, Command};
+use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::expression::TENANT_SHARES;
@@ -381,7 +382,7 @@ impl FanOut {
     async fn skip_disabled<'a>(&self, mut plan: Plan<'a>, now: DateTime<Utc>) -> Planned<'a> {
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.spec.enabled) {
             let mut row = Delivery::new(*id, plan.event.into(), subscription, now);
-            row.end(Status::Skipped, Some("disabled"), now);
+            row.end(Status::Skipped, Some(Reason::Disabled), now);
             match self.rows.save(&row).await {
                 Ok(_) => {}
                 Err(error) if error.kind == Kind::Refused => {

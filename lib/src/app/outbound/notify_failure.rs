@@ -4,6 +4,7 @@
 
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::message::Command;
+use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::subscription::Subscription;
 use crate::error::Error;
 use crate::queue::{Outgoing, Queue};
@@ -24,10 +25,10 @@ pub async fn notify(
 ) -> Result<(), Error> {
     let last = row.log.last().filter(|_| row.status == Status::Failed);
     let Some(last) = last else { return Ok(()) };
-    if row.reason.as_deref() == Some("exhausted") {
+    if row.reason == Some(Reason::Exhausted) {
         return service_events::exhausted(store, row, subscription).await;
     }
-    if row.reason.as_deref() != Some("gone") {
+    if row.reason != Some(Reason::Gone) {
         return Ok(());
     }
     let command = Command::Disable {

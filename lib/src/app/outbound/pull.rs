@@ -19,6 +19,7 @@ use crate::domain::outbound::delivery::expiry;
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::pull::{self, Report};
+use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::schedule::{Next, apply_attempt};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::answer_size::Room;
@@ -129,7 +130,8 @@ impl Pulls {
         now: DateTime<Utc>,
     ) -> Result<Option<Value>, Error> {
         let Some(event) = event else {
-            let reason = if now < expiry(row.created_at) { "event_expired" } else { "expired" };
+            let is_expired = now >= expiry(row.created_at);
+            let reason = if is_expired { Reason::Expired } else { Reason::EventExpired };
             row.end(Status::Cancelled, Some(reason), now);
             self.rows.save(&row).await?;
             return Ok(None);

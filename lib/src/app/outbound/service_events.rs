@@ -21,8 +21,7 @@ use crate::store::{Created, Store, keys};
 /// # Errors
 /// Unavailable when DynamoDB is.
 pub async fn exhausted(store: &Store, row: &Delivery, subscription: &Subscription) -> Result<(), Error> {
-    let is_operational = row.event.parse::<EventType>().is_ok_and(EventType::is_operational);
-    let Some(last) = row.log.last().filter(|_| !is_operational) else { return Ok(()) };
+    let Some(last) = row.log.last().filter(|_| !row.event.is_operational()) else { return Ok(()) };
     let data = json!({
         "delivery": {
             "id": row.id, "event": row.event, "eventId": row.event_id, "attempts": row.attempts,

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::domain::outbound::destination::Destination;
 use crate::domain::outbound::message::{Command, ScanCursor};
 use crate::domain::outbound::subscription::{self, AuthType, PreviousSecret, Secrets, Spec, Subscription};
 use crate::domain::shared::ids::{SubscriptionId, TenantId};
@@ -130,7 +131,7 @@ impl Subscriptions {
         if spec.is_pull() != before.spec.is_pull() {
             return Err(wrong_url("cannot be changed to or from pull: make another subscription".to_owned()));
         }
-        if spec.url != before.spec.url || spec.allow_self != before.spec.allow_self {
+        if spec.destination != before.spec.destination || spec.allow_self != before.spec.allow_self {
             self.check_url(&spec, origin).await?;
         }
         let mut after = Subscription { spec, updated_at: now, ..before.clone() };
@@ -141,7 +142,7 @@ impl Subscriptions {
         let minted = self.seal(&mut after, secrets).await?;
         self.store.replace_subscription(&before, &after).await?;
         // Another address, and another chance, are not held to what was before.
-        if after.spec.url != before.spec.url || (after.spec.enabled && !before.spec.enabled) {
+        if after.spec.destination != before.spec.destination || (after.spec.enabled && !before.spec.enabled) {
             self.store.deliveries.forgive(&keys::state(tenant, id)).await?;
         }
         // Said again it resumes again: should this send fail, a repetition of the request mends it.
@@ -205,10 +206,8 @@ impl Subscriptions {
     }
 
     async fn check_url(&self, spec: &Spec, origin: &Origin) -> Result<(), Error> {
-        if spec.is_pull() {
-            return Ok(());
-        }
-        let target = Target::vet(&spec.url, &self.policy).map_err(wrong_url)?;
+        let Destination::Http(url) = &spec.destination else { return Ok(()) };
+        let target = Target::vet(url, &self.policy).map_err(wrong_url)?;
         let addresses = guard::check(&target, &self.policy).await.map_err(wrong_url)?;
         let own = self.own.called(origin.domain.as_deref(), origin.api_id.as_deref());
         if !spec.allow_self && own.is_inbound(&target, &addresses) {

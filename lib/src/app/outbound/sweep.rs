@@ -19,6 +19,7 @@ use crate::domain::outbound::delivery::expiry;
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::AttemptDue;
+use crate::domain::outbound::reason::Reason;
 use crate::domain::shared::ids::{EventId, TenantId};
 use crate::error::Error;
 use crate::log_error;
@@ -134,12 +135,12 @@ impl Sweep {
         let mut count: usize = 0;
         for mut row in rows.into_iter().filter(|row| row.due_pk.is_some()) {
             if row.status.is_open() && expiry(row.created_at) <= now {
-                row.end(Status::Cancelled, Some("expired"), now);
+                row.end(Status::Cancelled, Some(Reason::Expired), now);
                 self.save(&row).await?;
                 count = count.saturating_add(1);
                 continue;
             }
-            let is_disabled = row.status == Status::Paused && row.reason.as_deref() == Some("disabled");
+            let is_disabled = row.status == Status::Paused && row.reason == Some(Reason::Disabled);
             if let Some(message) = waiting(&row, row.due()).filter(|_| !is_disabled) {
                 waiters.push(row);
                 messages.push(message);

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::destination::Destination;
 use super::event::Event;
 use super::event_type::EventType;
 use super::lineage;
 use super::outcome::Outcome;
-use super::subscription::Subscription;
+use super::reason::Reason;
+use super::subscription::{Method, Subscription};
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, SubscriptionId, TenantId};
 use crate::domain::shared::text::cut;
@@ -132,19 +134,20 @@ pub struct Delivery {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
     /// The event's type.
-    pub event: String,
+    pub event: EventType,
     /// How many hops the event has come.
     #[serde(default, skip_serializing_if = "lineage::is_none")]
     pub hops: u32,
     /// Where the last attempt went.
-    pub url: String,
-    /// `POST` or `PUT`.
-    pub method: String,
+    #[serde(rename = "url")]
+    pub destination: Destination,
+    /// The HTTP method of the last attempt.
+    pub method: Method,
     /// Where it stands.
     pub status: Status,
     /// Why it was paused, skipped or cancelled, or why its next attempt waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Which schedule is running.
     pub generation: u32,
     /// Attempts made in this generation.
@@ -192,9 +195,6 @@ impl From<&Event> for Carried {
     }
 }
 
-/// Why a delivery waits that is fetched, as its row says.
-const FETCHED: &str = "pull";
-
 /// How many attempts a row keeps: a whole schedule and some of the one before.
 const LOGGED: usize = 30;
 
@@ -207,10 +207,10 @@ impl Delivery {
             tenant_id: subscription.tenant_id,
             subscription_id: subscription.id,
             event_id: of.event_id,
-            event: of.event.to_string(),
+            event: of.event,
             hops: of.hops,
-            url: subscription.spec.url.clone(),
-            method: subscription.spec.method.name().to_owned(),
+            destination: subscription.spec.destination.clone(),
+            method: subscription.spec.method,
             status: Status::Pending,
             reason: None,
             generation: 0,
@@ -234,9 +234,9 @@ impl Delivery {
     }
 
     /// Lets the delivery wait, for the reason given.
-    pub fn pause(&mut self, reason: &str) {
+    pub fn pause(&mut self, reason: Reason) {
         self.status = Status::Paused;
-        self.reason = Some(reason.to_owned());
+        self.reason = Some(reason);
         self.next_attempt_at = None;
         self.expires_at = None;
         self.unschedule();
@@ -245,7 +245,7 @@ impl Delivery {
     /// Lets the delivery wait for a reader to fetch it, from a moment on. Nobody else looks at it again, so the row
     /// says when it may go: as long after it is given up as any other.
     pub fn await_reader(&mut self, partition: String, from: DateTime<Utc>) {
-        self.wait(FETCHED, from);
+        self.wait(Reason::Pull, from);
         self.schedule_in_index(partition, from);
         let given_up = expiry(self.created_at);
         self.expires_at = Some(given_up.checked_add_signed(KEPT).unwrap_or(given_up).timestamp());
@@ -254,7 +254,7 @@ impl Delivery {
     /// Whether it waits for a reader.
     #[must_use]
     pub fn awaits_reader(&self) -> bool {
-        self.status.is_open() && self.reason.as_deref() == Some(FETCHED)
+        self.status.is_open() && self.reason == Some(Reason::Pull)
     }
 
     /// Whether no reader has fetched it in time.
@@ -275,23 +275,23 @@ impl Delivery {
             return Cow::Borrowed(self);
         }
         let mut seen = self.clone();
-        seen.end(Status::Cancelled, Some("expired"), now);
+        seen.end(Status::Cancelled, Some(Reason::Expired), now);
         seen.expires_at = self.expires_at;
         Cow::Owned(seen)
     }
 
     /// Lets the delivery wait for a moment, for the reason given, as what it is: its next attempt is to come.
-    pub fn wait(&mut self, reason: &str, until: DateTime<Utc>) {
+    pub fn wait(&mut self, reason: Reason, until: DateTime<Utc>) {
         self.resume();
-        self.reason = Some(reason.to_owned());
+        self.reason = Some(reason);
         self.next_attempt_at = Some(until);
         self.unschedule();
     }
 
     /// The moment that it was told to wait for, if that was for this reason.
     #[must_use]
-    pub fn waits_for(&self, reason: &str) -> Option<DateTime<Utc>> {
-        self.next_attempt_at.filter(|_| self.reason.as_deref() == Some(reason))
+    pub fn waits_for(&self, reason: &Reason) -> Option<DateTime<Utc>> {
+        self.next_attempt_at.filter(|_| self.reason.as_ref() == Some(reason))
     }
 
     /// Lets a paused delivery go on.
@@ -313,9 +313,9 @@ impl Delivery {
     }
 
     /// Ends the delivery in a final state.
-    pub fn end(&mut self, status: Status, reason: Option<&str>, now: DateTime<Utc>) {
+    pub fn end(&mut self, status: Status, reason: Option<Reason>, now: DateTime<Utc>) {
         self.status = status;
-        self.reason = reason.map(str::to_owned);
+        self.reason = reason;
         self.next_attempt_at = None;
         self.unschedule();
         self.expires_at = Some(now.checked_add_signed(KEPT).unwrap_or(now).timestamp());

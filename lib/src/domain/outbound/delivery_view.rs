@@ -32,7 +32,7 @@ pub fn row(delivery: &Delivery) -> Value {
         "status": delivery.status,
         "reason": delivery.reason,
         "test": delivery.event_id.is_none(),
-        "url": delivery.url,
+        "url": delivery.destination,
         "method": delivery.method,
         "statusCode": last.and_then(|last| last.status_code),
         "responseBody": last.and_then(|last| last.response_body.as_ref()),
@@ -116,8 +116,7 @@ fn request_of(delivery: &Delivery, attempt: &Attempt, context: Context<'_>) -> M
 }
 
 fn headers(delivery: &Delivery, attempt: &Attempt, subscription: &Subscription) -> Map<String, Value> {
-    let head =
-        AttemptHead { id: delivery.id, event: &delivery.event, number: attempt.number, at: attempt.at };
+    let head = AttemptHead { id: delivery.id, event: delivery.event, number: attempt.number, at: attempt.at };
     let shown = request::redacted(request::headers(subscription, head));
     shown.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
 }

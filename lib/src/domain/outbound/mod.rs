@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod delivery;
 pub mod delivery_view;
+pub mod destination;
 pub mod event;
 pub mod event_type;
 pub mod fan_out;
@@ -13,6 +14,7 @@ pub mod message;
 pub mod outcome;
 pub mod overview;
 pub mod pull;
+pub mod reason;
 pub mod recovery;
 pub mod request;
 pub mod schedule;

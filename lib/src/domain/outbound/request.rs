@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::event_type::EventType;
 use super::lineage;
 use super::subscription::{AuthType, Subscription};
 use crate::domain::shared::delivery_id::DeliveryId;
@@ -32,11 +33,11 @@ pub enum HeaderValue {
 
 /// The attempt that a request is of.
 #[derive(Debug, Clone, Copy)]
-pub struct AttemptHead<'a> {
+pub struct AttemptHead {
     /// The delivery.
     pub id: DeliveryId,
     /// The event's type.
-    pub event: &'a str,
+    pub event: EventType,
     /// The attempt's number, from 1.
     pub number: u32,
     /// When the attempt is made; it is signed with the body.
@@ -45,7 +46,7 @@ pub struct AttemptHead<'a> {
 
 /// All headers but `Host` and `Content-Length`, in the order in which they are sent.
 #[must_use]
-pub fn headers(subscription: &Subscription, attempt: AttemptHead<'_>) -> Vec<Header> {
+pub fn headers(subscription: &Subscription, attempt: AttemptHead) -> Vec<Header> {
     let spec = &subscription.spec;
     let id = attempt.id.to_string();
     let mut headers: Vec<Header> = Vec::new();
@@ -57,7 +58,7 @@ pub fn headers(subscription: &Subscription, attempt: AttemptHead<'_>) -> Vec<Hea
     if !spec.headers.contains("user-agent") {
         add("User-Agent", plain(USER_AGENT));
     }
-    add("X-Stella-Event", plain(attempt.event));
+    add("X-Stella-Event", plain(attempt.event.name()));
     add("X-Stella-Delivery", plain(&id));
     add("X-Stella-Timestamp", HeaderValue::Plain(timestamp(attempt.at)));
     add("X-Stella-Attempt", HeaderValue::Plain(attempt.number.to_string()));
@@ -127,7 +128,7 @@ mod tests {
     fn composed(more: &Value) -> Vec<Header> {
         let at = "2026-03-01T12:00:00Z".parse().unwrap();
         let id = DeliveryId::derive(Uuid::nil().into(), Uuid::nil().into(), 7);
-        headers(&subscription(more), AttemptHead { id, event: "release.created", number: 2, at })
+        headers(&subscription(more), AttemptHead { id, event: EventType::ReleaseCreated, number: 2, at })
     }
 
     fn names(headers: &[Header]) -> Vec<String> {

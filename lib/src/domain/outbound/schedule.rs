@@ -4,6 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::delivery::{Attempt, Delivery, Status};
 use super::outcome::Verdict;
+use super::reason::Reason;
 use crate::domain::shared::retry::RetryPolicy;
 
 /// Waits longer than this are spent in the index of due deliveries, in seconds; shorter ones in the queue.
@@ -42,11 +43,11 @@ pub fn apply_attempt(
     match verdict {
         Verdict::Delivered => row.end(Status::Delivered, None, now),
         Verdict::Final { .. } => row.end(Status::Failed, None, now),
-        Verdict::Gone => row.end(Status::Failed, Some("gone"), now),
+        Verdict::Gone => row.end(Status::Failed, Some(Reason::Gone), now),
         Verdict::Retry { after } => {
             let next = row.attempts.saturating_add(1);
             if !policy.allows_attempt(next) {
-                row.end(Status::Failed, Some("exhausted"), now);
+                row.end(Status::Failed, Some(Reason::Exhausted), now);
                 return Next::Nothing;
             }
             let delay = policy.delay_before(next, chance, *after);
@@ -66,6 +67,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::outbound::destination::Destination;
+    use crate::domain::outbound::event_type::EventType;
+    use crate::domain::outbound::subscription::Method;
     use crate::domain::shared::delivery_id::DeliveryId;
     use crate::domain::shared::ids::EventId;
 
@@ -80,9 +84,9 @@ mod tests {
             subscription_id: Uuid::nil().into(),
             event_id: None,
             hops: 0,
-            event: "release.created".to_owned(),
-            url: "https://example.com".to_owned(),
-            method: "POST".to_owned(),
+            event: EventType::ReleaseCreated,
+            destination: Destination::Http("https://example.com".to_owned()),
+            method: Method::Post,
             status: Status::Pending,
             reason: None,
             generation: 0,
@@ -126,7 +130,7 @@ mod tests {
         assert_eq!(fail(&mut row, 3, &policy), seconds(40));
         assert_eq!((row.status, row.attempts), (Status::Retrying, 3));
         assert_eq!(fail(&mut row, 4, &policy), Next::Nothing);
-        assert_eq!((row.status, row.reason.as_deref()), (Status::Failed, Some("exhausted")));
+        assert_eq!((row.status, row.reason), (Status::Failed, Some(Reason::Exhausted)));
         assert!(row.expires_at.is_some() && row.next_attempt_at.is_none());
     }
 
@@ -152,12 +156,12 @@ mod tests {
         for (verdict, status, reason) in [
             (Verdict::Delivered, Status::Delivered, None),
             (Verdict::Final { reason: "Client error: 400".to_owned() }, Status::Failed, None),
-            (Verdict::Gone, Status::Failed, Some("gone")),
+            (Verdict::Gone, Status::Failed, Some(Reason::Gone)),
         ] {
             let mut row = row();
             let next =
                 apply_attempt(&mut row, attempt(1, true), &verdict, &RetryPolicy::default(), 0, noon());
-            assert_eq!((next, row.status, row.reason.as_deref()), (Next::Nothing, status, reason));
+            assert_eq!((next, row.status, row.reason), (Next::Nothing, status, reason));
         }
     }
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::destination::Destination;
 use super::event_type::EventPattern;
 use crate::domain::shared::filter::{self, Filter};
 use crate::domain::shared::headers::CustomHeaders;
@@ -14,9 +15,6 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::RetryPolicy;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::{Code, Error, Kind};
-
-/// The address of a subscription whose deliveries are fetched.
-pub const PULL_URL: &str = "pull:";
 
 /// Milliseconds an attempt may take at most, and by default.
 pub const TIMEOUT_MS: u64 = 30_000;
@@ -66,7 +64,8 @@ pub struct Spec {
     /// For people.
     pub name: String,
     /// Where to.
-    pub url: String,
+    #[serde(rename = "url")]
+    pub destination: Destination,
     /// `POST` or `PUT`.
     pub method: Method,
     /// Headers of the subscriber's own.
@@ -100,7 +99,7 @@ impl Spec {
     /// Whether its deliveries are fetched, instead of being sent.
     #[must_use]
     pub fn is_pull(&self) -> bool {
-        self.url == PULL_URL
+        self.destination == Destination::Pull
     }
 }
 
@@ -162,11 +161,62 @@ pub struct Subscription {
     pub revision: u64,
 }
 
+/// How a delivery proves where it comes from, with what that takes.
+#[derive(Debug, Clone, Copy)]
+pub enum OutboundAuth<'a> {
+    /// Not at all.
+    None,
+    /// `Authorization: Basic`.
+    Basic(Credential<'a>),
+    /// `Authorization: Bearer`.
+    Bearer(Credential<'a>),
+    /// Signatures with the subscription's secret.
+    Signature {
+        /// The secret, sealed.
+        sealed: &'a str,
+        /// The secret before it, while that signs too.
+        previous: Option<&'a PreviousSecret>,
+    },
+}
+
+/// Where a credential is.
+#[derive(Debug, Clone, Copy)]
+pub enum Credential<'a> {
+    /// In this entry of Secrets Manager.
+    Entry(&'a str),
+    /// Here, sealed.
+    Sealed(&'a str),
+}
+
 impl Subscription {
     /// The replaced secret, while it signs beside the new one.
     #[must_use]
     pub fn previous_secret_at(&self, at: DateTime<Utc>) -> Option<&PreviousSecret> {
         self.previous_secret.as_ref().filter(|previous| at < previous.until)
+    }
+
+    /// How its deliveries prove where they come from at a moment. An entry of Secrets Manager goes before a sealed
+    /// credential.
+    ///
+    /// # Errors
+    /// A fault when a secret is missing that was stored with `authType`.
+    pub fn auth(&self, at: DateTime<Utc>) -> Result<OutboundAuth<'_>, Error> {
+        let credential = || {
+            let entry = self.spec.credential_ref.as_deref().map(Credential::Entry);
+            let sealed = || self.sealed_credential.as_deref().map(Credential::Sealed);
+            entry.or_else(sealed).ok_or_else(|| Error::fault("A subscription has no credential"))
+        };
+        Ok(match self.spec.auth_type {
+            AuthType::None => OutboundAuth::None,
+            AuthType::Basic => OutboundAuth::Basic(credential()?),
+            AuthType::Bearer => OutboundAuth::Bearer(credential()?),
+            AuthType::Signature => {
+                let sealed = self.sealed_signature_secret.as_deref();
+                let sealed = sealed.ok_or_else(|| Error::fault("A signing subscription has no secret"))?;
+                let previous = self.previous_secret_at(at);
+                OutboundAuth::Signature { sealed, previous }
+            }
+        })
     }
 
     /// That it is enabled, where something asks for its deliveries.
@@ -188,7 +238,7 @@ impl Subscription {
             "id": self.id,
             "tenantId": self.tenant_id,
             "name": self.spec.name,
-            "url": self.spec.url,
+            "url": self.spec.destination,
             "method": self.spec.method,
             "headers": self.spec.headers.redacted(),
             "authType": self.spec.auth_type,
@@ -240,7 +290,7 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Spec, Secrets), Erro
 /// Reads the members of a subscription.
 pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec, Secrets)> {
     let name = fields.required_text("name", 200);
-    let url = fields.required_text("url", 2048);
+    let destination = Destination::from(fields.required_text("url", 2048));
     let method =
         fields.one_of("method", &[("POST", Method::Post), ("PUT", Method::Put)]).unwrap_or(Method::Post);
     let headers = CustomHeaders::parse(fields).unwrap_or_default();
@@ -273,7 +323,7 @@ pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec
     let rate_limit_per_second = fields
         .integer("rateLimitPerSecond", 1, MAX_PER_SECOND)
         .and_then(|per_second| u32::try_from(per_second).ok());
-    if rate_limit_per_second.is_some() && url == PULL_URL {
+    if rate_limit_per_second.is_some() && destination == Destination::Pull {
         fields.wrong("rateLimitPerSecond", "is not for pull: readers fetch as fast as they like");
     }
     let enabled = fields.boolean("enabled").unwrap_or(true);
@@ -281,7 +331,7 @@ pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec
     check_credentials(fields, auth_type, credential.as_deref(), credential_ref.is_some(), has_credential);
     let spec = Spec {
         name,
-        url,
+        destination,
         method,
         headers,
         auth_type,
@@ -322,14 +372,10 @@ fn check_credentials(
     }
 }
 
-/// The value of `Authorization` for a credential; none for the other kinds of authentication.
+/// The value of `Authorization: Basic` for a credential `user:password`.
 #[must_use]
-pub fn authorization(auth_type: AuthType, credential: &str) -> Option<String> {
-    match auth_type {
-        AuthType::Basic => Some(format!("Basic {}", STANDARD.encode(credential))),
-        AuthType::Bearer => Some(format!("Bearer {credential}")),
-        AuthType::None | AuthType::Signature => None,
-    }
+pub fn basic(credential: &str) -> String {
+    format!("Basic {}", STANDARD.encode(credential))
 }
 
 #[cfg(test)]

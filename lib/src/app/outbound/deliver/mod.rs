@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::domain::outbound::delivery::{self, Carried, Delivery, OPEN_DAYS, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::AttemptDue;
+use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::schedule::{self, Next};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::ids::SubscriptionId;
@@ -117,19 +118,19 @@ impl Deliver {
             return self.already_made(row, due).await;
         }
         let Some(subscription) = self.subscription(due, now).await? else {
-            return self.cancel(row, "subscription_deleted", now).await;
+            return self.cancel(row, Reason::SubscriptionDeleted, now).await;
         };
         let Some(payload) = self.payload(due).await? else {
-            return self.cancel(row, "event_expired", now).await;
+            return self.cancel(row, Reason::EventExpired, now).await;
         };
         let carried = Carried { event_id: Some(due.event_id), event: due.event, hops: payload.hops };
         let row = row.unwrap_or_else(|| Delivery::new(due.delivery_id, carried, &subscription, now));
         if now.signed_duration_since(row.created_at) >= Duration::days(OPEN_DAYS) {
-            return self.cancel(Some(row), "expired", now).await;
+            return self.cancel(Some(row), Reason::Expired, now).await;
         }
         if !subscription.spec.enabled {
             let expiry = delivery::expiry(row.created_at);
-            return self.pause(row, due, "disabled", expiry).await;
+            return self.pause(row, due, Reason::Disabled, expiry).await;
         }
         let Admission::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else {
             self.metrics.count("PutAside", 1);
@@ -154,7 +155,7 @@ impl Deliver {
             Err(error) if subscription.spec.credential_ref.is_some() => {
                 log_error!(WARN, error, "a credential cannot be read", subscription.id = %subscription.id);
                 let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
-                self.pause(row, due, "credential", later).await
+                self.pause(row, due, Reason::Credential, later).await
             }
             Err(error) => Err(error),
         }
@@ -174,8 +175,8 @@ impl Deliver {
         let now = self.clock.now();
         let chance = u64::from_be_bytes(random::bytes());
         for _ in 0..MAX_WRITES {
-            row.url.clone_from(&subscription.spec.url);
-            subscription.spec.method.name().clone_into(&mut row.method);
+            row.destination.clone_from(&subscription.spec.destination);
+            row.method = subscription.spec.method;
             row.ticket = Some(due.ticket.clone());
             let policy = &subscription.spec.retry_policy;
             let next =
@@ -251,7 +252,7 @@ impl Deliver {
         }
     }
 
-    async fn cancel(&self, row: Option<Delivery>, reason: &str, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn cancel(&self, row: Option<Delivery>, reason: Reason, now: DateTime<Utc>) -> Result<(), Error> {
         // Without a row there is nothing that anybody could look at: the subscription is deleted.
         let Some(mut row) = row else { return Ok(()) };
         row.end(Status::Cancelled, Some(reason), now);

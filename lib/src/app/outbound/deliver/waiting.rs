@@ -9,15 +9,13 @@ use crate::app::outbound::due::schedule_in_index;
 use crate::domain::outbound::breaker::{Permit, spread};
 use crate::domain::outbound::delivery::Delivery;
 use crate::domain::outbound::message::AttemptDue;
+use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::schedule::Next;
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::rate_slot::{SlotState, standing};
 use crate::error::Error;
 use crate::random;
 use crate::store::keys;
-
-/// Why a delivery waits for its turn at a subscription with a rate limit, as its row says.
-const RATE_LIMIT: &str = "rate_limit";
 
 /// Whether an attempt is made now.
 pub(super) enum Admission {
@@ -52,7 +50,7 @@ impl Deliver {
             Permit::Wait(until) => {
                 let later = spread(until, u64::from_be_bytes(random::bytes()));
                 self.put_aside(row.clone(), due, |row| {
-                    row.wait("breaker", later);
+                    row.wait(Reason::Breaker, later);
                     schedule_in_index(row, later);
                 })
                 .await?;
@@ -64,7 +62,7 @@ impl Deliver {
         let Some(per_second) = subscription.spec.rate_limit_per_second else {
             return Ok(Admission::Now { is_probe: false });
         };
-        let had = row.waits_for(RATE_LIMIT).filter(|turn| standing(*turn, now) != SlotState::Missed);
+        let had = row.waits_for(&Reason::RateLimit).filter(|turn| standing(*turn, now) != SlotState::Missed);
         let turn = match had {
             Some(turn) => turn,
             None => self.pace.turn(subscription, per_second, now).await?,
@@ -92,7 +90,7 @@ impl Deliver {
         let next = Next::at(before, now);
         let is_ours = self
             .put_aside(row.clone(), due, |row| {
-                row.wait(RATE_LIMIT, turn);
+                row.wait(Reason::RateLimit, turn);
                 if let Next::Park(at) = next {
                     schedule_in_index(row, at);
                 }
@@ -112,11 +110,11 @@ impl Deliver {
         &self,
         row: Delivery,
         due: &AttemptDue,
-        reason: &str,
+        reason: Reason,
         until: DateTime<Utc>,
     ) -> Result<(), Error> {
         let paused = self.put_aside(row, due, |row| {
-            row.pause(reason);
+            row.pause(reason.clone());
             schedule_in_index(row, until);
         });
         paused.await.map(|_| ())
