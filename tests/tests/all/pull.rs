@@ -207,7 +207,8 @@ async fn disabling_pauses_what_waits_and_enabling_lets_it_be_fetched() {
         assert_eq!(answer.unwrap().status, StatusCode::OK);
     };
     switch(false).await;
-    let paused = world.rows(&format!("{subscription}/deliveries"), |rows| rows[0]["status"] == "paused").await;
+    let paused =
+        world.rows(&format!("{subscription}/deliveries"), |rows| rows[0]["status"] == "paused").await;
     assert_eq!(paused[0]["reason"], "disabled");
     let closed = world.admin.get(&format!("{subscription}/pull")).await.unwrap();
     assert_eq!(

@@ -136,9 +136,9 @@ impl HealthMonitor {
     ///
     /// # Errors
     /// Unavailable when DynamoDB is.
-    pub async fn passage(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<Permit, Error> {
+    pub async fn permit(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<Permit, Error> {
         let state = self.state(subscription, now).await?;
-        let passage = state.breaker.passage(now);
+        let passage = state.breaker.permit(now);
         if passage != Permit::Probe {
             return Ok(passage);
         }
@@ -148,7 +148,7 @@ impl HealthMonitor {
         let (lease, moment) = (until.timestamp_millis(), now.timestamp_millis());
         let is_ours = self.table.probe(&key, &state.breaker, lease, moment).await?;
         self.states.forget(&subscription.id);
-        Ok(if is_ours { Permit::Probe } else { Permit::Wait(until) })
+        Ok(if is_ours { Permit::Probe } else { Permit::Rejected { until } })
     }
 
     /// The state as read within the last seconds.

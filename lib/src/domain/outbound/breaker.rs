@@ -31,23 +31,26 @@ pub struct Breaker {
 /// What a breaker says to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// Go ahead.
-    Free,
-    /// Go ahead if you are the only one: the breaker's time is over, and nobody has tried yet.
+    /// The breaker is closed: the attempt may be made.
+    Allowed,
+    /// The breaker is half-open: the attempt may be made if no other probe is under way.
     Probe,
-    /// Not before this moment.
-    Wait(DateTime<Utc>),
+    /// The breaker is open, or a probe is under way.
+    Rejected {
+        /// When to ask again.
+        until: DateTime<Utc>,
+    },
 }
 
 impl Breaker {
     /// Whether an attempt may be made now.
     #[must_use]
-    pub fn passage(&self, now: DateTime<Utc>) -> Permit {
+    pub fn permit(&self, now: DateTime<Utc>) -> Permit {
         let moment = |millis| DateTime::from_timestamp_millis(millis).unwrap_or(now);
-        let Some(open_until) = self.open_until.map(moment) else { return Permit::Free };
+        let Some(open_until) = self.open_until.map(moment) else { return Permit::Allowed };
         let probe_until = self.probe_until.map_or(open_until, moment);
         let until = open_until.max(probe_until);
-        if now < until { Permit::Wait(until) } else { Permit::Probe }
+        if now < until { Permit::Rejected { until } } else { Permit::Probe }
     }
 
     /// The breaker once it has opened, for the first time or again after a probe failed.
@@ -62,13 +65,15 @@ impl Breaker {
     /// Its state by name.
     #[must_use]
     pub fn name(&self, now: DateTime<Utc>) -> &'static str {
-        match self.passage(now) {
-            Permit::Free => "closed",
+        match self.permit(now) {
+            Permit::Allowed => "closed",
             Permit::Probe => "half-open",
-            Permit::Wait(_) if self.open_until.is_some_and(|until| until <= now.timestamp_millis()) => {
+            Permit::Rejected { .. }
+                if self.open_until.is_some_and(|until| until <= now.timestamp_millis()) =>
+            {
                 "half-open"
             }
-            Permit::Wait(_) => "open",
+            Permit::Rejected { .. } => "open",
         }
     }
 }
@@ -133,14 +138,14 @@ mod tests {
     #[test]
     fn it_is_open_for_a_minute_and_then_lets_one_try() {
         let breaker = Breaker::default().opened(at(0));
-        assert_eq!(breaker.passage(at(59)), Permit::Wait(at(60)));
+        assert_eq!(breaker.permit(at(59)), Permit::Rejected { until: at(60) });
         assert_eq!(breaker.name(at(59)), "open");
-        assert_eq!(breaker.passage(at(60)), Permit::Probe);
+        assert_eq!(breaker.permit(at(60)), Permit::Probe);
         let probing = Breaker { probe_until: Some(at(100).timestamp_millis()), ..breaker };
-        assert_eq!(probing.passage(at(61)), Permit::Wait(at(100)));
+        assert_eq!(probing.permit(at(61)), Permit::Rejected { until: at(100) });
         assert_eq!(probing.name(at(61)), "half-open");
-        assert_eq!(probing.passage(at(100)), Permit::Probe, "a probe that never ended is none");
-        assert_eq!(Breaker::default().passage(at(0)), Permit::Free);
+        assert_eq!(probing.permit(at(100)), Permit::Probe, "a probe that never ended is none");
+        assert_eq!(Breaker::default().permit(at(0)), Permit::Allowed);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From a domain event to its deliveries: subscriptions, schedules, attempts, the circuit breaker.
 
+pub mod admission;
 pub mod breaker;
 pub mod delivery;
 pub mod delivery_view;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use self::waiting::Admission;
+use self::waiting::slot_of;
 use super::attempt::{AttemptOutcome, AttemptSender, AttemptSpec};
 use super::delivery_store::{DeliveryStore, Save};
 use super::due::{next_attempt, schedule_in_index};
@@ -20,7 +20,8 @@ use super::rate_slots::RateSlots;
 use super::receiver_health::HealthMonitor;
 use crate::app::shared::ttl_cache::TtlCache;
 use crate::clock::Clock;
-use crate::domain::outbound::delivery::{self, Carried, Delivery, OPEN_DAYS, Status};
+use crate::domain::outbound::admission::{Admission, Facts, Payload, Wait, admit};
+use crate::domain::outbound::delivery::{Carried, Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::message::AttemptDue;
 use crate::domain::outbound::reason::Reason;
@@ -59,14 +60,6 @@ pub struct Deliver {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     known: TtlCache<SubscriptionId, Option<Arc<Subscription>>>,
-}
-
-/// What is sent.
-struct Payload {
-    /// The event's data as JSON text.
-    data: String,
-    /// How many hops the event has come.
-    hops: u32,
 }
 
 impl Deliver {
@@ -112,30 +105,56 @@ impl Deliver {
         }
         // A first attempt has no row; but a message that comes again may have left one.
         let row = if due.fresh && receives <= 1 { None } else { self.row(due).await? };
-        if let Some(row) = &row
-            && !row.awaits(due.generation, due.attempt)
-        {
-            return self.already_made(row, due).await;
-        }
-        let Some(subscription) = self.subscription(due, now).await? else {
-            return self.cancel(row, Reason::SubscriptionDeleted, now).await;
+        let subscription = self.subscription(due, now).await?;
+        let payload = self.payload(due).await?;
+        let mut facts = Facts {
+            due,
+            row: row.as_ref(),
+            subscription: subscription.as_deref(),
+            payload: payload.as_ref(),
+            permit: None,
+            slot: row.as_ref().and_then(|row| slot_of(row, now)),
+            now,
         };
-        let Some(payload) = self.payload(due).await? else {
-            return self.cancel(row, Reason::EventExpired, now).await;
+        let new = |subscription: &Subscription, payload: &Payload| {
+            let carried = Carried { event_id: Some(due.event_id), event: due.event, hops: payload.hops };
+            Delivery::new(due.delivery_id, carried, subscription, now)
         };
-        let carried = Carried { event_id: Some(due.event_id), event: due.event, hops: payload.hops };
-        let row = row.unwrap_or_else(|| Delivery::new(due.delivery_id, carried, &subscription, now));
-        if now.signed_duration_since(row.created_at) >= Duration::days(OPEN_DAYS) {
-            return self.cancel(Some(row), Reason::Expired, now).await;
+        loop {
+            match admit(&facts) {
+                Admission::AskBreaker(subscription) => {
+                    facts.permit = Some(self.pulse.permit(subscription, now).await?);
+                }
+                Admission::TakeSlot(subscription, per_second) => {
+                    facts.slot = Some(self.pace.turn(subscription, per_second, now).await?);
+                }
+                Admission::AlreadyMade => return self.already_made(row.as_ref(), due).await,
+                Admission::Cancel(reason) => return self.cancel(row, reason, now).await,
+                Admission::Wait(subscription, payload, wait) => {
+                    let row = row.clone().unwrap_or_else(|| new(subscription, payload));
+                    return self.wait(row, due, wait, now).await;
+                }
+                Admission::Send { subscription, payload, at, is_probe } => {
+                    let row = row.clone().unwrap_or_else(|| new(subscription, payload));
+                    if at > now {
+                        self.clock.sleep_until(at).await;
+                    }
+                    return self.attempt(row, due, subscription, payload, is_probe, deadline).await;
+                }
+            }
         }
-        if !subscription.spec.enabled {
-            let expiry = delivery::expiry(row.created_at);
-            return self.pause(row, due, Reason::Disabled, expiry).await;
-        }
-        let Admission::Now { is_probe } = self.turn(&row, due, &subscription, now).await? else {
-            self.metrics.count("PutAside", 1);
-            return Ok(());
-        };
+    }
+
+    /// Makes the attempt. With too little time before the deadline its message is sent again instead.
+    async fn attempt(
+        &self,
+        row: Delivery,
+        due: &AttemptDue,
+        subscription: &Subscription,
+        payload: &Payload,
+        is_probe: bool,
+        deadline: DateTime<Utc>,
+    ) -> Result<(), Error> {
         let now = self.clock.now();
         let needed = i64::try_from(subscription.spec.timeout).unwrap_or(0).saturating_add(MARGIN_MS);
         if deadline.signed_duration_since(now) < Duration::milliseconds(needed) {
@@ -150,12 +169,12 @@ impl Deliver {
             number: due.attempt,
             generation: due.generation,
         };
-        match self.sender.send(&subscription, &sending, now, subscription.spec.timeout).await {
-            Ok(made) => self.settle(row, due, &subscription, made, is_probe).await,
+        match self.sender.send(subscription, &sending, now, subscription.spec.timeout).await {
+            Ok(made) => self.settle(row, due, subscription, made, is_probe).await,
             Err(error) if subscription.spec.credential_ref.is_some() => {
                 log_error!(WARN, error, "a credential cannot be read", subscription.id = %subscription.id);
                 let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
-                self.pause(row, due, Reason::Credential, later).await
+                self.wait(row, due, Wait::Resume(Reason::Credential, later), now).await
             }
             Err(error) => Err(error),
         }
@@ -195,7 +214,7 @@ impl Deliver {
                     };
                 }
                 Save::Conflict(other) if other.awaits(due.generation, due.attempt) => row = *other,
-                Save::Conflict(other) => return self.already_made(&other, due).await,
+                Save::Conflict(other) => return self.already_made(Some(&other), due).await,
             }
         }
         Err(Error::unavailable("a delivery's row is written by too many at once"))
@@ -233,7 +252,8 @@ impl Deliver {
 
     /// The row has moved on. If it was this very message that moved it and the next attempt's message
     /// may not have gone out, it goes out now.
-    async fn already_made(&self, row: &Delivery, due: &AttemptDue) -> Result<(), Error> {
+    async fn already_made(&self, row: Option<&Delivery>, due: &AttemptDue) -> Result<(), Error> {
+        let Some(row) = row else { return Ok(()) };
         let own = row.ticket.as_deref() == Some(&due.ticket);
         let here = row.generation == due.generation && row.attempts == due.attempt;
         if !(own && here) {

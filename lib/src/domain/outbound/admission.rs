@@ -1,0 +1,224 @@
+//! Whether an attempt that is due is made now: one decision over what is known, as a table from the strongest reason
+//! to the weakest.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::breaker::Permit;
+use super::delivery::{Delivery, OPEN_DAYS, expiry};
+use super::message::AttemptDue;
+use super::reason::Reason;
+use super::subscription::Subscription;
+use crate::domain::shared::rate_slot::{SlotState, standing};
+
+/// What an attempt sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// The event's data as JSON text.
+    pub data: String,
+    /// How many hops the event has come.
+    pub hops: u32,
+}
+
+/// What is known when an attempt is due.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The message that asks for the attempt.
+    pub due: &'a AttemptDue,
+    /// The delivery's row; before its first attempt it may have none.
+    pub row: Option<&'a Delivery>,
+    /// The subscription, unless it is deleted.
+    pub subscription: Option<&'a Subscription>,
+    /// What is to be sent, while it is kept.
+    pub payload: Option<&'a Payload>,
+    /// What the circuit breaker says; `None` while it has not been asked.
+    pub permit: Option<Permit>,
+    /// The delivery's slot at a subscription with a rate limit; `None` while it has none.
+    pub slot: Option<DateTime<Utc>>,
+    /// The present.
+    pub now: DateTime<Utc>,
+}
+
+/// What is done about an attempt that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission<'a> {
+    /// The row does not wait for this attempt: an earlier receive of the message, or another message, made it.
+    AlreadyMade,
+    /// The delivery ends.
+    Cancel(Reason),
+    /// The delivery waits, without using an attempt.
+    Wait(&'a Subscription, &'a Payload, Wait),
+    /// The circuit breaker is asked, and the decision taken again.
+    AskBreaker(&'a Subscription),
+    /// A slot is taken, of so many a second, and the decision taken again.
+    TakeSlot(&'a Subscription, u32),
+    /// The attempt is made.
+    Send {
+        /// To this subscription.
+        subscription: &'a Subscription,
+        /// With this payload.
+        payload: &'a Payload,
+        /// Not before this moment, which is seconds away at most.
+        at: DateTime<Utc>,
+        /// Whether it is the one that finds out whether the receiver is back.
+        is_probe: bool,
+    },
+}
+
+/// What a delivery waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// To be resumed, and at most until then.
+    Resume(Reason, DateTime<Utc>),
+    /// To be fetched by a reader.
+    Reader,
+    /// The circuit breaker, which is open until then.
+    Breaker(DateTime<Utc>),
+    /// Its slot.
+    Slot {
+        /// The slot.
+        slot: DateTime<Utc>,
+        /// When the delivery comes up again, somewhat before it.
+        before: DateTime<Utc>,
+    },
+}
+
+/// Decides about an attempt that is due.
+///
+/// [`Admission::AskBreaker`] and [`Admission::TakeSlot`] ask for a fact that costs a read or a write; with that fact
+/// known they are not given again.
+#[must_use]
+pub fn admit<'a>(facts: &Facts<'a>) -> Admission<'a> {
+    let Facts { due, row, now, .. } = *facts;
+    if row.is_some_and(|row| !row.awaits(due.generation, due.attempt)) {
+        return Admission::AlreadyMade;
+    }
+    let Some(subscription) = facts.subscription else {
+        return Admission::Cancel(Reason::SubscriptionDeleted);
+    };
+    let Some(payload) = facts.payload else {
+        return Admission::Cancel(Reason::EventExpired);
+    };
+    let created_at = row.map_or(now, |row| row.created_at);
+    if now.signed_duration_since(created_at) >= Duration::days(OPEN_DAYS) {
+        return Admission::Cancel(Reason::Expired);
+    }
+    let wait = |wait| Admission::Wait(subscription, payload, wait);
+    let send = |at, is_probe| Admission::Send { subscription, payload, at, is_probe };
+    if !subscription.spec.enabled {
+        return wait(Wait::Resume(Reason::Disabled, expiry(created_at)));
+    }
+    if subscription.spec.is_pull() {
+        return wait(Wait::Reader);
+    }
+    match facts.permit {
+        None => return Admission::AskBreaker(subscription),
+        Some(Permit::Rejected { until }) => return wait(Wait::Breaker(until)),
+        // A probe takes no slot: it is one request in a minute.
+        Some(Permit::Probe) => return send(now, true),
+        Some(Permit::Allowed) => {}
+    }
+    let Some(per_second) = subscription.spec.rate_limit_per_second else { return send(now, false) };
+    let Some(slot) = facts.slot else { return Admission::TakeSlot(subscription, per_second) };
+    match standing(slot, now) {
+        SlotState::Now | SlotState::Missed => send(now, false),
+        SlotState::Soon => send(slot, false),
+        SlotState::Later(before) => wait(Wait::Slot { slot, before }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::outbound::delivery::Carried;
+    use crate::domain::outbound::event_type::EventType;
+    use crate::domain::shared::delivery_id::DeliveryId;
+
+    fn noon() -> DateTime<Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn subscription(enabled: bool, pull: bool, per_second: Option<u32>) -> Subscription {
+        let mut stored = json!({"id": Uuid::nil(), "tenantId": Uuid::nil(), "handle": 7, "name": "s",
+            "url": if pull { "pull:" } else { "https://example.com" }, "method": "POST", "authType": "none",
+            "events": ["*"], "timeout": 30_000, "retryPolicy": {}, "enabled": enabled, "revision": 1,
+            "createdAt": noon(), "updatedAt": noon()});
+        if let Some(per_second) = per_second {
+            stored["rateLimitPerSecond"] = json!(per_second);
+        }
+        serde_json::from_value(stored).unwrap()
+    }
+
+    fn due(attempt: u32) -> AttemptDue {
+        AttemptDue {
+            tenant_id: Uuid::nil().into(),
+            subscription_id: Uuid::nil().into(),
+            delivery_id: DeliveryId::derive(Uuid::nil().into(), Uuid::nil().into(), 7),
+            event_id: Uuid::nil().into(),
+            event: EventType::ReleaseCreated,
+            attempt,
+            generation: 0,
+            fresh: false,
+            ticket: String::new(),
+            due: None,
+            data: None,
+            hops: 0,
+        }
+    }
+
+    fn permit() -> impl Strategy<Value = Option<Permit>> {
+        let until = noon() + Duration::minutes(1);
+        prop::sample::select(vec![
+            None,
+            Some(Permit::Allowed),
+            Some(Permit::Probe),
+            Some(Permit::Rejected { until }),
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn an_attempt_is_made_only_if_nothing_speaks_against_it(
+            (has_row, made, age_days) in (any::<bool>(), 0..3_u32, 0..40_i64),
+            (is_deleted, enabled, pull, has_payload) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
+            (per_second, slot) in (prop::option::of(1..100_u32), prop::option::of(-10..60_i64)),
+            permit in permit(),
+        ) {
+            let found = subscription(enabled, pull, per_second);
+            let subscription = Some(&found).filter(|_| !is_deleted);
+            let due = due(1);
+            let carried = Carried { event_id: None, event: due.event, hops: 0 };
+            let mut row = Delivery::new(due.delivery_id, carried, &found, noon() - Duration::days(age_days));
+            row.attempts = made;
+            let row = Some(&row).filter(|_| has_row);
+            let slot = slot.map(|seconds| noon() + Duration::seconds(seconds));
+            let kept = Payload { data: "{}".to_owned(), hops: 0 };
+            let payload = Some(&kept).filter(|_| has_payload);
+            let admission = admit(&Facts { due: &due, row, subscription, payload, permit, slot, now: noon() });
+
+            let awaited = row.is_none_or(|row| row.attempts == 0);
+            let lives = awaited && !is_deleted && has_payload && (row.is_none() || age_days < OPEN_DAYS);
+            let sendable = lives && enabled && !pull;
+            prop_assert_eq!(admission == Admission::AlreadyMade, !awaited);
+            prop_assert_eq!(matches!(admission, Admission::Cancel(_)), awaited && !lives);
+            let waits = match &admission {
+                Admission::Wait(_, _, wait) => Some(wait),
+                _ => None,
+            };
+            prop_assert_eq!(matches!(waits, Some(Wait::Resume(..))), lives && !enabled);
+            prop_assert_eq!(waits == Some(&Wait::Reader), lives && enabled && pull);
+            prop_assert_eq!(matches!(admission, Admission::AskBreaker(_)), sendable && permit.is_none());
+            let is_rejected = matches!(permit, Some(Permit::Rejected { .. }));
+            prop_assert_eq!(matches!(waits, Some(Wait::Breaker(_))), sendable && is_rejected);
+            let limited = sendable && permit == Some(Permit::Allowed) && per_second.is_some();
+            prop_assert_eq!(matches!(admission, Admission::TakeSlot(..)), limited && slot.is_none());
+            if let Admission::Send { at, is_probe, .. } = admission {
+                prop_assert!(sendable && at >= noon() && at <= noon() + Duration::seconds(5));
+                prop_assert_eq!(is_probe, permit == Some(Permit::Probe));
+            }
+        }
+    }
+}
