@@ -3,10 +3,21 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whose address `ip` is if it is not one of the public Internet; `None` when it is public.
+/// What kind of address `ip` is, in words, unless it is on the public Internet.
 ///
-/// From IANA's special-purpose address registries. Of IPv6 only `2000::/3` is given out as global
-/// unicast, so everything outside it is refused without being listed.
+/// By IANA's registries of special-purpose addresses (for [IPv4] and [IPv6]). Of IPv6, only `2000::/3` is
+/// allocated as global unicast (RFC 4291, 2.4), so everything outside it is blocked without being listed.
+///
+/// [IPv4]: https://www.iana.org/assignments/iana-ipv4-special-registry
+/// [IPv6]: https://www.iana.org/assignments/iana-ipv6-special-registry
+///
+/// ```
+/// use stella::domain::shared::address::blocked;
+///
+/// assert_eq!(blocked("8.8.8.8".parse().unwrap()), None);
+/// assert_eq!(blocked("169.254.169.254".parse().unwrap()), Some("a link-local address"));
+/// assert_eq!(blocked("::ffff:8.8.8.8".parse().unwrap()), Some("an IPv4 address in IPv6 form"));
+/// ```
 #[must_use]
 pub fn blocked(ip: IpAddr) -> Option<&'static str> {
     match ip {
@@ -52,11 +63,12 @@ fn blocked_v6(ip: Ipv6Addr) -> Option<&'static str> {
     })
 }
 
-/// The IPv4 address that an IPv6 address of one of the transition forms stands for: v4-mapped,
-/// v4-compatible, translated, NAT64 (`64:ff9b::/96` and `64:ff9b:1::/48`), 6to4, Teredo.
+/// The IPv4 address inside an IPv6 address of a transition form: IPv4-mapped or IPv4-compatible (RFC 4291,
+/// 2.5.5), IPv4-translated (RFC 2765, 2.1), NAT64 (`64:ff9b::/96`, RFC 6052; `64:ff9b:1::/48`, RFC 8215),
+/// 6to4 (RFC 3056), Teredo (RFC 4380).
 #[must_use]
 pub fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let last = |high: u16, low: u16| {
+    let from_halves = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         Ipv4Addr::new(a, b, c, d)
     };
@@ -66,19 +78,19 @@ pub fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x0064, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x0064, 0xff9b, 1, _, _, _, high, low]
-        | [0x2002, high, low, ..] => Some(last(high, low)),
-        // Teredo writes the client's address inverted.
-        [0x2001, 0, _, _, _, _, high, low] => Some(last(!high, !low)),
+        | [0x2002, high, low, ..] => Some(from_halves(high, low)),
+        // Teredo inverts the bits of the client's address (RFC 4380, 4).
+        [0x2001, 0, _, _, _, _, high, low] => Some(from_halves(!high, !low)),
         _ => None,
     }
 }
 
-/// A URL's host, spelled in the one way that leaves no doubt.
+/// The host of a URL, in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
     /// A DNS name in lower case, without a dot at its end.
     Name(String),
-    /// An address written out.
+    /// An address literal.
     Address(IpAddr),
 }
 
@@ -93,11 +105,12 @@ impl fmt::Display for Host {
 }
 
 impl Host {
-    /// Reads the host of a URL: a plain name, four decimal numbers, or IPv6 in brackets. Every other
-    /// way that some resolver takes for an address (`2130706433`, `0x7f.1`, `0177.0.0.1`) is refused.
+    /// Reads the host of a URL: a DNS name, an IPv4 address as four decimal numbers, or an IPv6 address in
+    /// brackets (RFC 3986, 3.2.2). Other spellings that some resolvers take for an address (`2130706433`,
+    /// `0x7f.1`, `0177.0.0.1`) are refused.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with it, for a person.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(inner) = text.strip_prefix('[') {
             let ip = inner.strip_suffix(']').and_then(|inner| inner.parse::<Ipv6Addr>().ok());
@@ -124,7 +137,8 @@ impl Host {
     }
 }
 
-/// Letters, digits, hyphens inside; underscores too, which some internal names have.
+/// Whether a text is a DNS label: letters, digits and inner hyphens (RFC 1123, 2.1). Underscores are allowed
+/// too, because some internal names have them.
 fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -175,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn special_v4_addresses_are_blocked_from_their_first_to_their_last() {
+    fn special_v4_ranges_are_blocked_from_their_first_to_their_last_address() {
         for ip in [
             "0.0.0.0",
             "0.255.255.255",
@@ -240,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn v4_in_v6_forms_are_blocked_whatever_they_stand_for() {
+    fn v4_addresses_in_v6_form_are_blocked_even_if_public() {
         for ip in [
             "::ffff:127.0.0.1",
             "::ffff:8.8.8.8",
@@ -261,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_v4_inside_is_found() {
+    fn the_embedded_v4_address_is_found() {
         for (ip, inner) in [
             ("::ffff:127.0.0.1", "127.0.0.1"),
             ("64:ff9b::a9fe:a9fe", "169.254.169.254"),
@@ -313,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_are_neither_are_refused() {
+    fn malformed_hosts_are_refused() {
         for host in [
             "",
             ".",
@@ -356,7 +370,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_standard_library_calls_special_is_blocked(bits: u32) {
+        fn addresses_that_the_standard_library_calls_special_are_blocked(bits: u32) {
             let ip = Ipv4Addr::from(bits);
             let special = ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_broadcast()
                 || ip.is_documentation() || ip.is_multicast() || ip.is_unspecified();
@@ -364,7 +378,7 @@ mod tests {
         }
 
         #[test]
-        fn a_host_reads_as_it_is_written(text in "[a-z0-9.\\[\\]:-]{1,20}") {
+        fn a_displayed_host_parses_to_itself(text in "[a-z0-9.\\[\\]:-]{1,20}") {
             if let Ok(host) = Host::parse(&text) {
                 prop_assert_eq!(Host::parse(&host.to_string()), Ok(host));
             }

@@ -1,4 +1,4 @@
-//! The id of a delivery, which is derived from its event and its subscription.
+//! The id of a delivery, derived from its event and its subscription.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -6,18 +6,41 @@ use uuid::Uuid;
 
 use super::ids::{EventId, SubscriptionId};
 
-/// How many partitions a subscription's deliveries are spread over.
+/// The number of partitions that a subscription's deliveries are spread over.
 pub const SHARDS: u8 = 4;
 
-/// A delivery's id: a version 8 UUID of 48 bits of the event's time, 2 bits of shard, 32 bits of
-/// subscription handle, and a hash of event and subscription. It is derived, so that whoever fans out
-/// the same event again means the same delivery, and it tells where the row is.
+/// The id of a delivery: a version 8 UUID (RFC 9562, 5.8), derived from event and subscription. So a repeated
+/// fan-out of the same event means the same delivery, and the id alone tells the place of the row.
+///
+/// ```text
+///  bits  48              4    2      10    2    6     32      24
+///       ┌───────────────┬────┬──────┬─────┬────┬─────┬───────┬─────┐
+///       │ event's time  │ 8  │shard │hash │var.│hash │handle │hash │
+///       └───────────────┴────┴──────┴─────┴────┴─────┴───────┴─────┘
+/// ```
+///
+/// The time, in milliseconds since 1970, is that of the [`EventId`], so ids sort by their events' times. The
+/// hash is SHA-256 of both ids.
+///
+/// ```
+/// use stella::domain::shared::delivery_id::{DeliveryId, SHARDS};
+/// use stella::domain::shared::ids::{EventId, SubscriptionId};
+///
+/// let event: EventId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+/// let subscription: SubscriptionId = "01890a5d-ac96-7ab2-80e2-4536629c90de".parse().unwrap();
+/// let id = DeliveryId::derive(event, subscription, 0xc0ff_ee00);
+///
+/// assert_eq!(id, DeliveryId::derive(event, subscription, 0xc0ff_ee00));
+/// assert_eq!(id.handle(), 0xc0ff_ee00);
+/// assert!(id.shard() < SHARDS);
+/// assert!(id.to_string().starts_with("01890a5d-ac96-8"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(Uuid);
 
 impl DeliveryId {
-    /// The delivery of `event` to `subscription`.
+    /// The id of the delivery of `event` to `subscription`, whose handle is `handle`.
     #[must_use]
     pub fn derive(event: EventId, subscription: SubscriptionId, handle: u32) -> Self {
         let mut hash = Sha256::new();
@@ -33,14 +56,14 @@ impl DeliveryId {
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Which of the subscription's partitions has the row.
+    /// The partition of the subscription's deliveries that has the row: 0 to [`SHARDS`] - 1.
     #[must_use]
     pub fn shard(self) -> u8 {
         let [_, _, _, _, _, _, byte, ..] = *self.0.as_bytes();
         (byte >> 2) & 0b11
     }
 
-    /// The subscription's handle, which means something within its tenant only.
+    /// The subscription's handle: a number that is unique within the tenant.
     #[must_use]
     pub fn handle(self) -> u32 {
         let [_, _, _, _, _, _, _, _, _, a, b, c, d, ..] = *self.0.as_bytes();
@@ -70,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_id_tells_its_handle_and_is_always_the_same(event: u128, subscription: u128, handle: u32) {
+        fn an_id_has_its_handle_and_is_always_the_same(event: u128, subscription: u128, handle: u32) {
             let event = EventId::from(Uuid::from_u128(event));
             let subscription = SubscriptionId::from(Uuid::from_u128(subscription));
             let id = DeliveryId::derive(event, subscription, handle);

@@ -1,4 +1,4 @@
-//! Filters over a JSON document: which events a subscription or a webhook config wants.
+//! Filters over a JSON document: which events a subscription, a webhook config or a trigger selects.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,8 +38,22 @@ const OPERATORS: [(&str, Operator); 7] = [
     ("startsWith", Operator::StartsWith),
 ];
 
-/// A filter as said and as compiled. One that is stored and does not compile (another version took it) is
-/// broken: it matches nothing, and what it belongs to is read all the same.
+/// A filter, as written and as compiled. A stored filter that does not compile, because another version
+/// accepted it, is broken: it matches nothing, and its owner can still be read.
+///
+/// ```
+/// use serde_json::{Value, json};
+/// use stella::domain::shared::expression::{Budget, Node, Verdict};
+/// use stella::domain::shared::filter::Filter;
+///
+/// let filter = json!({"field": "$.tags[*]", "operator": "startsWith", "value": "v1."});
+/// let filter: Filter = serde_json::from_value(filter).unwrap();
+/// let verdict = |document: Value| filter.verdict(Node::Value(&document), &mut Budget::default());
+///
+/// assert_eq!(verdict(json!({"tags": ["latest", "v1.2"]})), Verdict::Matches);
+/// assert_eq!(verdict(json!({"tags": ["latest"]})), Verdict::Differs);
+/// assert_eq!(verdict(json!({})), Verdict::Differs);
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Said", into = "Said")]
 pub struct Filter {
@@ -100,7 +114,7 @@ impl From<Filter> for Said {
 }
 
 impl Test {
-    /// One that was stored; a pattern is compiled when it is first used.
+    /// The test of a stored filter. Its pattern is compiled when it is first used.
     fn stored(operator: Operator, value: &Value) -> Result<Self, String> {
         let text = || value.as_str().ok_or_else(|| "must be a string".to_owned());
         Ok(match operator {
@@ -121,7 +135,7 @@ impl Test {
         })
     }
 
-    /// One that is to be saved.
+    /// The test of a filter that is to be saved. Its pattern must compile.
     fn parse(operator: Operator, value: &Value) -> Result<Self, String> {
         let test = Self::stored(operator, value)?;
         test.mistake().map_or(Ok(test), Err)
@@ -136,7 +150,7 @@ impl Test {
         }
     }
 
-    /// Whether a node is what it must be. `ready` is the pattern, once a text was found for it.
+    /// Whether a node passes the test. `ready` keeps the compiled pattern from one node to the next.
     fn holds<'p>(
         &'p self,
         value: &Value,
@@ -177,7 +191,7 @@ impl Test {
 }
 
 impl Filter {
-    /// Reads the members of one filter.
+    /// Reads the members of one filter: `field`, `operator`, `value`.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
         let field = fields.required_text("field", MAX_PATH);
         fields.require("operator");
@@ -197,7 +211,7 @@ impl Filter {
         Some(Self { said, compiled: Ok(Compiled { path: path?, test: test? }) })
     }
 
-    /// What is wrong with it, if it is broken.
+    /// What is wrong with the filter, if it is broken.
     #[must_use]
     pub fn mistake(&self) -> Option<String> {
         match &self.compiled {
@@ -206,8 +220,8 @@ impl Filter {
         }
     }
 
-    /// Whether the document has what the filter wants. A path that leads nowhere does not match, except
-    /// for `exists: false`. Of several places that a JSONPath finds, one is enough.
+    /// Evaluates the filter. A path that leads nowhere does not match, except with `exists: false`. If a
+    /// JSONPath selects several nodes, one that passes is enough.
     #[must_use]
     pub fn verdict(&self, root: Node<'_>, budget: &mut Budget) -> Verdict {
         self.evaluate(root, budget).into()
@@ -223,8 +237,8 @@ impl Filter {
     }
 }
 
-/// Whether all of an owner's filters match. One that fails is noted in the budget, as `filters[2]` behind what
-/// `place` says, and then it does not matter what the others say.
+/// Whether all filters of one owner match. A filter that fails ends the evaluation, and is noted in the
+/// budget at its place: `filters[2]`, after the text `place`.
 pub fn all_match(filters: &[Filter], place: &str, root: Node<'_>, budget: &mut Budget) -> bool {
     for (at, filter) in filters.iter().enumerate() {
         match filter.verdict(root, budget) {
@@ -239,10 +253,10 @@ pub fn all_match(filters: &[Filter], place: &str, root: Node<'_>, budget: &mut B
     true
 }
 
-/// What is wrong with stored filters, each with its place.
+/// What is wrong with stored filters, each with its place, as in `filters[2]: …`.
 pub fn mistakes(filters: &[Filter]) -> impl Iterator<Item = String> {
-    let told = |(at, filter): (usize, &Filter)| Some(format!("filters[{at}]: {}", filter.mistake()?));
-    filters.iter().enumerate().filter_map(told)
+    let describe = |(at, filter): (usize, &Filter)| Some(format!("filters[{at}]: {}", filter.mistake()?));
+    filters.iter().enumerate().filter_map(describe)
 }
 
 #[cfg(test)]
@@ -261,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn each_operator_finds_what_it_says() {
+    fn each_operator_compares_as_documented() {
         let document =
             json!({"tag": "v1.2.0", "data": {"environment": {"name": "production"}, "labels": ["a", "b"]}});
         for (field, operator, value, expected) in [
@@ -298,13 +312,13 @@ mod tests {
             for document in [json!({}), json!({"a": "("})] {
                 assert!(!verdict(&broken, &document).matches());
             }
-            assert_eq!(serde_json::to_value(&broken).unwrap()["field"], field, "and is kept as it was said");
+            assert_eq!(serde_json::to_value(&broken).unwrap()["field"], field, "and is kept as is");
         }
         assert_eq!(filter("a", "exists", &Value::Null).mistake(), None);
     }
 
     #[test]
-    fn a_broken_filter_is_refused_when_saved_with_its_place() {
+    fn a_broken_filter_is_refused_with_its_place() {
         for (filter, field) in [
             (json!({"operator": "equals", "value": 1}), "field"),
             (json!({"field": "$.[", "operator": "equals", "value": 1}), "field"),
@@ -333,10 +347,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_list_the_first_that_fails_is_noted_and_ends_it() {
+    fn the_first_filter_that_fails_is_noted_and_ends_the_evaluation() {
         let document = json!({"a": "0".repeat(4_000), "b": 1});
-        let hungry = || filter("a", "matches", &json!("[01]*1[01]{300}$."));
-        let filters = [filter("b", "exists", &json!(true)), hungry(), hungry()];
+        let expensive = || filter("a", "matches", &json!("[01]*1[01]{300}$."));
+        let filters = [filter("b", "exists", &json!(true)), expensive(), expensive()];
         let mut budget = Budget::default();
         assert!(!all_match(&filters, "", Node::Value(&document), &mut budget));
         let failures = budget.take_failures().unwrap();

@@ -4,17 +4,17 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What is stored.
+/// The stored record of expressions that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterErrors {
     /// How often an expression failed.
     #[serde(rename = "filterErrors", skip_serializing_if = "is_zero")]
     pub count: u64,
-    /// When one last did.
+    /// When an expression last failed.
     #[serde(rename = "filterErrorsAt", skip_serializing_if = "Option::is_none")]
     pub last_at: Option<DateTime<Utc>>,
-    /// What was wrong then, with its place.
+    /// What was wrong with it, with its place.
     #[serde(rename = "filterErrorsMessage", skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

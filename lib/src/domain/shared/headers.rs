@@ -1,4 +1,4 @@
-//! Headers: which ones a subscriber may choose, and which ones no log may show.
+//! HTTP headers: which ones a subscription may set, and which ones are redacted in logs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,8 @@ const MAX_NAME_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 2_048;
 const MAX_TOTAL_BYTES: usize = 8_192;
 
-/// Names that belong to the connection (RFC 9110, 7.6.1) or to us; lower case.
+/// Names that a subscription may not set, in lower case: headers of the connection (RFC 9110, 7.6.1), of the
+/// message's framing, and of proxies.
 const REFUSED: [&str; 14] = [
     "connection",
     "content-length",
@@ -29,11 +30,11 @@ const REFUSED: [&str; 14] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Beginnings of names that are ours, Standard Webhooks', or AWS's: by the latter a request to one of its services
-/// says what it wants.
+/// Prefixes of names that a subscription may not set: ours, those of Standard Webhooks, and those of AWS,
+/// whose services take from such headers what a request asks for.
 const REFUSED_PREFIXES: [&str; 4] = ["x-stella-", "webhook-", "x-amz-", "x-aws-"];
 
-/// Words of a header's name that say its value is secret or opens something.
+/// Words in a header's name that mark its value as a secret or a credential.
 const SENSITIVE_WORDS: [&str; 20] = [
     "apikey",
     "assertion",
@@ -56,16 +57,17 @@ const SENSITIVE_WORDS: [&str; 20] = [
     "signature256",
     "token",
 ];
-/// What stands in a log where a sensitive value was.
+/// Replaces sensitive values in logs.
 pub const REDACTED: &str = "[redacted]";
 
-/// The headers that a subscription adds to its requests, by name as written; valid, few and small.
+/// The headers that a subscription adds to its requests, by name as written: at most 20, together at most 8
+/// KiB.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CustomHeaders(BTreeMap<String, String>);
 
 impl CustomHeaders {
-    /// Reads the member `headers` of a subscription; each mistake is noted as `headers.<name>`.
+    /// Reads the member `headers` of a subscription. Each mistake is noted at `headers.<name>`.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
         let object = fields.members("headers")?;
         if object.len() > MAX_COUNT {
@@ -106,7 +108,7 @@ impl CustomHeaders {
         self.0.is_empty()
     }
 
-    /// Those that are sent. What was stored before its name was refused stays behind.
+    /// The headers that are sent: without those that were stored before their names were refused.
     #[must_use]
     pub fn as_sent(&self) -> Self {
         let mut sent = self.clone();
@@ -114,18 +116,18 @@ impl CustomHeaders {
         sent
     }
 
-    /// Names as written, and values.
+    /// The names, as written, and the values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether a header of this name is there, in whatever case.
+    /// Whether there is a header of this name, ignoring case.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.0.keys().any(|known| known.eq_ignore_ascii_case(name))
     }
 
-    /// The same with sensitive values blanked, for those who may only read.
+    /// The headers with sensitive values redacted, for callers who may only read.
     #[must_use]
     pub fn redacted(&self) -> BTreeMap<String, String> {
         self.iter().map(|(name, value)| (name.to_owned(), redact(name, value).to_owned())).collect()
@@ -160,14 +162,21 @@ fn check_value(value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a header of this name may carry a secret or something that can be played again.
+/// Whether a header of this name may carry a secret, or something that could be replayed.
+///
+/// ```
+/// use stella::domain::shared::headers::is_sensitive;
+///
+/// assert!(is_sensitive("X-Api-Key") && is_sensitive("x_auth_token"));
+/// assert!(!is_sensitive("X-Author") && !is_sensitive("Idempotency-Key"));
+/// ```
 #[must_use]
 pub fn is_sensitive(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     lower.split(['-', '_', '.']).any(|word| SENSITIVE_WORDS.contains(&word)) && lower != "idempotency-key"
 }
 
-/// The value as a log may show it: a sensitive header's is blanked.
+/// The value as a log may show it: [`REDACTED`] if the header is sensitive.
 #[must_use]
 pub fn redact<'a>(name: &str, value: &'a str) -> &'a str {
     if is_sensitive(name) { REDACTED } else { value }
@@ -190,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_headers_and_content_type_and_user_agent_may_be_chosen() {
+    fn ordinary_headers_and_content_type_and_user_agent_may_be_set() {
         let headers = json!({"X-Env": "prod", "Content-Type": "application/cloudevents+json", "user-agent": "x", "X-Empty": ""});
         let read = read(&headers).unwrap();
         assert!(read.contains("CONTENT-TYPE"));
@@ -198,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ours_or_the_connections_is_refused() {
+    fn reserved_headers_are_refused() {
         for name in [
             "Host",
             "content-length",
@@ -223,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_before_it_was_refused_is_shown_and_not_sent() {
+    fn stored_headers_that_are_refused_now_are_shown_but_not_sent() {
         let stored = json!({"X-Amz-Target": "DynamoDB_20120810.Scan", "X-Env": "prod"});
         let stored: CustomHeaders = serde_json::from_value(stored).unwrap();
         assert_eq!(stored.iter().count(), 2);
@@ -238,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn values_cannot_smuggle_a_line() {
+    fn values_cannot_inject_a_header_line() {
         for value in ["a\r\nX: y", "a\nb", "a\0b", "é", " a", "a\t", "\u{7f}"] {
             assert!(read(&json!({ "X-A": value })).is_err(), "{value:?}");
         }
@@ -254,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_few_and_small() {
+    fn number_and_size_are_limited() {
         let many = |count: usize| (0..count).map(|index| (format!("x-{index}"), json!("v"))).collect();
         assert!(read(&Value::Object(many(20))).is_ok());
         assert!(read(&Value::Object(many(21))).is_err());
@@ -289,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_see_sensitive_custom_headers_blanked() {
+    fn readers_see_sensitive_custom_headers_redacted() {
         let headers = read(&json!({"X-Api-Key": "s3cret", "X-Env": "prod"})).unwrap();
         let shown = serde_json::to_value(headers.redacted()).unwrap();
         assert_eq!(shown, json!({"X-Api-Key": "[redacted]", "X-Env": "prod"}));

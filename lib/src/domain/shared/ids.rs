@@ -1,19 +1,19 @@
-//! Identifiers: one type each, so that none is taken for another.
+//! Identifiers: one type for each kind of thing, so that the compiler tells them apart.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A version 7 UUID: 48 bits of milliseconds, then chance. Sorts by time.
-fn v7(now: DateTime<Utc>, chance: [u8; 10]) -> Uuid {
-    uuid::Builder::from_unix_timestamp_millis(millis(now), &chance).into_uuid()
+/// A version 7 UUID (RFC 9562, 5.7): 48 bits of milliseconds since 1970, then random bits. Sorts by time.
+fn v7(now: DateTime<Utc>, random: [u8; 10]) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(millis(now), &random).into_uuid()
 }
 
 fn millis(time: DateTime<Utc>) -> u64 {
     u64::try_from(time.timestamp_millis()).unwrap_or(0)
 }
 
-/// The milliseconds since 1970 that the first 48 bits of a minted id tell.
+/// The time in the first 48 bits of a version 7 UUID.
 fn time_of(id: Uuid) -> DateTime<Utc> {
     let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
     DateTime::from_timestamp_millis(millis).unwrap_or_default()
@@ -27,13 +27,13 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id that sorts by `now`.
+            /// A new id of the time `now`, by which it sorts.
             #[must_use]
-            pub fn mint(now: DateTime<Utc>, chance: [u8; 10]) -> Self {
-                Self(v7(now, chance))
+            pub fn mint(now: DateTime<Utc>, random: [u8; 10]) -> Self {
+                Self(v7(now, random))
             }
 
-            /// The moment the id was minted, to the millisecond.
+            /// The time at which the id was minted, to the millisecond.
             #[must_use]
             pub fn time(self) -> DateTime<Utc> {
                 time_of(self.0)
@@ -69,11 +69,11 @@ macro_rules! id {
 }
 
 id!(
-    /// Whose a thing is. Every stored thing has one.
+    /// A tenant. Every stored thing belongs to one.
     TenantId
 );
 id!(
-    /// An API key's public half.
+    /// An API key: the public part of its text.
     ApiKeyId
 );
 id!(
@@ -101,10 +101,10 @@ id!(
     SubscriptionId
 );
 id!(
-    /// What one inbound request left behind.
+    /// A receipt: the stored record of an inbound request.
     ReceiptId
 );
 id!(
-    /// Many deliveries that are sent again.
+    /// A recovery: many deliveries that are sent again.
     RecoveryId
 );

@@ -1,27 +1,38 @@
-//! What a PUT or a PATCH wants: a whole new document, or a patch laid over the present one.
+//! Changes by PUT and PATCH: a whole new document, or a merge patch (RFC 7396) of the present one.
 
 use serde_json::{Map, Value};
 
-/// A change of something that a caller said earlier.
+/// A requested change of a stored spec.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The request's body.
     pub body: Value,
-    /// Whether it is laid over what was said, instead of replacing it.
+    /// Whether the body is a merge patch (PATCH). Otherwise it is the whole new document (PUT).
     pub is_patch: bool,
 }
 
 impl Change {
-    /// The whole document that is wanted where `said` is the present one.
+    /// The whole document that is wanted, if `current` is the present one. Members that are `null` are left
+    /// out, by PUT too.
     #[must_use]
-    pub fn over(&self, said: Value) -> Value {
-        let mut wanted = if self.is_patch { said } else { Value::Null };
+    pub fn over(&self, current: Value) -> Value {
+        let mut wanted = if self.is_patch { current } else { Value::Null };
         merge(&mut wanted, &self.body);
         wanted
     }
 }
 
-/// RFC 7396: a patch laid over a document; `null` removes.
+/// Applies a merge patch (RFC 7396, 2): objects are merged, `null` removes a member, and everything else,
+/// also a list, replaces what was there.
+///
+/// ```
+/// use serde_json::json;
+/// use stella::domain::shared::merge_patch::merge;
+///
+/// let mut document = json!({"name": "a", "retryPolicy": {"maxRetries": 3, "backoffSeconds": 10}});
+/// merge(&mut document, &json!({"name": null, "retryPolicy": {"maxRetries": 5}}));
+/// assert_eq!(document, json!({"retryPolicy": {"maxRetries": 5, "backoffSeconds": 10}}));
+/// ```
 pub fn merge(document: &mut Value, patch: &Value) {
     let Some(patch) = patch.as_object() else {
         *document = patch.clone();
@@ -56,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_leaves_nothing_of_what_was_said() {
+    fn a_replacement_keeps_nothing_of_the_old_document() {
         let change = Change { body: json!({"b": 1}), is_patch: false };
         assert_eq!(change.over(json!({"a": 1})), json!({"b": 1}));
     }

@@ -1,5 +1,5 @@
-//! Reads a JSON object member by member and collects every mistake, not only the first. What a reader asks
-//! for, told without an object, is the object's schema.
+//! Reads a JSON object member by member and collects every mistake, not only the first. A reader that is run
+//! without an object gives the JSON Schema of what it reads.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,27 @@ use serde_json::{Map, Value, json};
 use super::object_schema::ObjectSchema;
 use crate::error::{Error, FieldError};
 
-/// A JSON object being read. Each reader takes one member and notes what is wrong with it; `finish`
-/// refuses members that nobody asked for, and then the whole when anything was wrong.
+/// A JSON object that is being read. Each method reads one member and notes what is wrong with it.
+/// [`finish`](Self::finish) also refuses the members that no method asked for, and fails if anything was
+/// wrong.
+///
+/// ```
+/// use serde_json::json;
+/// use stella::domain::shared::object_reader::ObjectReader;
+///
+/// let read = |fields: &mut ObjectReader<'_>| {
+///     let name = fields.required_text("name", 200);
+///     let retries = fields.integer("retries", 0, 20).unwrap_or(3);
+///     Some((name, retries))
+/// };
+/// let body = json!({"name": "a"});
+/// assert_eq!(ObjectReader::whole(&body, read).unwrap(), ("a".to_owned(), 3));
+///
+/// let body = json!({"retries": 21, "colour": "red"});
+/// let error = ObjectReader::whole(&body, read).unwrap_err();
+/// let places: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
+/// assert_eq!(places, ["name", "retries", "colour"]);
+/// ```
 pub struct ObjectReader<'a> {
     prefix: String,
     object: Option<&'a Map<String, Value>>,
@@ -19,14 +38,14 @@ pub struct ObjectReader<'a> {
     shape: Option<ObjectSchema>,
 }
 
-/// What reads one kind of object among several, by the name of the kind.
+/// A variant of an object: its name and its reader. See [`ObjectReader::kind`].
 pub type Variant<T> = (&'static str, fn(&mut ObjectReader<'_>) -> Option<T>);
 
 impl<'a> ObjectReader<'a> {
-    /// Reads a request's whole body.
+    /// Reads the whole body of a request.
     ///
     /// # Errors
-    /// Unprocessable with every mistake, when there is one.
+    /// Unprocessable with every mistake, if there is one.
     pub fn whole<T>(body: &'a Value, read: impl FnOnce(&mut Self) -> Option<T>) -> Result<T, Error> {
         let mut fields = Self::of(body);
         let item = read(&mut fields);
@@ -41,13 +60,13 @@ impl<'a> ObjectReader<'a> {
         fields.shape.unwrap_or_default().schema()
     }
 
-    /// Nothing to read: only what is asked for is noted.
+    /// A reader without an object: it only notes which members it is asked for.
     fn unread() -> Self {
         let (prefix, known, errors) = (String::new(), BTreeSet::new(), Vec::new());
         Self { prefix, object: None, known, errors, shape: Some(ObjectSchema::default()) }
     }
 
-    /// Starts reading a request's body.
+    /// Starts to read the body of a request.
     #[must_use]
     pub fn of(body: &'a Value) -> Self {
         Self::at(String::new(), body)
@@ -68,7 +87,7 @@ impl<'a> ObjectReader<'a> {
         self.errors.push(FieldError { field: format!("{}{name}", self.prefix), message: message.into() });
     }
 
-    /// Notes for the schema what a member is, where a schema is what is wanted.
+    /// Notes the schema of a member, if the reader is run for the schema.
     fn member(&mut self, name: &'static str, schema: impl FnOnce() -> Value) {
         if let Some(shape) = &mut self.shape {
             shape.member(name, schema());
@@ -80,13 +99,13 @@ impl<'a> ObjectReader<'a> {
         self.object.and_then(|object| object.get(name)).filter(|value| !value.is_null())
     }
 
-    /// Whether a member is there.
+    /// Whether a member is present and not `null`.
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
         self.object.and_then(|object| object.get(name)).is_some_and(|value| !value.is_null())
     }
 
-    /// Any JSON; absent and `null` are the same.
+    /// Any JSON value. `null` is the same as absent.
     pub fn value(&mut self, name: &'static str) -> Option<&'a Value> {
         self.member(name, || json!({}));
         self.take(name)
@@ -98,7 +117,7 @@ impl<'a> ObjectReader<'a> {
         self.read(name, |value| value.as_object().ok_or_else(|| "must be an object".to_owned()))
     }
 
-    /// A member that `read` turns into a `T`; what `read` returns as an error is noted.
+    /// A member that `read` turns into a `T`. The error of `read` is noted as a mistake.
     fn read<T>(
         &mut self,
         name: &'static str,
@@ -127,13 +146,14 @@ impl<'a> ObjectReader<'a> {
         })
     }
 
-    /// A text that must be there.
+    /// A text of 1 to `max` characters that must be present. If it is not, the result is empty and the
+    /// mistake is noted.
     pub fn required_text(&mut self, name: &'static str, max: usize) -> String {
         self.require(name);
         self.text(name, max).unwrap_or_default()
     }
 
-    /// A text that `parse` turns into a `T`; what `parse` returns as an error is noted.
+    /// A text that `parse` turns into a `T`. The error of `parse` is noted as a mistake.
     pub fn parsed<T>(
         &mut self,
         name: &'static str,
@@ -143,7 +163,7 @@ impl<'a> ObjectReader<'a> {
         self.read(name, |value| parse(value.as_str().ok_or("must be a string")?))
     }
 
-    /// An RFC 3339 time.
+    /// A time in RFC 3339 format, in UTC.
     pub fn time(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
         self.member(name, || json!({"type": "string", "format": "date-time"}));
         self.read(name, |value| {
@@ -153,7 +173,7 @@ impl<'a> ObjectReader<'a> {
         })
     }
 
-    /// A whole number between two bounds, both included.
+    /// An integer from `min` to `max`, both included.
     pub fn integer(&mut self, name: &'static str, min: u64, max: u64) -> Option<u64> {
         self.member(name, || json!({"type": "integer", "minimum": min, "maximum": max}));
         self.read(name, |value| {
@@ -170,7 +190,7 @@ impl<'a> ObjectReader<'a> {
         self.read(name, |value| value.as_bool().ok_or_else(|| "must be true or false".to_owned()))
     }
 
-    /// One of a closed set of names.
+    /// One of several names. The result is the value that belongs to the name.
     pub fn one_of<T: Copy>(&mut self, name: &'static str, choices: &[(&'static str, T)]) -> Option<T> {
         let names = || choices.iter().map(|(choice, _)| *choice).collect::<Vec<&str>>();
         self.member(name, || json!({"type": "string", "enum": names()}));
@@ -183,7 +203,7 @@ impl<'a> ObjectReader<'a> {
         })
     }
 
-    /// The rest of an object whose member `name` says which of several kinds it is.
+    /// An object with variants. The member `name` names the variant, whose reader reads the other members.
     pub fn kind<T>(&mut self, name: &'static str, kinds: &[Variant<T>]) -> Option<T> {
         if let Some(shape) = &mut self.shape {
             for (kind, read) in kinds {
@@ -198,7 +218,7 @@ impl<'a> ObjectReader<'a> {
         read(self)
     }
 
-    /// A list of at most `max` texts; `parse` gets each, and its mistakes are noted as `name[3]`.
+    /// A list of at most `max` texts. `parse` reads each of them, and its errors are noted at `name[3]`.
     pub fn texts<T>(
         &mut self,
         name: &'static str,
@@ -217,7 +237,8 @@ impl<'a> ObjectReader<'a> {
         Some(list)
     }
 
-    /// A list of objects; `read` reads the members of each, whose mistakes are noted as `name[3].member`.
+    /// A list of at most `max` objects. `read` reads the members of each, whose mistakes are noted at
+    /// `name[3].member`.
     pub fn objects<T>(
         &mut self,
         name: &'static str,
@@ -246,7 +267,7 @@ impl<'a> ObjectReader<'a> {
         })
     }
 
-    /// A member that is an object of its own; mistakes inside it are noted as `name.member`.
+    /// A member that is an object. Mistakes inside it are noted at `name.member`.
     pub fn object<T>(
         &mut self,
         name: &'static str,
@@ -260,7 +281,7 @@ impl<'a> ObjectReader<'a> {
         item
     }
 
-    /// Notes a mistake when `name` is absent.
+    /// Notes a mistake if `name` is absent.
     pub fn require(&mut self, name: &'static str) {
         if let Some(shape) = &mut self.shape {
             shape.require(name);
@@ -281,10 +302,10 @@ impl<'a> ObjectReader<'a> {
         self.errors
     }
 
-    /// Ends the reading.
+    /// Ends the reading. Members that were not asked for are mistakes, too.
     ///
     /// # Errors
-    /// Unprocessable with every mistake, when there is one.
+    /// Unprocessable with every mistake, if there is one.
     pub fn finish(self) -> Result<(), Error> {
         let errors = self.into_errors();
         if errors.is_empty() { Ok(()) } else { Err(Error::unprocessable(errors)) }

@@ -1,8 +1,9 @@
-//! The JSON Schema of an object, put together from what its reader asks for.
+//! The JSON Schema of an object, built from what its reader asks for.
 
 use serde_json::{Map, Value, json};
 
-/// The members of an object. One that is not required may be `null`, which means the same as leaving it out.
+/// The members of an object, as an [`ObjectReader`](super::object_reader::ObjectReader) asks for them. A
+/// member that is not required may be `null`, which means the same as absent.
 #[derive(Debug, Default)]
 pub struct ObjectSchema {
     members: Map<String, Value>,
@@ -11,28 +12,28 @@ pub struct ObjectSchema {
 }
 
 impl ObjectSchema {
-    /// Notes a member. What says nothing takes nothing back.
+    /// Notes a member. An empty schema never replaces a recorded one.
     pub fn member(&mut self, name: &str, schema: Value) {
         if schema != json!({}) || !self.members.contains_key(name) {
             self.members.insert(name.to_owned(), schema);
         }
     }
 
-    /// Notes that a member must be there.
+    /// Notes that a member is required.
     pub fn require(&mut self, name: &'static str) {
         if !self.required.contains(&name) {
             self.required.push(name);
         }
     }
 
-    /// Notes that the object may be of a kind, by the name of the kind in a member.
+    /// Notes a variant of the object, which `member` names.
     pub fn kind(&mut self, member: &'static str, name: &str, mut shape: ObjectSchema) {
         shape.member(member, json!({"const": name}));
         shape.require(member);
         self.kinds.push(shape.schema());
     }
 
-    /// The schema: no member is allowed that is not in it.
+    /// The JSON Schema. It allows no other members.
     #[must_use]
     pub fn schema(self) -> Value {
         if !self.kinds.is_empty() {
@@ -71,7 +72,7 @@ mod tests {
     use crate::domain::shared::object_reader::ObjectReader;
 
     #[test]
-    fn a_schema_is_what_a_reader_asks_for() {
+    fn a_schema_has_what_its_reader_asks_for() {
         let schema = ObjectReader::schema_of(|fields| {
             let name = fields.required_text("name", 9);
             fields.one_of("colour", &[("red", 1)]);

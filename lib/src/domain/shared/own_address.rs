@@ -1,4 +1,4 @@
-//! Which addresses are this deployment's own inbound ones: what is delivered there comes back in.
+//! Recognises the deployment's own inbound addresses: what is delivered to one of them comes back in.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,12 +8,12 @@ use percent_encoding::percent_decode_str;
 use super::address::Host;
 use super::target::Target;
 
-/// Where senders post, below a deployment's address.
+/// The path below which senders post.
 const INBOUND: &str = "/api/v1/webhooks/";
-/// What follows an API's id in the name that API Gateway gives it.
+/// Follows an API's id in the host name that API Gateway assigns.
 const EXECUTE_API: &str = ".execute-api.";
 
-/// Where a deployment is reached, as far as it knows.
+/// The addresses of a deployment, as far as it knows them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnAddress {
     origins: Vec<(Host, u16)>,
@@ -21,7 +21,7 @@ pub struct OwnAddress {
 }
 
 impl OwnAddress {
-    /// The address that people are told, if there is one.
+    /// The address of the public URL, if there is one.
     #[must_use]
     pub fn of(public_url: Option<&str>) -> Self {
         let origin = |uri: Uri| {
@@ -32,7 +32,7 @@ impl OwnAddress {
         Self { origins, api_id: None }
     }
 
-    /// The same with the name by which a request reached it, and the id that API Gateway gives the API.
+    /// Adds the host name by which a request reached the deployment, and API Gateway's id of the API.
     #[must_use]
     pub fn called(&self, domain: Option<&str>, api_id: Option<&str>) -> Self {
         let mut own = self.clone();
@@ -41,7 +41,8 @@ impl OwnAddress {
         own
     }
 
-    /// Whether a target whose host has these addresses is one of its inbound ones, however it is spelled.
+    /// Whether `target`, whose host resolves to `addresses`, is an inbound address of the deployment, in any
+    /// spelling.
     #[must_use]
     pub fn is_inbound(&self, target: &Target, addresses: &[IpAddr]) -> bool {
         plain_path(target.uri().path()).starts_with(INBOUND)
@@ -60,7 +61,8 @@ impl OwnAddress {
             || self.origins.iter().any(|(own, at)| *at == port && own == host)
     }
 
-    /// Whether an address is one on which it listens itself, which only on one machine it knows.
+    /// Whether the deployment itself listens on an address. It knows this only on one machine, where its
+    /// public URL has an address literal.
     fn is_at(&self, ip: IpAddr, port: u16) -> bool {
         let is_own = |own: &Host| match own {
             Host::Address(own) => *own == ip || (is_this_machine(*own) && is_this_machine(ip)),
@@ -70,7 +72,7 @@ impl OwnAddress {
     }
 }
 
-/// Whether a connection to an address stays on the machine.
+/// Whether a connection to an address stays on this machine.
 fn is_this_machine(ip: IpAddr) -> bool {
     let of_v4 = |ip: Ipv4Addr| ip.is_loopback() || ip.is_unspecified();
     match ip {
@@ -82,10 +84,10 @@ fn is_this_machine(ip: IpAddr) -> bool {
     }
 }
 
-/// A path as a lenient reader of it would find a route: decoded, without empty and dot segments, in lower case.
+/// A path as a lenient server would route it: decoded, without empty and dot segments, in lower case.
 fn plain_path(path: &str) -> String {
     let mut decoded = path.to_owned();
-    // Some decode twice.
+    // Some servers decode twice.
     for _ in 0..2 {
         decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned();
     }
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deployments_address_is_known_by_every_name_that_it_has() {
+    fn a_deployment_recognises_each_of_its_names() {
         let own = OwnAddress::of(Some("https://hooks.example.com/"));
         let own = own.called(Some("api.example.com"), Some("AbC123"));
         for host in [
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn on_one_machine_it_is_known_by_every_spelling_of_loopback() {
+    fn on_one_machine_every_spelling_of_loopback_is_recognised() {
         let own = OwnAddress::of(Some("http://127.0.0.1:8787"));
         for (url, addresses) in [
             ("http://127.0.0.1:8787", [].as_slice()),
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_inbound_paths_lead_back_in_however_they_are_written() {
+    fn only_inbound_paths_are_recognised_in_any_spelling() {
         let own = OwnAddress::of(Some("https://hooks.example.com"));
         for path in [
             "/api/v1/webhooks/generic/x",

@@ -1,4 +1,4 @@
-//! A limit on how often something may happen: a bucket of tokens that fills at a steady rate.
+//! Rate limits: token buckets.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,10 +7,11 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::error::Error;
 
-/// How many of those that are limited are remembered.
+/// How many buckets are kept. When this number is reached, all are dropped, and each key has a full bucket
+/// again.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// A bucket for each of those that are limited alike.
+/// Token buckets of one rate, one for each key.
 #[derive(Debug)]
 pub struct Buckets<K> {
     per_second: u32,
@@ -18,26 +19,26 @@ pub struct Buckets<K> {
 }
 
 impl<K: Eq + Hash> Buckets<K> {
-    /// Full ones, with so many tokens a second.
+    /// Full buckets that gain `per_second` tokens a second.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
         Self { per_second, all: HashMap::new() }
     }
 
-    /// Takes one token of somebody's.
+    /// Takes one token from the bucket of `key`.
     ///
     /// # Errors
-    /// Limited, with `detail`, and with when to come again.
-    pub fn take(&mut self, of: K, detail: &'static str, now: DateTime<Utc>) -> Result<(), Error> {
+    /// `Limited`, with `detail` and the seconds to wait.
+    pub fn take(&mut self, key: K, detail: &'static str, now: DateTime<Utc>) -> Result<(), Error> {
         if self.all.len() >= MAX_REMEMBERED {
             self.all.clear();
         }
-        let bucket = self.all.entry(of).or_insert_with(|| Bucket::full(self.per_second, now));
+        let bucket = self.all.entry(key).or_insert_with(|| Bucket::full(self.per_second, now));
         bucket.take(self.per_second, now).map_err(|seconds| Error::limited(detail, seconds))
     }
 }
 
-/// A bucket as it was when somebody last took from it.
+/// A token bucket, as it was at the last take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
     /// Thousandths of a token.
@@ -45,25 +46,25 @@ pub struct Bucket {
     at: DateTime<Utc>,
 }
 
-/// How many seconds' worth of tokens a bucket holds.
+/// The capacity of a bucket, in seconds of its rate.
 const BURST_SECONDS: i64 = 2;
 
 impl Bucket {
     /// A full bucket.
     #[must_use]
     pub fn full(per_second: u32, now: DateTime<Utc>) -> Self {
-        Self { filled: most(per_second), at: now }
+        Self { filled: capacity(per_second), at: now }
     }
 
-    /// Takes one token, or says after how many seconds there is one again (at least 1).
+    /// Takes one token, if there is one.
     ///
     /// # Errors
-    /// The seconds to wait.
+    /// The seconds until there is a token again, at least 1.
     pub fn take(&mut self, per_second: u32, now: DateTime<Utc>) -> Result<(), u32> {
         let passed = now.signed_duration_since(self.at).max(Duration::zero()).num_milliseconds();
-        // A token a second is a thousandth of one in a millisecond.
+        // One token a second is a thousandth of a token a millisecond.
         let gained = passed.saturating_mul(per_second.into());
-        self.filled = self.filled.saturating_add(gained).min(most(per_second));
+        self.filled = self.filled.saturating_add(gained).min(capacity(per_second));
         self.at = self.at.max(now);
         if self.filled >= 1_000 {
             self.filled = self.filled.saturating_sub(1_000);
@@ -75,7 +76,7 @@ impl Bucket {
     }
 }
 
-fn most(per_second: u32) -> i64 {
+fn capacity(per_second: u32) -> i64 {
     i64::from(per_second).saturating_mul(1_000).saturating_mul(BURST_SECONDS).max(1_000)
 }
 
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn two_seconds_worth_may_come_at_once_and_then_the_rate() {
+    fn a_burst_of_two_seconds_passes_and_then_the_rate() {
         let mut bucket = Bucket::full(5, noon());
         let taken = (0..20).filter(|_| bucket.take(5, noon()).is_ok()).count();
         assert_eq!(taken, 10);
@@ -102,7 +103,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn over_any_time_no_more_than_the_rate_and_the_burst_pass(
+        fn over_any_time_no_more_than_burst_and_rate_pass(
             per_second in 1..1_000_u32, steps in prop::collection::vec(0..50_i64, 1..400)
         ) {
             let mut bucket = Bucket::full(per_second, noon());
@@ -112,7 +113,7 @@ mod tests {
                 passed += i64::from(bucket.take(per_second, now).is_ok());
             }
             let elapsed = (now - noon()).num_milliseconds();
-            prop_assert!(passed * 1_000 <= most(per_second) + elapsed * i64::from(per_second));
+            prop_assert!(passed * 1_000 <= capacity(per_second) + elapsed * i64::from(per_second));
         }
     }
 }

@@ -1,31 +1,37 @@
-//! The turns of deliveries to a subscription that wants no more than so many a second.
+//! Rate-limit slots: the times at which the deliveries to a subscription with `rateLimitPerSecond` may be
+//! attempted.
 
 use chrono::{DateTime, Duration, Utc};
 
-/// A turn that is no further off is waited for on the spot; others come up that much before their time, which
-/// is what queues and batches take.
+/// A slot that is at most this far off, in seconds, is waited for in place. For a later slot, the delivery
+/// comes up again this long before it, which allows for the delays of queues and batches.
 const LEAD_SECONDS: i64 = 5;
-/// By how much a turn can be missed before another is needed: with it, the average over any ten seconds is
-/// within a tenth of the rate.
+/// How long after its time a slot can still be used, in milliseconds. With this bound, the average over any
+/// ten seconds is within a tenth of the rate.
 const LATE_MS: i64 = 900;
 
-/// What is to be done about a turn now.
+/// What to do about a slot now.
+///
+/// ```text
+///  ── Later ──┼─────── Soon ───────┼──── Now ────┼── Missed ──▶ now
+///       slot - 5 s                slot      slot + 0.9 s
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotState {
-    /// It is now.
+    /// The slot is now: make the attempt.
     Now,
-    /// It is so near that it is waited for.
+    /// The slot is at most 5 seconds off: wait for it.
     Soon,
-    /// Come up again at this moment, which is somewhat before it.
+    /// The slot is further off: come up again at this time, 5 seconds before it.
     Later(DateTime<Utc>),
-    /// It was missed.
+    /// The slot can no longer be used: take another.
     Missed,
 }
 
-/// How a turn stands.
+/// What to do about `slot` at `now`.
 #[must_use]
-pub fn standing(turn: DateTime<Utc>, now: DateTime<Utc>) -> SlotState {
-    let left = turn.signed_duration_since(now);
+pub fn standing(slot: DateTime<Utc>, now: DateTime<Utc>) -> SlotState {
+    let left = slot.signed_duration_since(now);
     if left < Duration::milliseconds(LATE_MS.saturating_neg()) {
         SlotState::Missed
     } else if left <= Duration::zero() {
@@ -33,11 +39,11 @@ pub fn standing(turn: DateTime<Utc>, now: DateTime<Utc>) -> SlotState {
     } else if left <= Duration::seconds(LEAD_SECONDS) {
         SlotState::Soon
     } else {
-        SlotState::Later(turn.checked_sub_signed(Duration::seconds(LEAD_SECONDS)).unwrap_or(turn))
+        SlotState::Later(slot.checked_sub_signed(Duration::seconds(LEAD_SECONDS)).unwrap_or(slot))
     }
 }
 
-/// Microseconds from one turn to the next.
+/// The interval between two slots, in microseconds.
 #[must_use]
 pub fn interval_micros(per_second: u32) -> i64 {
     1_000_000_i64.checked_div(per_second.into()).unwrap_or(1_000_000)
@@ -48,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_is_waited_for_comes_up_later_or_was_missed() {
+    fn a_slot_is_now_soon_later_or_missed() {
         let now: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
         let after = |ms| now.checked_add_signed(Duration::milliseconds(ms)).unwrap();
         for (ms, expected) in [

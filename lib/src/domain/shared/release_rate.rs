@@ -1,6 +1,8 @@
-//! How many releases one component makes in a minute, at most. Releases take slots, which are numbered through all
-//! minutes: each minute has as many as it may make, and who finds this minute's taken gets one of a later minute,
-//! behind those who came before.
+//! The limit of releases a minute of one component.
+//!
+//! Releases take slots, which are numbered through all minutes: with 10 a minute, minute 7 since 1970 has the
+//! slots 70 to 79. If the slots of this minute are taken, a release gets one of a later minute, in the order
+//! of arrival.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,21 +10,21 @@ use serde::{Deserialize, Serialize};
 use super::ids::ComponentId;
 
 const MINUTE_SECONDS: i64 = 60;
-/// How long after its time a slot counts, in seconds; one that was missed is taken anew.
+/// How long after its time a slot can be used, in seconds. After that another one is taken.
 const LATE_SECONDS: i64 = 60;
 
-/// A slot in a later minute, as a request keeps it that waits for it.
+/// A slot in a later minute, kept by the queued request that waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Turn {
-    /// Whose releases it is for.
+    /// The component whose releases the slot is for.
     pub component_id: ComponentId,
-    /// When it is.
+    /// The time of the slot.
     pub at: DateTime<Utc>,
 }
 
 impl Turn {
-    /// Whether it lets a component's releases be made now.
+    /// Whether the slot allows releases of `component` now.
     #[must_use]
     pub fn allows(&self, component: ComponentId, now: DateTime<Utc>) -> bool {
         let late = now.signed_duration_since(self.at).num_seconds();
@@ -36,25 +38,36 @@ pub fn minute(time: DateTime<Utc>) -> i64 {
     time.timestamp().div_euclid(MINUTE_SECONDS)
 }
 
-/// The first slot of the minute of `now`.
+/// The number of the first slot in the minute of `now`.
 #[must_use]
 pub fn first_slot(now: DateTime<Utc>, per_minute: u32) -> i64 {
     minute(now).saturating_mul(per_minute.into())
 }
 
-/// When a slot is: none where it is in the minute of `now`, or before.
+/// The time of a slot, if it is in a later minute than `now`. `None`: the release can be made now.
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use stella::domain::shared::release_rate::{first_slot, later};
+///
+/// let now: DateTime<Utc> = "2026-03-01T12:00:59Z".parse().unwrap();
+/// let first = first_slot(now, 3);
+/// assert_eq!(later(first + 2, 3, now), None);
+/// assert_eq!(later(first + 4, 3, now), "2026-03-01T12:01:20Z".parse().ok());
+/// ```
 #[must_use]
 pub fn later(slot: i64, per_minute: u32, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let per_minute = i64::from(per_minute.max(1));
-    let (of, index) = (slot.div_euclid(per_minute), slot.rem_euclid(per_minute));
-    // Spread over their minute, in whole seconds, as queues wait.
+    let (of_minute, index) = (slot.div_euclid(per_minute), slot.rem_euclid(per_minute));
+    // Slots are spread over their minute, in whole seconds, because queues delay by whole seconds.
     let second = index.saturating_mul(MINUTE_SECONDS).div_euclid(per_minute);
-    let time = DateTime::from_timestamp(of.saturating_mul(MINUTE_SECONDS).saturating_add(second), 0);
-    time.filter(|_| of > minute(now))
+    let time = DateTime::from_timestamp(of_minute.saturating_mul(MINUTE_SECONDS).saturating_add(second), 0);
+    time.filter(|_| of_minute > minute(now))
 }
 
-/// How many releases of a minute an environment makes without asking the others. It keeps ordinary pushes free of
-/// another write; an environment that makes more asks for each, those it made included.
+/// How many releases a minute an environment makes without taking slots in the table. This saves ordinary
+/// pushes another write. An environment that makes more takes a slot for each, also for those it has made
+/// already.
 #[must_use]
 pub fn unasked(per_minute: u32) -> u32 {
     per_minute.div_euclid(60)
@@ -72,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_has_its_slots_and_later_ones_are_spread_over_theirs() {
+    fn slots_of_later_minutes_are_spread_over_their_minute() {
         let now = at("2026-03-01T12:00:59.999Z");
         let first = first_slot(now, 3);
         let times: Vec<_> = (0..8).map(|number| later(first + number, 3, now)).collect();
@@ -84,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_one_components_and_of_its_time() {
+    fn a_slot_is_for_one_component_and_a_minute_long() {
         let component = ComponentId::from(Uuid::from_u128(1));
         let turn = Turn { component_id: component, at: at("2026-03-01T12:01:00Z") };
         assert!(turn.allows(component, at("2026-03-01T12:01:00Z")));
@@ -95,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn few_are_made_unasked() {
+    fn a_sixtieth_of_the_limit_is_made_without_taking_slots() {
         assert_eq!((unasked(600), unasked(60), unasked(3)), (10, 1, 0));
     }
 

@@ -1,4 +1,5 @@
-//! When a failed attempt is repeated: how often, after how long, and what a `Retry-After` changes.
+//! Retry policies: how often and after how long a failed attempt is repeated, and what a `Retry-After`
+//! changes.
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -48,8 +49,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Reads a policy; a member that is absent has its default. For use inside
-    /// `fields.object("retryPolicy", RetryPolicy::parse)`.
+    /// Reads a policy. Absent members have their defaults. For `fields.object("retryPolicy",
+    /// RetryPolicy::parse)`.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
         const KINDS: [(&str, Backoff); 3] =
             [("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
@@ -71,22 +72,36 @@ impl RetryPolicy {
         })
     }
 
-    /// Whether an attempt of this number, counted from 1, may still be made.
+    /// Whether attempt number `attempt`, counted from 1, may be made.
     #[must_use]
     pub fn allows_attempt(&self, attempt: u32) -> bool {
         attempt <= self.max_retries.saturating_add(1)
     }
 
-    /// How long to wait before attempt `next_attempt`, which is 2 or more (the first is not delayed).
+    /// The delay before attempt `next_attempt`, which is 2 or more: the first is not delayed.
     ///
-    /// `chance` is any random number; it adds 0 to 20 % and never takes anything away. What the
-    /// receiver asked for by `Retry-After` can lengthen the delay to 12 hours at most and never
+    /// `random` is a uniformly random number, for the jitter: it adds 0 to 20 % and never shortens the delay.
+    /// A `Retry-After` (RFC 9110, 10.2.3) can lengthen the delay, to [`MAX_DELAY_SECONDS`] at most, and never
     /// shortens it.
+    ///
+    /// ```
+    /// use chrono::Duration;
+    /// use stella::domain::shared::retry::RetryPolicy;
+    ///
+    /// let policy = RetryPolicy::default(); // exponential, from 10 seconds
+    /// let delay = |next, random, retry_after| policy.delay_before(next, random, retry_after);
+    ///
+    /// assert_eq!(delay(2, 0, None), Duration::seconds(10));
+    /// assert_eq!(delay(4, 0, None), Duration::seconds(40));
+    /// assert!(delay(2, u64::MAX, None) <= Duration::seconds(12));
+    /// assert_eq!(delay(2, 0, Some(Duration::seconds(90))), Duration::seconds(90));
+    /// assert_eq!(delay(2, 0, Some(Duration::seconds(1))), Duration::seconds(10));
+    /// ```
     #[must_use]
-    pub fn delay_before(&self, next_attempt: u32, chance: u64, retry_after: Option<Duration>) -> Duration {
+    pub fn delay_before(&self, next_attempt: u32, random: u64, retry_after: Option<Duration>) -> Duration {
         let backoff = self.backoff_millis(next_attempt);
-        // A fifth of the delay times chance / 2^64, in integers.
-        let jitter = (u128::from(backoff / 5).saturating_mul(u128::from(chance))) >> 64;
+        // A fifth of the delay, times random / 2^64, in integers.
+        let jitter = (u128::from(backoff / 5).saturating_mul(u128::from(random))) >> 64;
         let delay = backoff.saturating_add(u64::try_from(jitter).unwrap_or(0));
         let delay = Duration::milliseconds(i64::try_from(delay).unwrap_or(i64::MAX));
         let asked = retry_after.unwrap_or_default().min(Duration::seconds(MAX_DELAY_SECONDS.into()));
@@ -180,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_as_it_is_read() {
+    fn a_policy_is_written_as_it_is_read() {
         let written = serde_json::to_value(RetryPolicy::default()).unwrap();
         let expected = json!({"maxRetries": 3, "backoffType": "exponential", "backoffSeconds": 10,
             "maxBackoffSeconds": 3600});
@@ -190,12 +205,12 @@ mod tests {
     proptest! {
         #[test]
         fn jitter_adds_at_most_a_fifth(
-            seconds in 1..=43_200_u32, max in 1..=43_200_u32, next in 2..=21_u32, chance: u64, kind in 0..3_usize
+            seconds in 1..=43_200_u32, max in 1..=43_200_u32, next in 2..=21_u32, random: u64, kind in 0..3_usize
         ) {
             let backoff_type = [Backoff::Exponential, Backoff::Linear, Backoff::Fixed][kind];
             let policy = RetryPolicy { max_retries: 20, backoff_type, backoff_seconds: seconds, max_backoff_seconds: max };
             let least = policy.delay_before(next, 0, None);
-            let delay = policy.delay_before(next, chance, None);
+            let delay = policy.delay_before(next, random, None);
             prop_assert!(delay >= least);
             prop_assert!(delay.num_milliseconds() * 5 <= least.num_milliseconds() * 6);
             prop_assert!(least <= Duration::seconds(max.into()));
@@ -210,11 +225,11 @@ mod tests {
         }
 
         #[test]
-        fn retry_after_never_shortens(next in 2..=21_u32, chance: u64, asked in 0..10_000_000_i64) {
+        fn retry_after_never_shortens(next in 2..=21_u32, random: u64, asked in 0..10_000_000_i64) {
             let policy = RetryPolicy::default();
             let asked = Duration::seconds(asked);
-            let delay = policy.delay_before(next, chance, Some(asked));
-            prop_assert!(delay >= policy.delay_before(next, chance, None));
+            let delay = policy.delay_before(next, random, Some(asked));
+            prop_assert!(delay >= policy.delay_before(next, random, None));
             prop_assert!(delay >= asked.min(Duration::hours(12)));
             prop_assert!(delay <= Duration::hours(12));
         }

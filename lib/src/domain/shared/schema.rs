@@ -1,11 +1,21 @@
-//! Checks a value against a JSON Schema of the few words that our own schemas use.
+//! Checks a value against a JSON Schema of the few keywords that our own schemas use.
 
 use serde_json::Value;
 
 use crate::error::FieldError;
 
-/// Every mistake of `value`, which is found at `path`. Understands `type` (a name or a list of
-/// names), `required`, `properties` and `items`; members that the schema does not name are allowed.
+/// Every mistake of `value`, which is at `path`. Supports the keywords `type` (a name or a list of names),
+/// `required`, `properties` and `items`. Members that the schema does not name are allowed.
+///
+/// ```
+/// use serde_json::json;
+/// use stella::domain::shared::schema::check;
+///
+/// let schema = json!({"type": "object", "required": ["id"], "properties": {"tag": {"type": "string"}}});
+/// let mistakes = check(&schema, "data", &json!({"tag": 5, "other": true}));
+/// let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.field.as_str()).collect();
+/// assert_eq!(places, ["data.id", "data.tag"]);
+/// ```
 #[must_use]
 pub fn check(schema: &Value, path: &str, value: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -62,8 +72,7 @@ fn is(name: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether the schema uses only words that `check` obeys, besides those that say nothing about
-/// values.
+/// Whether the schema uses only keywords that [`check`] supports, besides annotations.
 #[must_use]
 pub fn is_understood(schema: &Value) -> bool {
     const TYPES: [&str; 7] = ["object", "array", "string", "number", "integer", "boolean", "null"];
@@ -110,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn members_and_entries_are_checked_all_of_them() {
+    fn all_members_and_entries_are_checked() {
         let schema = json!({"type": "object", "required": ["a"], "properties": {
             "b": {"type": "array", "items": {"type": "object", "required": ["c"]}}
         }});
@@ -122,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_with_a_word_that_is_not_obeyed_is_not_understood() {
+    fn a_schema_with_an_unsupported_keyword_is_not_understood() {
         assert!(is_understood(&json!({"type": "string", "title": "x"})));
         assert!(!is_understood(&json!({"type": "string", "minLength": 3})));
         assert!(!is_understood(&json!({"properties": {"a": {"enum": [1]}}})));

@@ -1,9 +1,9 @@
-//! How a secret that we minted is stored: as its hash.
+//! How a secret that we generated is stored: as its hash.
 
 use sha2::{Digest as _, Sha256};
 
-/// The hash by which a secret that we minted is known: lower-case hex SHA-256. Without salt, which 256 bits of
-/// chance do not need.
+/// The stored form of a secret that we generated: lower-case hex SHA-256. It has no salt, because the secret
+/// has 256 random bits.
 #[must_use]
 pub fn secret_hash(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))

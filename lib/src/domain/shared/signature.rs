@@ -1,4 +1,4 @@
-//! How a request to a subscriber is signed, and what a signing secret may look like.
+//! How a request to a subscriber is signed, and what a signing secret may be.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-/// What Standard Webhooks puts before a secret's base64.
+/// The prefix of a secret in base64, by [Standard Webhooks](https://www.standardwebhooks.com).
 const PREFIX: &str = "whsec_";
 const MAX_BYTES: usize = 512;
 
-/// The secret that a subscription's requests are signed with. Its text leaves only by `expose`.
+/// The secret that signs a subscription's requests. [`expose`](Self::expose) is the only way to its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret {
     text: String,
@@ -27,11 +27,11 @@ impl fmt::Debug for SigningSecret {
 }
 
 impl SigningSecret {
-    /// A secret that a person chose. One that starts with `whsec_` must go on in base64 with its
-    /// padding, because that is what receivers' libraries decode.
+    /// A secret that a caller chose. After the prefix `whsec_` it must be base64 with padding, because that
+    /// is what receivers' libraries decode.
     ///
     /// # Errors
-    /// What is wrong with it, without repeating it.
+    /// What is wrong with it, without the secret itself.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Err("must not be empty".to_owned());
@@ -52,24 +52,25 @@ impl SigningSecret {
 
     /// A new secret from random bytes.
     #[must_use]
-    pub fn mint(chance: [u8; 32]) -> Self {
-        Self { text: format!("{PREFIX}{}", STANDARD.encode(chance)), standard_key: chance.to_vec() }
+    pub fn mint(random: [u8; 32]) -> Self {
+        Self { text: format!("{PREFIX}{}", STANDARD.encode(random)), standard_key: random.to_vec() }
     }
 
-    /// The secret's text: to seal it, and to show it the one time that it is shown.
+    /// The text of the secret: to seal it, and to show it once.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// `X-Stella-Signature`: lower-case hex HMAC-SHA256 of the body under the whole text's UTF-8 bytes.
+    /// `X-Stella-Signature`: lower-case hex HMAC-SHA256 of the body. The key is the whole text of the secret
+    /// in UTF-8, with its prefix.
     #[must_use]
     pub fn sign_body(&self, body: &[u8]) -> String {
         hex::encode(hmac_sha256(self.text.as_bytes(), &[body]))
     }
 
-    /// One entry of `webhook-signature`: `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`
-    /// (standardwebhooks.com).
+    /// One entry of `webhook-signature`, by [Standard Webhooks](https://www.standardwebhooks.com): `v1,` and
+    /// the base64 HMAC-SHA256 of `id.timestamp.body`. The time is in seconds since 1970.
     #[must_use]
     pub fn sign_standard(&self, id: &str, timestamp_seconds: i64, body: &[u8]) -> String {
         let head = format!("{id}.{timestamp_seconds}.");
@@ -78,8 +79,8 @@ impl SigningSecret {
     }
 }
 
-/// The headers that sign one attempt. While a secret is being rotated, `previous` signs as well:
-/// `webhook-signature` lists both, new one first, and `X-Stella-Signature-Previous` is added.
+/// The headers that sign one attempt, made at `at`. During a rotation `previous` signs, too:
+/// `webhook-signature` has both signatures, the new one first, and `X-Stella-Signature-Previous` is added.
 #[must_use]
 pub fn headers(
     current: &SigningSecret,
@@ -118,7 +119,7 @@ mod tests {
     const BODY: &[u8] = br#"{"id":"d1","event":"deployment.completed"}"#;
     const ID: &str = "0192aaaa-bbbb-8ccc-8ddd-eeeeeeeeeeee";
 
-    /// What a receiver gets; the reference library looks at the clock, so the signature is of now.
+    /// The headers that a receiver gets. The reference library reads the clock, so the signature is of now.
     fn received(headers: &[(&'static str, String)]) -> http::HeaderMap {
         headers
             .iter()

@@ -9,13 +9,13 @@ use ipnet::IpNet;
 
 use crate::domain::shared::address::{self, Host};
 
-/// Ports that are open to everybody.
+/// Ports that are always allowed.
 const PORTS: [u16; 2] = [443, 8443];
-/// Those that are open as well where plain http is allowed.
+/// Ports that are also allowed if plain http is.
 const PLAIN_PORTS: [u16; 2] = [80, 8080];
 const MAX_URL_BYTES: usize = 2_048;
 
-/// What a deployment allows beyond https to public addresses. The default allows nothing more.
+/// What a deployment allows beyond https to public addresses. Default: nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EgressPolicy {
     allow_http: bool,
@@ -24,14 +24,15 @@ pub struct EgressPolicy {
 }
 
 impl EgressPolicy {
-    /// A policy that allows plain http, or addresses that are not public, or both. To an address of
-    /// `allow_cidrs` every port is open.
+    /// A policy that allows plain http, or the addresses of `allow_cidrs`, or both. At these addresses every
+    /// port is allowed.
     #[must_use]
     pub fn new(allow_http: bool, allow_cidrs: Vec<IpNet>) -> Self {
         Self { allow_http, allow_cidrs, own_ports: Vec::new() }
     }
 
-    /// The same, but for these ports of this machine, on which the service's own endpoints listen.
+    /// The policy, which also refuses these ports at addresses that are not public: the service's own
+    /// endpoints listen there.
     #[must_use]
     pub fn refusing(mut self, own_ports: Vec<u16>) -> Self {
         self.own_ports = own_ports;
@@ -44,27 +45,27 @@ impl EgressPolicy {
         self.allow_http
     }
 
-    /// Whether a connection to this address and port may be made. Every address that is going to be
-    /// connected to goes through here, be it resolved or written out.
+    /// Whether a connection to this address and port is allowed. Every address is checked here before a
+    /// connection, whether it was resolved or is a literal.
     ///
     /// # Errors
-    /// What kind of address or port it is, for a person; never the address.
+    /// The kind of address or port, for a person; never the address itself.
     pub fn check(&self, ip: IpAddr, port: u16) -> Result<(), String> {
-        let whose = address::blocked(ip);
-        if whose.is_some() && self.own_ports.contains(&port) {
+        let kind = address::blocked(ip);
+        if kind.is_some() && self.own_ports.contains(&port) {
             return Err("must not lead to the service's own endpoints".to_owned());
         }
         if self.lists(ip) {
             return Ok(());
         }
-        if let Some(whose) = whose {
-            return Err(format!("must not lead to {whose}"));
+        if let Some(kind) = kind {
+            return Err(format!("must not lead to {kind}"));
         }
         if self.opens(port) { Ok(()) } else { Err(self.ports()) }
     }
 
-    /// An IPv4 address in IPv6 form counts as the IPv4 address: allowing a translator's whole prefix
-    /// does not allow the private addresses behind it.
+    /// Whether the address is in `allow_cidrs`. An IPv4 address in IPv6 form counts as the IPv4 address:
+    /// allowing the prefix of a translator does not allow the private addresses behind it.
     fn lists(&self, ip: IpAddr) -> bool {
         let listed = |ip: IpAddr| self.allow_cidrs.iter().any(|cidr| cidr.contains(&ip));
         let IpAddr::V6(v6) = ip else { return listed(ip) };
@@ -88,8 +89,17 @@ impl EgressPolicy {
     }
 }
 
-/// A URL that passed the static checks. Only `vet` makes one, so that nothing else can be called;
-/// what its name resolves to is checked when it is.
+/// A URL that passed the static checks. Only [`Target::vet`] creates one, so that nothing else can be called.
+/// The addresses that its host resolves to are checked by [`EgressPolicy::check`] at each connection.
+///
+/// ```
+/// use stella::domain::shared::target::{EgressPolicy, Target};
+///
+/// let policy = EgressPolicy::default();
+/// assert_eq!(Target::vet("https://api.example.com/hook", &policy).unwrap().port(), 443);
+/// assert!(Target::vet("http://api.example.com/hook", &policy).is_err());
+/// assert!(Target::vet("https://127.0.0.1/hook", &policy).is_err());
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     uri: Uri,
@@ -97,7 +107,7 @@ pub struct Target {
     port: u16,
 }
 
-/// A subscriber's URL may carry secrets in its path and query, so only the origin is shown.
+/// Shows only host and port: the path and the query of a subscriber's URL may have secrets.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({}:{})", self.host, self.port)
@@ -108,7 +118,7 @@ impl Target {
     /// Checks a URL against what the deployment allows.
     ///
     /// # Errors
-    /// What is wrong with it, for a person; never the URL.
+    /// What is wrong with it, for a person; never the URL itself.
     pub fn vet(url: &str, policy: &EgressPolicy) -> Result<Self, String> {
         if url.is_empty() || url.len() > MAX_URL_BYTES {
             return Err(format!("must have 1 to {MAX_URL_BYTES} characters"));
@@ -120,7 +130,7 @@ impl Target {
             return Err("must not have a fragment".to_owned());
         }
         let uri: Uri = url.parse().map_err(|_| "must be an absolute URL")?;
-        let secure = match uri.scheme() {
+        let is_secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             Some(scheme) if *scheme == Scheme::HTTP && policy.allow_http => false,
             Some(scheme) if *scheme == Scheme::HTTP => return Err("must be an https URL".to_owned()),
@@ -132,13 +142,13 @@ impl Target {
         }
         let host = Host::parse(authority.host())?;
         let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") if secure => 443,
+            Some("") if is_secure => 443,
             Some("") => 80,
             _ => authority.port_u16().filter(|port| *port != 0).ok_or("must have a port from 1 to 65535")?,
         };
         match &host {
             Host::Address(ip) => policy.check(*ip, port)?,
-            // An open port may turn out to be on an allowed address; resolving will tell.
+            // The name may resolve to an address of `allow_cidrs`, where every port is allowed.
             Host::Name(_) if policy.opens(port) || !policy.allow_cidrs.is_empty() => {}
             Host::Name(_) => return Err(policy.ports()),
         }
@@ -151,13 +161,13 @@ impl Target {
         &self.uri
     }
 
-    /// The host, as read.
+    /// The host, in canonical form.
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The port, written or implied.
+    /// The port, as written or implied by the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -191,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_about_a_url_is_refused() {
+    fn other_urls_are_refused() {
         for url in [
             "",
             "/hooks",

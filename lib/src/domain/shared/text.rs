@@ -1,9 +1,15 @@
-//! Texts that are cut to a size.
+//! Texts that are cut to a length in bytes.
 
-/// The beginning of a text: at most `most` bytes, and whole characters.
+/// The beginning of a text: at most `max` bytes, without a partial character.
+///
+/// ```
+/// use stella::domain::shared::text::cut;
+///
+/// assert_eq!(cut("aé", 2), "a");
+/// ```
 #[must_use]
-pub fn cut(text: &str, most: usize) -> String {
-    text.get(..text.floor_char_boundary(most)).unwrap_or_default().to_owned()
+pub fn cut(text: &str, max: usize) -> String {
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -14,9 +20,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_text_is_short_and_a_beginning(text: String, most in 0usize..100) {
-            let short = cut(&text, most);
-            prop_assert!(short.len() <= most && text.starts_with(&short));
+        fn a_cut_text_is_short_and_a_beginning(text: String, max in 0usize..100) {
+            let short = cut(&text, max);
+            prop_assert!(short.len() <= max && text.starts_with(&short));
         }
     }
 }

@@ -8,7 +8,7 @@ pub fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The hour that a moment lies in.
+/// The start of the hour that a time is in.
 #[must_use]
 pub fn hour(at: DateTime<Utc>) -> DateTime<Utc> {
     let into = at.timestamp().rem_euclid(3_600);

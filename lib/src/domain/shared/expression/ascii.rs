@@ -1,31 +1,32 @@
-//! `\d`, `\w`, `\s` and `\b` of a regular expression as ASCII, unless its author said `(?u)`.
+//! Makes `\d`, `\w`, `\s` and `\b` of a regular expression ASCII, unless its author wrote `(?u)`.
 //!
-//! With Unicode's classes each of them is some hundred states instead of one, and a tag with Devanagari digits is
-//! not what anybody means by `\d`. Everything else is about characters, not bytes, as usual.
+//! As a Unicode class each of them has some hundred states instead of one, and nobody means Devanagari digits
+//! by `\d`. Everything else is about characters, not bytes, as usual.
 
 use regex_syntax::ast::{
     Assertion, AssertionKind, Ast, ClassAscii, ClassAsciiKind, ClassBracketed, ClassPerl, ClassPerlKind,
     ClassSet, ClassSetItem, Flag, Flags, FlagsItem, FlagsItemKind, Group, GroupKind,
 };
 
-/// What a class of Unicode's weighs against a state of the automaton, and where case is ignored.
+/// The compile cost of a Unicode class, in states of the automaton.
 const WIDE_WEIGHT: u32 = 512;
+/// The same for each Unicode class and each bracket, if case is ignored.
 const FOLDED_WEIGHT: u32 = 512;
 
-/// What was seen on the way that takes long to compile.
+/// The parts of an expression that take long to compile.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Classes of Unicode's, and ranges beyond ASCII.
+    /// Unicode classes, and ranges beyond ASCII.
     wide: u32,
-    /// Classes in brackets.
+    /// Bracketed classes.
     brackets: u32,
     /// Whether case is ignored anywhere.
     is_folded: bool,
 }
 
 impl Seen {
-    /// How long its classes take to compile, as states do: a class of Unicode's is a table of some hundred ranges,
-    /// and where case is ignored each of them is looked up in another one, bracket by bracket.
+    /// The compile cost of the classes, in states. A Unicode class is a table of some hundred ranges. If case
+    /// is ignored, each range is looked up in another table, bracket by bracket.
     pub(super) fn weight(&self) -> u32 {
         if self.is_folded && self.wide > 0 {
             self.wide.saturating_add(self.brackets).saturating_mul(FOLDED_WEIGHT)
@@ -39,13 +40,13 @@ impl Seen {
     }
 }
 
-/// Says it so in the expression. `is_unicode`: whether it was said where this part begins; the same is left as of
-/// its end.
+/// Rewrites the expression. `is_unicode` is the flag `u` at the beginning of this part, and is left as it is
+/// at its end.
 pub(super) fn prefer(ast: &mut Ast, is_unicode: &mut bool, seen: &mut Seen) {
     match ast {
-        Ast::Flags(said) => {
-            seen.flags(&said.flags);
-            *is_unicode = said.flags.flag_state(Flag::Unicode).unwrap_or(*is_unicode);
+        Ast::Flags(set) => {
+            seen.flags(&set.flags);
+            *is_unicode = set.flags.flag_state(Flag::Unicode).unwrap_or(*is_unicode);
         }
         Ast::ClassPerl(class) if !*is_unicode => {
             let kind = ClassSet::Item(ClassSetItem::Ascii(ascii(class)));
@@ -60,7 +61,7 @@ pub(super) fn prefer(ast: &mut Ast, is_unicode: &mut bool, seen: &mut Seen) {
             *ast = bytewise(assertion);
         }
         Ast::Repetition(repetition) => prefer(&mut repetition.ast, is_unicode, seen),
-        // What is said within a group ends with it.
+        // Flags that are set in a group end with it.
         Ast::Group(group) => {
             let mut within = *is_unicode;
             if let Some(flags) = group.flags() {
@@ -132,7 +133,7 @@ fn is_about_words(kind: &AssertionKind) -> bool {
     }
 }
 
-/// The assertion within `(?-u:…)`.
+/// The assertion, inside `(?-u:…)`.
 fn bytewise(assertion: &Assertion) -> Ast {
     let span = assertion.span;
     let items = [FlagsItemKind::Negation, FlagsItemKind::Flag(Flag::Unicode)];

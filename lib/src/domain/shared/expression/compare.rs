@@ -1,4 +1,4 @@
-//! Comparing values, counted by the size of what is compared.
+//! Compares values, at a cost that depends on their size.
 
 use std::cmp::Ordering;
 
@@ -8,10 +8,10 @@ use super::Failure;
 use super::budget::Budget;
 use super::document::Node;
 
-/// How many times as long as comparing a byte takes to search it.
+/// How many times as long the search of a byte takes as its comparison.
 const SEARCHED_WEIGHT: usize = 4;
 
-/// Whether two nodes have the same value; numbers are compared by what they are and not by how they are written.
+/// Whether two nodes have the same value. Numbers are compared by value: 1 equals 1.0.
 pub(in crate::domain) fn equal(
     left: Node<'_>,
     right: Node<'_>,
@@ -41,7 +41,7 @@ pub(in crate::domain) fn equal(
     }
 }
 
-/// No deeper than the JSON parser reads, which is 128 levels.
+/// The recursion is no deeper than the JSON parser reads: 128 levels.
 fn equal_values(left: &Value, right: &Value, budget: &mut Budget) -> Result<bool, Failure> {
     budget.visit(1)?;
     match (left, right) {
@@ -95,7 +95,7 @@ fn equal_values(left: &Value, right: &Value, budget: &mut Budget) -> Result<bool
     }
 }
 
-/// How two numbers or two texts are ordered; nothing else is.
+/// The order of two numbers or of two texts (RFC 9535, 2.3.5.2.2). Other values have none.
 pub(super) fn order(
     left: Node<'_>,
     right: Node<'_>,
@@ -120,14 +120,14 @@ fn order_numbers(left: &Number, right: &Number) -> Option<Ordering> {
     left.as_f64()?.partial_cmp(&right.as_f64()?)
 }
 
-/// Whether a text contains a text, or a list an entry.
+/// Whether a text contains a text, or a list has an entry.
 pub(in crate::domain) fn contains(
     found: Node<'_>,
     wanted: &Value,
     budget: &mut Budget,
 ) -> Result<bool, Failure> {
     if let (Some(text), Some(part)) = (found.text(), wanted.as_str()) {
-        // Searching takes longer than comparing.
+        // A search takes longer than a comparison.
         let bytes = text.len().saturating_add(part.len());
         budget.weigh(bytes.saturating_mul(SEARCHED_WEIGHT))?;
         return Ok(text.contains(part));
@@ -140,7 +140,7 @@ pub(in crate::domain) fn contains(
     Ok(false)
 }
 
-/// Counts a look at so many bytes of text.
+/// Counts the comparison of `bytes` bytes of text.
 pub(in crate::domain) fn text_bytes(bytes: usize, budget: &mut Budget) -> Result<(), Failure> {
     budget.weigh(bytes)
 }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_what_they_are_and_not_how_they_are_written() {
+    fn numbers_are_compared_by_value() {
         assert!(same(&json!(1), &json!(1.0)) && same(&json!(-0.0), &json!(0)));
         assert!(!same(&json!(u64::MAX), &json!(u64::MAX - 1)));
         assert!(!same(&json!(1), &json!("1")) && !same(&json!(null), &json!(false)));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn comparing_costs_what_is_compared() {
+    fn a_comparison_costs_by_the_size_of_the_values() {
         let large = Value::from("x".repeat(128 * 1_000));
         let mut budget = Budget::default();
         assert_eq!(equal(Node::Value(&large), Node::Value(&large), &mut budget), Ok(true));
@@ -173,7 +173,7 @@ mod tests {
         let other = json!("y");
         let mut budget = Budget::default();
         assert_eq!(equal(Node::Value(&large), Node::Value(&other), &mut budget), Ok(false));
-        assert_eq!(budget.spent().0, 1, "different lengths are told at once");
+        assert_eq!(budget.spent().0, 1, "different lengths need no comparison");
         let list = json!(vec![0; 60_000]);
         assert_eq!(contains(Node::Value(&list), &json!(1), &mut Budget::default()), Err(Failure::Visits));
     }

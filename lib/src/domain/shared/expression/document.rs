@@ -1,11 +1,12 @@
-//! What expressions look at: a JSON value, or members of our own with somebody's value among them.
+//! What expressions are evaluated on: a JSON value, or a document of our own members and one value of a
+//! sender or publisher.
 
 use serde_json::{Map, Value};
 
-/// How deep expressions look: so many objects and lists one inside another.
+/// How deep expressions look, in nested objects and lists.
 pub const MAX_DEPTH: u8 = 32;
 
-/// Members of our own, and one that is somebody else's value, which is not copied for it.
+/// A document of our own members and one value of a sender or publisher, which is borrowed and not copied.
 #[derive(Debug, Clone)]
 pub struct Document<'d> {
     own: Map<String, Value>,
@@ -14,14 +15,14 @@ pub struct Document<'d> {
 }
 
 impl<'d> Document<'d> {
-    /// These members, and `inner` under its name.
+    /// A document of the members `own`, and of `inner` under `name`, in place of a member of that name.
     #[must_use]
     pub fn new(mut own: Map<String, Value>, name: &'static str, inner: &'d Value) -> Self {
         own.remove(name);
         Self { own, name, inner }
     }
 
-    /// Its place for expressions to begin at.
+    /// The root, where expressions begin.
     #[must_use]
     pub fn root(&self) -> Node<'_> {
         Node::Document(self)
@@ -36,7 +37,7 @@ impl<'d> Document<'d> {
         own.chain(std::iter::once((self.name, self.inner)))
     }
 
-    /// It as one value of its own, for people to look at.
+    /// The document as one JSON value, for people.
     #[must_use]
     pub fn to_value(&self) -> Value {
         Value::Object(self.members().map(|(name, value)| (name.to_owned(), value.clone())).collect())
@@ -46,7 +47,7 @@ impl<'d> Document<'d> {
 /// A place in a document.
 #[derive(Debug, Clone, Copy)]
 pub enum Node<'d> {
-    /// The whole of it.
+    /// The whole document.
     Document(&'d Document<'d>),
     /// A value in it.
     Value(&'d Value),
@@ -62,13 +63,13 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// The text, if it is one.
+    /// The text, if the node is one.
     #[must_use]
     pub fn text(self) -> Option<&'d str> {
         self.value().and_then(Value::as_str)
     }
 
-    /// The member of that name, if it is an object.
+    /// The member of that name, if the node is an object.
     pub(super) fn member(self, name: &str) -> Option<&'d Value> {
         match self {
             Self::Document(document) => document.member(name),
@@ -76,19 +77,19 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// The entries, if it is a list.
+    /// The entries, if the node is a list.
     pub(super) fn entries(self) -> Option<&'d [Value]> {
         self.value().and_then(Value::as_array).map(Vec::as_slice)
     }
 
-    /// The entry of that index, if it is a list; negative ones count from its end.
+    /// The entry at an index, if the node is a list. A negative index counts from the end.
     pub(super) fn entry(self, index: i64) -> Option<&'d Value> {
         let entries = self.entries()?;
         let index = if index < 0 { i64::try_from(entries.len()).ok()?.checked_add(index)? } else { index };
         entries.get(usize::try_from(index).ok()?)
     }
 
-    /// How many children it has.
+    /// The number of children.
     pub(super) fn len(self) -> usize {
         match self {
             Self::Document(document) => document.own.len().saturating_add(1),
@@ -98,7 +99,7 @@ impl<'d> Node<'d> {
         }
     }
 
-    /// Its members with their names; none of anything but an object.
+    /// The members with their names. Empty, if the node is not an object.
     pub(super) fn members(self) -> impl Iterator<Item = (&'d str, &'d Value)> {
         let (document, object) = match self {
             Self::Document(document) => (Some(document.members()), None),
@@ -108,8 +109,8 @@ impl<'d> Node<'d> {
         document.into_iter().flatten().chain(object)
     }
 
-    /// How deep a child of it lies, if it lies at a depth itself; none where that is too deep to look at.
-    /// Our own members are not counted: what is inside them begins at the top.
+    /// The depth of a child of this node, which is at `depth` itself. `None`, if that is deeper than
+    /// [`MAX_DEPTH`]. Our own members do not count: their values are at depth 0.
     pub(super) fn below(self, depth: u8) -> Option<u8> {
         match self {
             Self::Document(_) => Some(0),
@@ -118,7 +119,7 @@ impl<'d> Node<'d> {
     }
 }
 
-/// Whether a value has more than so many objects and lists one inside another.
+/// Whether a value has more than `levels` nested objects and lists.
 #[must_use]
 pub fn is_deeper(value: &Value, levels: u8) -> bool {
     let below = |value: &Value| levels.checked_sub(1).is_none_or(|levels| is_deeper(value, levels));
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_objects_and_lists_one_inside_another() {
+    fn depth_counts_nested_objects_and_lists() {
         for (value, levels) in [(json!("a"), 0), (json!([]), 1), (json!({"a": [1, {}]}), 3), (nested(32), 32)]
         {
             assert!(!is_deeper(&value, levels), "{value}");

@@ -1,4 +1,4 @@
-//! Expressions and documents that once brought everything down, in counted steps and bytes.
+//! Hostile expressions and documents: the counted work stays within its bounds.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ fn nested(levels: usize) -> Value {
     (0..levels).fold(json!("n"), |value, _| json!([value]))
 }
 
-/// How a path ends that looks for what is not there, and what it visited.
+/// The result of a search for a text that is not there, and the number of visits.
 fn search(path: &str, document: &Value) -> (Result<bool, Failure>, u32) {
     let path = Path::json(path).expect(path);
     let mut budget = Budget::default();
@@ -31,7 +31,7 @@ fn paths_whose_work_multiplies_are_refused_when_saved() {
 }
 
 #[test]
-fn one_descent_through_what_is_deep_ends_at_thirty_two_levels() {
+fn a_descent_ends_at_thirty_two_levels() {
     let (found, visits) = search("$..*", &nested(110));
     assert_eq!(found, Err(Failure::Depth));
     assert!(visits < 200, "{visits}");
@@ -42,13 +42,13 @@ fn one_descent_through_what_is_deep_ends_at_thirty_two_levels() {
 }
 
 #[test]
-fn what_is_found_above_is_found_although_more_lies_too_deep() {
+fn a_match_above_the_depth_limit_is_found() {
     let document = json!({"a": "nowhere", "b": nested(60)});
     assert_eq!(search("$..*", &document).0, Ok(true));
 }
 
 #[test]
-fn a_large_document_costs_its_budget_and_no_more() {
+fn a_search_of_a_large_document_stops_at_the_budget() {
     let wide = json!(vec![json!({"a": [1, 2, 3], "b": "c"}); 20_000]);
     for path in ["$..*", "$..[?@.a != @.b]", "$[*].*", "$[?length(@.a) == 4]", "$[::-1]['a'][0:3]"] {
         let (found, visits) = search(path, &wide);
@@ -73,14 +73,14 @@ fn comparisons_of_large_values_are_counted() {
 }
 
 #[test]
-fn a_slice_with_a_step_of_nothing_ends() {
+fn a_slice_with_step_zero_selects_nothing() {
     assert_eq!(search("$[::0]", &json!([1, 2, 3])), (Ok(false), 1));
     assert_eq!(search("$[-9007199254740991:9007199254740991:9007199254740991]", &json!([1, 2])).1, 2);
     assert_eq!(search("$[9007199254740991:-9007199254740991:-9007199254740991]", &json!([1, 2])).1, 2);
 }
 
 #[test]
-fn two_hundred_of_the_worst_patterns_make_ten_patterns_steps_together() {
+fn two_hundred_of_the_worst_patterns_stay_within_the_tenants_budget() {
     let pattern = Pattern::parse("[01]*1[01]{300}$.").unwrap();
     let text = "1".repeat(pattern.max_text());
     let (mut budget, mut steps, mut left_out) = (Budget::default(), 0, 0);

@@ -1,13 +1,14 @@
-//! Texts and numbers in a JSONPath.
+//! Strings and numbers in a JSONPath (RFC 9535, 2.3.1.1, 2.3.3.1 and 2.3.5.1).
 
 use serde_json::Value;
 
 use super::scan::Scan;
 
-/// The greatest integer that every reader of JSON tells from its neighbours (RFC 7493).
+/// The greatest integer that every JSON reader represents exactly (RFC 7493, 2.2), and that RFC 9535, 2.1,
+/// allows.
 const MAX_INTEGER: i64 = (1 << 53) - 1;
 
-/// Reads a text in quotes of either kind.
+/// Reads a string in single or double quotes.
 pub(super) fn text(scan: &mut Scan<'_>) -> Result<Box<str>, String> {
     let Some(quote) = scan.next() else { return scan.fail("A text is missing") };
     let mut text = String::new();
@@ -35,7 +36,7 @@ fn escape(scan: &mut Scan<'_>, quote: char) -> Result<char, String> {
     }
 }
 
-/// The four digits behind `\u`, and those of its second half where it is one of a pair.
+/// The four digits after `\u`, and those of the second half, if this is the first of a surrogate pair.
 fn code_point(scan: &mut Scan<'_>) -> Result<char, String> {
     let first = four_digits(scan)?;
     let code = if (0xd800..0xdc00).contains(&first) && scan.eat("\\u") {

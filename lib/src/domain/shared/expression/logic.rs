@@ -1,4 +1,4 @@
-//! What a filter selector says of a node.
+//! Evaluates the expression of a filter selector (RFC 9535, 2.3.5) on a node.
 
 use std::cmp::Ordering;
 
@@ -10,14 +10,14 @@ use super::compare::{equal, order};
 use super::document::Node;
 use super::syntax::{Comparison, Logic, Operand, Query, Step};
 
-/// A side of a comparison; none is RFC 9535's Nothing.
+/// A side of a comparison. `Nothing` is that of RFC 9535, 2.4.1.
 enum Side<'d> {
     Node(Node<'d>),
     Made(Value),
     Nothing,
 }
 
-/// Whether a node, which lies at a depth, is wanted.
+/// Whether a node, which is at `depth`, passes.
 pub(super) fn holds(logic: &Logic, node: Node<'_>, depth: u8, budget: &mut Budget) -> Result<bool, Failure> {
     match logic {
         Logic::Any(parts) => {
@@ -47,7 +47,7 @@ pub(super) fn holds(logic: &Logic, node: Node<'_>, depth: u8, budget: &mut Budge
     }
 }
 
-/// Where the query leads to.
+/// The node that the query leads to, if there is one.
 fn find<'d>(
     query: &Query,
     node: Node<'d>,
@@ -88,7 +88,7 @@ fn side<'d>(
     })
 }
 
-/// How long a text, list or object is; nothing else has a length.
+/// The length of a text (in characters), a list or an object. Other values have none (RFC 9535, 2.4.4).
 fn length(node: Node<'_>, budget: &mut Budget) -> Result<Option<Value>, Failure> {
     if let Some(text) = node.text() {
         budget.weigh(text.len())?;

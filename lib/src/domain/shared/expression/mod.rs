@@ -1,14 +1,27 @@
-//! Expressions: what a tenant writes and we evaluate, by JSONPath and by regular expression.
+//! Expressions that tenants write and we evaluate: in JSONPath and as regular expressions.
 //!
-//! An expression is checked when it is saved, and whatever it says, its evaluation has a [`Budget`]: so many
-//! nodes visited and so many steps of regular expressions, counted and not timed, so that the same expression
-//! over the same document always comes to the same end. What goes beyond does not match; it fails, with a reason
-//! that its owner sees. Evaluation ends at the first match, works on the document as it is, and needs no more
-//! memory than the states of one regular expression.
+//! An expression is checked when it is saved. Its evaluation has a [`Budget`] of visited nodes and of steps
+//! of regular expressions. These are counted, not timed, so the same expression on the same document always
+//! has the same result. An expression that needs more than its budget fails, with a reason that its owner
+//! sees, and counts as not matching. The evaluation ends at the first match, borrows the document, and needs
+//! no more memory than the states of one regular expression.
 //!
-//! JSONPath is RFC 9535 without what makes one expression do the work of many: a path descends (`..`) at most
-//! once and has one selector a segment; a filter selector looks at nothing but members and entries of its own
-//! node. A dotted path, as in `data.environment.name`, is a shorter way to say a path of names and indexes.
+//! JSONPath is that of RFC 9535, without what makes one expression do the work of many: a path descends
+//! (`..`) at most once, it has one selector in each segment, and a filter selector looks only at members and
+//! entries of its own node. A dotted path, as in `data.environment.name`, is short for a path of names and
+//! indexes.
+//!
+//! ```
+//! use serde_json::json;
+//! use stella::domain::shared::expression::{Budget, Node, Path, Pattern};
+//!
+//! let document = json!({"images": [{"tag": "latest"}, {"tag": "v1.2.0"}]});
+//! let (path, pattern) = (Path::parse("$.images[*].tag").unwrap(), Pattern::parse("^v\\d+\\.").unwrap());
+//! let found = path.any(Node::Value(&document), &mut Budget::default(), |node, budget| {
+//!     node.text().map_or(Ok(false), |text| pattern.finds(text, budget))
+//! });
+//! assert_eq!(found, Ok(true));
+//! ```
 
 mod ascii;
 mod budget;
@@ -41,19 +54,19 @@ pub(super) use pattern::Ready;
 
 pub(super) use compare::{contains, equal, text_bytes};
 
-/// What an expression says of a document.
+/// The result of evaluating an expression on a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It matches.
+    /// The expression matches.
     Matches,
-    /// It does not.
+    /// The expression does not match.
     Differs,
-    /// It was not evaluated to its end, and counts as one that does not match.
+    /// The evaluation was stopped. Counts as not matching.
     Failed(Failure),
 }
 
 impl Verdict {
-    /// Whether it matches.
+    /// Whether the expression matches.
     #[must_use]
     pub fn matches(self) -> bool {
         self == Self::Matches
@@ -70,20 +83,20 @@ impl From<Result<bool, Failure>> for Verdict {
     }
 }
 
-/// Why an expression was not evaluated to its end.
+/// Why the evaluation of an expression was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// It would have had to visit more nodes.
+    /// It would visit more than [`MAX_VISITS`] nodes.
     Visits,
-    /// Its regular expressions would have had to make more steps.
+    /// Its regular expressions would make more than [`MAX_STEPS`] steps.
     Steps,
-    /// All expressions of the tenant together have used up what they may.
+    /// The expressions of the tenant have used up its budget.
     Tenant,
-    /// It would have had to look deeper.
+    /// It would look deeper than [`MAX_DEPTH`] levels.
     Depth,
-    /// A text is longer than its regular expression may look at.
+    /// A text is longer than its regular expression may search. See [`Pattern::max_text`].
     Text,
-    /// It was stored by a version that accepted it; this one does not.
+    /// It was accepted by the version that stored it, and is refused by this one.
     Broken,
 }
 

@@ -1,4 +1,4 @@
-//! Another implementation of RFC 9535 says the same wherever both take an expression.
+//! Compares with another implementation of RFC 9535, wherever both accept an expression.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -50,8 +50,8 @@ fn filters() -> impl Strategy<Value = String> {
         1 => queries().prop_map(|query| format!("value( {query} )")),
     ];
     let comparison = prop_oneof![Just("=="), Just("!="), Just("<"), Just(">")];
-    // Of two absent values the other implementation says that neither is `<=` the other. RFC 9535 says that each is,
-    // because they are equal (2.3.5.2.2).
+    // For two absent values, the other implementation evaluates `<=` to false. By RFC 9535, 2.3.5.2.2, it is
+    // true, because they are equal.
     let inclusive = prop_oneof![Just("<="), Just(" >= ")];
     let leaf = prop_oneof![
         queries(),
@@ -83,7 +83,7 @@ fn selectors() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Paths that we take.
+/// Paths that we accept.
 fn paths() -> impl Strategy<Value = String> {
     let segment = || {
         prop_oneof![
@@ -125,7 +125,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_024, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_path_leads_to_the_same_nodes_in_the_same_order(text in paths(), document in documents()) {
+    fn both_implementations_select_the_same_nodes_in_the_same_order(text in paths(), document in documents()) {
         let path = Path::json(&text).map_err(|mistake| TestCaseError::fail(format!("{text} {mistake}")))?;
         let expected = JsonPath::parse(&text).map_err(|error| TestCaseError::fail(format!("{text} {error}")))?;
         let expected = expected.query(&document).all();
@@ -133,26 +133,26 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_written_both_take_it_or_we_do_not(text in "\\$[.\\[\\]?@*'ab0:,!=<&|() -]{0,12}") {
+    fn a_path_that_we_accept_is_accepted_by_the_other_implementation(text in "\\$[.\\[\\]?@*'ab0:,!=<&|() -]{0,12}") {
         if Path::json(&text).is_ok() {
             prop_assert!(JsonPath::parse(&text).is_ok(), "{}", text);
         }
     }
 
     #[test]
-    fn a_small_budget_gives_the_same_answer_or_none(text in paths(), document in documents(), few in 0..60_u32) {
+    fn a_small_budget_gives_the_same_answer_or_fails(text in paths(), document in documents(), few in 0..60_u32) {
         let path = Path::json(&text).unwrap();
         let answer = |budget: &mut Budget| {
             let verdict = path.any(Node::Value(&document), budget, |node, _| Ok(node.text() == Some("a")));
             (verdict, budget.spent().0)
         };
         let (whole, needed) = answer(&mut Budget::default());
-        let (hurried, spent) = answer(&mut Budget::of(few, 0));
+        let (bounded, spent) = answer(&mut Budget::of(few, 0));
         prop_assert!(spent <= few);
         if needed <= few {
-            prop_assert_eq!(hurried, whole);
+            prop_assert_eq!(bounded, whole);
         } else {
-            prop_assert_eq!(hurried, Err(Failure::Visits));
+            prop_assert_eq!(bounded, Err(Failure::Visits));
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Parses JSONPath: the grammar of RFC 9535, and what of it we do not take.
+//! Parses JSONPath by the grammar of RFC 9535, and refuses what of it is not allowed (see the
+//! [module](super)).
 //!
-//! A path that is none ends the parsing; of what we do not take, every mistake is told.
+//! A syntax error ends the parsing. Of what is not allowed, every occurrence is reported.
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 
 struct Parser<'t> {
     scan: Scan<'t>,
-    /// What is not taken, so far.
+    /// What is not allowed, as far as parsed.
     mistakes: Vec<String>,
     nested: u8,
 }
@@ -77,7 +78,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What comes after a dot.
+    /// The selector after a dot.
     fn dotted(&mut self) -> Result<Selector, String> {
         if self.scan.eat("*") {
             return Ok(Selector::Wildcard);
@@ -90,7 +91,7 @@ impl Parser<'_> {
         Ok(Selector::Name(name.into()))
     }
 
-    /// What comes after a bracket.
+    /// The selector after an opening bracket.
     fn bracketed(&mut self, in_filter: bool) -> Result<Selector, String> {
         self.scan.blank();
         let selector = self.selector(in_filter)?;
@@ -106,7 +107,7 @@ impl Parser<'_> {
             self.scan.blank();
         }
         self.scan.expect("]")?;
-        // In a filter, where it is not taken either, it must not pass for a single one.
+        // In a filter, a list of selectors must not pass for a single one: it is not allowed there either.
         Ok(if others > 0 { Selector::Wildcard } else { selector })
     }
 
@@ -158,7 +159,7 @@ impl Parser<'_> {
         }
     }
 
-    /// One level of parentheses deeper.
+    /// Reads up to the closing parenthesis, one level deeper.
     fn nest<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
         if self.nested >= MAX_NESTED {
             return self.scan.fail(&format!("Parentheses may be nested at most {MAX_NESTED} deep"));
@@ -186,7 +187,7 @@ impl Parser<'_> {
         })
     }
 
-    /// One part or more, joined by an operator.
+    /// One part, or several that are joined by an operator.
     fn joined(
         &mut self,
         operator: &str,
@@ -263,7 +264,7 @@ impl Parser<'_> {
             ("null", false) => Ok(Operand::Literal(Value::Null)),
             ("length", true) => Ok(Operand::Length(Box::new(self.nest(Self::operand)?))),
             ("count", true) => Ok(Operand::Count(self.nest(Self::query)?)),
-            // At most one node: its value is the function's.
+            // The query selects at most one node, whose value is that of the function.
             ("value", true) => Ok(Operand::Query(self.nest(Self::query)?)),
             _ => {
                 self.scan.back_to(place);
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rfc_9535_allows_and_we_do_too_is_taken() {
+    fn allowed_paths_are_accepted() {
         for text in [
             "$",
             "$.a.b_1.ü",
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_path_is_refused_with_its_place() {
+    fn syntax_errors_are_refused_with_their_place() {
         for (text, place) in [
             ("", 1),
             ("a", 1),
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_do_the_work_of_many_is_refused_and_every_mistake_named() {
+    fn expensive_paths_are_refused_and_every_mistake_is_named() {
         for (text, mistakes) in [
             ("$..a..b", 1),
             ("$..*..*..*", 2),
@@ -390,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn parentheses_are_nested_sixteen_deep_at_most() {
+    fn parentheses_may_be_nested_sixteen_deep() {
         let nested = |levels| format!("$[?{}@{}]", "(".repeat(levels), ")".repeat(levels));
         assert!(parse(&nested(16)).is_ok());
         assert!(mistake(&nested(17)).contains("at most 16 deep"));

@@ -1,4 +1,4 @@
-//! A path: a JSONPath, or names with dots between them.
+//! Paths: in JSONPath, or dotted.
 
 use super::Failure;
 use super::budget::Budget;
@@ -7,10 +7,26 @@ use super::parser;
 use super::syntax::Segment;
 use super::walk::walk;
 
-/// How long a path may be, in characters.
+/// The maximum length of a path, in characters.
 pub const MAX_PATH: usize = 512;
 
-/// A path, as parsed.
+/// A parsed path: a JSONPath (RFC 9535, with the limits of this [module](super)), or a dotted path.
+///
+/// ```
+/// use serde_json::json;
+/// use stella::domain::shared::expression::{Budget, Node, Path};
+///
+/// let document = json!({"images": [{"tag": "v1"}, {"tag": "v2"}]});
+/// let has = |path: &str, tag: &str| {
+///     let path = Path::parse(path).unwrap();
+///     path.any(Node::Value(&document), &mut Budget::default(), |node, _| Ok(node.text() == Some(tag)))
+/// };
+/// assert_eq!(has("images.0.tag", "v1"), Ok(true));
+/// assert_eq!(has("$.images[-1].tag", "v2"), Ok(true));
+/// assert_eq!(has("$..tag", "v2"), Ok(true));
+///
+/// assert!(Path::parse("$..a..b").is_err(), "a second descent is not allowed");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Path(Kind);
 
@@ -21,7 +37,7 @@ enum Kind {
 }
 
 impl Path {
-    /// Reads a JSONPath.
+    /// Parses a JSONPath, which begins with `$`.
     ///
     /// # Errors
     /// What is wrong with it, with its place.
@@ -32,7 +48,7 @@ impl Path {
         parser::parse(text).map(Kind::Json).map(Self)
     }
 
-    /// Reads a JSONPath, which begins with `$`, or a path with dots.
+    /// Parses a JSONPath, if the text begins with `$`, or else a dotted path.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -50,10 +66,11 @@ impl Path {
         Ok(Self(Kind::Dotted(names)))
     }
 
-    /// Whether one of the nodes that it leads to is what `is_it` looks for. Those behind it are not looked at.
+    /// Whether `is_it` is true of one of the nodes that the path selects. The nodes after that one are not
+    /// visited.
     ///
     /// # Errors
-    /// What kept it from being found out.
+    /// Why the evaluation was stopped.
     pub fn any<'d>(
         &self,
         root: Node<'d>,
@@ -70,7 +87,7 @@ impl Path {
     }
 }
 
-/// Where a path with dots leads to; in a list a name is an index.
+/// The node that a dotted path leads to. In a list, a name is an index.
 fn dotted<'d>(names: &[Box<str>], root: Node<'d>, budget: &mut Budget) -> Result<Option<Node<'d>>, Failure> {
     let (mut at, mut depth) = (root, 0);
     for name in names {

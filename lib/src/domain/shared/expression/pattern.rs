@@ -1,4 +1,4 @@
-//! A regular expression that a tenant wrote: checked when it is saved, compiled when it is first used.
+//! Regular expressions that tenants write: checked when they are saved, compiled when they are first used.
 
 use std::sync::OnceLock;
 
@@ -8,25 +8,37 @@ use super::budget::Budget;
 use super::program::Program;
 use super::{Failure, Verdict};
 
-/// How long a regular expression may be, in characters.
+/// The maximum length of a regular expression, in characters.
 pub const MAX_PATTERN: usize = 1_024;
 
-/// How long one about tags may be, in characters.
+/// The maximum length of a regular expression for tags, in characters.
 const MAX_TAG_PATTERN: usize = 512;
 
-/// A regular expression as written. It finds its match anywhere in a text, unless it has `^` and `$`; `\d`, `\w`,
-/// `\s` and `\b` are ASCII, unless it says `(?u)`.
+/// A regular expression, in the syntax of the crate `regex`. It finds a match anywhere in a text, unless it
+/// has `^` and `$`. `\d`, `\w`, `\s` and `\b` are ASCII, unless it has `(?u)`.
 ///
-/// Reading a stored one does not compile it: a push reads every pattern of a component and uses few. A small one is
-/// kept as compiled; a large one is compiled each time, so that a tenant's thousands do not fill the memory.
+/// ```
+/// use stella::domain::shared::expression::{Budget, Pattern};
+///
+/// let finds = |pattern, text| Pattern::parse(pattern).unwrap().finds(text, &mut Budget::default());
+/// assert_eq!(finds("rc", "v1.0.0-rc.1"), Ok(true));
+/// assert_eq!(finds("^rc$", "v1.0.0-rc.1"), Ok(false));
+/// assert_eq!(finds("^\\d$", "७"), Ok(false));
+///
+/// assert!(Pattern::parse("(a{1000}){1000}").is_err(), "it is too large");
+/// ```
+///
+/// Reading a stored pattern does not compile it: a push reads every pattern of a component and uses few. A
+/// small compiled pattern is kept; a large one is compiled for each use, so that a tenant's thousands of
+/// patterns do not fill the memory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Pattern {
-    said: String,
+    text: String,
     kept: OnceLock<Result<Program, String>>,
 }
 
-/// A pattern that is ready to look at texts.
+/// A compiled pattern.
 #[derive(Debug)]
 pub(in crate::domain) struct Ready<'p>(Held<'p>);
 
@@ -38,24 +50,24 @@ enum Held<'p> {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.said == other.said
+        self.text == other.text
     }
 }
 
 impl From<String> for Pattern {
-    fn from(said: String) -> Self {
-        Self { said, kept: OnceLock::new() }
+    fn from(text: String) -> Self {
+        Self { text, kept: OnceLock::new() }
     }
 }
 
 impl From<Pattern> for String {
     fn from(pattern: Pattern) -> Self {
-        pattern.said
+        pattern.text
     }
 }
 
 impl Pattern {
-    /// Reads a regular expression that is to be saved.
+    /// Parses a regular expression that is to be saved.
     ///
     /// # Errors
     /// What is wrong with it, with its place.
@@ -64,7 +76,7 @@ impl Pattern {
         pattern.mistake().map_or(Ok(pattern), Err)
     }
 
-    /// Reads one about tags, which is short and says something.
+    /// Parses a regular expression for tags: not empty, and at most 512 characters.
     ///
     /// # Errors
     /// What is wrong with it, with its place.
@@ -95,45 +107,45 @@ impl Pattern {
     }
 
     fn compile(&self) -> Result<Program, String> {
-        if self.said.chars().count() > MAX_PATTERN {
+        if self.text.chars().count() > MAX_PATTERN {
             return Err(format!("must have at most {MAX_PATTERN} characters"));
         }
-        Program::compile(&self.said)
+        Program::compile(&self.text)
     }
 
-    /// What is wrong with it, if it was stored and would be refused now.
+    /// What is wrong with the pattern, if it was stored and would be refused now.
     #[must_use]
     pub fn mistake(&self) -> Option<String> {
         self.compiled().err().map(str::to_owned)
     }
 
-    /// Makes it ready to look at texts, and counts that.
+    /// Compiles the pattern, if needed, and counts that in any case.
     ///
     /// # Errors
-    /// It is broken, or the budget is used up.
+    /// The pattern is broken, or the budget is used up.
     pub(in crate::domain) fn ready(&self, budget: &mut Budget) -> Result<Ready<'_>, Failure> {
-        // With nothing left it is not worth compiling.
+        // Without any budget left, it is not compiled.
         budget.step(1)?;
         let ready = self.compiled().map_err(|_| Failure::Broken)?;
         ready.program().count(budget)?;
         Ok(ready)
     }
 
-    /// Whether it finds something in the text.
+    /// Whether the pattern finds a match in the text.
     ///
     /// # Errors
-    /// What kept it from being found out.
+    /// Why the search was stopped.
     pub fn finds(&self, text: &str, budget: &mut Budget) -> Result<bool, Failure> {
         self.ready(budget)?.finds(text, budget)
     }
 
-    /// The same as a verdict.
+    /// The result of [`finds`](Self::finds) as a verdict.
     #[must_use]
     pub fn verdict(&self, text: &str, budget: &mut Budget) -> Verdict {
         self.finds(text, budget).into()
     }
 
-    /// The longest text that it may look at, in bytes.
+    /// The longest text that the pattern may search, in bytes: at least 512.
     #[must_use]
     pub fn max_text(&self) -> usize {
         self.compiled().map_or(0, |ready| ready.program().max_text())
@@ -148,10 +160,10 @@ impl Ready<'_> {
         }
     }
 
-    /// Whether it finds something in the text.
+    /// Whether the pattern finds a match in the text.
     ///
     /// # Errors
-    /// What kept it from being found out.
+    /// Why the search was stopped.
     pub(in crate::domain) fn finds(&self, text: &str, budget: &mut Budget) -> Result<bool, Failure> {
         self.program().finds(text, budget)
     }
@@ -171,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn it_finds_its_match_anywhere_unless_anchored() {
+    fn a_match_is_found_anywhere_unless_anchored() {
         for (pattern, text, expected) in [
             ("rc", "v1.0.0-rc.1", true),
             ("^rc$", "v1.0.0-rc.1", false),
@@ -204,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_or_too_large_is_refused_with_its_place() {
+    fn malformed_and_large_patterns_are_refused_with_their_place() {
         for (pattern, mistake) in [
             ("(", "unclosed group (at character 1)"),
             ("ab(?<n>x", "unclosed group (at character 3)"),
@@ -229,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_pattern_works_as_the_saved_one_and_a_broken_one_finds_nothing_and_says_why() {
+    fn a_stored_pattern_works_and_a_broken_one_finds_nothing_and_says_why() {
         let stored = serde_json::to_string(&Pattern::parse("^v").unwrap()).unwrap();
         let read: Pattern = serde_json::from_str(&stored).unwrap();
         assert_eq!(stored, "\"^v\"");
@@ -240,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worse_pattern_may_look_at_less_text_and_never_at_less_than_512_bytes() {
+    fn a_more_expensive_pattern_may_search_less_text_but_at_least_512_bytes() {
         let short = Pattern::parse("^v\\d+$").unwrap();
         assert!(short.max_text() > 16 * 1024, "{}", short.max_text());
         let worst = Pattern::parse("[01]*1[01]{300}$.").unwrap();
@@ -265,7 +277,7 @@ mod tests {
         assert!(Program::compile("^v\\d+\\.\\d+\\.\\d+$").unwrap().len() < 20);
     }
 
-    /// Expressions of the forms that there are, over a small alphabet.
+    /// Regular expressions of every form, over a small alphabet.
     fn expressions() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             "[ab0ß_.^$-]".prop_map(|text| text.replace('-', "\\b")),
@@ -291,8 +303,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_what_the_regex_crate_finds(pattern in expressions(), text in "[ab0ß _.\n]{0,12}") {
-            // The other crate has no ASCII classes in texts; with these texts they differ only in what ß is.
+        fn a_pattern_finds_what_the_regex_crate_finds(pattern in expressions(), text in "[ab0ß _.\n]{0,12}") {
+            // The other crate has no ASCII classes for texts. With these texts they differ only for ß.
             let ascii = pattern
                 .replace("\\d", "[0-9]").replace("\\W", "[^0-9A-Za-z_]")
                 .replace("[\\s\\w]", "[ \n0-9A-Za-z_]")
@@ -302,7 +314,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_takes_more_steps_than_the_bound_that_was_computed(pattern in expressions(), text in "[ab0ß ]{0,200}") {
+        fn no_text_takes_more_steps_than_the_computed_bound(pattern in expressions(), text in "[ab0ß ]{0,200}") {
             let program = Program::compile(&pattern).unwrap();
             let mut budget = Budget::default();
             let _ = program.finds(&text, &mut budget);
@@ -311,11 +323,11 @@ mod tests {
         }
 
         #[test]
-        fn more_steps_never_turn_an_answer_into_another(pattern in expressions(), text in "[ab0ß ]{0,50}", few in 0..500_u32) {
+        fn a_smaller_budget_gives_the_same_answer_or_fails(pattern in expressions(), text in "[ab0ß ]{0,50}", few in 0..500_u32) {
             let pattern = Pattern::parse(&pattern).unwrap();
             let answer = pattern.finds(&text, &mut Budget::default());
-            let hurried = pattern.finds(&text, &mut Budget::of(0, few));
-            prop_assert!(hurried == answer || hurried == Err(Failure::Steps), "{hurried:?} {answer:?}");
+            let bounded = pattern.finds(&text, &mut Budget::of(0, few));
+            prop_assert!(bounded == answer || bounded == Err(Failure::Steps), "{bounded:?} {answer:?}");
         }
     }
 }

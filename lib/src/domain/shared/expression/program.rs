@@ -1,9 +1,10 @@
-//! A regular expression as the states of an automaton, and running it with every step counted.
+//! A regular expression as an automaton, whose every step is counted.
 //!
-//! The automaton is Thompson's: at each byte it is in a set of its states. A step is one state at one byte, so that
-//! a text costs at most its bytes times the number of states, whatever is in it; nothing is cached from one text to
-//! the next, and the memory of a run is some bytes a state. Compiling costs steps too, whether it was done before or
-//! not, so that an answer does not depend on it.
+//! The automaton is Thompson's: at each byte of a text it is in a set of states. A step is one state at one
+//! byte, so a text costs at most its length in bytes times the number of states, whatever it contains.
+//! Nothing is cached from one text to the next, and a run needs a few bytes of memory for each state.
+//! Compiling is counted in steps, too, whether it is done or was done before, so that a result does not
+//! depend on that.
 
 use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
 use regex_automata::util::look::{Look, LookMatcher};
@@ -14,19 +15,19 @@ use regex_syntax::hir::translate::TranslatorBuilder;
 use super::budget::{Budget, MAX_STEPS};
 use super::{Failure, ascii};
 
-/// The compiled size of a regular expression, in bytes; a larger one is refused.
+/// The maximum size of a compiled regular expression, in bytes. A larger one is refused.
 pub const MAX_COMPILED_BYTES: usize = 64 * 1024;
 
-/// The text that every regular expression may look at at least, in bytes.
+/// The length of text that every regular expression may search, in bytes.
 pub(super) const MIN_TEXT: usize = 512;
 
-/// Compiling takes as long as so many steps for each state.
+/// The cost of compiling a state, in steps.
 const COMPILING_STEPS: usize = 64;
 
-/// What its classes may weigh beside its states: more is refused before it is compiled.
+/// The maximum cost of classes, in states. An expression that needs more is refused before it is compiled.
 const MAX_WEIGHT: usize = 2_048;
 
-/// An automaton of at most so many states is small enough to be kept.
+/// The maximum size of an automaton that is kept, in states.
 const MAX_KEPT: usize = 64;
 
 /// How deep a regular expression may be nested.
@@ -37,15 +38,15 @@ type Id = u16;
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Goes on with a byte from one to another.
+    /// Goes on with a byte from `low` to `high`.
     Byte { low: u8, high: u8, next: Id },
-    /// Goes on with a byte of one of these ranges, which are in order.
+    /// Goes on with a byte in one of these ranges, which are sorted.
     Ranges { first: u16, end: u16 },
-    /// Goes on to all of these at once.
+    /// Goes on to all of these states at once.
     Fork { first: u16, end: u16 },
-    /// Goes on where it holds.
+    /// Goes on if the assertion holds.
     Look { look: Look, next: Id },
-    /// It has matched.
+    /// The expression matches.
     Match,
     /// Goes nowhere.
     Fail,
@@ -58,7 +59,7 @@ struct Range {
     next: Id,
 }
 
-/// A regular expression, compiled.
+/// A compiled regular expression.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     states: Box<[State]>,
@@ -67,12 +68,12 @@ pub(super) struct Program {
     start: Id,
     is_anchored: bool,
     looks: LookMatcher,
-    /// How many steps compiling it counts as.
+    /// The cost of compiling it, in steps.
     compiling: usize,
 }
 
 impl Program {
-    /// Compiles.
+    /// Compiles a regular expression.
     ///
     /// # Errors
     /// What is wrong with it, with its place.
@@ -142,37 +143,37 @@ impl Program {
         })
     }
 
-    /// The longest text that it may look at, in bytes: none that long can use up the budget.
+    /// The longest text that it may search, in bytes: no text of this length uses up the budget.
     pub(super) fn max_text(&self) -> usize {
         let steps = usize::try_from(MAX_STEPS).unwrap_or(0).saturating_sub(self.compiling).saturating_sub(1);
         // Each state is stepped on once before each byte, and once at the end.
         steps.checked_div(self.states.len()).unwrap_or(0).saturating_sub(1)
     }
 
-    /// Whether it is worth its memory to be kept.
+    /// Whether it is small enough to be kept in memory.
     pub(super) fn is_small(&self) -> bool {
         self.compiling <= COMPILING_STEPS.saturating_mul(MAX_KEPT)
     }
 
-    /// Counts that it was compiled.
+    /// Counts the cost of compiling it.
     pub(super) fn count(&self, budget: &mut Budget) -> Result<(), Failure> {
         budget.step(self.compiling)
     }
 
-    /// What it needs in memory, in bytes.
+    /// Its size in memory, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let (states, ranges) = (size_of_val(&*self.states), size_of_val(&*self.ranges));
         [states, ranges, size_of_val(&*self.forks)].into_iter().sum()
     }
 
-    /// How many states it has.
+    /// The number of states.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.states.len()
     }
 
-    /// Where a state goes with a byte.
+    /// The state after `state`, with a byte.
     #[inline]
     fn over(&self, state: Id, byte: u8) -> Option<Id> {
         match self.states.get(usize::from(state))? {
@@ -186,10 +187,10 @@ impl Program {
         }
     }
 
-    /// Whether it finds something in the text.
+    /// Whether it finds a match in the text.
     ///
     /// # Errors
-    /// The text is too long for it, or the budget is used up.
+    /// The text is too long, or the budget is used up.
     pub(super) fn finds(&self, text: &str, budget: &mut Budget) -> Result<bool, Failure> {
         if text.len() > self.max_text() {
             return Err(Failure::Text);
@@ -213,7 +214,7 @@ impl Program {
     }
 }
 
-/// The automaton, and what its classes weigh beside its states.
+/// The automaton, and the compile cost of the classes, in states.
 fn automaton(text: &str) -> Result<(NFA, usize), String> {
     let wrong = |what: String, before: usize| {
         let character = text.get(..before).unwrap_or_default().chars().count().saturating_add(1);
@@ -246,13 +247,13 @@ fn automaton(text: &str) -> Result<(NFA, usize), String> {
     })
 }
 
-/// One run over a text.
+/// A search of one text.
 struct Run<'p, 't> {
     program: &'p Program,
     text: &'t str,
-    /// For each state the last place, and one, at which it was stepped on.
+    /// For each state: one more than the last position at which it was stepped on.
     seen: Vec<u32>,
-    /// The states that wait for the next byte, and those for the one after it.
+    /// The states that wait for the byte at the current position, and those for the byte after it.
     now: Vec<Id>,
     next: Vec<Id>,
     pending: Vec<Id>,
@@ -266,9 +267,9 @@ impl<'p, 't> Run<'p, 't> {
         Self { program, text, seen, now, next, pending, steps: 0 }
     }
 
-    /// Steps on a state, and on all that it leads to without a byte; whether one of them is the last.
+    /// Steps on a state, and on all states that it leads to without a byte. Whether one of them is the match.
     fn follow(&mut self, state: Id, at: usize) -> bool {
-        // Most lead nowhere without a byte.
+        // Most states lead nowhere without a byte.
         if self.step_on(state, at) {
             return true;
         }
@@ -280,11 +281,11 @@ impl<'p, 't> Run<'p, 't> {
         false
     }
 
-    /// Steps on one state; whether it is the last.
+    /// Steps on one state. Whether it is the match.
     #[inline]
     fn step_on(&mut self, id: Id, at: usize) -> bool {
         let program = self.program;
-        // A text is far shorter than this has room for.
+        // A text is far shorter than `u32::MAX`.
         let place = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
         match self.seen.get_mut(usize::from(id)) {
             Some(seen) if *seen != place => *seen = place,
@@ -308,7 +309,7 @@ impl<'p, 't> Run<'p, 't> {
         false
     }
 
-    /// Goes on over the byte at a place; whether that was the last one needed.
+    /// Goes on over the byte at a position. Whether the expression matches then.
     fn read(&mut self, byte: u8, at: usize) -> bool {
         let program = self.program;
         std::mem::swap(&mut self.now, &mut self.next);

@@ -1,6 +1,6 @@
-//! Reading a text character by character, with the place of what is wrong.
+//! Reads a text character by character, and gives mistakes their place.
 
-/// A text being read.
+/// A text that is being read.
 pub(super) struct Scan<'t> {
     text: &'t str,
     at: usize,
@@ -11,7 +11,7 @@ impl<'t> Scan<'t> {
         Self { text, at: 0 }
     }
 
-    /// What has not been read.
+    /// The text that has not been read.
     pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -40,7 +40,7 @@ impl<'t> Scan<'t> {
         if self.eat(expected) { Ok(()) } else { self.fail(&format!("{expected} is missing")) }
     }
 
-    /// Reads as long as it is wanted; what was read.
+    /// Reads characters as long as they are wanted, and returns them.
     pub(super) fn take_while(&mut self, is_wanted: impl Fn(char) -> bool) -> &'t str {
         let rest = self.rest();
         let end = rest.find(|next| !is_wanted(next)).unwrap_or(rest.len());
@@ -48,28 +48,28 @@ impl<'t> Scan<'t> {
         rest.get(..end).unwrap_or_default()
     }
 
-    /// Reads blanks.
+    /// Skips blanks.
     pub(super) fn blank(&mut self) {
         self.take_while(|next| matches!(next, ' ' | '\t' | '\n' | '\r'));
     }
 
-    /// Where reading is now, to come back to.
+    /// The current position, for [`back_to`](Self::back_to).
     pub(super) fn mark(&self) -> usize {
         self.at
     }
 
-    /// Comes back to where reading was.
+    /// Returns to an earlier position.
     pub(super) fn back_to(&mut self, mark: usize) {
         self.at = mark;
     }
 
-    /// What is wrong, with the place.
+    /// A message with the current place.
     pub(super) fn wrong(&self, message: &str) -> String {
         let before = self.text.get(..self.at).unwrap_or_default().chars().count();
         format!("{message} (at character {})", before.saturating_add(1))
     }
 
-    /// Fails with what is wrong.
+    /// Fails with a message and the current place.
     pub(super) fn fail<T>(&self, message: &str) -> Result<T, String> {
         Err(self.wrong(message))
     }

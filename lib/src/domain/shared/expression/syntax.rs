@@ -1,15 +1,16 @@
-//! A JSONPath as parsed.
+//! The syntax tree of a JSONPath (RFC 9535).
 
 use serde_json::Value;
 
-/// One segment: what it selects of a node's children, or of those of all its descendants as well.
+/// A segment (RFC 9535, 2.5). It selects children of a node or, if it descends, also children of its
+/// descendants.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Segment {
     pub(super) descends: bool,
     pub(super) selector: Selector,
 }
 
-/// What is selected of a node's children.
+/// A selector of children (RFC 9535, 2.3).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Selector {
     Name(Box<str>),
@@ -19,7 +20,7 @@ pub(super) enum Selector {
     Filter(Logic),
 }
 
-/// Entries of a list from one index to before another, by steps.
+/// A slice of a list: the entries from `start` to before `end`, by `step` (RFC 9535, 2.3.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slice {
     pub(super) start: Option<i64>,
@@ -27,18 +28,18 @@ pub(super) struct Slice {
     pub(super) step: i64,
 }
 
-/// What a filter selector asks of a node.
+/// The expression of a filter selector (RFC 9535, 2.3.5).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Logic {
     Any(Box<[Logic]>),
     All(Box<[Logic]>),
     Not(Box<Logic>),
-    /// Whether the query leads anywhere.
+    /// Whether the query leads to a node.
     Exists(Query),
     Compare(Operand, Comparison, Operand),
 }
 
-/// How two operands are compared.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     Equal,
@@ -49,22 +50,22 @@ pub(super) enum Comparison {
     AtLeast,
 }
 
-/// What is compared.
+/// An operand of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Operand {
     Literal(Value),
     Query(Query),
-    /// Characters, entries or members.
+    /// The number of characters, entries or members: the function `length`.
     Length(Box<Operand>),
-    /// How many nodes: none or one.
+    /// The number of nodes, 0 or 1: the function `count`.
     Count(Query),
 }
 
-/// A path from the node that a filter looks at, to at most one node.
+/// A singular query (RFC 9535, 2.3.5.1): a path from the node under test to at most one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query(pub(super) Box<[Step]>);
 
-/// One step of it.
+/// One step of a [`Query`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Name(Box<str>),

@@ -1,7 +1,7 @@
-//! Walks a document along a path, node by node, and ends where it is told to.
+//! Walks a document along a path, node by node, and stops when the caller says so.
 //!
-//! It keeps nothing but its own place: no list of what a segment selected is ever made. Each level of the stack
-//! is a level of the document, of which there are at most `MAX_DEPTH`.
+//! A walk keeps only its position, never a list of what a segment selected. Each level of the stack is a
+//! level of the document, of which there are at most [`MAX_DEPTH`](super::MAX_DEPTH).
 
 use serde_json::Value;
 
@@ -11,19 +11,19 @@ use super::document::Node;
 use super::logic;
 use super::syntax::{Segment, Selector, Slice};
 
-/// A walk. `found` is asked of each node that the path leads to, in the order of RFC 9535, and ends the walk with
-/// `true`.
+/// A walk. `found` is called with each node that the path selects, in the order of RFC 9535, and stops the
+/// walk by `true`.
 struct Walk<'b, F> {
     budget: &'b mut Budget,
     found: F,
-    /// Whether something lay too deep to be looked at.
+    /// Whether a node was left out because it is too deep.
     is_cut: bool,
 }
 
-/// Walks along the segments; whether `found` ended it.
+/// Walks along the segments. Whether `found` stopped the walk.
 ///
 /// # Errors
-/// The budget is used up, or `found` fails; or nothing was found, but something lay too deep.
+/// The budget is used up, `found` fails, or `found` did not stop the walk and a node was too deep.
 pub(super) fn walk<'d>(
     segments: &[Segment],
     root: Node<'d>,
@@ -45,7 +45,7 @@ impl<'d, F: FnMut(Node<'d>, &mut Budget) -> Result<bool, Failure>> Walk<'_, F> {
         }
     }
 
-    /// The node itself first, then what is below each of its children.
+    /// Selects from the node itself first, then from each of its descendants.
     fn descend(
         &mut self,
         selector: &Selector,
@@ -86,7 +86,7 @@ impl<'d, F: FnMut(Node<'d>, &mut Budget) -> Result<bool, Failure>> Walk<'_, F> {
         }
     }
 
-    /// Goes to a child, if there is one.
+    /// Visits a child, if there is one.
     fn one(
         &mut self,
         parent: Node<'d>,
@@ -105,7 +105,7 @@ impl<'d, F: FnMut(Node<'d>, &mut Budget) -> Result<bool, Failure>> Walk<'_, F> {
         }
     }
 
-    /// Goes to each child until one ends the walk.
+    /// Visits each child, until one stops the walk.
     fn each_child(
         &mut self,
         node: Node<'d>,
@@ -127,7 +127,7 @@ impl<'d, F: FnMut(Node<'d>, &mut Budget) -> Result<bool, Failure>> Walk<'_, F> {
 }
 
 impl Slice {
-    /// The indexes that it selects of so many entries (RFC 9535, 2.3.4.2.2).
+    /// The indexes that the slice selects in a list of `length` entries (RFC 9535, 2.3.4.2.2).
     fn indexes(self, length: usize) -> impl Iterator<Item = usize> {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
         let normal = |index: i64| if index < 0 { length.saturating_add(index) } else { index };
