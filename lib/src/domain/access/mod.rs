@@ -1,4 +1,4 @@
-//! Who may call: tenants, API keys and sessions.
+//! Who may call: tenants, API keys, roles, portal links and sessions.
 
 pub mod session;
 pub mod tenant;

@@ -1,4 +1,4 @@
-//! Who is signed in to the portal: by a one-time link or by a key, for some hours.
+//! Portal links and portal sessions.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,90 +7,101 @@ use super::tenant::Role;
 use crate::domain::shared::ids::{ApiKeyId, TenantId};
 use crate::domain::shared::secret::secret_hash;
 
-/// How long a session lasts, in hours.
+/// The length of a session, in hours.
 pub const SESSION_HOURS: i64 = 12;
-/// How long a link can be used, in seconds: at least, at most, and where nothing is said.
+/// How long a link can be used, in seconds: minimum, maximum, default.
 pub const LINK_SECONDS: (u64, u64, u64) = (60, 86_400, 3_600);
 
-/// For whom somebody is signed in, and with what it stands or falls.
+/// The principal of a link or session, and the key that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "holder")]
 pub enum Principal {
-    /// A caller of a tenant.
+    /// A caller with a role in a tenant.
     Caller {
-        /// Whose.
+        /// The tenant.
         tenant_id: TenantId,
-        /// What it may do.
+        /// The role.
         role: Role,
-        /// The key, which may be revoked. Who came with an issuer's token has none.
+        /// The API key. The session ends when it is revoked. `None` for a caller that was authenticated by a
+        /// JWT.
         #[serde(skip_serializing_if = "Option::is_none")]
         key_id: Option<ApiKeyId>,
     },
     /// The operator.
     Operator {
-        /// SHA-256 of its key, which may be replaced.
+        /// The SHA-256 of the operator key, in hex. The session ends when that key is replaced.
         key_hash: String,
     },
 }
 
-/// A link or a session as stored, under the hash of its text.
+/// A portal link or a portal session, as it is stored under the hash of its text.
+///
+/// ```text
+///  create a link ──▶ link ──── used once ────┐
+///                     │                      ▼
+///                     │      sign in ──▶ session ──▶ ended: 12 hours over, signed out,
+///                     ▼      with a key                     or its key revoked or replaced
+///                  expired
+/// ```
+///
+/// A link is deleted in the transaction that creates its session, so it is used once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// For whom it is.
+    /// The principal.
     #[serde(flatten)]
     pub holder: Principal,
-    /// When it ends, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
 impl Session {
-    /// A session that begins now.
+    /// A session of [`SESSION_HOURS`] from `now`.
     #[must_use]
     pub fn session(holder: Principal, now: DateTime<Utc>) -> Self {
         let end = now.checked_add_signed(Duration::hours(SESSION_HOURS)).unwrap_or(now);
         Self { holder, expires_at: end.timestamp() }
     }
 
-    /// A link that can be used for some seconds.
+    /// A link that can be used for `seconds` from `now`.
     #[must_use]
     pub fn link(holder: Principal, seconds: u64, now: DateTime<Utc>) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(0);
         Self { holder, expires_at: now.timestamp().saturating_add(seconds) }
     }
 
-    /// Whether it has ended.
+    /// Whether it has expired.
     #[must_use]
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now.timestamp()
     }
 
-    /// When it ends.
+    /// When it expires.
     #[must_use]
     pub fn end(&self) -> DateTime<Utc> {
         DateTime::from_timestamp(self.expires_at, 0).unwrap_or_default()
     }
 }
 
-/// The text of a new link: `stl_<secret>`.
+/// The text of a new link: `stl_` and the secret in hex.
 #[must_use]
 pub fn link_text(secret: [u8; 32]) -> String {
     format!("stl_{}", hex::encode(secret))
 }
 
-/// The text of a new session: `sts_<secret>`.
+/// The text of a new session: `sts_` and the secret in hex.
 #[must_use]
 pub fn session_text(secret: [u8; 32]) -> String {
     format!("sts_{}", hex::encode(secret))
 }
 
-/// Whether a text has the form of a link, so that junk costs no read.
+/// Whether a text has the form of a link. Others are refused without a read.
 #[must_use]
 pub fn is_link_text(text: &str) -> bool {
     is_secret_of("stl_", text)
 }
 
-/// Whether a text has the form of a session.
+/// Whether a text has the form of a session. Others are refused without a read.
 #[must_use]
 pub fn is_session_text(text: &str) -> bool {
     is_secret_of("sts_", text)
@@ -101,8 +112,8 @@ fn is_secret_of(prefix: &str, text: &str) -> bool {
         .is_some_and(|secret| secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// What the pages of a session send with everything but reads: other sites can make a browser send its cookie, and
-/// cannot know this.
+/// The CSRF token of a session, which the pages send with every request that is not a read. Another site can
+/// make a browser send the session's cookie, but cannot know this token.
 #[must_use]
 pub fn csrf_token(session: &str) -> String {
     secret_hash(&format!("csrf {session}"))
@@ -115,24 +126,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pass_is_stored_with_what_it_stands_or_falls_with() {
+    fn a_link_is_stored_with_the_principal_and_its_key() {
         let now = DateTime::from_timestamp(1_000, 0).unwrap();
         let tenant_id = TenantId::from(uuid::Uuid::nil());
         let holder = Principal::Caller { tenant_id, role: Role::Viewer, key_id: None };
-        let pass = Session::link(holder, 60, now);
-        let stored = serde_json::to_value(&pass).unwrap();
+        let link = Session::link(holder, 60, now);
+        let stored = serde_json::to_value(&link).unwrap();
         let expected =
             json!({"holder": "caller", "tenantId": tenant_id, "role": "viewer", "expiresAt": 1_060});
         assert_eq!(stored, expected);
-        assert_eq!(serde_json::from_value::<Session>(stored).unwrap(), pass);
+        assert_eq!(serde_json::from_value::<Session>(stored).unwrap(), link);
     }
 
     #[test]
-    fn a_pass_ends() {
+    fn a_session_expires() {
         let now = DateTime::from_timestamp(1_000, 0).unwrap();
-        let pass = Session::session(Principal::Operator { key_hash: String::new() }, now);
+        let session = Session::session(Principal::Operator { key_hash: String::new() }, now);
         let at = |hours| now.checked_add_signed(Duration::hours(hours)).unwrap();
-        assert!(!pass.has_expired(now) && !pass.has_expired(at(11)) && pass.has_expired(at(12)));
+        assert!(!session.has_expired(now) && !session.has_expired(at(11)) && session.has_expired(at(12)));
     }
 
     #[test]

@@ -21,39 +21,39 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenant {
-    /// Its id.
+    /// The tenant's id.
     pub id: TenantId,
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// An API key as stored: never its text.
+/// An API key, as it is stored: without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKey {
-    /// Its public half.
+    /// The key's id, which is part of its text.
     pub id: ApiKeyId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// What it may do.
+    /// What callers with this key may do.
     pub role: Role,
-    /// SHA-256 of its text, in hex.
+    /// The SHA-256 of its text, in hex.
     pub hash: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// The text of a new key: `stk_<id>_<secret>`.
+/// The text of a new key: `stk_`, the id, `_` and the secret, both in hex.
 #[must_use]
 pub fn key_text(id: ApiKeyId, secret: [u8; 32]) -> String {
     format!("stk_{}_{}", id.uuid().simple(), hex::encode(secret))
 }
 
-/// Whether a text has the form of a key, so that junk costs no read.
+/// Whether a text has the form of a key. Others are refused without a read.
 #[must_use]
 pub fn is_key_text(text: &str) -> bool {
     let mut parts = text.split('_');

@@ -1,4 +1,5 @@
-//! Channels: how mature a tag says it is, by a component's own rules or by semantic versioning.
+//! Channels: how mature a version is, by its tag. The tag is judged by the component's own rules, or else by
+//! semantic versioning.
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -9,18 +10,18 @@ use crate::domain::shared::object_reader::ObjectReader;
 /// The channel of a full semantic version.
 pub const STABLE: &str = "stable";
 
-/// The channel of whatever says nothing of its maturity.
+/// The channel of a tag that does not tell its maturity.
 pub const EDGE: &str = "edge";
 
-/// How long a channel's name may be, in characters.
+/// The maximum length of a channel's name, in characters.
 const MAX_CHARACTERS: usize = 64;
 
-/// Tags that a pattern finds something in belong to a channel.
+/// A rule of a component: tags in which the pattern finds a match are in the channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelRule {
-    /// What the tag looks like.
+    /// The pattern that the tag must match.
     pub pattern: Pattern,
-    /// Where it belongs then.
+    /// The channel of matching tags.
     pub channel: String,
 }
 
@@ -35,7 +36,7 @@ impl ChannelRule {
     }
 }
 
-/// A channel's name as rules and triggers say it.
+/// Reads the name of a channel, in rules and triggers.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -47,20 +48,39 @@ pub fn channel_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// What is wrong with stored rules, each with its place.
+/// What is wrong with stored rules, each with its place, as in `channelRules[2].pattern: …`.
 pub fn mistakes(rules: &[ChannelRule]) -> impl Iterator<Item = String> {
-    let told = |(at, rule): (usize, &ChannelRule)| {
+    let describe = |(at, rule): (usize, &ChannelRule)| {
         Some(format!("channelRules[{at}].pattern: {}", rule.pattern.mistake()?))
     };
-    rules.iter().enumerate().filter_map(told)
+    rules.iter().enumerate().filter_map(describe)
 }
 
-/// The channel of a tag: that of the first rule that finds something in it, or else by semantic
-/// versioning, with or without a leading `v`. A release is `stable`. A pre-release has the name of its
-/// first identifier, in lower case and without the number at its end: `1.0.0-rc.1`, `1.0.0-rc1` and
-/// `1.0.0-RC-1` are all `rc`, since nobody means a channel of its own by each of them. A pre-release that
-/// is only a number, and everything that is no semantic version, is `edge`. A rule that fails is passed by, and
-/// noted in the budget.
+/// The channel of a tag.
+///
+/// The first rule whose pattern finds a match decides. A rule whose evaluation fails is skipped, and noted in
+/// the budget. Without a match, the tag is read as a [semantic version](https://semver.org), with or without
+/// a leading `v`:
+///
+/// - A version without pre-release is [`STABLE`].
+/// - A pre-release has the name of its first identifier, in lower case and without the number at its end:
+///   `1.0.0-rc.1`, `1.0.0-rc1` and `1.0.0-RC-1` are all `rc`, because nobody means three channels by them.
+/// - A pre-release that is only a number, and a tag that is not a semantic version, are [`EDGE`].
+///
+/// ```
+/// use stella::domain::releases::channel::{ChannelRule, channel_of};
+/// use stella::domain::shared::expression::{Budget, Pattern};
+///
+/// let channel = |rules: &[ChannelRule], tag: &str| channel_of(rules, tag, &mut Budget::default());
+/// assert_eq!(channel(&[], "v1.2.0"), "stable");
+/// assert_eq!(channel(&[], "v1.2.0-RC-1"), "rc");
+/// assert_eq!(channel(&[], "latest"), "edge");
+///
+/// let pattern = Pattern::parse("^nightly-").unwrap();
+/// let rules = [ChannelRule { pattern, channel: "nightly".to_owned() }];
+/// assert_eq!(channel(&rules, "nightly-2026-01-09"), "nightly");
+/// assert_eq!(channel(&rules, "v1.2.0"), "stable");
+/// ```
 #[must_use]
 pub fn channel_of(rules: &[ChannelRule], tag: &str, budget: &mut Budget) -> String {
     for (at, rule) in rules.iter().enumerate() {
@@ -85,7 +105,7 @@ pub fn channel_of(rules: &[ChannelRule], tag: &str, budget: &mut Budget) -> Stri
     }
 }
 
-/// A tag as a semantic version, with or without a leading `v`.
+/// A tag as a [semantic version](https://semver.org), with or without a leading `v` or `V`.
 #[must_use]
 pub fn semantic_version(tag: &str) -> Option<Version> {
     Version::parse(tag.strip_prefix(['v', 'V']).unwrap_or(tag)).ok()
@@ -112,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_rule_that_would_be_refused_now_is_passed_by_and_noted() {
+    fn a_stored_rule_that_would_be_refused_now_is_skipped_and_noted() {
         let stored = json!([{"pattern": "(", "channel": "a"}, {"pattern": "^v1", "channel": "b"}]);
         let rules: Vec<ChannelRule> = serde_json::from_value(stored).unwrap();
         let mut budget = Budget::default();
@@ -121,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_a_tag_has_the_channel_that_its_version_says() {
+    fn by_default_a_tag_has_the_channel_of_its_semantic_version() {
         for (tag, channel) in [
             ("1.2.0", "stable"),
             ("v1.2.0", "stable"),
@@ -153,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_finds_something_comes_before_the_default() {
+    fn the_first_matching_rule_comes_before_the_default() {
         let body = json!({"channelRules": [
             {"pattern": "^nightly-", "channel": "nightly"},
             {"pattern": "^v1\\.", "channel": "lts"},

@@ -14,54 +14,54 @@ use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::{Code, Error, Kind};
 
-/// How many repositories of each kind a component may have: a change of all of them, old and new, must fit
-/// one transaction of 100 writes.
+/// The maximum number of repositories of each kind. A change of all of them, old and new, must fit one
+/// DynamoDB transaction of 100 writes.
 pub const MAX_REPOSITORIES: usize = 24;
 
-/// How many triggers a component may have: three writes for each release that one push makes, and five for
-/// the version and the records of the push, must fit one transaction of 100 writes.
+/// The maximum number of triggers. The three writes of each release that one push creates, and five writes
+/// for the version and the records of the push, must fit one DynamoDB transaction of 100 writes.
 pub const MAX_TRIGGERS: usize = 30;
 
-/// How large a component may be when stored, in bytes: a change writes it once, and once for each name it
-/// is found by, and all of that must fit one transaction of 4 MB.
+/// The maximum size of a stored component, in bytes. A change writes it once, and once for each name that it
+/// is found by, and all of that must fit one DynamoDB transaction of 4 MB.
 pub const MAX_BYTES: usize = 40 * 1024;
 
-/// What a caller says of a component; the rest is ours.
+/// The part of a component that the caller sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// For people, and for the names of releases.
+    /// The name, for people and for the names of releases.
     pub name: String,
-    /// Where its images or other artifacts are pushed to.
+    /// The repositories that its images or other artifacts are pushed to.
     #[serde(default)]
     pub repositories: Vec<Repository>,
-    /// Where its source is.
+    /// The repositories of its source.
     #[serde(default)]
     pub source_repositories: Vec<Repository>,
-    /// Which tags belong to which channel, before the default.
+    /// The channels of its tags, before the default rules (see [`channel_of`](channel::channel_of)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channel_rules: Vec<ChannelRule>,
 }
 
-/// A component as stored, and as copied under each of its names.
+/// A component, as it is stored, and copied under each name that it is found by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
-    /// Its id.
+    /// The component's id.
     pub id: ComponentId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// What the caller said.
+    /// What the caller set.
     #[serde(flatten)]
     pub spec: Spec,
-    /// What makes releases of it, oldest first.
+    /// Its triggers, oldest first.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it or one of its triggers last changed.
+    /// When it or one of its triggers was last changed.
     pub updated_at: DateTime<Utc>,
-    /// How many times it was written.
+    /// The number of writes so far. Each write names the one before.
     pub revision: u64,
 }
 
@@ -78,7 +78,7 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
 /// Reads a component from a request.
 ///
 /// # Errors
-/// Every mistake at once.
+/// Unprocessable with every mistake.
 pub fn parse(body: &Value) -> Result<Spec, Error> {
     ObjectReader::whole(body, read)
 }
@@ -87,26 +87,27 @@ impl Component {
     /// A new component without triggers.
     ///
     /// # Errors
-    /// Unprocessable when it is too large.
+    /// Unprocessable if it is larger than [`MAX_BYTES`].
     pub fn new(id: ComponentId, tenant_id: TenantId, spec: Spec, now: DateTime<Utc>) -> Result<Self, Error> {
         let component =
             Self { id, tenant_id, spec, triggers: Vec::new(), created_at: now, updated_at: now, revision: 1 };
         component.fits()
     }
 
-    /// The component with other spec; its triggers stay.
+    /// The component with another spec and the same triggers.
     ///
     /// # Errors
-    /// Unprocessable when it becomes too large.
+    /// Unprocessable if it becomes larger than [`MAX_BYTES`].
     pub fn changed(&self, spec: Spec, now: DateTime<Utc>) -> Result<Self, Error> {
-        Self { spec, ..self.written(now) }.fits()
+        Self { spec, ..self.next_revision(now) }.fits()
     }
 
-    /// The component with one trigger more. A trigger whose id is there already stays as it is, so that a
+    /// The component with another trigger. If it has a trigger of this id, it stays as it is, so that a
     /// repeated request adds nothing.
     ///
     /// # Errors
-    /// Conflict when there are as many as there may be; unprocessable when the component becomes too large.
+    /// Conflict if there are [`MAX_TRIGGERS`] already. Unprocessable if the component becomes larger than
+    /// [`MAX_BYTES`].
     pub fn with_trigger(
         &self,
         id: TriggerId,
@@ -120,22 +121,23 @@ impl Component {
             let detail = format!("A component has at most {MAX_TRIGGERS} triggers");
             return Err(Error::new(Kind::Conflict, Code::TooManyTriggers, detail));
         }
-        let mut component = self.written(now);
+        let mut component = self.next_revision(now);
         component.triggers.push(Trigger { id, spec, created_at: now, updated_at: now });
         component.fits()
     }
 
-    /// The component with other terms for one of its triggers.
+    /// The component with another spec for one of its triggers.
     ///
     /// # Errors
-    /// Not found; unprocessable when the component becomes too large.
+    /// Not found, if it has no such trigger. Unprocessable if the component becomes larger than
+    /// [`MAX_BYTES`].
     pub fn with_trigger_changed(
         &self,
         id: TriggerId,
         spec: trigger::Spec,
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let mut component = self.written(now);
+        let mut component = self.next_revision(now);
         let found = component.triggers.iter_mut().find(|trigger| trigger.id == id);
         let trigger = found.ok_or_else(Error::not_found)?;
         trigger.spec = spec;
@@ -146,10 +148,10 @@ impl Component {
     /// The component without one of its triggers.
     ///
     /// # Errors
-    /// Not found.
+    /// Not found, if it has no such trigger.
     pub fn without_trigger(&self, id: TriggerId, now: DateTime<Utc>) -> Result<Self, Error> {
         self.trigger(id)?;
-        let mut component = self.written(now);
+        let mut component = self.next_revision(now);
         component.triggers.retain(|trigger| trigger.id != id);
         Ok(component)
     }
@@ -157,12 +159,13 @@ impl Component {
     /// One of its triggers.
     ///
     /// # Errors
-    /// Not found.
+    /// Not found, if it has no such trigger.
     pub fn trigger(&self, id: TriggerId) -> Result<&Trigger, Error> {
         self.triggers.iter().find(|trigger| trigger.id == id).ok_or_else(Error::not_found)
     }
 
-    /// Every name that it is found by, at most 80; see `lookup::lookup_names`.
+    /// Every name that events find it by, at most 48. See
+    /// [`lookup_names`](crate::domain::inbound::component_match::lookup_names).
     #[must_use]
     pub fn index_names(&self) -> BTreeSet<String> {
         let images = self.spec.repositories.iter().map(|name| name.index_name(Space::Image));
@@ -187,14 +190,14 @@ impl Component {
         view
     }
 
-    /// What a PATCH is merged onto: what the caller said.
+    /// The spec as JSON: what a PATCH is merged onto.
     #[must_use]
     pub fn spec_json(&self) -> Value {
         serde_json::to_value(&self.spec).unwrap_or(Value::Null)
     }
 
-    /// The same, to be written once more.
-    fn written(&self, now: DateTime<Utc>) -> Self {
+    /// The component with the next revision.
+    fn next_revision(&self, now: DateTime<Utc>) -> Self {
         Self { updated_at: now, revision: self.revision.saturating_add(1), ..self.clone() }
     }
 
@@ -221,7 +224,7 @@ mod tests {
         Component::new(id, tenant, parse(body).unwrap(), DateTime::default()).unwrap()
     }
 
-    fn terms(name: &str) -> trigger::Spec {
+    fn trigger_spec(name: &str) -> trigger::Spec {
         trigger::parse(&json!({"name": name, "on": "artifact.pushed"})).unwrap()
     }
 
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_by_each_of_its_names_once() {
+    fn a_component_has_each_of_its_names_once() {
         let component = component(&json!({"name": "myapp",
             "repositories": ["myorg/myapp", "MyOrg/MyApp/", "ghcr.io/myorg/myapp"],
             "sourceRepositories": ["git@github.com:myorg/myapp.git", "https://github.com/myorg/myapp"]}));
@@ -261,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn what_it_said_is_accepted_again_and_means_the_same() {
+    fn a_written_spec_parses_to_the_same_spec() {
         let before = component(&json!({"name": "myapp", "repositories": ["MyOrg/MyApp"],
             "sourceRepositories": ["https://github.com/myorg/myapp.git"],
             "channelRules": [{"pattern": "^nightly", "channel": "nightly"}]}));
         assert_eq!(parse(&before.spec_json()).unwrap(), before.spec);
         assert_eq!(before.view()["repositories"], json!(["MyOrg/MyApp"]));
         assert_eq!(before.view().get("triggers"), None);
-        let before = before.with_trigger(trigger_id(1), terms("one"), DateTime::default()).unwrap();
+        let before = before.with_trigger(trigger_id(1), trigger_spec("one"), DateTime::default()).unwrap();
         let stored = serde_json::to_value(&before).unwrap();
         assert_eq!(serde_json::from_value::<Component>(stored).unwrap(), before);
     }
@@ -276,25 +279,26 @@ mod tests {
     #[test]
     fn a_trigger_is_added_once_changed_and_removed() {
         let (now, later) = (DateTime::default(), DateTime::from_timestamp_millis(5).unwrap());
-        let one = component(&json!({"name": "a"})).with_trigger(trigger_id(1), terms("one"), now).unwrap();
-        assert_eq!(one.with_trigger(trigger_id(1), terms("another"), later).unwrap(), one);
-        let changed = one.with_trigger_changed(trigger_id(1), terms("changed"), later).unwrap();
+        let one =
+            component(&json!({"name": "a"})).with_trigger(trigger_id(1), trigger_spec("one"), now).unwrap();
+        assert_eq!(one.with_trigger(trigger_id(1), trigger_spec("another"), later).unwrap(), one);
+        let changed = one.with_trigger_changed(trigger_id(1), trigger_spec("changed"), later).unwrap();
         assert_eq!(changed.trigger(trigger_id(1)).unwrap().spec.name, "changed");
         assert_eq!((changed.revision, changed.updated_at, changed.created_at), (3, later, now));
         let without = changed.without_trigger(trigger_id(1), later).unwrap();
         assert!(without.triggers.is_empty());
         assert_eq!(without.without_trigger(trigger_id(1), later).unwrap_err().kind, Kind::NotFound);
-        let unknown = one.with_trigger_changed(trigger_id(9), terms("x"), later);
+        let unknown = one.with_trigger_changed(trigger_id(9), trigger_spec("x"), later);
         assert_eq!(unknown.unwrap_err().kind, Kind::NotFound);
     }
 
     #[test]
-    fn there_are_at_most_fifty_triggers_and_never_too_many_bytes() {
+    fn the_number_of_triggers_and_the_size_are_limited() {
         let mut full = component(&json!({"name": "a"}));
         for number in 0..MAX_TRIGGERS {
-            full = full.with_trigger(trigger_id(number), terms("one"), DateTime::default()).unwrap();
+            full = full.with_trigger(trigger_id(number), trigger_spec("one"), DateTime::default()).unwrap();
         }
-        let one_more = full.with_trigger(trigger_id(99), terms("one"), DateTime::default());
+        let one_more = full.with_trigger(trigger_id(99), trigger_spec("one"), DateTime::default());
         assert_eq!(one_more.unwrap_err().code, Code::TooManyTriggers);
         let value = "x".repeat(MAX_BYTES);
         let large = trigger::parse(&json!({"name": "a", "on": "release",
@@ -306,11 +310,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_change_is_one_revision_more(numbers in proptest::collection::vec(0..60_usize, 0..80)) {
+        fn each_change_is_the_next_revision(numbers in proptest::collection::vec(0..60_usize, 0..80)) {
             let mut component = component(&json!({"name": "a"}));
             for number in numbers {
                 let before = component.clone();
-                match component.with_trigger(trigger_id(number), terms("t"), DateTime::default()) {
+                match component.with_trigger(trigger_id(number), trigger_spec("t"), DateTime::default()) {
                     Ok(after) if after == before => prop_assert!(before.trigger(trigger_id(number)).is_ok()),
                     Ok(after) => {
                         prop_assert_eq!(Some(after.revision), before.revision.checked_add(1));

@@ -1,4 +1,4 @@
-//! What one event means for one component: the version that it makes and the releases that it sets off.
+//! The decision: what one normalised event changes at one component.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,26 +15,35 @@ use crate::domain::outbound::event_type::EventType;
 use crate::domain::shared::expression::Budget;
 use crate::domain::shared::ids::{EventId, ReleaseId};
 
-/// A release that is to be made, with the version that it is of; where there is none, unless one of its identity
-/// was made before.
+/// A release to create. If the event makes no version, it is created only if its [`identity`](Self::identity)
+/// is new.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedRelease {
     /// The release.
     pub release: Release,
-    /// What it is made once for; see `release::identity`.
+    /// The identity for which there is one release only. See [`release::identity`](super::release::identity).
     pub identity: String,
-    /// The domain event `release.created`, which belongs into the same transaction.
+    /// The domain event `release.created`, which is written in the same transaction.
     pub event: Event,
 }
 
-/// What is to be done for one event and one component, in one transaction.
+/// What one normalised event changes at one component. All of it is written in one transaction; see the
+/// [module](super).
+///
+/// | `change` | `releases` | |
+/// |---|---|---|
+/// | `Added`, `Retagged` | of the triggers that want the version | a new version |
+/// | `Learnt` | none | the tag's state has more facts |
+/// | `Unchanged` | none | the tag points at this already |
+/// | `None` | of the triggers that want the pipeline | a finished pipeline |
+/// | `None` | none | the event makes no version and activates no trigger |
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
-    /// What becomes of the tag; none where the event makes no version.
+    /// The change of the tag. `None` if the event makes no version.
     pub change: Option<Change>,
-    /// The releases to make, at most one per trigger.
+    /// The releases to create, at most one for each trigger.
     pub releases: Vec<PlannedRelease>,
-    /// Why there is no version, or else why there is no release, for a person.
+    /// Why there is no version or no release, for a person.
     pub reason: Option<&'static str>,
 }
 
@@ -43,29 +52,27 @@ impl Decision {
         Self { change, releases: Vec::new(), reason: Some(reason) }
     }
 
-    /// The tag's state to be stored, if there is one.
+    /// The state of the tag to store, if it changes.
     #[must_use]
     pub fn state(&self) -> Option<&TagState> {
         self.change.as_ref().and_then(Change::state)
     }
 
-    /// Whether the version map has a version that it had not before.
+    /// Whether the version map gets a new version.
     #[must_use]
     pub fn adds_version(&self) -> bool {
         self.change.as_ref().is_some_and(|change| change.version().is_some())
     }
 }
 
-/// Decides. `current` is what the component's tag of this kind points at (see `version::place`), `payload`
-/// the sender's body, `mint` gives version 7 UUIDs of `now`, two for each release.
+/// Decides what an event changes at a component. `current` is what the component's tag of this kind points at
+/// (see [`place`](version::place)), `payload` is the sender's body, and `mint` gives version 7 UUIDs of
+/// `now`, two for each release.
 ///
-/// Triggers look at a version that is new or moved, and at every finished pipeline. Content that is
-/// pushed again under the same tag releases nothing. Expressions have the event's `budget`.
+/// Triggers are evaluated for a version that is new or moved, and for a finished pipeline. The same content
+/// under the same tag creates no release. Expressions have the `budget` of the event.
 #[must_use]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a decision is of many facts, and each is another kind of thing"
-)]
+#[expect(clippy::too_many_arguments, reason = "a decision depends on many facts, each of another type")]
 pub fn decide(
     component: &Component,
     event: &NormalisedEvent,
@@ -116,16 +123,16 @@ pub fn decide(
                 created_at: now,
             };
             let data = release.event_data();
-            let told =
+            let created =
                 Event::new(EventId::from(mint()), component.tenant_id, EventType::ReleaseCreated, now, &data);
-            PlannedRelease { release, identity: identity(trigger.id, event, retags), event: told }
+            PlannedRelease { release, identity: identity(trigger.id, event, retags), event: created }
         })
         .collect();
     let reason = releases.is_empty().then_some(no_release);
     Decision { change, releases, reason }
 }
 
-/// The triggers that want the event.
+/// The triggers that the event activates.
 fn activated<'a>(
     component: &'a Component,
     event: &NormalisedEvent,
@@ -185,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_version_sets_off_every_trigger_that_wants_it() {
+    fn a_new_version_activates_every_trigger_that_wants_it() {
         let component = component(&[
             json!({}),
             json!({"channels": ["rc"]}),
@@ -207,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn each_release_has_ids_of_its_own_and_an_event_that_tells_of_it() {
+    fn each_release_has_its_own_ids_and_an_event_about_it() {
         let decision = decide(&component(&[json!({}), json!({})]), &json!({}), None);
         let mut ids = std::collections::BTreeSet::new();
         for planned in &decision.releases {
@@ -262,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_version_says_why_and_sets_nothing_off() {
+    fn an_event_that_makes_no_version_says_why_and_activates_nothing() {
         let every: Vec<Value> =
             ["artifact.pushed", "ci.finished", "git.tag", "release"].map(|on| json!({"on": on})).into();
         let component = component(&every);
@@ -281,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_tag_told_twice_releases_once() {
+    fn a_git_tag_in_two_events_releases_once() {
         let component = component(&[json!({"on": "git.tag"})]);
         let created = decide(&component, &json!({"kind": "git.tag", "digest": null}), None);
         let pushed = json!({"kind": "git.tag", "digest": null, "commit": "5f3c1d2"});
@@ -292,7 +299,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_release_is_planned_exactly_where_a_version_is_new(digests in proptest::collection::vec(0..3_u8, 1..20)) {
+        fn a_release_is_planned_exactly_if_the_version_is_new(digests in proptest::collection::vec(0..3_u8, 1..20)) {
             let component = component(&[json!({})]);
             let mut current: Option<TagState> = None;
             let mut releases = Vec::new();

@@ -1,4 +1,4 @@
-//! A release: one component at one version, made by a trigger, once.
+//! Releases: a component at one version, created once by one trigger.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,11 @@ use super::version::Source;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::shared::ids::{ComponentId, ReleaseId, TenantId, TriggerId};
 
-/// How far a release is, as far as we know it.
+/// The status of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It was made. What happens to it then is told by events of others.
+    /// The release was created. What happens to it later is published by others, as domain events.
     Created,
 }
 
@@ -21,14 +21,14 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleasedComponent {
-    /// Its id.
+    /// The component's id.
     pub id: ComponentId,
-    /// What it was called then.
+    /// Its name at that time.
     pub name: String,
-    /// Its tag, when the event had one.
+    /// Its tag, if the event had one.
     #[serde(default)]
     pub tag: Option<String>,
-    /// Its digest, when the event told it.
+    /// Its digest, if the event had one.
     #[serde(default)]
     pub digest: Option<String>,
 }
@@ -37,25 +37,25 @@ pub struct ReleasedComponent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleasingTrigger {
-    /// Its id.
+    /// The trigger's id.
     pub id: TriggerId,
-    /// What it was called then.
+    /// Its name at that time.
     pub name: String,
 }
 
-/// What the event that made a release told.
+/// The facts of the event that created a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
-    /// Its kind.
+    /// The event's kind.
     pub kind: EventKind,
-    /// Where it came in, and whom it speaks of.
+    /// The webhook config that it came in by, and its repository.
     #[serde(flatten)]
     pub source: Source,
     /// The channel of its tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
-    /// Whether the digest is one that a registry could serve.
+    /// Whether the digest is one that a registry could serve. See [`NormalisedEvent::digest_valid`].
     #[serde(default)]
     pub digest_valid: bool,
     /// The commit.
@@ -70,13 +70,13 @@ pub struct Facts {
     /// Who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<String>,
-    /// Where people can look at it.
+    /// A page about it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
 impl Facts {
-    /// What an event tells.
+    /// The facts of an event.
     #[must_use]
     pub fn of(event: &NormalisedEvent, source: Source, channel: Option<&str>) -> Self {
         Self {
@@ -101,25 +101,25 @@ impl Facts {
     }
 }
 
-/// A release as stored.
+/// A release, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Release {
-    /// Its id.
+    /// The release's id.
     pub id: ReleaseId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// How far it is.
+    /// The status.
     pub status: Status,
-    /// What it is made of: one component, as long as triggers belong to one.
+    /// The components. It is one, because a trigger belongs to one component.
     pub components: Vec<ReleasedComponent>,
-    /// What made it.
+    /// The trigger that created it.
     pub trigger: ReleasingTrigger,
-    /// What the event told.
+    /// The facts of the event.
     pub source: Facts,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
@@ -156,16 +156,17 @@ impl Release {
     }
 }
 
-/// What makes a release of a trigger once only, in hex: the tag, what the event tells of the content (its
-/// digest, or else when it was pushed, or else its commit), and how often the tag had been moved.
+/// The identity of a release, for which there is one release only: a hex hash of the trigger, the tag, the
+/// content (the event's digest, or else when it was pushed, or else its commit), and how often the tag was
+/// moved.
 ///
-/// Pipelines have no retags. Where one tells neither digest nor time nor commit, its run stands for them,
-/// or else when we received it: two of which nothing is known are two.
+/// A pipeline has no retags. If its event has neither digest nor time nor commit, the content is its run, or
+/// else the time at which we received it: two pipelines of which nothing is known are two.
 #[must_use]
 pub fn identity(trigger: TriggerId, event: &NormalisedEvent, retags: u32) -> String {
     let (kind, content) = content(event);
     let mut hash = Sha256::new();
-    // Each part goes in with its length, so that no two lists of parts run into the same text.
+    // Each part is hashed with its length, so that no two lists of parts give the same bytes.
     for part in
         [&trigger.to_string(), event.tag.as_deref().unwrap_or_default(), kind, &content, &retags.to_string()]
     {
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn its_event_fits_the_schema_and_has_what_the_example_has() {
+    fn its_event_fits_the_schema_and_has_the_members_of_the_example() {
         let data = release().event_data();
         assert_eq!(EventType::ReleaseCreated.check(&data), []);
         let example = EventType::ReleaseCreated.example();
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_to_callers_as_the_contract_says() {
+    fn a_view_is_as_the_contract_has_it() {
         let view = release().view();
         assert_eq!(view["status"], "created");
         assert_eq!(view["createdAt"], "2026-01-09T10:30:00.000Z");
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_that_tells_nothing_is_another_each_time_and_one_that_tells_its_run_is_not() {
+    fn two_pipelines_without_facts_differ_and_two_events_of_one_run_do_not() {
         let id = Uuid::nil().into();
         let mut first = NormalisedEvent::new(EventKind::CiFinished, "a", DateTime::default());
         let mut second = first.clone();
@@ -265,23 +266,23 @@ mod tests {
         assert_eq!(identity(id, &first, 0), identity(id, &second, 0));
     }
 
-    /// What tells one release from another, and the event that says it.
-    type Telling = (u128, Option<String>, Option<String>, Option<i64>, Option<String>, u32);
+    /// The facts that tell one release from another.
+    type Identifying = (u128, Option<String>, Option<String>, Option<i64>, Option<String>, u32);
 
-    fn telling() -> impl Strategy<Value = Telling> {
+    fn identifying() -> impl Strategy<Value = Identifying> {
         let text = || proptest::option::of("[ab]{1,2}");
         (0..2_u128, text(), text(), proptest::option::of(0..2_i64), text(), 0..2_u32)
     }
 
-    fn of((trigger, tag, digest, time, commit, retags): Telling) -> String {
+    fn of((trigger, tag, digest, time, commit, retags): Identifying) -> String {
         let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "a", DateTime::default());
         (event.tag, event.digest, event.commit) = (tag, digest, commit);
         event.pushed_at = time.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         identity(Uuid::from_u128(trigger).into(), &event, retags)
     }
 
-    /// The content as the contract has it: the digest, or else the time, or else the commit.
-    fn first_known((trigger, tag, digest, time, commit, retags): Telling) -> Telling {
+    /// The facts that count: of the content the digest, or else the time, or else the commit.
+    fn first_known((trigger, tag, digest, time, commit, retags): Identifying) -> Identifying {
         let time = time.filter(|_| digest.is_none());
         let commit = commit.filter(|_| digest.is_none() && time.is_none());
         (trigger, tag, digest, time, commit, retags)
@@ -289,7 +290,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn identities_differ_exactly_where_trigger_tag_content_or_retags_do(a in telling(), b in telling()) {
+        fn identities_differ_exactly_if_trigger_tag_content_or_retags_do(a in identifying(), b in identifying()) {
             prop_assert_eq!(of(a.clone()) == of(b.clone()), first_known(a) == first_known(b));
         }
     }

@@ -1,23 +1,37 @@
-//! The names that triggers give to releases: a template with placeholders, checked when it is saved.
+//! Names of releases: templates with placeholders, which triggers have.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::inbound::normalised::NormalisedEvent;
 
-/// How long a template may be, in characters.
+/// The maximum length of a template, in characters.
 const MAX_CHARACTERS: usize = 200;
 
-/// How much of a commit is shown, in characters.
+/// The length of `{commit}`, in characters.
 const SHORT_COMMIT: usize = 7;
 
-/// How much of a digest's value is shown, in characters.
+/// The length of `{digest}`, in characters.
 const SHORT_DIGEST: usize = 12;
 
-/// What stands between parts of a name, and is left over where a part is missing.
+/// Separators between the parts of a name. They are left over if a part is missing.
 const SEPARATORS: [char; 9] = ['-', '_', '.', '/', ':', '+', '@', '#', ' '];
 
-/// A template such as `{component}-{tag}`, as said.
+/// A template for the names of releases. Default: `{component}-{tag}`.
+///
+/// ```
+/// use stella::domain::inbound::normalised::{EventKind, NormalisedEvent};
+/// use stella::domain::releases::release_name::ReleaseName;
+///
+/// let now = "2026-01-09T10:30:00Z".parse().unwrap();
+/// let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", now);
+/// event.tag = Some("v1.2.0".to_owned());
+///
+/// let name = |template| ReleaseName::parse(template).unwrap().render("myapp", &event, Some("stable"), now);
+/// assert_eq!(name("{component}-{tag}"), "myapp-v1.2.0");
+/// assert_eq!(name("{channel}/{date}"), "stable/2026-01-09");
+/// assert_eq!(name("{component}-{commit}"), "myapp");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReleaseName(String);
@@ -54,11 +68,12 @@ enum Part<'a> {
 }
 
 impl ReleaseName {
-    /// Reads a template that is to be saved. Its placeholders are `{component}`, `{tag}`, `{channel}`,
-    /// `{commit}` (7 characters), `{digest}` (12 characters) and `{date}` (of the release, as 2026-01-09).
+    /// Parses a template. The placeholders are `{component}`, `{tag}`, `{channel}`, `{commit}` (7
+    /// characters), `{digest}` (12 characters) and `{date}` (of the release, as in 2026-01-09).
     ///
     /// # Errors
-    /// What is wrong with it: empty, too long, an unknown placeholder, or a brace alone.
+    /// What is wrong with it: it is empty or too long, or it has a control character, an unknown placeholder
+    /// or a single brace.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() || text.chars().count() > MAX_CHARACTERS {
             return Err(format!("must have 1 to {MAX_CHARACTERS} characters"));
@@ -69,14 +84,15 @@ impl ReleaseName {
         parts(text).map(|_| Self(text.to_owned()))
     }
 
-    /// The template as said.
+    /// The template, as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name of a release made at `now`. What the event does not tell is left out, with the separators
-    /// that are then at the ends; an event without a tag, as of most pipelines, is named by its commit.
+    /// The name of a release that is created at `now`. What the event does not have is left out, together
+    /// with the separators that are then at the ends. If the event has no tag, as most pipelines, `{tag}` is
+    /// the commit.
     #[must_use]
     pub fn render(
         &self,
@@ -172,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_event_does_not_tell_is_left_out() {
+    fn what_the_event_does_not_have_is_left_out() {
         let mut event = event();
         event.tag = None;
         event.digest = None;

@@ -1,4 +1,4 @@
-//! Triggers: which events of a component make a release by themselves, and what it is called.
+//! Triggers: which events of a component create a release, and what it is called.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::domain::shared::ids::TriggerId;
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::Error;
 
-/// What a trigger may be on, by its name on the wire.
+/// The kinds of events that a trigger may be on, by their names on the wire.
 const ON: [(&str, EventKind); 4] = [
     ("artifact.pushed", EventKind::ArtifactPushed),
     ("ci.finished", EventKind::CiFinished),
@@ -23,7 +23,7 @@ const ON: [(&str, EventKind); 4] = [
     ("release", EventKind::Release),
 ];
 
-/// How senders say that a pipeline did not succeed; written here without case, spaces, `_` and `-`.
+/// The results of senders for pipelines that did not succeed, in lower case and without spaces, `_` and `-`.
 const FAILURES: [&str; 28] = [
     "aborted",
     "actionrequired",
@@ -55,48 +55,48 @@ const FAILURES: [&str; 28] = [
     "unstable",
 ];
 
-/// What a caller says of a trigger; the rest is ours.
+/// The part of a trigger that the caller sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// For people.
+    /// The name, for people.
     pub name: String,
     /// The kind of event: one of `artifact.pushed`, `ci.finished`, `git.tag` and `release`.
     pub on: EventKind,
-    /// What the tag looks like.
+    /// The pattern that the tag must match.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag_pattern: Option<Pattern>,
-    /// Which versions; never together with a pattern.
+    /// The range that the version must be in. Never together with a pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_range: Option<VersionRange>,
-    /// Which channels; without entries every one.
+    /// The channels that the version may be in. Empty: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<String>,
-    /// Filters over the normalised event; all must match.
+    /// Filters on the normalised event. All must match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<Filter>,
-    /// Only with a digest that a registry could serve.
+    /// Whether the event must have a digest that a registry could serve.
     #[serde(default)]
     pub require_digest: bool,
-    /// What its releases are called.
+    /// The template for the names of its releases.
     #[serde(default)]
     pub release_name: ReleaseName,
-    /// Whether it makes releases.
+    /// Whether it creates releases.
     pub enabled: bool,
 }
 
-/// A trigger, as stored inside its component.
+/// A trigger, as it is stored inside its component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trigger {
-    /// Its id.
+    /// The trigger's id.
     pub id: TriggerId,
-    /// What the caller said.
+    /// What the caller set.
     #[serde(flatten)]
     pub spec: Spec,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -128,17 +128,21 @@ impl Trigger {
         view
     }
 
-    /// What a PATCH is merged onto: what the caller said.
+    /// The spec as JSON: what a PATCH is merged onto.
     #[must_use]
     pub fn spec_json(&self) -> Value {
         serde_json::to_value(&self.spec).unwrap_or(Value::Null)
     }
 
-    /// Whether it wants the event, whose tag has that channel and whose document filters look at, from `root`. What
-    /// the event does not tell is not matched: without a tag no pattern, range or channel. A pipeline whose
-    /// result is a sender's word for anything but success makes no release; one that tells no result does. Nor
-    /// does a part of a pipeline, else a pipeline of five jobs would make six. An expression that fails does not
-    /// match, and is noted in the budget.
+    /// Whether the trigger wants an event, whose tag is in `channel`, and on whose document, from `root`,
+    /// filters are evaluated.
+    ///
+    /// - What the event does not have, does not match: without a tag no pattern, range or channel does.
+    /// - A pipeline whose result is a sender's word for anything but success creates no release. One without
+    ///   a result does.
+    /// - A part of a pipeline (see [`NormalisedEvent::scope`]) creates no release. Otherwise a pipeline of
+    ///   five jobs would create six.
+    /// - An expression that fails does not match, and is noted in the budget.
     #[must_use]
     pub fn wants(
         &self,
@@ -161,7 +165,7 @@ impl Trigger {
             && filter::all_match(&spec.filters, &self.place(), root, budget)
     }
 
-    /// Whether the tag has the trigger's pattern, if it wants one.
+    /// Whether the tag matches the trigger's pattern, if it has one.
     fn has_tag(&self, tag: Option<&str>, budget: &mut Budget) -> bool {
         let Some(pattern) = &self.spec.tag_pattern else { return true };
         match tag.map(|tag| pattern.verdict(tag, budget)) {
@@ -173,12 +177,12 @@ impl Trigger {
         }
     }
 
-    /// What is written before the places of its expressions.
+    /// The prefix of the places of its expressions.
     fn place(&self) -> String {
         format!("trigger {}: ", self.id)
     }
 
-    /// What is wrong with its expressions, if they were stored and would be refused now, each with its place.
+    /// What is wrong with stored expressions that would be refused now, each with its place.
     pub fn mistakes(&self) -> impl Iterator<Item = String> {
         let pattern = self.spec.tag_pattern.as_ref().and_then(Pattern::mistake);
         let pattern = pattern.map(|mistake| format!("tagPattern: {mistake}"));
@@ -186,7 +190,7 @@ impl Trigger {
     }
 }
 
-/// Whether a sender's word for a result is one of those that do not mean success.
+/// Whether a sender's word for a result does not mean success.
 fn is_failure(result: &str) -> bool {
     let mut word = result.to_lowercase();
     word.retain(|character| !matches!(character, ' ' | '_' | '-'));
@@ -196,7 +200,7 @@ fn is_failure(result: &str) -> bool {
 /// Reads a trigger from a request.
 ///
 /// # Errors
-/// Every mistake at once.
+/// Unprocessable with every mistake.
 pub fn parse(body: &Value) -> Result<Spec, Error> {
     ObjectReader::whole(body, read)
 }
@@ -255,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_wants_what_all_of_its_conditions_name() {
+    fn a_trigger_wants_an_event_if_all_of_its_conditions_match() {
         let valid = json!({"digest": "sha256:a", "digestValid": true});
         for (body, members, expected) in [
             (json!({}), json!({}), true),
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pipeline_that_did_not_fail_makes_a_release() {
+    fn a_pipeline_that_failed_creates_no_release() {
         for (result, expected) in [
             (json!("success"), true),
             (json!("SUCCESS"), true),
@@ -341,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_said_is_accepted_again_and_means_the_same() {
+    fn a_written_spec_parses_to_the_same_spec() {
         let body = json!({"tagPattern": "^v1", "channels": ["stable"], "requireDigest": true,
             "filters": [{"field": "$.tag", "operator": "exists"}], "releaseName": "{tag}"});
         let before = trigger(&body);
@@ -351,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_to_callers_as_they_wrote_it() {
+    fn a_view_has_the_spec_as_it_was_written() {
         let view = trigger(&json!({"versionRange": "^1"})).view();
         assert_eq!(view["on"], "artifact.pushed");
         assert_eq!(view["versionRange"], "^1");

@@ -1,5 +1,5 @@
-//! The version map: what each tag of a component points at, what it pointed at before, and whether an
-//! event changes that.
+//! The version map: what each tag of a component points at, what it pointed at before, and how an event
+//! changes that.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,29 +8,29 @@ use serde_json::{Value, json};
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::shared::ids::ConfigId;
 
-/// How many of a tag's former versions are kept.
+/// The number of former versions of a tag that are kept.
 pub const MAX_HISTORY: usize = 20;
 
-/// How long a tag may be, in bytes: twice what registries allow.
+/// The maximum length of a tag, in bytes: twice what the OCI Distribution Specification allows.
 const MAX_TAG_BYTES: usize = 256;
 
-/// Where an event came in, and whom it speaks of.
+/// The webhook config that an event came in by, and the repository that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// The webhook config that it came in by.
+    /// The webhook config.
     pub config_id: ConfigId,
-    /// The kind of sender, as the config names it.
+    /// The sender, as the config names it.
     pub provider: String,
-    /// The registry's or code host's name, when it is known.
+    /// The host of the registry or code host, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
-    /// The repository's name without host, as the sender wrote it.
+    /// The repository's name without host, as the sender writes it.
     pub repository: String,
 }
 
 impl Source {
-    /// The source of an event that came in by a config.
+    /// The source of an event that came in by `config_id`.
     #[must_use]
     pub fn of(config_id: ConfigId, provider: impl Into<String>, event: &NormalisedEvent) -> Self {
         let (registry, repository) = (event.registry.clone(), event.repository.clone());
@@ -38,71 +38,81 @@ impl Source {
     }
 }
 
-/// What a tag points at, or pointed at once.
+/// What a tag points at, or pointed at before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Content {
-    /// The digest, when it was told.
+    /// The digest, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Whether the digest is one that a registry could serve.
+    /// Whether the digest is one that a registry could serve. See [`NormalisedEvent::digest_valid`].
     #[serde(default)]
     pub digest_valid: bool,
-    /// The channel that the tag had then.
+    /// The channel of the tag at that time.
     pub channel: String,
-    /// The commit, when it was told.
+    /// The commit, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// When it was pushed, by the sender's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<DateTime<Utc>>,
-    /// Who told us.
+    /// Where the event came from.
     pub source: Source,
-    /// When the tag came to point at it, by our clock.
+    /// Since when the tag points at it, by our clock.
     pub since: DateTime<Utc>,
 }
 
-/// A tag of a component, as stored.
+/// A tag of a component, as it is stored. See [`Change`] for how it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagState {
     /// The tag.
     pub tag: String,
-    /// What kind of event makes it: a pushed image `v1` and a git tag `v1` are two versions.
+    /// The kind of event that makes it. A pushed image `v1` and a git tag `v1` are two versions.
     pub kind: EventKind,
     /// What it points at.
     #[serde(flatten)]
     pub content: Content,
     /// When it was first seen.
     pub created_at: DateTime<Utc>,
-    /// How often it came to point at something else.
+    /// How often the tag was moved to other content.
     pub retags: u32,
-    /// What it pointed at before, newest first, at most `MAX_HISTORY` of it.
+    /// What it pointed at before, newest first, at most [`MAX_HISTORY`] entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Content>,
-    /// How many older ones were dropped from the history.
+    /// The number of older entries that were dropped from the history.
     #[serde(default)]
     pub history_dropped: u32,
-    /// How many times it was written.
+    /// The number of writes so far. Each write names the one before.
     pub revision: u64,
 }
 
-/// What an event does to a tag. Every state is to be written on the condition that the stored revision is
-/// one less, or that there is none yet.
+/// How an event changes a tag.
+///
+/// ```text
+///                     ┌──── the same, and more ───▶ Learnt ──┐
+///                     │                                      │
+///  (none) ── Added ──▶ tag ─── other content ──▶ Retagged ───┼──▶ tag, next revision
+///                     │                                      │
+///                     └──── the same content ──▶ Unchanged   ╵
+/// ```
+///
+/// A state is written on the condition that the stored revision is one less, or that there is none yet. So of
+/// two events for one tag at once, one is decided again with what the other wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// The tag is new.
     Added(TagState),
-    /// The tag points at something else now.
+    /// The tag points at other content now.
     Retagged(TagState),
-    /// The tag points at the same, of which the event tells more. No version and no release.
+    /// The tag points at the same content, of which the event has more facts. No version, and no release.
     Learnt(TagState),
-    /// The tag points at the same.
+    /// The tag points at the same content.
     Unchanged,
 }
 
 impl Change {
-    /// The state to be stored, if there is one.
+    /// The state to store, if the tag changes.
     #[must_use]
     pub fn state(&self) -> Option<&TagState> {
         match self {
@@ -111,7 +121,7 @@ impl Change {
         }
     }
 
-    /// The state, when it is a version that was not there before.
+    /// The state, if it is a new version.
     #[must_use]
     pub fn version(&self) -> Option<&TagState> {
         match self {
@@ -121,16 +131,19 @@ impl Change {
     }
 }
 
-/// Where in a component's version map a tag is: the name to store its state under. Kinds are apart, so
-/// that the git tag `v1`, the release `v1` and the image `v1` built from them do not retag one another.
+/// The place of a tag in a component's version map: the name under which its state is stored. Kinds are
+/// apart, so that the git tag `v1`, the release `v1` and the image `v1` built from them do not retag one
+/// another.
 #[must_use]
 pub fn place(kind: EventKind, tag: &str) -> String {
     format!("{}:{tag}", kind.name())
 }
 
-/// The tag by which an event makes a version. Pushed artifacts, git tags and releases with a tag do.
-/// Signatures, attestations and bills of materials, which cosign pushes as tags beside the artifact, do
-/// not, and neither does a finished pipeline, though it may activate triggers.
+/// The tag of the version that an event makes. Pushed artifacts, git tags and releases that have a tag make a
+/// version. Signatures, attestations and bills of materials, which [cosign] pushes as tags beside the
+/// artifact, do not. Neither does a finished pipeline, though it may activate triggers.
+///
+/// [cosign]: https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
 ///
 /// # Errors
 /// Why the event makes no version, for a person.
@@ -156,21 +169,22 @@ pub fn version_tag(event: &NormalisedEvent) -> Result<&str, &'static str> {
         if tag.starts_with("sha256:") || tag.starts_with("sha512:") {
             return Err("The tag is a digest: the artifact was pushed without a tag");
         }
-        if is_beside(tag) {
+        if is_cosign_tag(tag) {
             return Err("The tag is of a signature, an attestation or a bill of materials");
         }
     }
     Ok(tag)
 }
 
-/// `sha256-<64 hex digits>.sig`, `.att` or `.sbom`: what cosign pushes beside the artifact of that digest.
-fn is_beside(tag: &str) -> bool {
+/// Whether a tag is `sha256-<64 hex digits>.sig`, `.att` or `.sbom`, which cosign pushes beside the artifact
+/// of that digest.
+fn is_cosign_tag(tag: &str) -> bool {
     let name = [".sig", ".att", ".sbom"].iter().find_map(|ending| tag.strip_suffix(ending));
     name.and_then(|name| name.strip_prefix("sha256-"))
         .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// How what an event tells compares with what a tag points at.
+/// How the content of an event compares with what a tag points at.
 enum Comparison {
     Same,
     SameAndMore,
@@ -184,13 +198,14 @@ fn compare(current: &Content, event: &NormalisedEvent) -> Comparison {
     if event.kind != EventKind::ArtifactPushed {
         return compare_commits(current, event);
     }
-    let is_untold = current.digest.is_none() && event.digest.is_none();
-    let is_same_push = is_untold && event.pushed_at.is_some() && event.pushed_at == current.pushed_at;
+    let has_no_digest = current.digest.is_none() && event.digest.is_none();
+    let is_same_push = has_no_digest && event.pushed_at.is_some() && event.pushed_at == current.pushed_at;
     if is_same_push { Comparison::Same } else { Comparison::Other }
 }
 
-/// Code hosts tell of one tag by several events, of which not all know the commit or the time: what is
-/// not told is no difference. GitHub sends `create` without a commit and `push` with one for the same tag.
+/// Code hosts send several events about one tag, of which not all have the commit or the time. What an event
+/// does not have is no difference: for the same tag, GitHub sends `create` without a commit and `push` with
+/// one.
 fn compare_commits(current: &Content, event: &NormalisedEvent) -> Comparison {
     match (&current.commit, &event.commit) {
         (Some(before), Some(now)) if before == now => Comparison::Same,
@@ -205,17 +220,21 @@ fn compare_commits(current: &Content, event: &NormalisedEvent) -> Comparison {
     }
 }
 
-/// What an event does to its tag, which is `current` so far.
+/// How an event changes its tag, of which `current` is the stored state. `tag` is the result of
+/// [`version_tag`] for the event.
 ///
-/// - Two digests: the same is no new version, another is a retag; back to an earlier one is a retag again.
-/// - An artifact without a digest on both sides: the same time of pushing is the same push. Another time,
-///   or none on a side, is a new push, for the content may have changed (`latest` at Docker Hub).
-/// - An artifact with a digest on one side only: a new push, since nothing says that it is the same. So a
-///   tag that is pushed to two registries of which one tells no digest is retagged by each;
-///   `requireDigest` keeps a trigger from making a release for both.
-/// - Git tags and releases: the same commit, or one that is not told, is no new version.
+/// - If both have a digest: the same digest is no new version, another one is a retag. Back to an earlier
+///   digest is a retag again.
+/// - If both are artifacts without a digest: the same time of pushing is the same push. Another time, or no
+///   time on a side, is a new push, because the content may have changed (`latest` at Docker Hub).
+/// - If only one is an artifact with a digest: a new push, because nothing shows that the content is the
+///   same. So a tag that is pushed to two registries, of which one sends no digest, is retagged by each.
+///   `requireDigest` keeps a trigger from creating a release for both.
+/// - Git tags and releases: the same commit, or a commit on one side only, is no new version. Without
+///   commits, the same time, or a time on one side only, is no new version.
 ///
-/// `tag` is what `version_tag` gave for this event.
+/// The state of a retag has the time `now`, or 1 ms after that of the state before, if the clock has not
+/// moved on.
 #[must_use]
 pub fn change(
     current: Option<&TagState>,
@@ -254,7 +273,7 @@ pub fn change(
 }
 
 impl TagState {
-    /// The name that it is stored under.
+    /// The name under which it is stored.
     #[must_use]
     pub fn place(&self) -> String {
         place(self.kind, &self.tag)
@@ -278,22 +297,22 @@ impl TagState {
         view
     }
 
-    /// The same without its history, which is read with the tag.
+    /// The state without its history, for the list of versions. The history is stored with the tag only.
     #[must_use]
     pub fn without_history(&self) -> Self {
         Self { history: Vec::new(), ..self.clone() }
     }
 
-    fn with_more(&self, told: &Content) -> Self {
+    fn with_more(&self, event: &Content) -> Self {
         let mut state = self.clone();
-        state.content.commit = self.content.commit.clone().or_else(|| told.commit.clone());
-        state.content.pushed_at = self.content.pushed_at.or(told.pushed_at);
+        state.content.commit = self.content.commit.clone().or_else(|| event.commit.clone());
+        state.content.pushed_at = self.content.pushed_at.or(event.pushed_at);
         state.revision = self.revision.saturating_add(1);
         state
     }
 
     fn retagged(&self, mut content: Content) -> Self {
-        // The list of versions sorts by this time, so it moves on even if the clock did not.
+        // The list of versions sorts by this time, so it must increase even if the clock does not.
         let least = self.content.since.checked_add_signed(Duration::milliseconds(1));
         content.since = least.map_or(content.since, |least| least.max(content.since));
         let mut history = Vec::with_capacity(self.history.len().saturating_add(1).min(MAX_HISTORY));

@@ -5,52 +5,64 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::semantic_version;
 
-/// How long a range may be, in characters.
+/// The maximum length of a range, in characters.
 const MAX_CHARACTERS: usize = 200;
 
-/// A range of semantic versions as said, such as `>=1.2, <2`.
+/// A range of semantic versions, in [Cargo's syntax]: comparisons that are separated by commas, as in `>=1.2,
+/// <2`.
 ///
-/// A leading `v` of the tag does not count. A pre-release is in the range only if the range itself names a
-/// pre-release of the same three numbers: `>=1.0.0` has `1.1.0` and not `1.1.0-rc.1`, `>=1.1.0-rc.1` has
-/// both. A tag that is no semantic version is in no range.
+/// [Cargo's syntax]: https://doc.rust-lang.org/cargo/reference/specifying-dependencies.html
+///
+/// A leading `v` of the tag does not count. A pre-release is in the range only if the range names a
+/// pre-release of the same three numbers. A tag that is not a semantic version is in no range.
+///
+/// ```
+/// use stella::domain::releases::version_range::VersionRange;
+///
+/// let has = |range, tag| VersionRange::parse(range).unwrap().has(tag);
+/// assert!(has("^1.2", "v1.9.0") && !has("^1.2", "v2.0.0"));
+/// assert!(!has(">=1.0.0", "1.1.0-rc.1"));
+/// assert!(has(">=1.1.0-rc.1", "1.1.0-rc.2") && !has(">=1.1.0-rc.1", "1.2.0-rc.1"));
+/// assert!(!has("*", "latest"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionRange {
-    said: String,
+    text: String,
     range: VersionReq,
 }
 
 impl TryFrom<String> for VersionRange {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, String> {
         let range =
-            VersionReq::parse(&said).map_err(|error| format!("is not a range of versions: {error}"))?;
-        Ok(Self { said, range })
+            VersionReq::parse(&text).map_err(|error| format!("is not a range of versions: {error}"))?;
+        Ok(Self { text, range })
     }
 }
 
 impl From<VersionRange> for String {
     fn from(range: VersionRange) -> Self {
-        range.said
+        range.text
     }
 }
 
 impl VersionRange {
-    /// Reads a range: comparisons with commas between, as Cargo writes them.
+    /// Parses a range.
     ///
     /// # Errors
-    /// What is wrong with it: no range, or too long.
+    /// What is wrong with it: it is not a range, or it is too long.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.chars().count() > MAX_CHARACTERS {
             return Err(format!("must have at most {MAX_CHARACTERS} characters"));
         }
         let range =
             VersionReq::parse(text).map_err(|error| format!("is not a range of versions: {error}"))?;
-        Ok(Self { said: text.to_owned(), range })
+        Ok(Self { text: text.to_owned(), range })
     }
 
-    /// Whether the tag is a version in the range.
+    /// Whether the tag is a semantic version in the range.
     #[must_use]
     pub fn has(&self, tag: &str) -> bool {
         semantic_version(tag).is_some_and(|version| self.range.matches(&version))
@@ -79,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_refused() {
+    fn malformed_ranges_are_refused() {
         let long = ">=1, ".repeat(41);
         for text in ["", "one", "1 || 2", ">=1 <2", "v1", &long] {
             assert!(VersionRange::parse(text).is_err(), "{text}");

@@ -1,4 +1,4 @@
-//! What the version map promises, by tables and by laws.
+//! Tests of the version map: tables and properties.
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -65,7 +65,7 @@ fn a_push_is_compared_with_what_the_tag_points_at() {
 }
 
 #[test]
-fn a_git_tag_is_compared_by_its_commit_and_several_events_may_tell_of_it() {
+fn a_git_tag_is_compared_by_its_commit_across_several_events() {
     let (a, b) = (json!({"commit": "aaaaaaa"}), json!({"commit": "bbbbbbb"}));
     let (ten, eleven) =
         (json!({"pushedAt": "2026-01-09T10:00:00Z"}), json!({"pushedAt": "2026-01-09T11:00:00Z"}));
@@ -90,7 +90,7 @@ fn a_git_tag_is_compared_by_its_commit_and_several_events_may_tell_of_it() {
 }
 
 #[test]
-fn what_was_learnt_tells_later_changes() {
+fn later_events_are_compared_with_learnt_facts() {
     let first = added(EventKind::GitTag, &json!({}));
     let Change::Learnt(known) = apply(Some(&first), &event(EventKind::GitTag, &json!({"commit": "a"})), 1)
     else {
@@ -103,7 +103,7 @@ fn what_was_learnt_tells_later_changes() {
 }
 
 #[test]
-fn there_and_back_is_two_retags_and_all_three_are_known() {
+fn moving_a_tag_there_and_back_is_two_retags_with_full_history() {
     let mut state = added(EventKind::ArtifactPushed, &json!({"digest": "sha256:a"}));
     for digest in ["sha256:b", "sha256:a"] {
         let Change::Retagged(next) = push(Some(&state), &json!({"digest": digest})) else {
@@ -126,7 +126,7 @@ fn a_retag_in_the_same_instant_sorts_after_what_it_replaces() {
 }
 
 #[test]
-fn only_what_has_a_tag_of_its_own_makes_a_version() {
+fn only_events_with_a_real_tag_make_a_version() {
     let hex = "a".repeat(64);
     let long = "a".repeat(257);
     for (kind, tag, expected) in [
@@ -156,7 +156,7 @@ fn only_what_has_a_tag_of_its_own_makes_a_version() {
 }
 
 #[test]
-fn a_version_looks_to_callers_as_the_contract_says() {
+fn a_view_is_as_the_contract_has_it() {
     let first = added(
         EventKind::ArtifactPushed,
         &json!({"digest": "sha256:a", "pushedAt": "2026-01-09T10:00:00Z", "registry": "ghcr.io"}),
@@ -191,7 +191,7 @@ fn a_tag_with_all_its_history_stays_small() {
     assert_eq!((state.history.len(), state.history_dropped, state.retags), (20, 79, 99));
 }
 
-fn told() -> impl Strategy<Value = NormalisedEvent> {
+fn events() -> impl Strategy<Value = NormalisedEvent> {
     let kinds = [EventKind::ArtifactPushed, EventKind::GitTag, EventKind::Release];
     let digests = proptest::option::of("sha256:[ab]");
     let (times, commits) = (proptest::option::of(0..3_i64), proptest::option::of("[ab]"));
@@ -206,13 +206,13 @@ fn told() -> impl Strategy<Value = NormalisedEvent> {
 
 proptest! {
     #[test]
-    fn the_same_event_twice_changes_nothing_where_it_tells_its_content(told in told(), before in told()) {
-        let before = NormalisedEvent { kind: told.kind, ..before };
+    fn the_same_event_twice_changes_nothing_if_it_has_its_content(later in events(), before in events()) {
+        let before = NormalisedEvent { kind: later.kind, ..before };
         let first = added(before.kind, &serde_json::to_value(&before).unwrap());
-        let once = apply(Some(&first), &told, 1);
+        let once = apply(Some(&first), &later, 1);
         let state = once.state().unwrap_or(&first);
-        let twice = apply(Some(state), &told, 2);
-        if told.kind != EventKind::ArtifactPushed || told.digest.is_some() || told.pushed_at.is_some() {
+        let twice = apply(Some(state), &later, 2);
+        if later.kind != EventKind::ArtifactPushed || later.digest.is_some() || later.pushed_at.is_some() {
             prop_assert_eq!(twice, Change::Unchanged);
         } else {
             prop_assert_eq!(name(&twice), "retagged");
@@ -220,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn history_forgets_the_oldest_only_and_counts_what_it_forgot(pushes in 1..130_usize) {
+    fn history_drops_the_oldest_entries_and_counts_them(pushes in 1..130_usize) {
         let digest = |number: usize| format!("sha256:{number}");
         let mut state = added(EventKind::ArtifactPushed, &json!({"digest": digest(0)}));
         for number in 1..=pushes {
@@ -238,9 +238,9 @@ proptest! {
     }
 
     #[test]
-    fn a_stored_tag_reads_back(told in told()) {
-        let state = added(told.kind, &serde_json::to_value(&told).unwrap());
-        let change = apply(Some(&state), &NormalisedEvent { digest: Some("sha256:z".into()), ..told }, 1);
+    fn a_stored_tag_reads_back(later in events()) {
+        let state = added(later.kind, &serde_json::to_value(&later).unwrap());
+        let change = apply(Some(&state), &NormalisedEvent { digest: Some("sha256:z".into()), ..later }, 1);
         let state = change.state().cloned().unwrap_or(state);
         let stored = serde_json::to_value(&state).unwrap();
         prop_assert_eq!(serde_json::from_value::<TagState>(stored).unwrap(), state);
