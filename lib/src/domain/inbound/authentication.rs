@@ -1,4 +1,4 @@
-//! How a sender proves itself, as a config says it: data, and not code per sender.
+//! How a sender is authenticated, as a config sets it: data, not code for each sender.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use sha2::Sha256;
 
 use crate::domain::shared::object_reader::{ObjectReader, Variant};
 
-/// Seconds that a signed time may differ from ours, unless a config says otherwise.
+/// How far a signed time may be from ours, in seconds, if a config does not set it.
 pub const TOLERANCE_SECONDS: u32 = 300;
 const MAX_TOLERANCE_SECONDS: u32 = 86_400;
 const MAX_HEADER_BYTES: usize = 128;
 const MAX_PREFIX_CHARACTERS: usize = 64;
 
-/// The hash under an HMAC. SHA-1 is for senders that know nothing better, and only where it is named.
+/// The hash of an HMAC. SHA-1 is for senders that support nothing better, and used only if it is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// HMAC-SHA256.
@@ -33,7 +33,7 @@ impl Algorithm {
     pub const ALL: [(&'static str, Self); 2] =
         [("hmac-sha256", Self::HmacSha256), ("hmac-sha1", Self::HmacSha1)];
 
-    /// The HMAC of a text, given in parts, under a key.
+    /// The HMAC (RFC 2104) of a text, given in parts, under a key.
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -54,7 +54,7 @@ impl Algorithm {
     }
 }
 
-/// How a signature's bytes are written.
+/// The encoding of a signature. Default: hex.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
@@ -65,75 +65,76 @@ pub enum Encoding {
     Base64,
 }
 
-/// What a signature covers.
+/// What a signature covers. Default: the raw body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signed {
     /// The raw body.
     #[default]
     #[serde(rename = "body")]
     Body,
-    /// The time, a dot, and the raw body. The time stands in the signature's header as `timestamp=` or
-    /// `t=`, in seconds since 1970.
+    /// The time, a dot, and the raw body. The time is in the signature's header as `timestamp=` or `t=`, in
+    /// seconds since 1970.
     #[serde(rename = "timestamp.body")]
     TimestampAndBody,
 }
 
-/// A signature in a header: one value, or a list with commas of which one entry has the prefix.
+/// A signature in a header: a single value, or a comma-separated list in which entries with the prefix count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hmac {
-    /// The header's name.
+    /// The name of the header.
     pub header: String,
     /// The hash.
     pub algorithm: Algorithm,
-    /// What stands before the signature, as in `sha256=` or `v1=`.
+    /// The prefix of the signature, as in `sha256=` or `v1=`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// How it is written.
+    /// The encoding.
     #[serde(default)]
     pub encoding: Encoding,
-    /// What it covers.
+    /// What the signature covers.
     #[serde(default)]
     pub signed: Signed,
-    /// Seconds that the signed time may differ from ours; 300 where nothing is said.
+    /// How far the signed time may be from ours, in seconds. Default: [`TOLERANCE_SECONDS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance_seconds: Option<u32>,
 }
 
-/// How a sender proves itself, as said.
+/// How a sender is authenticated, as set in a config. [`Scheme`](super::scheme::Scheme) is how a request is
+/// checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Authentication {
-    /// By the URL token alone.
+    /// The URL token alone.
     None,
-    /// The secret as it is, in a header.
+    /// The secret itself, in a header.
     Token {
-        /// The header's name.
+        /// The name of the header.
         header: String,
-        /// What stands before the secret, as in `Bearer `.
+        /// The prefix of the secret, as in `Bearer `.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prefix: Option<String>,
     },
-    /// `Authorization: Basic`; the secret is `user:password`.
+    /// `Authorization: Basic` (RFC 7617). The secret is `user:password`.
     Basic,
     /// An HMAC in a header.
     Hmac(Hmac),
-    /// standardwebhooks.com, version 1.
+    /// [Standard Webhooks](https://www.standardwebhooks.com), version 1.
     StandardWebhooks,
-    /// An HTTP signature (draft-cavage) over `Date` and `Digest`, as Drone makes it.
+    /// An HTTP signature (draft-cavage-http-signatures) over `Date` and `Digest`, as Drone makes it.
     #[serde(rename_all = "camelCase")]
     HttpSignature {
-        /// Seconds that the signed `Date` may differ from ours; 300 where nothing is said.
+        /// How far the signed `Date` may be from ours, in seconds. Default: [`TOLERANCE_SECONDS`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tolerance_seconds: Option<u32>,
     },
-    /// A signed OpenID Connect token as bearer.
+    /// A signed OpenID Connect token, in `Authorization: Bearer`.
     Oidc {
-        /// Who signs.
+        /// The issuer, which signs the token: the claim `iss`.
         issuer: String,
-        /// For whom.
+        /// The audience: the claim `aud`.
         audience: String,
-        /// What the token must say; at least one claim.
+        /// Further claims that the token must have, at least one.
         claims: BTreeMap<String, Value>,
     },
 }
@@ -151,8 +152,8 @@ const KINDS: [Variant<Authentication>; 7] = [
 ];
 
 impl Authentication {
-    /// Reads the member `authentication`: an object with its `type`, or the name alone of a type that
-    /// needs no more.
+    /// Reads the member `authentication`: an object with a `type`, or only the name of a type that needs
+    /// nothing else.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
         match fields.value("authentication").and_then(Value::as_str) {
             None => fields.object("authentication", |fields| fields.kind("type", &KINDS)),
@@ -179,7 +180,7 @@ fn header(fields: &mut ObjectReader<'_>) -> Option<String> {
     fields.parsed("header", header_name)
 }
 
-/// Reads a header's name.
+/// Parses the name of a header.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_written_as_it_is_read() {
-        for said in [
+        for written in [
             json!({"type": "none"}),
             json!({"type": "basic"}),
             json!({"type": "standardWebhooks"}),
@@ -264,14 +265,14 @@ mod tests {
             json!({"type": "hmac", "header": "X-Sig", "algorithm": "hmac-sha256", "prefix": "v1=",
                 "encoding": "base64", "signed": "timestamp.body", "toleranceSeconds": 60}),
         ] {
-            let read = read(&said).expect("accepted");
-            assert_eq!(serde_json::to_value(&read).unwrap(), said);
-            assert_eq!(serde_json::from_value::<Authentication>(said).unwrap(), read);
+            let read = read(&written).expect("accepted");
+            assert_eq!(serde_json::to_value(&read).unwrap(), written);
+            assert_eq!(serde_json::from_value::<Authentication>(written).unwrap(), read);
         }
     }
 
     #[test]
-    fn a_kind_that_needs_nothing_may_be_named_alone() {
+    fn a_type_that_needs_nothing_else_may_be_a_name() {
         assert_eq!(read(&json!("none")), Ok(Authentication::None));
         assert_eq!(read(&json!("standardWebhooks")), Ok(Authentication::StandardWebhooks));
         assert_eq!(read(&json!("hmac")), Err(vec!["authentication".to_owned()]));
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuers_word_needs_an_audience_and_a_claim() {
+    fn oidc_needs_an_issuer_an_audience_and_a_claim() {
         let good = json!({"type": "oidc", "issuer": "https://accounts.example.com", "audience": "stella",
             "claims": {"email": "push@example.com"}});
         assert!(read(&good).is_ok());

@@ -1,4 +1,4 @@
-//! What a sender may speak for: the repositories of a webhook config.
+//! The repository binding of a webhook config: which repositories its sender may send events about.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,19 +7,19 @@ use super::normalised::NormalisedEvent;
 use super::repository::{Repository, Space, canonical_host, looks_like_host};
 use crate::domain::shared::object_reader::ObjectReader;
 
-/// How many entries a config may have.
+/// The maximum number of entries of a config.
 const MAX_ENTRIES: usize = 100;
 
-/// The repositories that one sender may speak for. Without entries it may speak for all.
+/// The repositories that one sender may send events about. Empty: all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RepositoryBinding(Vec<Entry>);
 
-/// One entry as said: a name, or everything below one.
+/// An entry, as written: a name, or everything below one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 struct Entry {
-    said: String,
+    text: String,
     covers: Covers,
 }
 
@@ -36,8 +36,8 @@ enum Covers {
 impl TryFrom<String> for Entry {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        let text = said.trim();
+    fn try_from(written: String) -> Result<Self, String> {
+        let text = written.trim();
         let covers = match text.strip_suffix("/*") {
             None if text == "*" => {
                 return Err("must name something; an empty list allows everything".to_owned());
@@ -48,13 +48,14 @@ impl TryFrom<String> for Entry {
                 None => Covers::Below(prefix_of(prefix)?),
             },
         };
-        Ok(Self { said, covers })
+        Ok(Self { text: written, covers })
     }
 }
 
-/// `library/*` names a prefix at Docker Hub, of which `docker.io/library` would be an image.
+/// The repositories below a prefix. `library/*` is a prefix at Docker Hub, though `docker.io/library` alone
+/// would be an official image.
 fn prefix_of(prefix: &str) -> Result<Repository, String> {
-    // A prefix is read with one part more, so that it is not taken for an official image.
+    // The prefix is parsed with another part, so that it is not taken for an official image.
     let below = Repository::parse(&format!("{prefix}/x"))?;
     if below.path() == "x" { Err("must name something before /*".to_owned()) } else { Ok(below) }
 }
@@ -66,7 +67,7 @@ fn host_alone(prefix: &str) -> Option<String> {
         None => (lower.as_str(), false),
     };
     let is_host = !bare.contains('/') && (has_scheme || looks_like_host(bare));
-    // Read as a repository's host, so that Docker Hub's names are one here too.
+    // Parsed as the host of a repository, so that the names of Docker Hub are one here, too.
     is_host
         .then(|| {
             Repository::parse(&format!("//{}/x", canonical_host(bare).ok()?)).ok()?.host().map(str::to_owned)
@@ -76,24 +77,24 @@ fn host_alone(prefix: &str) -> Option<String> {
 
 impl From<Entry> for String {
     fn from(entry: Entry) -> Self {
-        entry.said
+        entry.text
     }
 }
 
 impl Entry {
-    fn allows(&self, told: &EventRepository) -> bool {
+    fn allows(&self, repository: &EventRepository) -> bool {
         match &self.covers {
-            Covers::Host(host) => told.host.as_ref() == Some(host),
+            Covers::Host(host) => repository.host.as_ref() == Some(host),
             Covers::One(name) => match name.host() {
-                Some(host) => told.host.as_deref() == Some(host) && told.path == name.path(),
-                None => told.hostless().any(|path| path == name.path()),
+                Some(host) => repository.host.as_deref() == Some(host) && repository.path == name.path(),
+                None => repository.hostless().any(|path| path == name.path()),
             },
             Covers::Below(name) => {
                 let parent = name.path().strip_suffix('x').unwrap_or_default();
                 let is_below = |path: &str| path.strip_prefix(parent).is_some_and(|rest| !rest.is_empty());
                 match name.host() {
-                    Some(host) => told.host.as_deref() == Some(host) && is_below(&told.path),
-                    None => told.hostless().any(is_below),
+                    Some(host) => repository.host.as_deref() == Some(host) && is_below(&repository.path),
+                    None => repository.hostless().any(is_below),
                 }
             }
         }
@@ -101,21 +102,21 @@ impl Entry {
 }
 
 impl RepositoryBinding {
-    /// Reads the member `repositories` of a webhook config: exact names or `prefix/*`, with or without host.
+    /// Reads the member `repositories` of a webhook config: names or `prefix/*`, with or without host.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
         let entries = fields.texts("repositories", MAX_ENTRIES, |text| Entry::try_from(text.to_owned()));
         entries.map(Self)
     }
 
-    /// Whether the sender may speak for the event's repository. Whole names are compared, never parts of
-    /// them: `app` does not allow `app-evil`. An entry with a host does not allow an event that tells none.
+    /// Whether the sender may send events about the event's repository. Whole names are compared, never parts
+    /// of them: `app` does not allow `app-evil`. An entry with a host does not allow an event without one.
     #[must_use]
     pub fn allows(&self, event: &NormalisedEvent) -> bool {
         if self.0.is_empty() {
             return true;
         }
-        let told = [Space::Image, Space::Source].map(|space| EventRepository::by(event, space));
-        told.iter().flatten().any(|told| self.0.iter().any(|entry| entry.allows(told)))
+        let repositories = [Space::Image, Space::Source].map(|space| EventRepository::by(event, space));
+        repositories.iter().flatten().any(|found| self.0.iter().any(|entry| entry.allows(found)))
     }
 }
 
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_speaks_for_what_is_named_and_for_nothing_that_only_looks_like_it() {
+    fn an_entry_allows_what_it_names_and_nothing_that_looks_like_it() {
         for (entry, registry, repository, expected) in [
             ("app", None, "app", true),
             ("app", None, "app-evil", false),
@@ -184,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_refused_with_its_place() {
+    fn malformed_entries_are_refused_with_their_place() {
         let error = read(&json!(["ok", "*", "my*", "/*", 5, "a/*/b"])).unwrap_err();
         let fields: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, [1, 2, 3, 4, 5].map(|index| format!("repositories[{index}]")));
     }
 
     #[test]
-    fn entries_are_stored_as_they_were_said() {
+    fn entries_are_stored_as_they_were_written() {
         let entries = json!(["MyOrg/App", "ghcr.io/myorg/*", "ghcr.io/*"]);
         let binding = read(&entries).unwrap();
         assert_eq!(serde_json::to_value(&binding).unwrap(), entries);

@@ -1,17 +1,31 @@
-//! How an event finds its components: the names that it may mean.
+//! How an event finds its components: the repository names that it may mean.
 //!
-//! An event whose registry is known is matched by names with that host and by names without host; one
-//! whose registry is not known, by names without host only. Docker Hub's own bodies name no host, but
-//! nobody else sends that shape, so its events are to say `docker.io`.
+//! An event with a known registry is matched by names with that host and by names without a host. An event
+//! without a known registry is matched by names without a host only. Docker Hub's bodies name no host, but
+//! nobody else sends their form, so the events that are read from them name `docker.io`.
 
 use std::collections::BTreeSet;
 
 use super::normalised::{EventKind, NormalisedEvent};
 use super::repository::{DOCKER_HUB, OFFICIAL, Space, canonical_host, canonical_path, docker_hub, name};
 
-/// The names by which the components of an event are looked up: each is one that a component may be
-/// indexed under. At most three for an image, of which two are usual; two for source; five for a
-/// pipeline, which may name what it built or what it ran from. None for a ping.
+/// The index names by which the components of an event are looked up (see [`Repository::index_name`]). There
+/// are at most three for an image, of which two are usual; at most two for source; and at most five for a
+/// pipeline, which may name what it built or what it ran from. There are none for a ping.
+///
+/// ```
+/// use stella::domain::inbound::component_match::lookup_names;
+/// use stella::domain::inbound::normalised::{EventKind, NormalisedEvent};
+///
+/// let now = "2026-01-09T10:30:00Z".parse().unwrap();
+/// let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "MyOrg/MyApp", now);
+/// event.registry = Some("ghcr.io".to_owned());
+///
+/// let names: Vec<String> = lookup_names(&event).into_iter().collect();
+/// assert_eq!(names, ["image:*/myorg/myapp", "image:ghcr.io/myorg/myapp"]);
+/// ```
+///
+/// [`Repository::index_name`]: super::repository::Repository::index_name
 #[must_use]
 pub fn lookup_names(event: &NormalisedEvent) -> BTreeSet<String> {
     let spaces: &[Space] = match event.kind {
@@ -24,31 +38,31 @@ pub fn lookup_names(event: &NormalisedEvent) -> BTreeSet<String> {
     };
     let mut names = BTreeSet::new();
     for space in spaces {
-        let Some(told) = EventRepository::by(event, *space) else { continue };
-        names.extend(told.host.iter().map(|host| name(*space, Some(host), &told.path)));
-        names.extend(told.hostless().map(|path| name(*space, None, path)));
+        let Some(repository) = EventRepository::by(event, *space) else { continue };
+        names.extend(repository.host.iter().map(|host| name(*space, Some(host), &repository.path)));
+        names.extend(repository.hostless().map(|path| name(*space, None, path)));
     }
     names
 }
 
-/// What an event tells of its repository, in canonical form.
+/// The repository of an event, in canonical form.
 pub(super) struct EventRepository {
-    /// The host, when it is known.
+    /// The host, if it is known.
     pub(super) host: Option<String>,
     /// The name at that host.
     pub(super) path: String,
-    /// Another name of the same at Docker Hub.
+    /// The other name of the same repository at Docker Hub.
     twin: Option<String>,
 }
 
 impl EventRepository {
-    /// Reads an event's repository; none when it names none. The repository is taken as a name without
-    /// host, even if it begins like one: there are groups and projects called `ghcr.io`. Only the registry
-    /// that the event itself names is taken off.
+    /// The repository of an event, if it has one. Its name is taken as one without host, even if it begins
+    /// like a host: there are groups and projects called `ghcr.io`. Only the registry of the event itself is
+    /// removed from it.
     pub(super) fn by(event: &NormalisedEvent, space: Space) -> Option<Self> {
         let lower = event.repository.trim().to_lowercase();
-        let said = event.registry.as_deref().and_then(|text| canonical_host(&text.to_lowercase()).ok());
-        let host = said.or_else(|| match space {
+        let named = event.registry.as_deref().and_then(|text| canonical_host(&text.to_lowercase()).ok());
+        let host = named.or_else(|| match space {
             Space::Image => None,
             Space::Source => host_of_page(event.url.as_deref()?, &canonical_path(None, &lower)),
         });
@@ -60,13 +74,13 @@ impl EventRepository {
         (!path.is_empty()).then_some(Self { host, path, twin })
     }
 
-    /// The names that it has where no host is written.
+    /// Its names without host.
     pub(super) fn hostless(&self) -> impl Iterator<Item = &str> {
         [Some(self.path.as_str()), self.twin.as_deref()].into_iter().flatten()
     }
 }
 
-/// `nginx` and `library/nginx` are one at Docker Hub.
+/// The other name at Docker Hub, where `nginx` and `library/nginx` are one repository.
 fn twin(path: &str) -> Option<String> {
     match path.strip_prefix(OFFICIAL) {
         Some(short) if !short.contains('/') => Some(short.to_owned()),
@@ -75,8 +89,8 @@ fn twin(path: &str) -> Option<String> {
     }
 }
 
-/// The host of a page that lies under the repository's own name, as in
-/// `https://github.com/myorg/myapp/releases/1`: there the repository is known to be.
+/// The host of a page below the repository's own name, as in `https://github.com/myorg/myapp/releases/1`:
+/// there the repository is known to be.
 fn host_of_page(url: &str, path: &str) -> Option<String> {
     let lower = url.to_lowercase();
     let (host, rest) =
@@ -106,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_host_means_any_registry_and_one_with_host_that_one_only() {
+    fn a_name_without_host_means_any_registry_and_one_with_host_only_that_one() {
         for (entry, registry, repository, expected) in [
             ("myorg/myapp", Some("ghcr.io"), "myorg/myapp", true),
             ("myorg/myapp", Some("docker.io"), "myorg/myapp", true),
@@ -135,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn library_is_left_out_or_not_at_docker_hub_and_means_itself_elsewhere() {
+    fn library_is_optional_at_docker_hub_and_a_name_elsewhere() {
         for (entry, registry, repository, expected) in [
             ("nginx", Some("docker.io"), "library/nginx", true),
             ("nginx", Some("docker.io"), "nginx", true),
@@ -173,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_host_is_known_by_a_page_that_lies_under_the_repository() {
+    fn a_code_host_is_known_by_a_page_below_the_repository() {
         let entry = Repository::parse("github.com/myorg/myapp").unwrap().index_name(Space::Source);
         for (url, expected) in [
             ("https://github.com/MyOrg/myapp/releases/tag/v1", true),
@@ -183,9 +197,9 @@ mod tests {
             ("https://ci.example/github.com/myorg/myapp", false),
             ("ftp://github.com/myorg/myapp", false),
         ] {
-            let mut told = event(EventKind::Release, None, "MyOrg/myapp");
-            told.url = Some(url.to_owned());
-            assert_eq!(lookup_names(&told).contains(&entry), expected, "{url}");
+            let mut release = event(EventKind::Release, None, "MyOrg/myapp");
+            release.url = Some(url.to_owned());
+            assert_eq!(lookup_names(&release).contains(&entry), expected, "{url}");
         }
     }
 
@@ -199,14 +213,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_component_is_found_by_the_event_that_tells_its_own_name(
+        fn a_component_is_found_by_an_event_with_its_own_name(
             host in proptest::option::of("[a-z]{1,8}\\.(io|example)(:[0-9]{2,4})?|docker\\.io"),
             path in "[a-z0-9]{1,6}(/[a-z0-9-]{1,6}){0,2}",
             kind in 0..7_usize,
         ) {
             let kind = EventKind::ALL[kind].1;
-            let said = host.as_ref().map_or_else(|| path.clone(), |host| format!("{host}/{path}"));
-            let entry = Repository::parse(&said).unwrap();
+            let text = host.as_ref().map_or_else(|| path.clone(), |host| format!("{host}/{path}"));
+            let entry = Repository::parse(&text).unwrap();
             let names = lookup_names(&event(kind, host.as_deref(), &path));
             prop_assert!(
                 [Space::Image, Space::Source].iter().any(|space| names.contains(&entry.index_name(*space)))

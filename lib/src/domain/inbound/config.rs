@@ -1,4 +1,4 @@
-//! A webhook config: who may call us, how they prove themselves, and what of it counts.
+//! Webhook configs: which sender may post, how it is authenticated, and which of its events count.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,46 +18,46 @@ use crate::domain::shared::retry::RetryPolicy;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::Error;
 
-/// What a caller says of a webhook config; the rest is ours.
+/// The part of a webhook config that the caller sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// What it is about; decides the address.
+    /// The type, which is part of the address.
     #[serde(rename = "type")]
     pub webhook_type: WebhookType,
-    /// Who calls.
+    /// The sender.
     pub provider: Provider,
-    /// An entry of Secrets Manager with the secret.
+    /// The name of an entry in Secrets Manager that has the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<String>,
-    /// The header of the signature, over the provider's preset.
+    /// The header of the signature, in place of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature_header: Option<String>,
-    /// The hash of the signature, over the provider's preset.
+    /// The hash of the signature, in place of the preset's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature_algorithm: Option<Algorithm>,
-    /// How the sender proves itself, instead of the provider's preset.
+    /// How the sender is authenticated. Default: the sender's preset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
-    /// Whether anything is received.
+    /// Whether requests are received.
     pub enabled: bool,
-    /// Which events; all must match.
+    /// Which events count. All filters must match.
     #[serde(default)]
     pub filters: Vec<Filter>,
-    /// Which repositories the sender may speak for.
+    /// Which repositories the sender may send events about.
     #[serde(default)]
     pub repositories: RepositoryBinding,
-    /// The pace at which a request is tried again that we could not process at once.
+    /// The delays between the retries of a request that could not be processed at once.
     pub retry_policy: RetryPolicy,
-    /// Where in a generic body the members of an event are.
+    /// Where in a body of unknown form the members of an event are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
 }
 
 impl Spec {
-    /// What a request must prove.
+    /// How requests are authenticated: as set, or else by the preset.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         Scheme::of(
@@ -69,17 +69,17 @@ impl Spec {
         )
     }
 
-    /// Whether the sender may speak for the event's repository.
+    /// Whether the sender may send events about the event's repository.
     #[must_use]
     pub fn allows(&self, event: &NormalisedEvent) -> bool {
         self.repositories.allows(event)
     }
 }
 
-/// The secret that a caller hands in, which is sealed before it is stored.
+/// The secret in a request of a caller. It is sealed before it is stored.
 #[derive(Default)]
 pub struct Secrets {
-    /// What the sender signs with, or says.
+    /// The secret that the sender signs with or sends.
     pub secret: Option<String>,
 }
 
@@ -89,52 +89,52 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-/// What was valid before a rotation and still is for a while.
+/// A secret or URL token that was rotated out, and is valid for some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Previous {
-    /// The sealed secret, or the token's hash.
+    /// The sealed secret, or the hash of the URL token.
     pub value: String,
-    /// When it ends.
+    /// Until when it is valid.
     pub until: DateTime<Utc>,
 }
 
-/// A webhook config as stored.
+/// A webhook config, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
-    /// Its id.
+    /// The config's id.
     pub id: ConfigId,
-    /// What its sender's address calls it.
+    /// The id in the address at which the sender posts.
     pub integration_id: IntegrationId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// What the caller said.
+    /// What the caller set.
     #[serde(flatten)]
     pub spec: Spec,
     /// The secret, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_secret: Option<String>,
-    /// The secret before it, sealed.
+    /// The previous secret, sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_previous_secret: Option<Previous>,
-    /// The URL token's hash.
+    /// The hash of the URL token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_token_hash: Option<String>,
-    /// The hash of the one before it.
+    /// The hash of the previous URL token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_url_token_hash: Option<Previous>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// How many times it was written.
+    /// The number of writes so far. Each write names the one before.
     pub revision: u64,
 }
 
 impl Config {
-    /// Whether a request to the address of `webhook_type` is for this config; one that is disabled
-    /// answers like one that is not there.
+    /// Whether the config serves the address of `webhook_type`. A disabled config answers as one that does
+    /// not exist.
     #[must_use]
     pub fn serves(&self, webhook_type: WebhookType) -> bool {
         self.spec.enabled && self.spec.webhook_type == webhook_type
@@ -177,13 +177,13 @@ impl Config {
         view
     }
 
-    /// What is wrong with its expressions, if they were stored and would be refused now, each with its place.
+    /// What is wrong with stored expressions that would be refused now, each with its place.
     pub fn mistakes(&self) -> impl Iterator<Item = String> {
         let mapping = self.spec.mapping.iter().flat_map(Mapping::mistakes);
         filter::mistakes(&self.spec.filters).chain(mapping)
     }
 
-    /// What a PATCH is merged onto: what the caller said.
+    /// The spec as JSON: what a PATCH is merged onto.
     #[must_use]
     pub fn spec_json(&self) -> Value {
         serde_json::to_value(&self.spec).unwrap_or(Value::Null)
@@ -195,10 +195,11 @@ fn live<'a>(current: Option<&'a str>, previous: Option<&'a Previous>, now: DateT
     current.into_iter().chain(previous).collect()
 }
 
-/// Reads a webhook config from a request. `has_secret`: one is stored already and need not be sent again.
+/// Reads a webhook config from a request. `has_secret`: a secret is stored already and need not be sent
+/// again.
 ///
 /// # Errors
-/// Every mistake at once.
+/// Unprocessable with every mistake.
 pub fn parse(body: &Value, has_secret: bool) -> Result<(Spec, Secrets), Error> {
     ObjectReader::whole(body, |fields| read(fields, has_secret))
 }
@@ -236,7 +237,7 @@ pub fn read(fields: &mut ObjectReader<'_>, has_secret: bool) -> Option<(Spec, Se
     if let Some(webhook_type) = webhook_type {
         check_provider(fields, webhook_type, &spec);
     }
-    // A broken authentication has its own mistakes, and what it needs is not known.
+    // If the authentication is broken, its mistakes are noted, and it is not known whether it needs a secret.
     if !fields.is_given("authentication") || spec.authentication.is_some() {
         check_secret(fields, &spec, secret.as_deref(), has_secret);
     }

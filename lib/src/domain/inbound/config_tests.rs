@@ -1,4 +1,4 @@
-//! What is accepted as a webhook config, what is refused, and what callers see of it.
+//! Tests of webhook configs: what is accepted, what is refused, and what callers see.
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn full() -> Value {
 }
 
 #[test]
-fn the_specifications_config_is_accepted_and_signs_as_it_says() {
+fn the_config_of_the_specification_is_accepted_with_its_signature() {
     let body = json!({
         "name": "Registry", "type": "registry-push", "secretRef": "registry",
         "signatureHeader": "X-Signature", "signatureAlgorithm": "hmac-sha1", "enabled": true,
@@ -84,7 +84,7 @@ fn every_mistake_is_named_at_once() {
 }
 
 #[test]
-fn a_secret_must_be_there_where_it_is_needed_and_fit() {
+fn a_secret_is_required_if_needed_and_must_fit() {
     let base = |more: Value| {
         let mut body = json!({"name": "x", "type": "generic", "provider": "generic"});
         crate::domain::shared::merge_patch::merge(&mut body, &more);
@@ -121,11 +121,11 @@ fn a_mapping_is_for_bodies_without_a_form_of_their_own() {
 }
 
 #[test]
-fn a_patch_is_laid_over_what_was_said() {
+fn a_patch_is_merged_onto_the_stored_spec() {
     let config = config(&full());
-    let said = config.spec_json();
-    assert_eq!(said, full());
-    let (spec, _) = parse(&said, true).expect("accepted again");
+    let stored = config.spec_json();
+    assert_eq!(stored, full());
+    let (spec, _) = parse(&stored, true).expect("accepted again");
     assert_eq!(spec, config.spec);
 }
 
@@ -169,7 +169,7 @@ fn callers_see_the_address_and_no_secret() {
 }
 
 #[test]
-fn what_was_rotated_out_is_valid_until_its_time() {
+fn a_rotated_secret_is_valid_until_its_time() {
     let mut config = config(&full());
     let until = DateTime::from_timestamp(1_000, 0).unwrap();
     config.previous_url_token_hash = Some(Previous { value: "old".to_owned(), until });
@@ -180,7 +180,7 @@ fn what_was_rotated_out_is_valid_until_its_time() {
 }
 
 #[test]
-fn a_disabled_config_and_another_types_address_serve_nothing() {
+fn a_disabled_config_and_an_address_of_another_type_serve_nothing() {
     let disabled = config(&full());
     assert!(!disabled.serves(WebhookType::RegistryPush));
     let enabled = config(&json!({"name": "x", "type": "registry-push"}));

@@ -1,37 +1,53 @@
-//! What makes two deliveries the same one.
+//! De-duplication keys: by what an event is recognised when it is received again.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::inbound::normalised::NormalisedEvent;
 
-/// One thing by which an event is known again.
+/// A de-duplication key of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DedupKey {
     /// Lower-case hex SHA-256.
     pub hash: String,
-    /// What it is made of.
+    /// What the key is made of.
     pub by: KeySource,
 }
 
-/// What an identity is made of.
+/// What a [`DedupKey`] is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeySource {
-    /// What the event says.
+    /// The facts of the event.
     Content,
-    /// The whole body, because the event says nothing that would tell it from the next one.
+    /// The whole body, because no fact of the event tells it from the next one.
     Body,
-    /// The sender's name for the delivery.
+    /// The sender's delivery id.
     DeliveryId,
 }
 
-/// The dedup_keys of one event, kept for each webhook config: an event is a duplicate when any of them is
-/// known. First the content's or the body's, then that of the sender's delivery id, if it gave one. `index` is
-/// the event's place in its body.
+/// The de-duplication keys of one event. They are stored for each webhook config and component, and an event
+/// is a duplicate if one of them is known. The first is made of the content or the body, the second of the
+/// sender's delivery id, if there is one. `body_hash` is the hash of the whole body, and `index` the event's
+/// place in it.
 ///
-/// The content counts because headers are not signed: who captured a signed body could send it again under
-/// another delivery id. Where no digest, time, commit or run tells two deliveries apart, the body does.
-/// So `latest` pushed again at another time is another push, even without a digest.
+/// The content counts, because headers are not signed: a captured signed body could be sent again under
+/// another delivery id. If no digest, time, commit or run tells two deliveries apart, the body does. So
+/// `latest` pushed again at another time is another push, even without a digest.
+///
+/// ```
+/// use stella::domain::inbound::dedup::{KeySource, dedup_keys};
+/// use stella::domain::inbound::normalised::{EventKind, NormalisedEvent};
+///
+/// let now = "2026-01-09T10:30:00Z".parse().unwrap();
+/// let mut push = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", now);
+/// push.digest = Some("sha256:abc".to_owned());
+/// let first = dedup_keys(Some("id-1"), &push, "hash of the body", 0);
+/// let replayed = dedup_keys(Some("id-2"), &push, "hash of the body", 0);
+///
+/// assert_eq!((first[0].by, first[1].by), (KeySource::Content, KeySource::DeliveryId));
+/// assert_eq!(first[0], replayed[0]);
+/// assert_ne!(first[1], replayed[1]);
+/// ```
 #[must_use]
 pub fn dedup_keys(
     delivery_id: Option<&str>,
@@ -45,7 +61,7 @@ pub fn dedup_keys(
     let content = Content {
         what: "content",
         kind: event.kind.name(),
-        // The same image pushed to two registries, and the same commit to two branches, are two events.
+        // The same image at two registries, and the same commit on two branches, are two events.
         registry: event.registry.as_deref(),
         repository: &event.repository,
         reference: event.reference.as_deref(),
@@ -63,7 +79,7 @@ pub fn dedup_keys(
     std::iter::once(DedupKey { hash: hash(&content), by }).chain(delivery).collect()
 }
 
-/// Written as JSON, so that no two contents give the same bytes.
+/// The content, which is hashed as JSON, so that no two contents give the same bytes.
 #[derive(Serialize)]
 struct Content<'a> {
     what: &'static str,
@@ -104,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn the_same_delivery_repeated_is_the_same() {
+    fn a_repeated_delivery_has_the_same_keys() {
         let mut event = push("v1");
         let first = dedup_keys(Some("guid"), &event, "body", 0);
         event.received_at = DateTime::from_timestamp(99, 0).unwrap();
         assert_eq!(dedup_keys(Some("guid"), &event, "body", 0), first);
         assert_eq!(first.len(), 2);
-        assert!(first.iter().all(|identity| identity.hash.len() == 64));
+        assert!(first.iter().all(|key| key.hash.len() == 64));
     }
 
     #[test]
@@ -133,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_else_tells_the_body_does() {
+    fn without_other_facts_the_body_is_the_key() {
         assert_eq!(content(&push("v1"), "body"), content(&push("v1"), "body"));
         assert_ne!(content(&push("v1"), "body"), content(&push("v1"), "another body"));
         assert_eq!(dedup_keys(None, &push("v1"), "body", 0)[0].by, KeySource::Body);
@@ -143,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_that_tells_makes_a_difference() {
+    fn every_fact_makes_a_difference() {
         let base = push("v1");
         let changes: [fn(&mut NormalisedEvent); 10] = [
             |event| event.kind = EventKind::ArtifactDeleted,
@@ -168,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_places_of_a_batch_are_deliveries_of_their_own() {
+    fn the_events_of_a_batch_have_keys_of_their_own() {
         let event = push("v1");
         let place = |index| dedup_keys(Some("guid"), &event, "body", index)[1].clone();
         assert_ne!(place(0), place(1));

@@ -1,4 +1,4 @@
-//! The id in a sender's URL: random, with a keyed checksum, so that junk costs no read.
+//! The id in a sender's URL. It has a keyed checksum, so that made-up ids are refused without a read.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,35 +9,35 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use uuid::{Builder, Uuid};
 
-/// Bytes of chance; the checksum takes the other four.
-const CHANCE_BYTES: usize = 12;
-/// What else the permanent key may be used for must not give the same checksum.
+/// The number of random bytes. The other four are the checksum.
+const RANDOM_BYTES: usize = 12;
+/// Another use of the same key must not give the same checksum.
 const PURPOSE: &[u8] = b"stella integration id\0";
 
-/// Which webhook config a sender calls. A version 8 UUID (RFC 9562): 90 bits of chance, then 32 bits of
-/// HMAC-SHA256 under the permanent integration key. It is an address and not a secret.
+/// The id in the address of a webhook config: a version 8 UUID (RFC 9562, 5.8) of 90 random bits, and 32 bits
+/// of an HMAC-SHA256 of these under the permanent integration key. It is an address and not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IntegrationId(Uuid);
 
 impl IntegrationId {
-    /// A new id. `key` is permanent: under another one every address given out is refused.
+    /// A new id of random bytes. `key` is permanent: under another key every existing address is refused.
     #[must_use]
-    pub fn mint(chance: [u8; CHANCE_BYTES], key: &[u8]) -> Self {
+    pub fn mint(random: [u8; RANDOM_BYTES], key: &[u8]) -> Self {
         let mut bytes = [0; 16];
-        bytes.split_at_mut(CHANCE_BYTES).0.copy_from_slice(&chance);
-        // Version and variant lie in the first twelve bytes, and the checksum covers them.
+        bytes.split_at_mut(RANDOM_BYTES).0.copy_from_slice(&random);
+        // Version and variant are in the first twelve bytes, which the checksum covers.
         let mut bytes = Builder::from_custom_bytes(bytes).into_uuid().into_bytes();
-        let (head, tail) = bytes.split_at_mut(CHANCE_BYTES);
+        let (head, tail) = bytes.split_at_mut(RANDOM_BYTES);
         tail.copy_from_slice(&checksum(head, key));
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// Whether this id was minted under `key`; of ids made up one in four thousand million passes.
-    /// Compares in constant time. An empty key vouches for nothing.
+    /// Whether the id was minted under `key`. Of made-up ids, one in 4 × 10⁹ passes. Compares in constant
+    /// time. Under an empty key, no id passes.
     #[must_use]
     pub fn is_genuine(&self, key: &[u8]) -> bool {
-        let (head, tail) = self.0.as_bytes().split_at(CHANCE_BYTES);
+        let (head, tail) = self.0.as_bytes().split_at(RANDOM_BYTES);
         !key.is_empty() && bool::from(checksum(head, key).ct_eq(tail))
     }
 
@@ -96,26 +96,26 @@ mod tests {
 
     #[test]
     fn the_checksum_never_changes() {
-        // Addresses pasted into senders must stay good for ever.
+        // Addresses that are configured in senders must stay valid.
         assert_eq!(IntegrationId::mint([7; 12], KEY).to_string(), "07070707-0707-8707-8707-0707dbe3aa0d");
     }
 
     #[test]
-    fn an_empty_key_vouches_for_nothing() {
+    fn under_an_empty_key_no_id_is_genuine() {
         assert!(!IntegrationId::mint([1; 12], b"").is_genuine(b""));
     }
 
     proptest! {
         #[test]
-        fn a_minted_id_is_genuine_and_under_its_own_key_only(chance: [u8; 12], other in "[a-z]{1,20}") {
-            let id = IntegrationId::mint(chance, KEY);
+        fn a_minted_id_is_genuine_only_under_its_own_key(random: [u8; 12], other in "[a-z]{1,20}") {
+            let id = IntegrationId::mint(random, KEY);
             prop_assert!(id.is_genuine(KEY));
             prop_assert!(!id.is_genuine(other.as_bytes()));
         }
 
         #[test]
-        fn a_changed_bit_is_noticed(chance: [u8; 12], bit in 0..128_u32) {
-            let id = IntegrationId::mint(chance, KEY);
+        fn an_id_with_a_changed_bit_is_not_genuine(random: [u8; 12], bit in 0..128_u32) {
+            let id = IntegrationId::mint(random, KEY);
             let changed = IntegrationId::from(Uuid::from_u128(id.uuid().as_u128() ^ (1 << bit)));
             prop_assert!(!changed.is_genuine(KEY));
         }

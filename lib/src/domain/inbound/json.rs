@@ -1,4 +1,4 @@
-//! The body as JSON: which media types are, and how members are taken from it.
+//! The body as JSON: which media types are JSON, and how members are taken from it.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,11 @@ use serde_json::Value;
 use crate::domain::inbound::auth::verified::Verified;
 use crate::error::{Code, Error, Kind};
 
-/// Some senders' serialisers put it first, and RFC 8259 lets a reader ignore it.
+/// The byte order mark in UTF-8. Some senders' serialisers write it, and a reader may ignore it (RFC 8259,
+/// 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The body. Its depth is limited to 128 by the parser; of a member that is there twice the last counts.
+/// Parses the body. The parser limits the depth to 128 levels. If a member occurs twice, the last one counts.
 pub(super) fn parse(verified: &Verified<'_>) -> Result<Value, Error> {
     let Some(text) = text_in(verified.headers(), verified.body()) else {
         return Err(Error::new(
@@ -22,12 +23,12 @@ pub(super) fn parse(verified: &Verified<'_>) -> Result<Value, Error> {
         ));
     };
     serde_json::from_slice(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text)).map_err(|error| {
-        // The parser's own text names a place and not the content.
+        // The parser's message has a position, and not the content.
         Error::new(Kind::Invalid, Code::MalformedJson, "The body is not JSON").caused_by(error)
     })
 }
 
-/// The JSON text in a body: all of it, or a form's field `payload`. None where the body is neither.
+/// The JSON text in a body: the whole body, or the field `payload` of a form. `None` for another media type.
 pub(super) fn text_in<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b, [u8]>> {
     match media_type(headers) {
         MediaType::Json => Some(Cow::Borrowed(body)),
@@ -41,12 +42,12 @@ pub(super) fn text_in<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b,
 
 enum MediaType {
     Json,
-    /// GitHub and others offer it: `payload=<JSON>`.
+    /// `payload=<JSON>`, which GitHub and others offer.
     Form,
     Other,
 }
 
-/// What the body is said to be; where nothing is said, it is JSON.
+/// The media type. Default: JSON.
 fn media_type(headers: &HeaderMap) -> MediaType {
     let Some(value) = headers.get(CONTENT_TYPE) else { return MediaType::Json };
     let Ok(value) = value.to_str() else { return MediaType::Other };
@@ -59,17 +60,17 @@ fn media_type(headers: &HeaderMap) -> MediaType {
     }
 }
 
-/// The text at a JSON pointer, without blanks around it; an empty one is absent.
+/// The text at a JSON Pointer (RFC 6901), trimmed. An empty text is absent.
 pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str().map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// The address for people at a JSON pointer; anything but `http` and `https` is absent.
+/// The URL of a page at a JSON Pointer. Schemes other than `http` and `https` are absent.
 pub(super) fn url(value: &Value, pointer: &str) -> Option<String> {
     text(value, pointer).filter(|url| is_web(url)).map(str::to_owned)
 }
 
-/// Whether an address is one for browsers, and no `javascript:`.
+/// Whether a URL is for browsers, and not `javascript:`.
 pub(super) fn is_web(url: &str) -> bool {
     ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme))
 }
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn json_by_any_of_its_names_is_read() {
+    fn every_media_type_of_json_is_read() {
         for content_type in [
             None,
             Some(""),
@@ -102,21 +103,21 @@ mod tests {
     }
 
     #[test]
-    fn other_media_types_are_not_ours() {
+    fn other_media_types_are_refused() {
         for content_type in ["text/plain", "application/xml", "multipart/form-data", "json"] {
             assert_eq!(read(Some(content_type), b"{}"), Err(Code::UnsupportedMediaType), "{content_type}");
         }
     }
 
     #[test]
-    fn a_form_carries_its_json_in_a_field() {
+    fn a_form_has_its_json_in_a_field() {
         let form = Some("application/x-www-form-urlencoded; charset=utf-8");
         assert_eq!(read(form, b"payload=%7B%22a%22%3A1%7D&other=x"), Ok(serde_json::json!({"a": 1})));
         assert_eq!(read(form, b"other=%7B%7D"), Err(Code::MalformedJson));
     }
 
     #[test]
-    fn what_is_no_json_is_malformed() {
+    fn bodies_that_are_not_json_are_malformed() {
         let deep = "[".repeat(100_000);
         for body in [b"".as_slice(), b" ", b"{", b"push", b"{} {}", b"\xff", b"1e999", deep.as_bytes()] {
             assert_eq!(read(None, body), Err(Code::MalformedJson));
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_is_there_twice_counts_once() {
+    fn of_a_repeated_member_the_last_counts() {
         assert_eq!(read(None, br#"{"a":1,"a":2}"#), Ok(serde_json::json!({"a": 2})));
     }
 }

@@ -1,4 +1,4 @@
-//! A mapping: where in a body of any shape the members of a normalised event are found.
+//! Mappings: where in a body of unknown form the members of a normalised event are.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::normalised::EventKind;
 use crate::domain::shared::expression::{Budget, Failure, MAX_PATH, Node, Path};
 use crate::domain::shared::object_reader::ObjectReader;
 
-/// Members of a normalised event that a mapping may name, and the delivery's own id.
+/// The members that a mapping may have: those of a normalised event, and the sender's delivery id.
 const MEMBERS: [&str; 15] = [
     "kind",
     "registry",
@@ -27,15 +27,31 @@ const MEMBERS: [&str; 15] = [
     "url",
     "deliveryId",
 ];
-/// Of those, the ones that may also be said outright, for a body that does not say them.
+/// Those of [`MEMBERS`] that may also be a constant, for a body that does not have them.
 const LITERAL: [&str; 2] = ["kind", "registry"];
 
-/// One JSONPath a member; `kind` and `registry` may be the value itself instead. Parsed when it is saved; a member
-/// that is stored and would be refused now is broken and finds nothing.
+/// A JSONPath for each member. `kind` and `registry` may be a constant instead. A stored member that would be
+/// refused now is broken, and finds nothing.
+///
+/// ```
+/// use serde_json::json;
+/// use stella::domain::inbound::mapping::Mapping;
+/// use stella::domain::shared::expression::Budget;
+///
+/// let mapping = json!({"repository": "$.image.name", "tag": "$.tags[*]", "kind": "artifact.pushed"});
+/// let mapping: Mapping = serde_json::from_value(mapping).unwrap();
+/// let body = json!({"image": {"name": "myorg/myapp"}, "tags": [null, "v1"]});
+/// let find = |member| mapping.find(member, &body, &mut Budget::default()).cloned();
+///
+/// assert_eq!(find("repository"), Some(json!("myorg/myapp")));
+/// assert_eq!(find("tag"), Some(json!("v1")));
+/// assert_eq!(find("kind"), Some(json!("artifact.pushed")));
+/// assert_eq!(find("digest"), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct Mapping {
-    said: BTreeMap<String, String>,
+    written: BTreeMap<String, String>,
     sources: BTreeMap<String, Result<Source, String>>,
 }
 
@@ -62,23 +78,23 @@ impl Source {
 }
 
 impl From<BTreeMap<String, String>> for Mapping {
-    fn from(said: BTreeMap<String, String>) -> Self {
+    fn from(written: BTreeMap<String, String>) -> Self {
         let parse = |(member, text): (&String, &String)| (member.clone(), Source::parse(member, text));
-        let sources = said.iter().map(parse).collect();
-        Self { said, sources }
+        let sources = written.iter().map(parse).collect();
+        Self { written, sources }
     }
 }
 
 impl From<Mapping> for BTreeMap<String, String> {
     fn from(mapping: Mapping) -> Self {
-        mapping.said
+        mapping.written
     }
 }
 
 impl Mapping {
-    /// Reads a mapping's members. For use inside `fields.object("mapping", Mapping::parse)`.
+    /// Reads the members of a mapping. For `fields.object("mapping", Mapping::parse)`.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
-        let mut said = BTreeMap::new();
+        let mut written = BTreeMap::new();
         let mut sources = BTreeMap::new();
         fields.require("repository");
         for member in MEMBERS {
@@ -86,30 +102,31 @@ impl Mapping {
             match Source::parse(member, &text) {
                 Ok(source) => {
                     sources.insert(member.to_owned(), Ok(source));
-                    said.insert(member.to_owned(), text);
+                    written.insert(member.to_owned(), text);
                 }
                 Err(message) => fields.wrong(member, message),
             }
         }
-        Some(Self { said, sources })
+        Some(Self { written, sources })
     }
 
-    /// Whether the mapping says where a member is.
+    /// Whether the mapping has a member.
     #[must_use]
     pub fn names(&self, member: &str) -> bool {
         self.sources.contains_key(member)
     }
 
-    /// What is wrong with its members, if it was stored and would be refused now, each with its place.
+    /// What is wrong with stored members that would be refused now, each with its place, as in `mapping.tag:
+    /// …`.
     pub fn mistakes(&self) -> impl Iterator<Item = String> {
-        let told = |(member, source): (&String, &Result<Source, String>)| {
+        let describe = |(member, source): (&String, &Result<Source, String>)| {
             Some(format!("mapping.{member}: {}", source.as_ref().err()?))
         };
-        self.sources.iter().filter_map(told)
+        self.sources.iter().filter_map(describe)
     }
 
-    /// What a body has for a member: the first value that the path finds and that is not `null`. A path that fails
-    /// finds nothing, and is noted in the budget.
+    /// The value of a member in a body: the first one that its path selects and that is not `null`. A path
+    /// that fails finds nothing, and is noted in the budget.
     #[must_use]
     pub fn find<'a>(&'a self, member: &str, payload: &'a Value, budget: &mut Budget) -> Option<&'a Value> {
         let found = match self.sources.get(member)? {
@@ -124,7 +141,7 @@ impl Mapping {
     }
 }
 
-/// The first value that a path finds and that is not `null`.
+/// The first value that a path selects and that is not `null`.
 fn first<'a>(path: &Path, payload: &'a Value, budget: &mut Budget) -> Result<Option<&'a Value>, Failure> {
     let mut first = None;
     path.any(Node::Value(payload), budget, |found, _| {
@@ -151,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_is_found_where_its_path_leads() {
+    fn a_member_is_found_by_its_path() {
         let mapping = read(&json!({"repository": "$.image.name", "tag": "$.tags[*]", "registry": "ghcr.io"}));
         let mapping = mapping.expect("accepted");
         let payload = json!({"image": {"name": "myorg/myapp"}, "tags": [null, "v1", "v2"]});
@@ -164,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_mapping_is_refused_when_saved_with_its_place() {
+    fn a_broken_mapping_is_refused_with_its_place() {
         let mut mistakes =
             read(&json!({"repository": "$.[", "tag": "image.tag", "kind": "pushed", "colour": "$.a"}))
                 .unwrap_err();
@@ -175,9 +192,9 @@ mod tests {
 
     #[test]
     fn a_stored_member_that_would_be_refused_now_is_broken_and_the_others_are_not() {
-        let said = json!({"repository": "$..a..b", "tag": "$.tag"});
-        let stored: Mapping = serde_json::from_value(said.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&stored).unwrap(), said);
+        let written = json!({"repository": "$..a..b", "tag": "$.tag"});
+        let stored: Mapping = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&stored).unwrap(), written);
         assert_eq!(stored.mistakes().count(), 1);
         let (payload, mut budget) = (json!({"tag": "v1"}), Budget::default());
         assert_eq!(stored.find("tag", &payload, &mut budget), Some(&json!("v1")));
@@ -187,10 +204,10 @@ mod tests {
     }
 
     #[test]
-    fn it_is_written_as_it_is_read() {
-        let said = json!({"repository": "$.name", "kind": "ci.finished", "result": "$.status"});
-        let mapping = read(&said).unwrap();
-        assert_eq!(serde_json::to_value(&mapping).unwrap(), said);
-        assert_eq!(serde_json::from_value::<Mapping>(said).unwrap(), mapping);
+    fn a_mapping_is_written_as_it_is_read() {
+        let written = json!({"repository": "$.name", "kind": "ci.finished", "result": "$.status"});
+        let mapping = read(&written).unwrap();
+        assert_eq!(serde_json::to_value(&mapping).unwrap(), written);
+        assert_eq!(serde_json::from_value::<Mapping>(written).unwrap(), mapping);
     }
 }

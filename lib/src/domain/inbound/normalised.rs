@@ -1,4 +1,5 @@
-//! What a sender told us, whoever the sender is: the one form that filters, triggers and versions know.
+//! Normalised events: what one body says happened, in the same form for every sender. Filters, triggers and
+//! the version map know only this form.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub enum EventKind {
     /// Commits were pushed to a branch.
     #[serde(rename = "git.push")]
     GitPush,
-    /// A git tag was made.
+    /// A git tag was created.
     #[serde(rename = "git.tag")]
     GitTag,
     /// A release was published at a code host.
@@ -27,10 +28,10 @@ pub enum EventKind {
     /// A pull or merge request changed.
     #[serde(rename = "pr")]
     PullRequest,
-    /// A pipeline, workflow or build came to its end.
+    /// A pipeline, workflow or build ended.
     #[serde(rename = "ci.finished")]
     CiFinished,
-    /// The sender only asks whether anybody is there.
+    /// The sender only checks the connection.
     #[serde(rename = "ping")]
     Ping,
 }
@@ -55,7 +56,8 @@ impl EventKind {
     }
 }
 
-/// One thing that happened, as far as the sender told it. Nothing is guessed: what it did not say is absent.
+/// One thing that happened, as far as the sender tells it. Members that the sender did not send are absent:
+/// nothing is guessed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NormalisedEvent {
@@ -72,7 +74,10 @@ pub struct NormalisedEvent {
     /// The digest as the sender wrote it, if it has the form `algorithm:value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Whether the digest is one that a registry could serve (a known algorithm, its length, lower-case hex).
+    /// Whether the digest is one that a registry could serve: a known algorithm, with a value of its length
+    /// in lower-case hex (see [Digests] of the OCI image specification).
+    ///
+    /// [Digests]: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
     #[serde(default)]
     pub digest_valid: bool,
     /// When it happened, by the sender's clock.
@@ -92,25 +97,25 @@ pub struct NormalisedEvent {
     /// The full git reference.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// How a pipeline ended, in the sender's word.
+    /// The result of a pipeline, in the sender's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// The sender's number or id of a run.
+    /// The sender's number or id of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// What has ended where that is not the whole pipeline: `job`, `task`, `check_suite`.
+    /// The part of a pipeline that ended, if it is not the whole: `job`, `task`, `check_suite`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// Whether the sender marks a release as not final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prerelease: Option<bool>,
-    /// Where people can look at it.
+    /// A page about it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
 impl NormalisedEvent {
-    /// An event of which nothing but kind and repository is known yet.
+    /// An event of which only kind, repository and time of receipt are known.
     #[must_use]
     pub fn new(kind: EventKind, repository: impl Into<String>, received_at: DateTime<Utc>) -> Self {
         Self {
@@ -134,7 +139,8 @@ impl NormalisedEvent {
         }
     }
 
-    /// What filters look at: the event's members, and the sender's whole body as `payload`, which is not copied.
+    /// The document that filters are evaluated on: the event's members, and the sender's whole body as
+    /// `payload`, which is borrowed.
     #[must_use]
     pub fn document<'d>(&self, payload: &'d Value) -> Document<'d> {
         let own = match serde_json::to_value(self) {
@@ -163,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_named_as_they_are_written() {
+    fn kinds_have_the_names_that_they_are_written_with() {
         for (name, kind) in EventKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), json!(name));
             assert_eq!(kind.name(), name);

@@ -1,4 +1,5 @@
-//! What the message of a request says that could not be processed at once. Members are only added, as in every message.
+//! The message of a request that could not be processed at once. As in every message, members are only ever
+//! added.
 
 use std::collections::BTreeMap;
 
@@ -11,31 +12,32 @@ use crate::domain::shared::ids::{ConfigId, ReceiptId, TenantId};
 use crate::domain::shared::release_rate::Turn;
 use crate::error::Error;
 
-/// A request that was authenticated and could not be processed at once.
+/// A request that was authenticated and could not be processed at once. It is processed later without a
+/// second authentication: its proof is not in the message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueuedRequest {
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// By which config it came.
+    /// The webhook config that it came in by.
     pub config_id: ConfigId,
-    /// The receipt that its sender was told.
+    /// The receipt, whose id the sender got.
     pub receipt_id: ReceiptId,
-    /// When it came, and was authenticated.
+    /// When it was received and authenticated.
     pub received_at: DateTime<Utc>,
-    /// Its headers, what is secret blanked.
+    /// Its headers, with secrets redacted.
     pub headers: BTreeMap<String, String>,
     /// Its body, gzipped, in base64.
     pub body: String,
-    /// Who called.
+    /// The caller's IP address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// How often it was tried.
+    /// The number of failed tries so far. A wait for a [`Turn`] does not count.
     pub tries: u32,
-    /// Not before this moment.
+    /// The time before which it is not tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
-    /// The turn that it waits for, where a component makes more releases than it may.
+    /// The slot that it waits for, if a component is at its limit of releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
 }
@@ -44,7 +46,7 @@ impl QueuedRequest {
     /// The body, gzipped.
     ///
     /// # Errors
-    /// A fault when it is no base64.
+    /// A fault if it is not base64.
     pub fn packed_body(&self) -> Result<Vec<u8>, Error> {
         let wrong = |error| Error::fault("a queued body cannot be read").caused_by(error);
         STANDARD.decode(&self.body).map_err(wrong)

@@ -1,4 +1,4 @@
-//! What came of one inbound request: the answer that its sender gets, and what the log keeps.
+//! Receipts: the result of an inbound request, as its sender gets it and as it is stored.
 
 use std::collections::BTreeMap;
 
@@ -12,85 +12,98 @@ use crate::domain::shared::ids::{ComponentId, ConfigId, ReceiptId, ReleaseId, Te
 /// How long a receipt is kept, in days.
 pub const RETENTION_DAYS: i64 = 30;
 
-/// How long a repetition is known as one, in days.
+/// How long a duplicate is recognised, in days.
 pub const DUPLICATE_DAYS: i64 = 8;
 
-/// How long it is where nothing but its body tells, in minutes: longer than any sender tries again, and short
-/// enough that the next push of the same tag is one.
+/// How long a duplicate is recognised by its body alone, in minutes: longer than any sender retries, and
+/// short enough that the next push of the same tag is a new one. See
+/// `docs/adr/0008-deduplicate-by-body-hash-for-one-hour.md`.
 pub const SAME_BODY_MINUTES: i64 = 60;
 
-/// What one normalised event did to one component.
+/// What one normalised event changed at one component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Figures {
     /// The component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component_id: Option<ComponentId>,
-    /// Versions that were added to its map, retags included.
+    /// The versions that were added to its version map, including retags.
     pub versions_added: u32,
-    /// Triggers that made a release.
+    /// The triggers that created a release.
     pub triggers_activated: u32,
     /// The releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseId>,
 }
 
-/// What came of one normalised event at one component.
+/// The result of one normalised event at one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "action")]
 pub enum Action {
-    /// It was taken in.
+    /// The event was processed.
     Processed(Figures),
-    /// It was received before, with these figures, by that request.
+    /// The event was received before. It changes nothing.
     #[serde(rename_all = "camelCase")]
     Duplicate {
-        /// The first one's figures.
+        /// The figures of the first request.
         #[serde(flatten)]
         figures: Figures,
-        /// The first one's receipt.
+        /// The receipt of the first request.
         first_receipt_id: ReceiptId,
     },
-    /// It is of no interest.
+    /// The event is ignored.
     Ignored {
-        /// Why.
+        /// Why, for a person.
         reason: String,
     },
 }
 
-/// What came of one normalised event, with what tells it from the others of its request.
+/// The result of one normalised event, with the members that identify it within its request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventResult {
-    /// What happened at the sender.
+    /// The event's kind.
     pub kind: EventKind,
-    /// Where.
+    /// The repository.
     pub repository: String,
     /// The tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// What came of it.
+    /// The result.
     #[serde(flatten)]
     pub action: Action,
 }
 
-/// What a sender is told.
+/// The answer to a sender, which the receipt keeps. Its name is the receipt's `action`.
+///
+/// ```text
+///             ┌─▶ pong, handshake               no event
+///             ├─▶ ignored                       no event, or every event is ignored
+///  request ───┼─▶ processed                     at least one event was processed
+///             ├─▶ duplicate                     otherwise, if at least one event is one
+///             └─▶ queued ──── retry ───▶ processed, duplicate or ignored
+///                   ▲            │
+///                   └────────────┘  a dependency failed again, or a component is at its limit of releases
+/// ```
+///
+/// Only `queued` changes later. A request that can never be processed becomes `ignored`, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
-    /// Everything that its request said, one result each.
+    /// The result of each event at each component.
     Results(Vec<EventResult>),
-    /// Its request said nothing that is of interest.
+    /// The request has no event that is of interest. Why, for a person.
     Ignored(String),
-    /// It asked whether anybody is there.
+    /// The request was a ping.
     Pong,
-    /// It asked for this code back, which is all that its sender reads.
+    /// The request asked for this code, which is all that its sender reads in the answer.
     Handshake(String),
-    /// Its request will be processed later.
+    /// The request will be processed later.
     Queued,
 }
 
 impl Answer {
-    /// What was done, in a word.
+    /// The action, in a word.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -127,8 +140,8 @@ impl Answer {
     }
 }
 
-/// One word for all results, with their figures: `processed` if anything was, else `duplicate` if anything was,
-/// else `ignored`.
+/// One action for all results, with the figures that belong to it: `processed` if any event was processed, or
+/// else `duplicate` if any is one, or else `ignored`.
 fn summed_up(results: &[EventResult]) -> (&'static str, Vec<&Figures>) {
     let is = |wanted: fn(&Action) -> Option<&Figures>| {
         results.iter().filter_map(|result| wanted(&result.action)).collect::<Vec<_>>()
@@ -152,8 +165,8 @@ fn counted(count: u32, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// One answer for all results. Figures are added up; the component is the first one's, and so is the reason
-/// where everything is ignored.
+/// The members of one answer for all results. Figures are added up. The component, or the reason if all are
+/// ignored, is that of the first result that has one.
 fn summary(results: &[EventResult]) -> Map<String, Value> {
     let (name, figures) = summed_up(results);
     let mut members = Map::from_iter([("action".to_owned(), json!(name))]);
@@ -175,46 +188,47 @@ fn summary(results: &[EventResult]) -> Map<String, Value> {
     members
 }
 
-/// The record by which a repetition is known.
+/// The record of a de-duplication key, by which a duplicate is recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
-    /// What the first one did.
+    /// The figures of the first request.
     pub figures: Figures,
-    /// The first one's receipt.
+    /// The receipt of the first request.
     pub receipt_id: ReceiptId,
-    /// Up to when what comes in is a repetition, in seconds since 1970.
+    /// Until when an event with this key is a duplicate, in seconds since 1970.
     pub live_until: i64,
-    /// When the record may go, in seconds since 1970.
+    /// When the record may be removed, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// What the log keeps of one request.
+/// A receipt: the stored record of one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
-    /// Its id, which the sender was told.
+    /// Its id, which the sender got.
     pub id: ReceiptId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// By which config it came.
+    /// The webhook config that it came in by.
     pub config_id: ConfigId,
-    /// When it came.
+    /// When the request was received.
     pub received_at: DateTime<Utc>,
-    /// From which address.
+    /// The caller's IP address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// Its headers and body, packed as one (`app::receipts::Kept`): a write unit less than one by one.
+    /// Its headers and body, packed together (`Kept` in `app::inbound::receipts`), which needs a write unit
+    /// less than separately.
     #[serde(with = "serde_bytes")]
     pub request: Vec<u8>,
-    /// Whether the body is whole.
+    /// Whether the body is complete, so that the request can be replayed.
     pub replayable: bool,
-    /// Of which receipt it is a replay.
+    /// The receipt that this is a replay of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<ReceiptId>,
-    /// What it was answered.
+    /// The answer.
     pub answer: Answer,
-    /// When the receipt may go, in seconds since 1970.
+    /// When the receipt may be removed, in seconds since 1970.
     pub expires_at: i64,
 }
 
@@ -254,7 +268,7 @@ impl Receipt {
         view
     }
 
-    /// What happened, in order, for a person.
+    /// What was done, in order, for a person.
     fn steps(&self) -> Vec<String> {
         let first = if self.replay_of.is_some() { "Replayed; authenticated before" } else { "Authenticated" };
         let mut steps = vec![first.to_owned()];
@@ -316,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processed_push_has_its_figures_at_the_top() {
+    fn a_processed_push_has_its_figures_at_the_top_level() {
         let answer = Answer::Results(vec![result(Action::Processed(figures(1, 2)))]).view(Some(receipt()));
         assert_eq!(answer["success"], true);
         assert_eq!(answer["action"], "processed");

@@ -1,4 +1,4 @@
-//! What of a request the log may show.
+//! Redacts what a receipt shows of a request.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,11 +9,12 @@ use regex::bytes::Regex;
 use crate::domain::inbound::scheme::Scheme;
 use crate::domain::shared::headers::{REDACTED, redact};
 
-/// The names of members that hold secrets. Some senders, old Gitea for one, post the webhook's own.
+/// The names of members that have secrets. Some senders, such as old versions of Gitea, post the webhook's
+/// own secret.
 const SECRET_NAMES: &str = "[a-z_]*(?:secret|password|token)|passwd|api_?key|private_key|authorization";
 
-/// Where a secret stands in a body, up to it and whole, with what is shown: a member of a JSON text, the same
-/// escaped in a form, and a field of a form or an address. A test proves that these can be compiled.
+/// Patterns of secrets in a body, each with its replacement: a member of a JSON text, the same escaped in a
+/// form, and a field of a form or a URL. A test proves that all of them compile.
 static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     let names = SECRET_NAMES;
     let escaped = "(?:%5c(?:%..|.)|%[0134-9a-f][^%]|%2[013-9a-f]|[^%&])*?";
@@ -30,7 +31,7 @@ static SECRETS: LazyLock<Vec<(Regex, String)>> = LazyLock::new(|| {
     patterns.into_iter().filter_map(compile).collect()
 });
 
-/// A body with its secrets blanked. Text, not a tree, is searched: a body may be cut, or no JSON at all.
+/// A body with its secrets redacted. The text is searched, because a body may be cut or not be JSON at all.
 #[must_use]
 pub fn body(body: &[u8]) -> Vec<u8> {
     SECRETS
@@ -38,18 +39,18 @@ pub fn body(body: &[u8]) -> Vec<u8> {
         .fold(body.to_vec(), |text, (secret, shown)| secret.replace_all(&text, shown.as_bytes()).into_owned())
 }
 
-/// Headers by lower-case name, several values joined by commas, with secrets blanked: what sounds like
-/// one, the header that carries the scheme's proof whatever its name, and every value with the URL token
-/// in it, since proxies copy addresses into headers.
+/// Headers by lower-case name, with several values joined by commas, and with secrets redacted: the values of
+/// [sensitive names](crate::domain::shared::headers::is_sensitive), of the headers that the scheme checks,
+/// and all values that contain the URL token, because proxies copy addresses into headers.
 #[must_use]
 pub fn headers(headers: &HeaderMap, scheme: &Scheme, url_token: Option<&str>) -> BTreeMap<String, String> {
     let url_token = url_token.filter(|token| !token.is_empty());
     let mut shown: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in headers {
         let text = String::from_utf8_lossy(value.as_bytes());
-        let proves = scheme.headers().iter().any(|header| header.eq_ignore_ascii_case(name.as_str()));
-        let leaks = url_token.is_some_and(|token| text.contains(token));
-        let text = if proves || leaks { REDACTED } else { redact(name.as_str(), &text) };
+        let is_credential = scheme.headers().iter().any(|header| header.eq_ignore_ascii_case(name.as_str()));
+        let has_token = url_token.is_some_and(|token| text.contains(token));
+        let text = if is_credential || has_token { REDACTED } else { redact(name.as_str(), &text) };
         shown
             .entry(name.as_str().to_owned())
             .and_modify(|earlier| {
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_proof_nor_url_token_is_shown() {
+    fn neither_credentials_nor_url_token_are_shown() {
         let mut request = HeaderMap::new();
         for (name, value) in [
             ("x-github-event", "push"),
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn members_named_as_secrets_are_blanked_and_nothing_else_is() {
+    fn members_named_as_secrets_are_redacted_and_nothing_else() {
         let shown = |text: &str| String::from_utf8(body(text.as_bytes())).unwrap();
         for (posted, expected) in [
             (r#"{"secret":"12\"345","ref":"a"}"#, r#"{"secret":"[redacted]","ref":"a"}"#),

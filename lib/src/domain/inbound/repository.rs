@@ -1,28 +1,29 @@
 //! Names of repositories, as people write them and as they are compared.
 //!
-//! A component names `myorg/myapp` and means it at any registry, or `ghcr.io/myorg/myapp` and means it at
-//! that registry only. See `lookup` for how events find it.
+//! A component that names `myorg/myapp` means it at any registry. One that names `ghcr.io/myorg/myapp` means
+//! it at that registry only. [`lookup_names`](super::component_match::lookup_names) has how events find
+//! components.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How long a name may be, in characters.
+/// The maximum length of a name, in characters.
 const MAX_CHARACTERS: usize = 300;
 
-/// Docker Hub's one name; its others are `OTHER_DOCKER_HUBS`.
+/// The canonical host of Docker Hub.
 pub(super) const DOCKER_HUB: &str = "docker.io";
 
-/// Hosts that are Docker Hub too: what its clients write, and what its own clients call.
+/// Other hosts of Docker Hub: in its clients' configuration, and the one that clients connect to.
 const OTHER_DOCKER_HUBS: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
-/// Where people look at Docker Hub, at `/r/myorg/myapp` or `/_/nginx`.
+/// The host of Docker Hub's pages, which are at `/r/myorg/myapp` or `/_/nginx`.
 const DOCKER_HUB_PAGES: &str = "hub.docker.com";
 
-/// What Docker Hub puts before its official images, which are written without it.
+/// The prefix of official images at Docker Hub, which people write without it.
 pub(super) const OFFICIAL: &str = "library/";
 
-/// What a name is a name of. An image and the source it is built from often have the same one.
+/// The kind of a repository. An image and the source that it is built from often have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Space {
     /// A repository of images or other artifacts, at a registry.
@@ -42,14 +43,30 @@ impl Space {
 
 /// A repository's name, with or without its host.
 ///
-/// Lower case; without scheme, user, `.git` and slashes at the ends; with the port, except the one that a
-/// scheme implies and that of SSH, which is not where anybody is told of. A first part with a dot or a
-/// colon, or `localhost`, is a host, as Docker has it; so a group with a dot in its name needs its host
-/// written before it.
+/// The canonical name is in lower case, without scheme, user, `.git` and outer slashes. It has the port,
+/// except the default port of a scheme and the port of SSH, which no event names. As in [Docker's
+/// references], a first part with a dot or a colon, or `localhost`, is a host. So the name of a group with a
+/// dot needs its host.
+///
+/// ```
+/// use stella::domain::inbound::repository::{Repository, Space};
+///
+/// let name = |text| Repository::parse(text).unwrap().to_string();
+/// assert_eq!(name("MyOrg/MyApp/"), "myorg/myapp");
+/// assert_eq!(name("git@github.com:myorg/myapp.git"), "github.com/myorg/myapp");
+/// assert_eq!(name("docker.io/nginx"), "docker.io/library/nginx");
+/// assert_eq!(name("https://hub.docker.com/_/nginx"), "docker.io/library/nginx");
+/// assert!(Repository::parse("myorg/myapp:1.0").is_err(), "it has a tag");
+///
+/// let anywhere = Repository::parse("myorg/myapp").unwrap();
+/// assert_eq!(anywhere.index_name(Space::Image), "image:*/myorg/myapp");
+/// ```
+///
+/// [Docker's references]: https://github.com/distribution/reference
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Repository {
-    said: String,
+    text: String,
     host: Option<String>,
     path: String,
 }
@@ -64,11 +81,12 @@ impl TryFrom<String> for Repository {
 
 impl From<Repository> for String {
     fn from(repository: Repository) -> Self {
-        repository.said
+        repository.text
     }
 }
 
-/// The canonical name. A host that does not look like one has `//` before it, so that it reads back.
+/// The canonical name. A host that does not look like one has the prefix `//`, so that the name parses to
+/// itself.
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {
@@ -80,34 +98,34 @@ impl fmt::Display for Repository {
 }
 
 impl Repository {
-    /// Reads a name as people write it: `nginx`, `ghcr.io/myorg/myapp`, `https://github.com/myorg/myapp.git`,
-    /// `git@github.com:myorg/myapp`.
+    /// Parses a name as people write it: `nginx`, `ghcr.io/myorg/myapp`,
+    /// `https://github.com/myorg/myapp.git`, `git@github.com:myorg/myapp`.
     ///
     /// # Errors
-    /// What is wrong with it: empty, too long, a tag or digest in it, or no name at all.
+    /// What is wrong with it: it is empty or too long, has a tag or a digest, or is not a name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let said = text.trim();
-        if said.chars().count() > MAX_CHARACTERS {
+        let text = text.trim();
+        if text.chars().count() > MAX_CHARACTERS {
             return Err(format!("must have at most {MAX_CHARACTERS} characters"));
         }
-        if said.chars().any(|character| character.is_control() || "*?#\\".contains(character)) {
+        if text.chars().any(|character| character.is_control() || "*?#\\".contains(character)) {
             return Err("must not contain *, ?, #, \\ or control characters".to_owned());
         }
-        let lower = said.to_lowercase();
+        let lower = text.to_lowercase();
         let (host, path) = split(&lower)?;
         let host = host.map(canonical_host).transpose()?;
         let path = canonical_path(host.as_deref(), path);
         check_path(&path)?;
         let host = host.map(docker_hub);
-        let mut repository = Self { said: said.to_owned(), host, path };
-        // A user in a web address is often a token, which is not ours to keep and to show.
+        let mut repository = Self { text: text.to_owned(), host, path };
+        // The user in a URL is often a token, which must not be stored or shown.
         if lower.contains("://") && lower.contains('@') {
-            repository.said = repository.to_string();
+            repository.text = repository.to_string();
         }
         Ok(repository)
     }
 
-    /// The host, where the name has one.
+    /// The host, if the name has one.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
@@ -119,8 +137,8 @@ impl Repository {
         &self.path
     }
 
-    /// The name under which a component is found: `image:ghcr.io/myorg/myapp`, or `image:*/myorg/myapp`
-    /// where it means any host.
+    /// The name in the index of components: `image:ghcr.io/myorg/myapp`, or `image:*/myorg/myapp` for any
+    /// host.
     #[must_use]
     pub fn index_name(&self, space: Space) -> String {
         name(space, self.host(), &self.path)
@@ -131,7 +149,7 @@ pub(super) fn name(space: Space, host: Option<&str>, path: &str) -> String {
     format!("{}:{}/{path}", space.name(), host.unwrap_or("*"))
 }
 
-/// Splits a lower-case text into host and path.
+/// Splits a text in lower case into host and path.
 fn split(text: &str) -> Result<(Option<&str>, &str), String> {
     if let Some((scheme, rest)) = text.split_once("://") {
         let (authority, path) = rest.split_once('/').ok_or("must name a repository, not only a host")?;
@@ -164,12 +182,12 @@ fn split(text: &str) -> Result<(Option<&str>, &str), String> {
     }
 }
 
-/// Whether a first part is a host, as Docker has it.
+/// Whether a first part is a host, by the rule of Docker's references.
 pub(super) fn looks_like_host(part: &str) -> bool {
     part == "localhost" || part.contains(['.', ':'])
 }
 
-/// A lower-case host, perhaps with a scheme before it and a path or dot behind, as hosts are compared.
+/// The canonical form of a host in lower case, which may have a scheme, a path and a final dot.
 pub(super) fn canonical_host(text: &str) -> Result<String, String> {
     let bare = text.trim().trim_start_matches("https://").trim_start_matches("http://");
     let host = bare.split('/').next().unwrap_or_default().trim_end_matches('.');
@@ -200,7 +218,7 @@ pub(super) fn docker_hub(host: String) -> String {
     if is_docker_hub { DOCKER_HUB.to_owned() } else { host }
 }
 
-/// A lower-case path as paths are compared, at a host as said.
+/// The canonical form of a path in lower case, at a host as written.
 pub(super) fn canonical_path(host: Option<&str>, path: &str) -> String {
     let mut bare = path.trim().trim_matches('/');
     while let Some(shorter) = bare.strip_suffix(".git") {
@@ -273,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_repository_is_refused() {
+    fn malformed_names_are_refused() {
         for text in [
             "",
             "/",
@@ -301,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_name_is_kept_as_it_was_said() {
+    fn a_stored_name_is_kept_as_it_was_written() {
         let name = Repository::parse("https://GitHub.com/MyOrg/MyApp.git").unwrap();
         let stored = serde_json::to_string(&name).unwrap();
         assert_eq!(stored, "\"https://GitHub.com/MyOrg/MyApp.git\"");
@@ -309,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_in_an_address_is_not_kept() {
+    fn a_token_in_a_url_is_not_kept() {
         for text in ["https://user:s3cret@github.com/myorg/myapp.git", "ssh://a:s3cret@git.example/a"] {
             let stored = String::from(Repository::parse(text).unwrap());
             assert!(!stored.contains("s3cret"), "{stored}");
@@ -319,7 +337,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn canonicalising_twice_is_canonicalising_once(
+        fn the_canonical_name_parses_to_itself(
             text in "(https://|ssh://|git@|//|oci://|)[a-zA-Z.:_/@ -]{0,12}(docker\\.io/|hub\\.docker\\.com/|)(r/|_/|)[a-zA-Z0-9./:-]{0,16}(\\.git|/|)"
         ) {
             if let Ok(once) = Repository::parse(&text) {
@@ -331,7 +349,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_is_too_strange_to_read(text: String) {
+        fn any_text_is_refused_or_has_a_path(text: String) {
             let read = Repository::parse(&text);
             prop_assert!(read.is_err() || !read.unwrap().path().is_empty());
         }

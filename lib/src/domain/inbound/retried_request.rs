@@ -1,15 +1,16 @@
-//! A request may be tried several times until all of it is done: what an earlier try of it did is no repetition.
+//! Retries of a queued request. What an earlier try of the *same* request wrote counts as processed, not as a
+//! duplicate.
 
 use super::receipt::{Action, EventResult, Figures};
 use crate::domain::shared::ids::ReceiptId;
 
-/// The results as a single try of this request would have had them.
+/// The results of all tries of the request with this receipt, as if one try had done everything.
 #[must_use]
 pub fn as_of_one(results: Vec<EventResult>, receipt: ReceiptId) -> Vec<EventResult> {
     let mut done: Vec<Figures> = Vec::new();
     let single = |result: EventResult| {
         let action = match result.action {
-            // A request that says something twice repeats itself.
+            // If the request itself has the same event twice, the second one is a duplicate.
             Action::Duplicate { figures, first_receipt_id }
                 if first_receipt_id == receipt && !done.contains(&figures) =>
             {
@@ -43,16 +44,16 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_try_did_is_done_and_what_another_request_did_is_a_repetition() {
+    fn what_an_earlier_try_did_is_processed_and_what_another_request_did_is_a_duplicate() {
         let (own, other) = (ReceiptId::from(Uuid::from_u128(1)), ReceiptId::from(Uuid::from_u128(2)));
         let figures = |versions_added| Figures { versions_added, ..Figures::default() };
-        let repeats = |versions_added, first_receipt_id| Action::Duplicate {
+        let duplicate = |versions_added, first_receipt_id| Action::Duplicate {
             figures: figures(versions_added),
             first_receipt_id,
         };
-        let told = vec![repeats(1, own), repeats(1, own), repeats(2, other)];
-        let wanted = vec![Action::Processed(figures(1)), repeats(1, own), repeats(2, other)];
-        assert_eq!(as_of_one(results(told), own), results(wanted.clone()));
+        let actual = vec![duplicate(1, own), duplicate(1, own), duplicate(2, other)];
+        let wanted = vec![Action::Processed(figures(1)), duplicate(1, own), duplicate(2, other)];
+        assert_eq!(as_of_one(results(actual), own), results(wanted.clone()));
         assert_eq!(as_of_one(results(wanted.clone()), own), results(wanted), "a single try is as it is");
     }
 }

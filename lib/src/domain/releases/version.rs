@@ -90,11 +90,9 @@ pub struct TagState {
 /// How an event changes a tag.
 ///
 /// ```text
-///                     ┌──── the same, and more ───▶ Learnt ──┐
-///                     │                                      │
-///  (none) ── Added ──▶ tag ─── other content ──▶ Retagged ───┼──▶ tag, next revision
-///                     │                                      │
-///                     └──── the same content ──▶ Unchanged   ╵
+///                              ┌── other content ────────▶ Retagged ──▶ state, next revision
+/// (none) ── Added ──▶ state ───┼── the same, more facts ─▶ Learnt ────▶ state, next revision
+///                              └── the same ─────────────▶ Unchanged
 /// ```
 ///
 /// A state is written on the condition that the stored revision is one less, or that there is none yet. So of

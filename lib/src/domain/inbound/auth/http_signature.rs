@@ -1,4 +1,6 @@
-//! HTTP signatures (draft-cavage-http-signatures) over `Date` and `Digest`, as Drone makes them.
+//! HTTP signatures ([draft-cavage-http-signatures-10]) over `Date` and `Digest`, as Drone makes them.
+//!
+//! [draft-cavage-http-signatures-10]: https://datatracker.ietf.org/doc/html/draft-cavage-http-signatures-10
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,14 +10,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::header::single;
 
-/// What a request offers: a signature, and the text that it must be of.
+/// A signature in a request, and the text that it must be of.
 pub(super) struct Offer {
     pub(super) signature: Vec<u8>,
     pub(super) signed: String,
 }
 
-/// Reads the header `Signature`. None where the body is not the one that `Digest` tells, where `Date` is not
-/// near, and where either is left out of what is signed: the signature itself covers nothing else.
+/// Reads the header `Signature`. `None` if the body does not have the `Digest`, if `Date` is not within the
+/// tolerance, or if either of them is not signed: the signature itself covers only headers.
 pub(super) fn read(
     headers: &HeaderMap,
     body: &[u8],
@@ -23,8 +25,8 @@ pub(super) fn read(
     now: DateTime<Utc>,
 ) -> Option<Offer> {
     let text = |name: &str| std::str::from_utf8(single(headers, name)?).ok();
-    let said = text("signature")?;
-    let parameters = said.split(',').filter_map(|entry| entry.trim().split_once('='));
+    let value = text("signature")?;
+    let parameters = value.split(',').filter_map(|entry| entry.trim().split_once('='));
     let parameter = |wanted: &str| {
         let mut of_the_name = parameters.clone().filter(|(name, _)| *name == wanted);
         let (_, value) = of_the_name.next()?;

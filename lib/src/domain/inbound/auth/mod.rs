@@ -1,4 +1,4 @@
-//! How a request proves that it comes from its sender.
+//! Authentication of requests: whether one comes from the sender of its config.
 
 pub mod header;
 pub mod http_signature;

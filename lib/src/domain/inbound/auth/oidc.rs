@@ -1,4 +1,5 @@
-//! `OpenID` Connect tokens of machines: a JWT (RFC 7519) that an issuer signed, its keys as a JWK set (RFC 7517).
+//! `OpenID` Connect tokens of machines: a JWT (RFC 7519) in JWS compact form (RFC 7515), checked with the JWK
+//! set (RFC 7517) of its issuer.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +10,24 @@ use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey, Verificat
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How far an issuer's clock may be from ours, in seconds.
+/// How far the clock of an issuer may be from ours, in seconds.
 const LEEWAY_SECONDS: i64 = 60;
 
-/// How long a token may be, in bytes.
+/// The maximum length of a token, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// What a config wants a token to say.
+/// The claims that a config requires of a token.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Who signs.
+    /// The issuer: the claim `iss`.
     pub issuer: &'a str,
-    /// For whom.
+    /// The audience: the claim `aud`.
     pub audience: &'a str,
-    /// What else.
+    /// Further claims, at least one.
     pub claims: &'a BTreeMap<String, Value>,
 }
 
-/// A token, taken apart and not believed yet.
+/// A token that is parsed, and not verified yet.
 pub struct Token<'a> {
     signed: &'a str,
     signature: Vec<u8>,
@@ -40,7 +41,7 @@ struct Header {
     kid: Option<String>,
 }
 
-/// An issuer's keys.
+/// The keys of an issuer: a JWK set.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Keys {
     keys: Vec<Key>,
@@ -60,7 +61,7 @@ struct Key {
 }
 
 impl Keys {
-    /// Whether there is a key of that name.
+    /// Whether there is a key of this id. Any key will do if `kid` is `None`.
     #[must_use]
     pub fn has(&self, kid: Option<&str>) -> bool {
         self.keys.iter().any(|key| key.is(kid))
@@ -68,7 +69,7 @@ impl Keys {
 }
 
 impl Key {
-    /// A token that names no key may be signed with any.
+    /// A token without a key id may be signed with any key.
     fn is(&self, kid: Option<&str>) -> bool {
         kid.is_none_or(|kid| self.kid.as_deref() == Some(kid))
     }
@@ -84,7 +85,7 @@ impl Key {
             ("EC", "ES384") if self.crv == "P-384" => {
                 self.curve(&signature::ECDSA_P384_SHA384_FIXED, message, signed)
             }
-            // Among them `none`, and HMAC under a public key.
+            // Among others `none`, and HMAC with a public key as its secret (RFC 8725, 2.1).
             _ => false,
         }
     }
@@ -96,7 +97,7 @@ impl Key {
 
     fn curve(&self, algorithm: &'static dyn VerificationAlgorithm, message: &[u8], signed: &[u8]) -> bool {
         let (Some(x), Some(y)) = (decoded(self.x.as_ref()), decoded(self.y.as_ref())) else { return false };
-        // SEC 1, 2.3.3: an uncompressed point.
+        // An uncompressed point (SEC 1, 2.3.3).
         let point = [&[4], x.as_slice(), y.as_slice()].concat();
         UnparsedPublicKey::new(algorithm, point).verify(message, signed).is_ok()
     }
@@ -107,7 +108,7 @@ fn decoded(text: Option<&String>) -> Option<Vec<u8>> {
 }
 
 impl<'a> Token<'a> {
-    /// Takes a token apart; none where it has not the form of one.
+    /// Parses a token. `None` if it is malformed.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.').filter(|_| text.len() <= MAX_BYTES)?;
@@ -121,13 +122,14 @@ impl<'a> Token<'a> {
         })
     }
 
-    /// The name of the key that signed it.
+    /// The id of the key that signed it: the header `kid`.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// What it says, if one of the issuer's keys signed it for the audience, and it is valid now.
+    /// The claims, if the token is signed by a key of the issuer, is for the audience, and is valid now
+    /// (`exp` and `nbf`, with a leeway of 60 seconds).
     #[must_use]
     pub fn claims(&self, issuer: &str, audience: &str, keys: &Keys, now: DateTime<Utc>) -> Option<&Value> {
         let is_signed = keys
@@ -140,7 +142,8 @@ impl<'a> Token<'a> {
             .then_some(&self.claims)
     }
 
-    /// Whether one of the issuer's keys signed it, it is valid now, and says what is wanted.
+    /// Whether the token is signed by a key of the issuer, is valid now, and has every claim that is
+    /// `wanted`. False if no further claim is wanted.
     #[must_use]
     pub fn proves(&self, wanted: Wanted<'_>, keys: &Keys, now: DateTime<Utc>) -> bool {
         let says =
@@ -156,7 +159,7 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Whether a claim is a value, or a list with it.
+/// Whether a claim is a value, or a list that has it.
 fn is_or_has(claim: Option<&Value>, value: &Value) -> bool {
     match claim {
         Some(Value::Array(list)) => list.contains(value),
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_says_what_is_wanted_proves_it() {
+    fn a_token_with_the_wanted_claims_passes() {
         let issuer = Issuer::new();
         let header = json!({"alg": "ES256", "kid": "k1"});
         assert!(proves(&issuer, &header, &good()));
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_time_key_or_algorithm_does_not() {
+    fn another_claim_time_key_or_algorithm_does_not_pass() {
         let issuer = Issuer::new();
         let header = json!({"alg": "ES256", "kid": "k1"});
         for (name, value) in [
@@ -256,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_form_of_a_token_is_none() {
+    fn malformed_tokens_are_refused() {
         for text in ["", "a", "a.b", "a.b.c", "e30.e30.", "....", &"x".repeat(20_000)] {
             assert!(Token::read(text).is_none_or(|token| token.kid().is_none()), "{text}");
         }

@@ -1,4 +1,5 @@
-//! How the header with a signature is written: alone or in a list, bare or after a prefix, with a time or not.
+//! Reads the header of a signature: a single value or a list, with or without a prefix, with or without a
+//! time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,14 +9,14 @@ use super::header::{MAX_SIGNATURES, after_prefix, timely};
 use crate::domain::inbound::authentication::Encoding;
 use crate::domain::inbound::scheme::{Covers, Prefix};
 
-/// How a signature's header is written.
+/// How the header of a signature is written.
 pub(super) struct Written<'s> {
     pub(super) prefix: &'s Prefix,
     pub(super) encoding: Encoding,
     pub(super) covers: Covers,
 }
 
-/// What a header offers: signatures, and the time they cover, as written.
+/// The signatures in a header, and the time that they cover, as written.
 pub(super) struct Offer<'v> {
     pub(super) signatures: Vec<Vec<u8>>,
     pub(super) time: Option<&'v [u8]>,
@@ -42,7 +43,7 @@ impl Written<'_> {
             Prefix::Required(prefix) => {
                 entries.into_iter().filter_map(|entry| entry.strip_prefix(prefix.as_bytes())).collect()
             }
-            // Without a prefix that sets one entry apart, there may be one only.
+            // Without a prefix that tells the signature from other entries, there may be one entry only.
             Prefix::Absent | Prefix::Optional(_) if entries.len() > 1 => return None,
             Prefix::Absent => entries,
             Prefix::Optional(prefix) => {

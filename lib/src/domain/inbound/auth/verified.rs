@@ -1,9 +1,10 @@
-//! A request that was authenticated: only such a one can be read.
+//! A request that was authenticated. Only such a request can be parsed.
 
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-/// A request that proved where it comes from. Its headers are not what was signed; its body is.
+/// A request that was authenticated: the proof that its body may be parsed. Its headers are not signed.
+/// [`verify`](super::verify::verify) creates it.
 #[derive(Clone, Copy)]
 pub struct Verified<'a> {
     headers: &'a HeaderMap,
@@ -11,13 +12,13 @@ pub struct Verified<'a> {
 }
 
 impl<'a> Verified<'a> {
-    /// A request whose proof was checked.
+    /// A request whose credentials were checked.
     pub(super) fn proven(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
         Self { headers, body }
     }
 
-    /// For a request that was verified before it was put on a queue or into the log, and for a preview,
-    /// where the caller's API key stands for it. Never for what has just come in.
+    /// A request that was authenticated before it was queued or stored, or a preview, for which the caller
+    /// was authenticated by an API key. Never for a request that has just been received.
     #[must_use]
     pub fn was_verified_before(headers: &'a HeaderMap, body: &'a [u8]) -> Self {
         Self { headers, body }

@@ -1,4 +1,4 @@
-//! Whether a request proves what its config wants; only what did can be read.
+//! Authenticates a request by the scheme of its config.
 
 use std::borrow::Cow;
 
@@ -20,25 +20,25 @@ use crate::domain::shared::secret::secret_hash;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::{Code, Error, Kind};
 
-/// A request as it came.
+/// A request, as it was received.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its body, byte for byte.
     pub body: &'a [u8],
-    /// The token of its address, from the path or from `?token=`.
+    /// The URL token, from the path or from `?token=`.
     pub url_token: Option<&'a str>,
 }
 
-/// What is valid at this moment: two of each during a rotation. Blank secrets prove nothing.
+/// The credentials that are valid now: two of each during a rotation. A blank secret is never valid.
 #[derive(Clone, Copy, Default)]
 pub struct Live<'a> {
-    /// What the sender signs with, or says.
+    /// The secrets that the sender signs with or sends.
     pub secrets: &'a [&'a str],
-    /// The hashes of the URL tokens (`domain::secret_hash`).
+    /// The hashes of the URL tokens, by [`secret_hash`].
     pub url_token_hashes: &'a [&'a str],
-    /// The keys of the scheme's issuer, where it has one.
+    /// The keys of the scheme's issuer, if it has one.
     pub issuers_keys: Option<&'a Keys>,
 }
 
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Live<'_> {
     }
 }
 
-/// The request did not prove it. Nobody is told why.
+/// The request is not authenticated. The reason is not disclosed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The request could not be authenticated")]
 pub struct Unverified;
@@ -59,10 +59,27 @@ impl From<Unverified> for Error {
     }
 }
 
-/// Checks the proof that `scheme` wants, over the raw body, in constant time.
+/// Authenticates a request by `scheme`, over the raw body. Compares in constant time.
+///
+/// ```
+/// use http::HeaderMap;
+/// use stella::domain::inbound::auth::verify::{Live, Request, verify};
+/// use stella::domain::inbound::scheme::Scheme;
+///
+/// let scheme = Scheme::Token { header: "X-Gitlab-Token".to_owned(), prefix: None };
+/// let mut headers = HeaderMap::new();
+/// headers.insert("x-gitlab-token", "s3cret".parse().unwrap());
+/// let request = Request { headers: &headers, body: b"{}", url_token: None };
+/// let now = "2026-01-09T10:30:00Z".parse().unwrap();
+///
+/// let live = |secrets| Live { secrets, ..Live::default() };
+/// assert!(verify(&scheme, request, live(&["s3cret"]), now).is_ok());
+/// assert!(verify(&scheme, request, live(&["new", "s3cret"]), now).is_ok(), "while a secret is rotated");
+/// assert!(verify(&scheme, request, live(&["other"]), now).is_err());
+/// ```
 ///
 /// # Errors
-/// When there is no proof, when there are two, and when it is wrong; not saying which.
+/// If the credentials are absent, ambiguous or wrong, without saying which.
 pub fn verify<'a>(
     scheme: &Scheme,
     request: Request<'a>,
@@ -71,10 +88,10 @@ pub fn verify<'a>(
 ) -> Result<Verified<'a>, Unverified> {
     let headers = request.headers;
     if let Scheme::Either(first, second) = scheme {
-        let tells = |scheme: &Scheme| scheme.headers().iter().any(|name| headers.contains_key(*name));
-        let is_told = tells(first) && first.headers() != second.headers();
+        let has_header = |scheme: &Scheme| scheme.headers().iter().any(|name| headers.contains_key(*name));
+        let first_only = has_header(first) && first.headers() != second.headers();
         let proven = verify(first, request, live, now);
-        return if is_told { proven } else { proven.or_else(|_| verify(second, request, live, now)) };
+        return if first_only { proven } else { proven.or_else(|_| verify(second, request, live, now)) };
     }
     let proven = match scheme {
         Scheme::UrlToken => request.url_token.map(|token| is_live_url_token(token, live)),
@@ -99,7 +116,7 @@ pub fn verify<'a>(
                 .zip(live.issuers_keys)
                 .map(|(token, keys)| Choice::from(u8::from(token.proves(wanted, keys, now))))
         }
-        // Its two ways are tried above.
+        // Both alternatives are tried above.
         Scheme::Either(..) => None,
     };
     if proven.is_some_and(bool::from) { Ok(Verified::proven(headers, request.body)) } else { Err(Unverified) }
@@ -112,7 +129,7 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     std::str::from_utf8(token).ok()
 }
 
-/// Whether any live secret passes; every one is tried.
+/// Whether any valid secret passes. All are tried, so that the time does not tell which one did.
 fn any_secret(live: Live<'_>, mut passes: impl FnMut(&str) -> Choice) -> Choice {
     let usable = live.secrets.iter().filter(|secret| !secret.trim().is_empty());
     usable.fold(Choice::from(0), |proven, secret| proven | passes(secret))
@@ -125,8 +142,8 @@ fn is_live_url_token(token: &str, live: Live<'_>) -> Choice {
 }
 
 fn token(headers: &HeaderMap, header: &str, prefix: Option<&str>, live: Live<'_>) -> Option<Choice> {
-    let said = after_prefix(single(headers, header)?, prefix.unwrap_or_default())?;
-    Some(any_secret(live, |secret| secret.as_bytes().ct_eq(said)))
+    let sent = after_prefix(single(headers, header)?, prefix.unwrap_or_default())?;
+    Some(any_secret(live, |secret| secret.as_bytes().ct_eq(sent)))
 }
 
 fn signed(
@@ -149,11 +166,12 @@ fn signed(
     }))
 }
 
-/// RFC 7617: `user:password`, compared whole, so that a colon in the password is nothing special.
+/// Basic authentication (RFC 7617). `user:password` is compared as a whole, so that the password may have
+/// colons.
 fn basic(headers: &HeaderMap, live: Live<'_>) -> Option<Choice> {
     let encoded = after_prefix(single(headers, "authorization")?, "Basic ")?;
-    let said = STANDARD.decode(encoded.trim_ascii()).ok()?;
-    Some(any_secret(live, |secret| secret.as_bytes().ct_eq(&said)))
+    let sent = STANDARD.decode(encoded.trim_ascii()).ok()?;
+    Some(any_secret(live, |secret| secret.as_bytes().ct_eq(&sent)))
 }
 
 fn standard_webhooks(request: Request<'_>, live: Live<'_>, now: DateTime<Utc>) -> Option<Choice> {
@@ -161,8 +179,7 @@ fn standard_webhooks(request: Request<'_>, live: Live<'_>, now: DateTime<Utc>) -
     let id = text("webhook-id")?;
     let written = text("webhook-timestamp")?;
     let seconds = timely(written.as_bytes(), TOLERANCE_SECONDS, now)?;
-    // A dot in the id, or a time written in another way, would let the parts of what is signed be cut
-    // at other places.
+    // With a dot in the id, or another spelling of the time, the signed text could be split into other parts.
     if id.contains('.') || seconds.to_string() != written {
         return None;
     }

@@ -1,4 +1,4 @@
-//! What verifies and what does not, scheme by scheme; and that nothing else ever does.
+//! Tests of authentication: what passes and what does not, by scheme, and that nothing else passes.
 
 use http::HeaderName;
 use proptest::prelude::*;
@@ -9,7 +9,8 @@ use crate::domain::inbound::provider::{Provider, WebhookType};
 
 const BODY: &[u8] = b"Hello, World!";
 const SECRET: &str = "It's a Secret to Everybody";
-/// HMAC-SHA256 of the body under the secret: GitHub's own documented example.
+/// HMAC-SHA256 of the body under the secret: the example in GitHub's documentation ("Validating webhook
+/// deliveries").
 const SHA256: &str = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
 /// HMAC-SHA1 of the same.
 const SHA1: &str = "01dc10d0c83e72ed246219cdd91669667fe2ca59";
@@ -50,7 +51,7 @@ fn a_signature_verifies_with_or_without_its_prefix() {
 }
 
 #[test]
-fn sha1_counts_only_where_it_is_asked_for() {
+fn sha1_verifies_only_if_it_is_set() {
     let sha1 = Some(Algorithm::HmacSha1);
     for value in [SHA1.to_owned(), format!("sha1={SHA1}")] {
         assert!(passes(&overriding(sha1), &[("x-signature", &value)], &[SECRET], BODY), "{value}");
@@ -60,7 +61,7 @@ fn sha1_counts_only_where_it_is_asked_for() {
 }
 
 #[test]
-fn what_is_empty_short_doubled_or_under_another_name_does_not_verify() {
+fn empty_short_repeated_and_misnamed_signatures_do_not_verify() {
     let scheme = overriding(None);
     for said in [
         vec![],
@@ -81,7 +82,7 @@ fn what_is_empty_short_doubled_or_under_another_name_does_not_verify() {
 }
 
 #[test]
-fn an_empty_secret_proves_nothing() {
+fn an_empty_secret_never_verifies() {
     let empty = hex::encode(Algorithm::HmacSha256.mac(b"", &[BODY]));
     assert!(!passes(&overriding(None), &[("x-signature", &empty)], &[""], BODY));
     assert!(!passes(&overriding(None), &[("x-signature", &empty)], &[], BODY));
@@ -114,7 +115,7 @@ fn in_a_list_the_entry_with_the_prefix_counts() {
 }
 
 #[test]
-fn a_signed_time_must_be_near_and_there_once() {
+fn a_signed_time_must_be_near_and_present_once() {
     let sign = |seconds: i64| {
         let seconds = seconds.to_string();
         format!("timestamp={seconds},signature={}", signed_at(&seconds, BODY))
@@ -133,7 +134,7 @@ fn a_signed_time_must_be_near_and_there_once() {
 }
 
 #[test]
-fn base64_verifies_where_it_is_said() {
+fn base64_verifies_if_it_is_set() {
     let said = serde_json::json!({"type": "hmac", "header": "X-Sig", "algorithm": "hmac-sha256", "encoding": "base64"});
     let scheme: Scheme = serde_json::from_value::<Authentication>(said).unwrap().into();
     let value = STANDARD.encode(hex::decode(SHA256).unwrap());
@@ -175,7 +176,7 @@ fn basic_takes_a_password_with_colons() {
 }
 
 #[test]
-fn what_we_sign_ourselves_verifies_as_standard_webhooks() {
+fn our_own_signatures_verify_as_standard_webhooks() {
     let secret = SigningSecret::mint([9; 32]);
     let value = secret.sign_standard("msg_1", NOW, BODY);
     let check = |id: &str, time: &str, value: &str| {
@@ -215,13 +216,13 @@ fn a_url_token_verifies_by_its_hash_during_a_rotation_too() {
 }
 
 #[test]
-fn an_issuers_word_is_not_taken_unchecked() {
+fn oidc_without_keys_does_not_verify() {
     let scheme = Scheme::Oidc { issuer: String::new(), audience: String::new(), claims: [].into() };
     assert!(!passes(&scheme, &[("authorization", "Bearer x")], &["x"], BODY));
 }
 
 #[test]
-fn a_refusal_says_nothing() {
+fn a_refusal_does_not_tell_the_reason() {
     let error = Error::from(Unverified);
     assert_eq!((error.kind, error.errors.len()), (Kind::Unauthenticated, 0));
     assert_eq!(error.detail, "The request could not be authenticated");
@@ -287,7 +288,7 @@ proptest! {
 }
 
 #[test]
-fn a_sender_with_two_ways_may_use_either_and_a_signature_is_not_outvoted() {
+fn a_sender_with_two_schemes_may_use_either_but_a_wrong_signature_fails() {
     let artifactory = Scheme::of(Provider::Artifactory, WebhookType::RegistryPush, None, None, None);
     assert!(passes(&artifactory, &[("x-jfrog-event-auth", SHA256)], &[SECRET], BODY));
     assert!(passes(&artifactory, &[("x-jfrog-event-auth", SECRET)], &[SECRET], BODY));
@@ -302,7 +303,7 @@ fn a_sender_with_two_ways_may_use_either_and_a_signature_is_not_outvoted() {
 }
 
 #[test]
-fn gitlab_signs_by_standard_webhooks_where_it_says_so_and_else_tells_its_token() {
+fn gitlab_signs_by_standard_webhooks_or_else_sends_its_token() {
     let gitlab = Scheme::of(Provider::Auto, WebhookType::GitlabWebhook, None, None, None);
     assert!(passes(&gitlab, &[("x-gitlab-token", SECRET)], &[SECRET], BODY));
     let signature = SigningSecret::parse(SECRET).unwrap().sign_standard("msg_1", NOW, BODY);
