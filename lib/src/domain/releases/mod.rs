@@ -1,4 +1,99 @@
-//! From normalised events to releases: components, channels, triggers, the version map, and the decision.
+//! From normalised events to releases.
+//!
+//! # Entities
+//!
+//! - A **component** ([`Component`](component::Component)) is what is released: its repositories, its channel
+//!   rules and its triggers. It is stored once in its tenant's list, and copied under each repository name,
+//!   so that an event finds its components by one query. All copies are written in one transaction.
+//! - The **version map** has a [`TagState`](version::TagState) for each kind of event and each tag: what the
+//!   tag points at, and what it pointed at before. A **version** is one entry of it.
+//! - A **channel** ([`channel_of`](channel::channel_of)) is the maturity of a version, by its tag.
+//! - A **trigger** ([`Trigger`](trigger::Trigger)) selects events that create a release. It is stored inside
+//!   its component.
+//! - A **decision** ([`Decision`](decision::Decision)) is what one event changes at one component: a
+//!   [`Change`](version::Change) of the tag, and [`PlannedRelease`](decision::PlannedRelease)s.
+//! - A **release** ([`Release`](release::Release)) is a component at one version. It publishes the domain
+//!   event `release.created`, whose fan-out is in [`outbound`](crate::domain::outbound).
+//!
+//! # From an event to a release
+//!
+//! ```text
+//!  NormalisedEvent ──▶ lookup_names ──▶ components ──▶ tag as stored
+//!                                           │               │
+//!                                           ▼               ▼
+//!                                         decide ◀──────────┘
+//!                                           │
+//!                      ┌────────────────────┼─────────────────────────┐
+//!                      ▼                    ▼                         ▼
+//!                 tag, version      release × n, event × n    de-duplication keys
+//!                      └───────────── one transaction ────────────────┘
+//!                                           │
+//!                     written ──▶ processed │ refused ──▶ duplicate, or decide again
+//! ```
+//!
+//! 1. [`version_tag`](version::version_tag) tells whether the event makes a version. A finished pipeline
+//!    makes none, and may still activate triggers. Other kinds are ignored.
+//! 2. [`change`](version::change) compares the event with the stored tag: new, retagged, more facts, or
+//!    unchanged.
+//! 3. For a new or moved version, and for a pipeline, each trigger is evaluated
+//!    ([`wants`](trigger::Trigger::wants)), with a budget of its own. At most one release for each trigger is
+//!    planned.
+//! 4. `app::releases::process` writes the decision in one transaction:
+//!
+//! | Item | Condition |
+//! |---|---|
+//! | each de-duplication key | absent, or no longer live |
+//! | the tag's state | absent, or of the revision that was read |
+//! | the version in the list by time, in place of the one before | – |
+//! | a guard for each release, if the event makes no version | absent |
+//! | each release, and its event `release.created` | absent |
+//!
+//! If a key is refused, the event is a duplicate. If the tag or a guard is refused, another event was first:
+//! the decision is made again with what is stored, at most 12 times. Then the request is queued.
+//!
+//! # Invariants
+//!
+//! 1. There is one release for each [`identity`](release::identity): of a version because the tag's state is
+//!    written once, of a pipeline because of its guard. The identity has the number of retags, so a tag that
+//!    is moved from A to B and back to A releases three times.
+//! 2. A release, its event and its version exist together or not at all.
+//! 3. A tag's `revision` and `since` increase with each write and each retag. The number of entries in
+//!    `history`, and `history_dropped`, add up to `retags`.
+//! 4. A decision is pure: it depends on the component, the event, the stored tag, the time and the minted
+//!    ids. What is decided again costs its budget once.
+//! 5. Every transaction fits DynamoDB's limits, 100 writes and 4 MB:
+//!    [`MAX_TRIGGERS`](component::MAX_TRIGGERS), [`MAX_REPOSITORIES`](component::MAX_REPOSITORIES) and
+//!    [`MAX_BYTES`](component::MAX_BYTES) see to that.
+//!
+//! # Races
+//!
+//! - *Two events for one tag*: one transaction is refused by the tag's revision, and is decided again on top
+//!   of the other.
+//! - *One event twice at once*: one transaction is refused by the keys, and is a duplicate.
+//! - *One pipeline in two events at once*: one is refused by the guard, and is decided again without that
+//!   release.
+//! - *Two transactions on the same items*: DynamoDB cancels one. It is tried three times, 5 to 30 ms apart,
+//!   and then the request is queued.
+//! - *A component is changed while an event is decided*: the event is decided with the copy that was read. A
+//!   trigger that was removed a moment ago may still create a release.
+//! - *Two changes of a component*: the second names a revision that is no longer stored, and is refused
+//!   (409).
+//!
+//! # Limit of releases
+//!
+//! A component may create a number of releases a minute
+//! ([`release_rate`](crate::domain::shared::release_rate)). Beyond it, a request takes a slot in a later
+//! minute, is queued until then, and keeps its slot in the message. A duplicate waits for nothing. The limit
+//! bounds loops that no other bound stops, and is not exact: each further environment may add a sixtieth of
+//! it.
+//!
+//! # Known quirks
+//!
+//! - A registry that sends no digest retags with each push, because nothing shows that the content is the
+//!   same. Triggers with `requireDigest` ignore such pushes.
+//! - An event that adds nothing and is not a known duplicate is `processed`, with no version and no release.
+//! - The versions and releases of a deleted component are kept. Its versions are no longer listed.
+//! - The image `v1`, the git tag `v1` and the release `v1` are three versions, and each may create a release.
 
 pub mod channel;
 pub mod component;
