@@ -85,7 +85,7 @@ fn tests_of(text: &str) -> BTreeSet<String> {
         if *line != "#[cfg(test)]" {
             continue;
         }
-        let declared = lines[number + 1..].iter().take(2).find_map(|line| line.strip_suffix(';'));
+        let declared = lines.iter().skip(number).skip(1).take(2).find_map(|line| line.strip_suffix(';'));
         found.extend(declared.and_then(|line| line.split_whitespace().last()).map(str::to_owned));
     }
     found

@@ -127,6 +127,7 @@ pub fn admit<'a>(facts: &Facts<'a>) -> Admission<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails, as it should")]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
