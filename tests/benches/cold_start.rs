@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use end_to_end::World;
-use end_to_end::runtime::{Runtime, observed};
+use end_to_end::runtime::{Runtime, record_environments};
 use end_to_end::tables;
 use stella_local::time::Time;
 
@@ -34,11 +34,11 @@ fn main() {
 }
 
 async fn measure() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let given = given.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let environments = environments.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut all = vec![("hello", "hello", BTreeMap::new())];
-    all.extend(FUNCTIONS.map(|(id, binary)| (id, binary, given[id].variables().clone())));
+    all.extend(FUNCTIONS.map(|(id, binary)| (id, binary, environments[id].variables().clone())));
     let mut taken = vec![Vec::new(); all.len()];
     // In turn, so that whatever else the machine does falls on all alike.
     for _ in 0..ROUNDS {

@@ -1,22 +1,22 @@
-//! What requests cost on AWS, counted at the endpoints: operations, and the units that DynamoDB charges.
+//! What requests cost on AWS, counted at the emulated endpoints: operations, and DynamoDB's capacity units.
 
 use std::collections::BTreeMap;
 
 use crate::World;
 
-/// What was called and charged between two moments.
+/// The calls and the DynamoDB units between two times.
 #[derive(Debug, Clone, Default)]
 pub struct Bill {
-    /// How often each operation was called, and each function invoked.
+    /// How many times each operation was called and each function invoked.
     pub calls: BTreeMap<String, u64>,
-    /// DynamoDB's read units.
+    /// DynamoDB read units.
     pub read: f64,
-    /// DynamoDB's write units.
+    /// DynamoDB write units.
     pub written: f64,
 }
 
 impl Bill {
-    /// All that a metered world was charged so far.
+    /// The bill of a metered world since its start.
     #[must_use]
     pub fn now(world: &World) -> Self {
         let charged = world.stack.units().charged();
@@ -24,7 +24,7 @@ impl Bill {
         Self { calls: calls.collect(), read: charged.read, written: charged.written }
     }
 
-    /// What came on top of an earlier bill.
+    /// The difference to an earlier bill.
     #[must_use]
     pub fn since(self, earlier: &Self) -> Self {
         let more = |(name, count): (String, u64)| {
@@ -38,19 +38,19 @@ impl Bill {
         }
     }
 
-    /// How often one operation was called.
+    /// How many times one operation was called.
     #[must_use]
     pub fn of(&self, name: &str) -> u64 {
         self.calls.get(name).copied().unwrap_or_default()
     }
 
-    /// How often some operations were called together.
+    /// How many times these operations were called in all.
     #[must_use]
     pub fn sum(&self, names: &[&str]) -> f64 {
         as_f64(names.iter().map(|name| self.of(name)).sum())
     }
 
-    /// The bill since an earlier one, once an operation was called so often.
+    /// Waits until an operation was called `times` times since `before`; the bill since then.
     pub async fn until(world: &World, before: &Self, operation: &str, times: u64) -> Self {
         loop {
             let bill = Self::now(world).since(before);
@@ -62,7 +62,7 @@ impl Bill {
     }
 }
 
-/// A count to reckon with.
+/// A count as a floating-point number.
 #[must_use]
 pub fn as_f64(count: u64) -> f64 {
     f64::from(u32::try_from(count).expect("counts of tests are small"))

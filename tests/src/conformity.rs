@@ -1,5 +1,5 @@
-//! Holds every exchange of the tests to the OpenAPI document: that the answer is one it has, that whatever was
-//! accepted is what it says is read, and that neither has a member it does not name.
+//! Checks every exchange of the tests against the OpenAPI document: the answer is documented, an accepted body
+//! matches its schema, and neither has an undocumented member.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -9,7 +9,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 use stella_local::client::{Exchange, Witness};
 
-/// A witness that panics at whatever is not in the document.
+/// A witness that panics at an exchange that does not match the document.
 #[must_use]
 pub fn witness() -> Witness {
     Arc::new(check)
@@ -24,7 +24,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
-/// Allows no member that a schema does not name.
+/// Forbids members that a schema does not name.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(words) => {
@@ -48,25 +48,26 @@ fn check(exchange: &Exchange<'_>) {
     let status = answer.status.as_u16().to_string();
     let answers = &operation["responses"];
     let named = if answer.status.is_server_error() { "5XX" } else { status.as_str() };
-    let documented =
-        answers.get(named).unwrap_or_else(|| panic!("{place} is not to answer {status}: {}", answer.body));
+    let documented = answers
+        .get(named)
+        .unwrap_or_else(|| panic!("{place} has no documented answer {status}: {}", answer.body));
     let media_type = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match documented["content"].as_object().and_then(|content| content.iter().next()) {
         Some((expected, media)) => {
             assert_eq!(media_type, Some(expected.as_str()), "{place} {status}");
-            hold(&format!("{place} {status}"), &media["schema"], &answer.body);
+            validate(&format!("{place} {status}"), &media["schema"], &answer.body);
         }
         None => assert_eq!(answer.body, Value::Null, "{place} {status}"),
     }
-    let wanted = operation["requestBody"].pointer("/content/application~1json/schema");
-    let said = serde_json::from_slice(exchange.body).ok().filter(|_| answer.status.is_success());
-    if let (Some(said), Some(wanted)) = (said, wanted) {
-        hold(&format!("{place} request"), wanted, &said);
+    let schema = operation["requestBody"].pointer("/content/application~1json/schema");
+    let sent = serde_json::from_slice(exchange.body).ok().filter(|_| answer.status.is_success());
+    if let (Some(sent), Some(schema)) = (sent, schema) {
+        validate(&format!("{place} request"), schema, &sent);
     }
 }
 
-fn hold(place: &str, schema: &Value, value: &Value) {
-    let mut validators = VALIDATORS.lock().expect("nobody failed with it");
+fn validate(place: &str, schema: &Value, value: &Value) {
+    let mut validators = VALIDATORS.lock().expect("no panic while locked");
     let validator = Arc::clone(validators.entry(place.to_owned()).or_insert_with(|| {
         let mut whole = schema.clone();
         whole["components"] = DOCUMENT["components"].clone();
@@ -79,7 +80,7 @@ fn hold(place: &str, schema: &Value, value: &Value) {
     assert!(mistakes.is_empty(), "{place}: {mistakes:?} in {value}");
 }
 
-/// The path of the document that a request's path is one of: the one that says most of it outright.
+/// The document's path that matches a request's path; of several, the one with the fewest parameters.
 fn find(path: &str) -> Option<(&'static String, &'static Value)> {
     let parts: Vec<&str> = path.split('/').collect();
     let fits = |template: &str| {

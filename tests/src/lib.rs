@@ -1,10 +1,10 @@
-//! What the end-to-end tests share: the whole system in this process, callers of it, and a subscriber.
+//! The test bench of the end-to-end tests: the whole system in this process, its callers, receivers and faults.
 
 pub mod bill;
-pub mod careless;
 pub mod conformity;
 pub mod faults;
 pub mod load;
+pub mod no_op;
 pub mod permissions;
 pub mod receiver;
 pub mod runtime;
@@ -28,57 +28,57 @@ use stella_local::time::Time;
 pub struct World {
     /// The running stack.
     pub stack: Stack,
-    /// Its time.
+    /// Its clock.
     pub time: Time,
-    /// Its operator.
+    /// A client with the operator key.
     pub operator: Client,
-    /// An admin of the tenant `default`.
+    /// A client with an admin key of the tenant `default`.
     pub admin: Client,
-    /// That admin's key.
+    /// That admin key.
     pub key: String,
 }
 
 impl World {
-    /// The system in memory, by the machine's time.
+    /// The system in memory, with the machine's clock.
     pub async fn start() -> Self {
         Self::of(Data::Memory, Time::system()).await
     }
 
-    /// The system in memory, by a time that stands still until it is advanced.
+    /// The system in memory, with a manual clock that starts at this time.
     pub async fn at(time: &str) -> Self {
         let time = Time::manual(time.parse().expect("a time"));
         Self::of(Data::Memory, time).await
     }
 
-    /// The system in memory, by a time that begins now and stands still until it is advanced: what expires is
-    /// deleted by the machine's clock, and receivers' libraries look at it.
-    pub async fn held() -> Self {
+    /// The system in memory, with a manual clock that starts now. (Items expire by the machine's clock, and receivers'
+    /// libraries check timestamps against it.)
+    pub async fn with_manual_clock() -> Self {
         Self::of(Data::Memory, Time::manual(SystemClock.now())).await
     }
 
-    /// The system in memory, with other code for some functions.
+    /// The system in memory, with some functions replaced.
     pub async fn with(functions: Functions, time: Time) -> Self {
         Self::made_of(Settings { functions, time, ..Settings::default() }).await
     }
 
-    /// The system on some data, by some time.
+    /// The system on this data, with this clock.
     pub async fn of(data: Data, time: Time) -> Self {
         Self::made_of(Settings { data, time, ..Settings::default() }).await
     }
 
-    /// The system in memory, which adds up what DynamoDB would charge. Nothing is swept: the first sweep starts with
-    /// the system, and on a slow machine it would still be running, and on the bill, when the test counts.
+    /// The system in memory, with DynamoDB's units counted. Without `sweep`: its first run starts with the system, and
+    /// on a slow machine it would still be running, and on the bill, when the test counts.
     pub async fn metered(functions: Functions) -> Self {
-        let functions = functions.with("sweep", |_| async { Ok(careless::Careless) });
+        let functions = functions.with("sweep", |_| async { Ok(no_op::NoOp) });
         Self::made_of(Settings { metered: true, functions, ..Settings::default() }).await
     }
 
-    /// The system as these settings say. Loopback and plain http are allowed.
+    /// The system with these settings. Subscribers on loopback and plain HTTP are allowed.
     pub async fn made_of(settings: Settings) -> Self {
         let mut parameters = BTreeMap::from([
             ("AllowCidrs".to_owned(), "127.0.0.0/8,::1/128".to_owned()),
             ("AllowHttp".to_owned(), "true".to_owned()),
-            // Tests ask until something is so, by a clock that may stand still.
+            // Tests poll, and a manual clock refills no rate limit.
             ("KeyRateLimit".to_owned(), "10000".to_owned()),
         ]);
         parameters.extend(settings.parameters);
@@ -93,28 +93,28 @@ impl World {
         Self { stack, time, operator, admin, key }
     }
 
-    /// A component with these repositories; its id.
+    /// Creates a component with these repositories; its id.
     pub async fn component(&self, repositories: &[&str]) -> String {
         let body = json!({"name": "myapp", "repositories": repositories});
-        id(&self.made("/api/v1/components", &body).await)
+        id(&self.create("/api/v1/components", &body).await)
     }
 
-    /// A trigger of a component; its id.
+    /// Creates a trigger of a component; its id.
     pub async fn trigger(&self, component: &str, body: &Value) -> String {
-        id(&self.made(&format!("/api/v1/components/{component}/triggers"), body).await)
+        id(&self.create(&format!("/api/v1/components/{component}/triggers"), body).await)
     }
 
-    /// A webhook config as its creation shows it.
+    /// Creates a webhook config; the answer.
     pub async fn config(&self, body: &Value) -> Value {
-        self.made("/api/v1/webhook-configs", body).await
+        self.create("/api/v1/webhook-configs", body).await
     }
 
-    /// A subscription as its creation shows it.
+    /// Creates a subscription; the answer.
     pub async fn subscription(&self, body: &Value) -> Value {
-        self.made("/api/v1/webhook-subscriptions", body).await
+        self.create("/api/v1/webhook-subscriptions", body).await
     }
 
-    /// What a function is given, for a caller of AWS whom no policy limits.
+    /// A function's environment with the owner's credentials, which no policy limits.
     #[must_use]
     pub fn unlimited(&self, environment: &Environment) -> Environment {
         let pair = self.stack.owner();
@@ -122,13 +122,13 @@ impl World {
         environment.with("AWS_SECRET_ACCESS_KEY", &pair.secret)
     }
 
-    /// Somebody without a key.
+    /// A client without a key.
     #[must_use]
     pub fn nobody(&self) -> Client {
         Client::new(&self.stack.url(), None).witnessed(conformity::witness())
     }
 
-    /// An admin of another tenant, which has nothing.
+    /// An admin of a second, empty tenant.
     pub async fn stranger(&self) -> Client {
         let made = self.operator.post("/api/v1/tenants", &json!({"name": "other"})).await.expect("an answer");
         let path = format!("/api/v1/tenants/{}/api-keys", id(made.data()));
@@ -137,7 +137,7 @@ impl World {
         self.admin.with_key(key.data()["key"].as_str().expect("a key"))
     }
 
-    /// Publishes an event of a type, with its example as data; its id.
+    /// Publishes an event with the example data of its type; its id.
     pub async fn publish(&self, event: &str) -> String {
         let data = self.example(event);
         let answer = self.post("/api/v1/events", &json!({"event": event, "data": data})).await;
@@ -145,19 +145,19 @@ impl World {
         id(answer.data())
     }
 
-    /// The example of an event type.
+    /// The example data of an event type.
     #[must_use]
     pub fn example(&self, event: &str) -> Value {
         event.parse::<stella::domain::outbound::event_type::EventType>().expect("an event type").example()
     }
 
-    /// A webhook config for Docker Hub.
+    /// Creates a webhook config for Docker Hub.
     pub async fn docker_hub(&self) -> Value {
         self.config(&json!({"name": "hub", "type": "registry-push", "provider": "dockerhub"})).await
     }
 
-    /// Posts as the admin what must be made; what was made.
-    pub async fn made(&self, path: &str, body: &Value) -> Value {
+    /// Posts as the admin and expects 201; the created resource.
+    pub async fn create(&self, path: &str, body: &Value) -> Value {
         let answer = self.post(path, body).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         answer.data().clone()
@@ -168,20 +168,20 @@ impl World {
         self.admin.post(path, body).await.expect("an answer")
     }
 
-    /// Gets as the admin what must be there.
+    /// Gets as the admin and expects 200; the body.
     pub async fn get(&self, path: &str) -> Value {
         let answer = self.admin.get(path).await.expect("an answer");
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.body
     }
 
-    /// Posts as a sender does: to a config's address, without a key of ours.
+    /// Posts as a sender: to a config's address, without an API key.
     pub async fn push(&self, config: &Value, headers: &[(&str, &str)], body: &str) -> Answer {
         let url = config["url"].as_str().expect("an address");
         self.push_to(url, headers, body).await
     }
 
-    /// Posts as a sender does, to any address of the stack.
+    /// Posts as a sender to any address of the stack.
     pub async fn push_to(&self, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let base = self.stack.url();
         let path = url.strip_prefix(&base).expect("an address of this stack");
@@ -190,9 +190,8 @@ impl World {
         self.nobody().send(Method::POST, path, &all, body.to_owned().into()).await.expect("an answer")
     }
 
-    /// Lets a held time go by, at least `wait`, until a receiver has got this many requests in all. What was
-    /// on its way to a queue when the time moved comes later by as much, so nothing is to be, and the time
-    /// moves on in steps.
+    /// Advances a manual clock by `wait`, then in steps until a receiver has received `count` requests in all. It first
+    /// waits until the functions are idle: a message that is sent after the clock has moved is due later by as much.
     pub async fn pass(&self, wait: Duration, receiver: &Receiver, count: usize) -> Vec<Received> {
         self.idle().await;
         self.time.advance(wait);
@@ -205,12 +204,12 @@ impl World {
         panic!("{} of {count} requests were received", receiver.received().len());
     }
 
-    /// Returns when no function runs, or will not end.
+    /// Waits until no function runs, for 5 seconds at most.
     async fn idle(&self) {
         let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.stack.idle()).await;
     }
 
-    /// Lets a held time go by in steps until the rows of a subscription's delivery log are as `done` wants.
+    /// Advances a manual clock in steps until `done` holds for the rows of a subscription's delivery log.
     pub async fn pass_until(
         &self,
         step: Duration,
@@ -226,28 +225,29 @@ impl World {
             self.idle().await;
             self.time.advance(step);
         }
-        panic!("the rows of {path} never became what they should");
+        panic!("the rows of {path} do not become as expected");
     }
 
-    /// The rows of a subscription's delivery log, once `done` is content with them.
+    /// Waits until `done` holds for the rows of a subscription's delivery log; the rows.
     pub async fn deliveries(&self, subscription: &Value, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let path = format!("/api/v1/webhook-subscriptions/{}/deliveries?pageSize=100", id(subscription));
         self.rows(&path, done).await
     }
 
-    /// The rows of a list, once they satisfy `done`.
+    /// Waits until `done` holds for the rows of a list; the rows.
     pub async fn rows(&self, path: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let rows = |data: &Value| data.as_array().cloned().unwrap_or_default();
         rows(&self.eventually(path, |data| done(&rows(data))).await)
     }
 
-    /// The `data` of what a path answers, once it satisfies `done`: what follows a request takes a moment.
+    /// Polls a path until `done` holds for the `data` of its answer; that data. The effects of a request may follow it
+    /// with a delay.
     ///
     /// # Panics
-    /// When it does not within a minute.
+    /// If `done` does not hold within a minute.
     pub async fn eventually(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
         let mut data = Value::Null;
-        let asking = async {
+        let polling = async {
             loop {
                 data = self.get(path).await["data"].take();
                 if done(&data) {
@@ -256,14 +256,14 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        if tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.is_err() {
-            panic!("{path} never became what it should: {data:#}");
+        if tokio::time::timeout(std::time::Duration::from_secs(60), polling).await.is_err() {
+            panic!("{path} does not become as expected: {data:#}");
         }
         data
     }
 }
 
-/// Cargo's folder for what is built and made with this test's profile.
+/// Cargo's output folder of this test's profile.
 #[must_use]
 pub fn profile_folder() -> PathBuf {
     let binary = std::env::current_exe().expect("a path");
@@ -271,13 +271,13 @@ pub fn profile_folder() -> PathBuf {
     if folder.ends_with("deps") { folder.parent().expect("a folder").to_owned() } else { folder.to_owned() }
 }
 
-/// The id of what an answer shows.
+/// The `id` of a resource in an answer.
 #[must_use]
 pub fn id(shown: &Value) -> String {
     shown["id"].as_str().expect("an id").to_owned()
 }
 
-/// A Docker Hub push.
+/// The body of a Docker Hub push.
 #[must_use]
 pub fn docker_hub_push(tag: &str, pushed_at: i64) -> String {
     json!({
@@ -288,7 +288,7 @@ pub fn docker_hub_push(tag: &str, pushed_at: i64) -> String {
     .to_string()
 }
 
-/// A Harbor push.
+/// The body of a Harbor push.
 #[must_use]
 pub fn harbor_push(tag: &str, digest: &str, occur_at: i64) -> String {
     json!({
@@ -302,7 +302,7 @@ pub fn harbor_push(tag: &str, digest: &str, occur_at: i64) -> String {
     .to_string()
 }
 
-/// A digest of one repeated hex digit.
+/// A digest made of one repeated hex digit.
 #[must_use]
 pub fn digest(digit: char) -> String {
     format!("sha256:{}", digit.to_string().repeat(64))

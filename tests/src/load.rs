@@ -1,4 +1,4 @@
-//! Ten thousand deliveries in flight at once, so that batches are full, and what they cost.
+//! Makes ten thousand deliveries at once, so that batches are full, and counts what they cost.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ use crate::World;
 use crate::bill::Bill;
 use crate::receiver::{Receiver, Reply};
 
-/// A function that begins only when it is let; with what the queue of retries has for it, perhaps later. How
-/// long it waits for that is not taken off its time.
+/// A function that starts only when its gate is open; messages of the retry queue have a gate of their own. The time
+/// that it waits is added to its deadline.
 struct Gated<F> {
     inner: F,
     open: watch::Receiver<bool>,
@@ -36,47 +36,47 @@ impl<F: Function> Function for Gated<F> {
     }
 }
 
-/// How many deliveries are in flight at once, so that batches are full.
+/// The number of deliveries in flight at once.
 const IN_FLIGHT: usize = 10_000;
 
-/// How many events are published at once.
+/// The number of events published at once.
 const AT_ONCE: usize = 50;
 
-/// When a message comes again whose function had no answer in time, and some.
-const VISIBLE_AGAIN: Duration = Duration::from_mins(7);
+/// More than the visibility timeout, after which the message of an unanswered invocation is received again.
+const REDELIVERY_TIMEOUT: Duration = Duration::from_mins(7);
 
-/// What is delivered.
+/// The load to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// How many subscriptions each event has.
+    /// The number of subscriptions to each event.
     pub fan_out: usize,
-    /// One first attempt in so many fails.
+    /// One in this many first attempts fails.
     pub failing: Option<usize>,
-    /// How much is added to an event's example data, in bytes.
+    /// Bytes added to the event's example data.
     pub more_bytes: usize,
 }
 
-/// What it took.
-pub struct Taken {
-    /// How many events there were.
+/// The counts and costs of a load.
+pub struct LoadReport {
+    /// Events published.
     pub events: u64,
-    /// How many deliveries they made.
+    /// Deliveries made of them.
     pub deliveries: u64,
-    /// How many attempts these took.
+    /// Attempts made.
     pub attempts: u64,
-    /// What publishing the events cost.
+    /// The cost of publishing the events.
     pub publishing: Bill,
-    /// What everything after that cost.
+    /// The cost of everything after that.
     pub delivering: Bill,
-    /// The write units among that which say of each event that it is fanned out.
+    /// The write units of the fan-out marks, included in `delivering`.
     pub marks: f64,
 }
 
-/// Delivers ten thousand deliveries that are in flight at once, by a metered system.
+/// Makes ten thousand deliveries at once on a metered system.
 ///
 /// # Panics
-/// When they do not arrive.
-pub async fn deliver(load: &Load) -> Taken {
+/// If they do not arrive.
+pub async fn deliver(load: &Load) -> LoadReport {
     let Load { fan_out, failing, more_bytes } = *load;
     let (fan, fan_gate) = watch::channel(true);
     let (deliver, deliver_gate) = watch::channel(true);
@@ -95,9 +95,9 @@ pub async fn deliver(load: &Load) -> Taken {
                     Ok(Gated { inner: stella_deliver::start(environment).await?, open, open_for_retries })
                 }
             });
-    // So few at once that no call takes longer than its caller waits, on a slow machine either.
-    let few = |name: &str| (name.to_owned(), "10".to_owned());
-    let parameters = BTreeMap::from([few("DeliverConcurrency"), few("RetryConcurrency")]);
+    // A low concurrency, so that no call exceeds its caller's timeout on a slow machine.
+    let low = |name: &str| (name.to_owned(), "10".to_owned());
+    let parameters = BTreeMap::from([low("DeliverConcurrency"), low("RetryConcurrency")]);
     let world =
         World::made_of(Settings { metered: true, functions, parameters, ..Settings::default() }).await;
     let first_attempts = AtomicUsize::new(0);
@@ -113,7 +113,7 @@ pub async fn deliver(load: &Load) -> Taken {
             "authType": "signature", "retryPolicy": {"backoffSeconds": 1}});
         world.subscription(&body).await;
     }
-    // The receiver is known to take deliveries, which keeps them on the fast lane.
+    // A first success keeps later deliveries on the fast lane.
     world.publish("release.created").await;
     receiver.wait_for(fan_out).await;
     while world.get("/api/v1/webhook-subscriptions").await["data"]
@@ -137,22 +137,22 @@ pub async fn deliver(load: &Load) -> Taken {
     let deliveries = events * fan_out;
     let before = Bill::now(&world);
     let publishing = before.clone().since(&before_publishing);
-    // An event is fanned out when its mark is written: an item of its own, which is not on this bill.
+    // Counts the fan-out marks, which are items, without a metered call.
     let items = core_items(&world);
     fan.send_replace(true);
     while core_items(&world) < items + events {
-        // Who asks holds the tables, which others want too.
+        // Reading the count locks the tables, which the functions need.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let marks = Bill::now(&world).since(&before).written;
     deliver.send_replace(true);
-    receiver.wait_patiently(fan_out + deliveries, VISIBLE_AGAIN).await;
+    receiver.wait_with_timeout(fan_out + deliveries, REDELIVERY_TIMEOUT).await;
     retry.send_replace(true);
     let attempts = deliveries + failing.map_or(0, |of| (fan_out + deliveries) / of);
-    receiver.wait_patiently(fan_out + attempts, VISIBLE_AGAIN).await;
+    receiver.wait_with_timeout(fan_out + attempts, REDELIVERY_TIMEOUT).await;
     let count = |number: usize| u64::try_from(number).expect("a count");
     let delivering = Bill::until(&world, &before, "DeleteMessageBatch", count(attempts.div_ceil(10))).await;
-    Taken {
+    LoadReport {
         events: count(events),
         deliveries: count(deliveries),
         attempts: count(attempts),
@@ -162,7 +162,7 @@ pub async fn deliver(load: &Load) -> Taken {
     }
 }
 
-/// How many items the table `core` has, asked past the wire and so past the bill.
+/// The number of items of the core table, read from the engine directly so that it is not on the bill.
 fn core_items(world: &World) -> usize {
     let tables = world.stack.dynamodb().database().table_stats().unwrap();
     let core = tables.into_iter().find(|table| table.table_name == "dev-core-table").unwrap();

@@ -1,21 +1,21 @@
-//! What functions did of all that the template allows them, over all end-to-end tests.
+//! Which of the permissions in the template the end-to-end tests used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use stella_local::template::{Endpoints, read};
 
-/// What SQS does in the caller's name as it moves dead letters back: nothing asks us for it here.
-const OF_SQS: [&str; 2] =
+/// Permissions that SQS uses on the caller's behalf to redrive dead letters. The emulated SQS does not need them.
+const USED_BY_SQS: [&str; 2] =
     ["ApiFunction DeadLetters sqs:DeleteMessage", "ApiFunction Redrive sqs:SendMessage"];
 
-/// The file that the tests' stacks note permissions in when they are used.
+/// The file in which the tests' stacks record the permissions that are used.
 #[must_use]
 pub fn record() -> PathBuf {
     crate::profile_folder().join("permissions-used.txt")
 }
 
-/// The permissions that no test has a use for, each as `Function Statement action resource`.
+/// The permissions that no test used, each as `Function Statement action resource`.
 #[must_use]
 pub fn unused(record: &str) -> BTreeSet<String> {
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
@@ -27,6 +27,6 @@ pub fn unused(record: &str) -> BTreeSet<String> {
     });
     let used: BTreeSet<&str> = record.lines().collect();
     all.filter(|grant| !used.contains(grant.as_str()))
-        .filter(|grant| !OF_SQS.iter().any(|of_sqs| grant.starts_with(of_sqs)))
+        .filter(|grant| !USED_BY_SQS.iter().any(|used| grant.starts_with(used)))
         .collect()
 }

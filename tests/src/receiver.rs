@@ -1,4 +1,4 @@
-//! A subscriber on loopback that keeps what it gets and answers as it is told.
+//! A subscriber on loopback that records requests and answers them by a script.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// How long a test waits for what must come, before it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for expected requests before it fails.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One request as it was received.
+/// One received request.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// `POST` or `PUT`.
@@ -29,7 +29,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// A header's text, empty where it is absent.
+    /// A header's value, empty if absent.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -70,13 +70,13 @@ struct Shared {
 /// A subscriber on loopback.
 #[derive(Clone)]
 pub struct Receiver {
-    /// Where it listens, as in `http://127.0.0.1:4711/hook`.
+    /// Its address, such as `http://127.0.0.1:4711/hook`.
     pub url: String,
     shared: Arc<Shared>,
 }
 
 impl Receiver {
-    /// A receiver that answers each request, numbered from 0, by the script.
+    /// Starts a receiver that answers each request, numbered from 0, by the script.
     pub async fn start(script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
             received: Mutex::default(),
@@ -85,55 +85,55 @@ impl Receiver {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of loopback");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
-        let router = Router::new().fallback(take).with_state(Arc::clone(&shared));
+        let router = Router::new().fallback(receive).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, shared }
     }
 
-    /// A receiver that takes everything.
+    /// Starts a receiver that answers 200 to everything.
     pub async fn accepting() -> Self {
         Self::start(|_, _| Reply::from(200)).await
     }
 
-    /// What was received so far.
+    /// The requests received so far.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether this many requests were received in all, or are within a tenth of a second.
+    /// Whether `count` requests were received in all; waits for them for 0.1 seconds.
     pub async fn has(&self, count: usize) -> bool {
         let mut counted = self.shared.count.subscribe();
         let arrived = counted.wait_for(|now| *now >= count);
         tokio::time::timeout(Duration::from_millis(100), arrived).await.is_ok()
     }
 
-    /// Waits until this many requests were received in all, and gives them.
+    /// Waits until `count` requests were received in all, and returns them.
     ///
     /// # Panics
-    /// When no more come.
+    /// If 30 seconds pass without a request.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
-        self.wait_patiently(count, PATIENCE).await
+        self.wait_with_timeout(count, TIMEOUT).await
     }
 
-    /// Waits so, for as long as there is no longer pause than this.
+    /// As [`Receiver::wait_for`], with another limit of the time without a request.
     ///
     /// # Panics
-    /// When no more come.
-    pub async fn wait_patiently(&self, count: usize, patience: Duration) -> Vec<Received> {
+    /// If `timeout` passes without a request.
+    pub async fn wait_with_timeout(&self, count: usize, timeout: Duration) -> Vec<Received> {
         let mut counted = self.shared.count.subscribe();
         loop {
             let so_far = *counted.borrow_and_update();
             if so_far >= count {
                 return self.received();
             }
-            let more = tokio::time::timeout(patience, counted.changed()).await;
+            let more = tokio::time::timeout(timeout, counted.changed()).await;
             assert!(more.is_ok(), "{so_far} of {count} requests were received");
         }
     }
 }
 
-async fn take(
+async fn receive(
     State(shared): State<Arc<Shared>>,
     method: Method,
     uri: Uri,

@@ -1,4 +1,4 @@
-//! Lambda's runtime API and extensions API on loopback, and a function's binary under them
+//! Runs a function's binary in a process of its own, against Lambda's runtime and extensions APIs on loopback
 //! (docs.aws.amazon.com, "Using the Lambda runtime API for custom runtimes", "Using the Lambda Extensions API").
 
 use std::collections::BTreeMap;
@@ -18,42 +18,43 @@ use stella::environment::Environment;
 use stella_local::stack::Functions;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{Mutex as Turn, Notify, mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, watch};
 
-/// How long a process may take for anything, before a test fails.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a test waits for a process, for whatever it does.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the process said: the answer to an event, or why there is none.
-type Said = Result<Value, Value>;
+/// What the process reported for an event: its response, or its error.
+type Outcome = Result<Value, Value>;
 
 struct Shared {
-    events: Turn<mpsc::Receiver<String>>,
-    said: mpsc::Sender<Said>,
+    events: AsyncMutex<mpsc::Receiver<String>>,
+    outcomes: mpsc::Sender<Outcome>,
     ready: watch::Sender<Option<Instant>>,
     ended: Notify,
 }
 
-/// A function's binary in a process of its own, which asks this process for its events.
+/// A function's binary in a process of its own. It polls this process for events.
 pub struct Runtime {
     events: mpsc::Sender<String>,
-    said: mpsc::Receiver<Said>,
+    outcomes: mpsc::Receiver<Outcome>,
     ready: watch::Receiver<Option<Instant>>,
     started: Instant,
     process: Child,
 }
 
 impl Runtime {
-    /// Starts a binary of this workspace with these variables and those that Lambda gives.
+    /// Starts a binary of this workspace with these environment variables and those that Lambda sets.
     pub async fn start(binary: &str, variables: &BTreeMap<String, String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port of loopback");
         let address = listener.local_addr().expect("an address");
         let (events, next) = mpsc::channel(1);
-        let (saying, said) = mpsc::channel(1);
-        let (ready, becoming) = watch::channel(None);
-        let shared = Shared { events: Turn::new(next), said: saying, ready, ended: Notify::new() };
+        let (reporting, outcomes) = mpsc::channel(1);
+        let (ready, is_ready) = watch::channel(None);
+        let shared =
+            Shared { events: AsyncMutex::new(next), outcomes: reporting, ready, ended: Notify::new() };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_event))
-            .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(responded))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
             .route("/2018-06-01/runtime/init/error", post(failed))
             .route("/2020-01-01/extension/register", post(registered))
@@ -67,61 +68,64 @@ impl Runtime {
             .env_clear()
             .envs(variables)
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-            // What is to fail fails at once; what is to succeed may take its time on a busy machine.
+            // Injected faults fail at once, so a long timeout only helps on a busy machine.
             .env("LOCAL_TIMEOUT_MS", "30000")
             .env("AWS_LAMBDA_FUNCTION_NAME", binary)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
-            // As the template's ApplicationLogLevel has it.
+            // The ApplicationLogLevel of the template.
             .env("AWS_LAMBDA_LOG_LEVEL", "TRACE")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("a process");
-        Self { events, said, ready: becoming, started, process }
+        Self { events, outcomes, ready: is_ready, started, process }
     }
 
-    /// How long it took from the start of the process until it asked for its first event.
+    /// The time from the start of the process until it asked for its first event.
     pub async fn init(&mut self) -> Duration {
-        let ready = tokio::time::timeout(PATIENCE, self.ready.wait_for(Option::is_some)).await;
+        let ready = tokio::time::timeout(TIMEOUT, self.ready.wait_for(Option::is_some)).await;
         let at = ready.expect("the function starts").expect("the endpoint runs");
-        at.expect("a moment").duration_since(self.started)
+        at.expect("a time").duration_since(self.started)
     }
 
-    /// Its answer to one event.
+    /// Sends one event; the function's response.
     ///
     /// # Errors
-    /// What it says of an error.
-    pub async fn invoke(&mut self, event: &str) -> Said {
+    /// The error that the function reported.
+    pub async fn invoke(&mut self, event: &str) -> Outcome {
         self.events.send(event.to_owned()).await.expect("the endpoint runs");
-        tokio::time::timeout(PATIENCE, self.said.recv()).await.expect("an answer").expect("the endpoint runs")
+        tokio::time::timeout(TIMEOUT, self.outcomes.recv())
+            .await
+            .expect("an answer")
+            .expect("the endpoint runs")
     }
 
-    /// How it ended by itself.
-    pub async fn ended(self) -> Output {
-        let output = tokio::time::timeout(PATIENCE, self.process.wait_with_output()).await;
+    /// Waits until the process exits by itself.
+    pub async fn exited(self) -> Output {
+        let output = tokio::time::timeout(TIMEOUT, self.process.wait_with_output()).await;
         output.expect("the process ends").expect("its output")
     }
 
-    /// Tells the process that it is to end, as Lambda tells one that has an extension, and waits until it has.
+    /// Sends SIGTERM, as Lambda does to a process with an extension, and waits until it exits.
     pub async fn shut_down(self) -> Output {
         let id = self.process.id().expect("a process that runs").to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("a signal");
-        assert!(told.success());
-        self.ended().await
+        let signalled = Command::new("kill").args(["-TERM", &id]).status().await.expect("a signal");
+        assert!(signalled.success());
+        self.exited().await
     }
 
-    /// Ends the process; what it has printed.
-    pub async fn end(mut self) -> String {
+    /// Kills the process; what it printed.
+    pub async fn kill(mut self) -> String {
         self.process.start_kill().expect("a process that runs");
         let output = self.process.wait_with_output().await.expect("its output");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
-/// Where cargo puts a binary.
+/// The path of a binary that cargo built.
 fn path_of(binary: &str) -> PathBuf {
     crate::profile_folder().join(binary)
 }
@@ -129,7 +133,7 @@ fn path_of(binary: &str) -> PathBuf {
 async fn next_event(State(shared): State<Arc<Shared>>) -> Response {
     shared.ready.send_if_modified(|ready| ready.is_none() && ready.replace(Instant::now()).is_none());
     let Some(event) = shared.events.lock().await.recv().await else {
-        // Nobody will ask any more, and the process is about to be ended.
+        // The test sends no more events and is about to end the process.
         shared.ended.notified().await;
         return StatusCode::GONE.into_response();
     };
@@ -153,64 +157,64 @@ async fn registered() -> Response {
         .into_response()
 }
 
-async fn answered(State(shared): State<Arc<Shared>>, Path(_): Path<String>, body: String) -> StatusCode {
-    say(&shared, Ok(serde_json::from_str(&body).expect("an answer is JSON"))).await
+async fn responded(State(shared): State<Arc<Shared>>, Path(_): Path<String>, body: String) -> StatusCode {
+    report(&shared, Ok(serde_json::from_str(&body).expect("an answer is JSON"))).await
 }
 
 async fn failed(State(shared): State<Arc<Shared>>, body: String) -> StatusCode {
-    say(&shared, Err(serde_json::from_str(&body).expect("an error is JSON"))).await
+    report(&shared, Err(serde_json::from_str(&body).expect("an error is JSON"))).await
 }
 
-async fn say(shared: &Shared, said: Said) -> StatusCode {
-    // Who does not listen has gone.
-    let _ = shared.said.send(said).await;
+async fn report(shared: &Shared, outcome: Outcome) -> StatusCode {
+    // The test may have ended already.
+    let _ = shared.outcomes.send(outcome).await;
     StatusCode::ACCEPTED
 }
 
-/// What each function of a stack is given, by its logical id.
-pub type Given = Arc<Mutex<BTreeMap<String, Environment>>>;
+/// The environment of each function of a stack, by its logical id.
+pub type Environments = Arc<Mutex<BTreeMap<String, Environment>>>;
 
-/// The variables that a function is given, by its logical id.
+/// The environment variables of a function, by its logical id.
 ///
 /// # Panics
-/// Where the stack has no such function.
+/// If the stack has no such function.
 #[must_use]
-pub fn variables(given: &Given, function: &str) -> BTreeMap<String, String> {
-    given.lock().unwrap_or_else(PoisonError::into_inner)[function].variables().clone()
+pub fn variables(environments: &Environments, function: &str) -> BTreeMap<String, String> {
+    environments.lock().unwrap_or_else(PoisonError::into_inner)[function].variables().clone()
 }
 
-/// The lines that are JSON among what a function printed.
+/// The JSON lines of a function's output.
 #[must_use]
 pub fn lines(printed: &str) -> Vec<Value> {
     printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The lines of metrics among what a function printed.
+/// The metric lines (embedded metric format) of a function's output.
 #[must_use]
 pub fn metrics(printed: &str) -> Vec<Value> {
     lines(printed).into_iter().filter(|line| line.get("_aws").is_some()).collect()
 }
 
-/// Our functions, with a note of what each is given.
+/// Our functions, and a record of the environment that each is started with.
 #[must_use]
-pub fn observed() -> (Functions, Given) {
-    let given = Given::default();
-    macro_rules! observing {
+pub fn record_environments() -> (Functions, Environments) {
+    let environments = Environments::default();
+    macro_rules! recording {
         ($functions:expr, $code:literal, $start:path) => {{
-            let given = Arc::clone(&given);
+            let environments = Arc::clone(&environments);
             $functions.with($code, move |environment: Environment| {
                 let id = environment.variables()["AWS_ACCESS_KEY_ID"].clone();
-                given.lock().unwrap_or_else(PoisonError::into_inner).insert(id, environment.clone());
+                environments.lock().unwrap_or_else(PoisonError::into_inner).insert(id, environment.clone());
                 $start(environment)
             })
         }};
     }
     let functions = Functions::ours();
-    let functions = observing!(functions, "inbound", stella_inbound::start);
-    let functions = observing!(functions, "api", stella_api::start);
-    let functions = observing!(functions, "fanout", stella_fanout::start);
-    let functions = observing!(functions, "deliver", stella_deliver::start);
-    let functions = observing!(functions, "sweep", stella_sweep::start);
-    let functions = observing!(functions, "portal", stella_portal::start);
-    (functions, given)
+    let functions = recording!(functions, "inbound", stella_inbound::start);
+    let functions = recording!(functions, "api", stella_api::start);
+    let functions = recording!(functions, "fanout", stella_fanout::start);
+    let functions = recording!(functions, "deliver", stella_deliver::start);
+    let functions = recording!(functions, "sweep", stella_sweep::start);
+    let functions = recording!(functions, "portal", stella_portal::start);
+    (functions, environments)
 }

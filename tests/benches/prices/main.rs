@@ -6,8 +6,8 @@ mod items;
 use std::collections::BTreeMap;
 
 use end_to_end::bill::Bill;
-use end_to_end::careless::Careless;
-use end_to_end::load::{Load, Taken, deliver};
+use end_to_end::load::{Load, LoadReport, deliver};
+use end_to_end::no_op::NoOp;
 use end_to_end::{World, digest, harbor_push, tables};
 use items::{Items, table};
 use serde_json::json;
@@ -45,7 +45,7 @@ fn main() {
 }
 
 /// The bill of a million deliveries, their events' publishing included.
-fn of_deliveries(taken: &Taken) -> Items {
+fn of_deliveries(taken: &LoadReport) -> Items {
     let mut items = Items::of(taken.deliveries);
     let (publishing, delivering) = (&taken.publishing, &taken.delivering);
     items.gateway("posts", publishing.sum(&["ApiFunction"]));
@@ -64,7 +64,7 @@ fn of_deliveries(taken: &Taken) -> Items {
 
 /// What pushes cost that each create a release.
 async fn releases() -> Bill {
-    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(Careless) })).await;
+    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(NoOp) })).await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
     let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "s"});

@@ -1,4 +1,4 @@
-//! The least that a function can be: what our functions' cold starts are measured against.
+//! A minimal Lambda function: the baseline for our functions' cold starts.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

@@ -1,18 +1,18 @@
-//! Batches of which a part fails: the rest is done, and the answer names what was not, as the services do.
+//! Batches that fail in part: the first half takes effect, and the response names the rest, as AWS does.
 
 use axum::body::Bytes;
 use serde_json::{Map, Value, json};
 
-/// What was left out of a batch: the member of the answer that says so, and its value.
+/// The entries left out of a batch: the member of the response that names them, and its value.
 pub(super) type LeftOut = (&'static str, Value);
 
-/// The beginning of a batch, and how its answer says what was left out; none where it is no batch, or too small.
+/// The first half of a batch, and the rest as the response names it. `None` for other calls and for batches of one.
 pub(super) fn split(operation: &str, body: &Bytes) -> Option<(Bytes, LeftOut)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let left_out = match operation {
         "SendMessageBatch" => {
             let rest = second_half(body.get_mut("Entries")?.as_array_mut()?)?;
-            let failed = |entry: &Value| json!({"Id": entry["Id"], "SenderFault": false, "Code": "InternalError", "Message": "as asked"});
+            let failed = |entry: &Value| json!({"Id": entry["Id"], "SenderFault": false, "Code": "InternalError", "Message": "injected fault"});
             ("Failed", rest.iter().map(failed).collect())
         }
         "BatchWriteItem" => {
@@ -34,12 +34,12 @@ pub(super) fn split(operation: &str, body: &Bytes) -> Option<(Bytes, LeftOut)> {
     Some((Bytes::from(body.to_string()), left_out))
 }
 
-/// Takes the second half of a list of at least two.
+/// Removes the second half of a list. `None` if it has fewer than two entries.
 fn second_half(list: &mut Vec<Value>) -> Option<Vec<Value>> {
     (list.len() > 1).then(|| list.split_off(list.len() / 2))
 }
 
-/// The answer to the part that was done, with what was left out.
+/// The response to the first half, with the entries left out added.
 pub(super) fn joined(answer: &Bytes, left_out: Option<LeftOut>) -> Bytes {
     let Ok(mut answer) = serde_json::from_slice::<Value>(answer) else { return answer.clone() };
     if let (Some(members), Some((name, value))) = (answer.as_object_mut(), left_out) {

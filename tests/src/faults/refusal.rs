@@ -1,23 +1,23 @@
-//! What a service refuses for good: a message, an item, a batch for one of its entries.
+//! Rejections by content, as AWS rejects invalid input: a message, an item, or single entries of a batch.
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::partial::LeftOut;
 
-/// What is refused of a call.
+/// Which part of a call is rejected.
 pub(super) enum Refusal {
-    /// Nothing.
+    /// No part.
     None,
-    /// All of it, with this code.
+    /// The whole call, with this error code.
     Whole(&'static str),
-    /// Some entries of a batch: what remains of it, and how the answer names them.
+    /// Some entries of a batch: the remaining batch, and the member of the response that names the rejected ones.
     Entries(Bytes, LeftOut),
 }
 
-/// What is refused of a call because it holds this text.
-pub(super) fn of(operation: &str, body: &Bytes, poison: &str) -> Refusal {
-    let holds = |text: &str| text.contains(poison);
+/// Which part of a call is rejected because it contains `rejected`.
+pub(super) fn of(operation: &str, body: &Bytes, rejected: &str) -> Refusal {
+    let holds = |text: &str| text.contains(rejected);
     if !holds(&String::from_utf8_lossy(body)) {
         return Refusal::None;
     }
@@ -39,7 +39,7 @@ fn entries(body: &Bytes, is_refused: impl Fn(&Value) -> bool) -> Option<Refusal>
         return Some(Refusal::Whole("InvalidMessageContents"));
     }
     *all = taken;
-    let failed = |entry: &Value| json!({"Id": entry["Id"], "SenderFault": true, "Code": "InvalidMessageContents", "Message": "as asked"});
+    let failed = |entry: &Value| json!({"Id": entry["Id"], "SenderFault": true, "Code": "InvalidMessageContents", "Message": "injected fault"});
     let failed = refused.iter().map(failed).collect();
     Some(Refusal::Entries(Bytes::from(body.to_string()), ("Failed", failed)))
 }

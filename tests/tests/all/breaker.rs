@@ -44,7 +44,7 @@ async fn five_failures(world: &World, receiver: &Receiver, subscription: &Value)
 
 #[tokio::test]
 async fn a_receiver_that_is_down_is_left_alone_then_probed_and_then_gets_everything() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let (receiver, up) = switched().await;
     let subscription = patient(&world, &receiver).await;
     five_failures(&world, &receiver, &subscription).await;
@@ -98,7 +98,7 @@ async fn what_a_receiver_does_not_want_opens_no_breaker() {
 
 #[tokio::test]
 async fn five_days_of_nothing_but_failures_disable_a_subscription() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let operator = Receiver::accepting().await;
     world
@@ -137,7 +137,7 @@ async fn five_days_of_nothing_but_failures_disable_a_subscription() {
 
 #[tokio::test]
 async fn a_subscription_tells_how_its_receiver_does() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let (receiver, up) = switched().await;
     let subscription = patient(&world, &receiver).await;
     let unused = shown(&world, &subscription).await;

@@ -29,7 +29,7 @@ async fn next_attempt(world: &World, subscription: &Value, receiver: &Receiver, 
 
 #[tokio::test]
 async fn two_failures_and_a_success_are_three_attempts_of_one_delivery() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "authType": "signature",
         "events": ["deployment.completed"]});
@@ -170,7 +170,7 @@ async fn whoever_names_them_is_told_of_exhausted_deliveries_and_disabled_subscri
 
 #[tokio::test]
 async fn so_they_are_where_it_is_a_later_attempt_that_ends_it() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let watching = Receiver::accepting().await;
     let events = json!(["delivery.exhausted", "subscription.disabled"]);
     world.subscription(&json!({"name": "watch", "url": watching.url, "events": events})).await;
@@ -195,7 +195,7 @@ async fn so_they_are_where_it_is_a_later_attempt_that_ends_it() {
 
 #[tokio::test]
 async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| {
         let mut reply = Reply::from(if number == 0 { 503 } else { 200 });
         reply.headers.push(("retry-after", "120".to_owned()));
@@ -211,7 +211,7 @@ async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
 
 #[tokio::test]
 async fn a_wait_of_hours_goes_through_the_index_and_is_kept() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
     let policy = json!({"maxRetries": 3, "backoffType": "fixed", "backoffSeconds": 14400,
         "maxBackoffSeconds": 43200});
@@ -228,7 +228,7 @@ async fn a_wait_of_hours_goes_through_the_index_and_is_kept() {
 
 #[tokio::test]
 async fn a_schedule_of_half_a_day_is_kept_from_its_first_step_to_its_last() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let policy = json!({"maxRetries": 13, "backoffType": "exponential", "backoffSeconds": 10,
         "maxBackoffSeconds": 43200});
@@ -260,7 +260,7 @@ async fn a_schedule_of_half_a_day_is_kept_from_its_first_step_to_its_last() {
 
 #[tokio::test]
 async fn a_rotated_secret_signs_at_once_and_the_old_one_beside_it_for_a_day() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "authType": "signature",
         "events": ["release.created"], "signatureSecret": "the old secret"});
@@ -298,7 +298,7 @@ async fn a_rotated_secret_signs_at_once_and_the_old_one_beside_it_for_a_day() {
 
 #[tokio::test]
 async fn what_is_disabled_is_skipped_or_paused_and_goes_on_when_enabled() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;
@@ -359,7 +359,7 @@ async fn a_failed_delivery_is_sent_again_with_the_same_id() {
 
 #[tokio::test]
 async fn while_attempts_are_to_come_a_delivery_is_not_sent_again() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;
@@ -491,7 +491,7 @@ async fn a_cursor_leads_on_in_its_own_list_and_nowhere_else() {
 
 #[tokio::test]
 async fn pages_of_a_log_do_not_shift_while_it_grows() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;
@@ -523,7 +523,7 @@ async fn pages_of_a_log_do_not_shift_while_it_grows() {
 
 #[tokio::test]
 async fn the_log_shows_a_delivery_for_thirty_days() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;

@@ -2,7 +2,7 @@
 
 use end_to_end::World;
 use end_to_end::receiver::Receiver;
-use end_to_end::runtime::{Given, observed};
+use end_to_end::runtime::{Environments, record_environments};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stella::aws::Aws;
@@ -16,13 +16,13 @@ const SERVICES: [(&str, &str); 3] = [
     ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "secretsmanager.ListSecrets"),
 ];
 
-async fn world() -> (World, Given) {
-    let (functions, given) = observed();
-    (World::made_of(Settings { functions, ..Settings::default() }).await, given)
+async fn world() -> (World, Environments) {
+    let (functions, environments) = record_environments();
+    (World::made_of(Settings { functions, ..Settings::default() }).await, environments)
 }
 
-fn address(given: &Given, variable: &str) -> String {
-    given.lock().unwrap()["ApiFunction"].variables()[variable].clone()
+fn address(environments: &Environments, variable: &str) -> String {
+    environments.lock().unwrap()["ApiFunction"].variables()[variable].clone()
 }
 
 async fn ask(url: &str, target: &str, more: &[(&str, &str)]) -> Answer {
@@ -33,11 +33,11 @@ async fn ask(url: &str, target: &str, more: &[(&str, &str)]) -> Answer {
 
 #[tokio::test]
 async fn an_endpoint_shows_nothing_to_who_has_no_credentials_of_this_start() {
-    let (_world, given) = world().await;
+    let (_world, environments) = world().await;
     let (other, _) = world().await;
     let stranger = other.stack.owner().access_key;
     for (variable, target) in SERVICES {
-        let url = address(&given, variable);
+        let url = address(&environments, variable);
         for key in [stranger.as_str(), "x", "ApiFunction"] {
             let authorization = format!(
                 "AWS4-HMAC-SHA256 Credential={key}/20260301/us-east-1/x/aws4_request, \
@@ -58,8 +58,8 @@ async fn an_endpoint_shows_nothing_to_who_has_no_credentials_of_this_start() {
 
 #[tokio::test]
 async fn who_has_them_calls_everything_and_a_function_what_its_policy_says() {
-    let (world, given) = world().await;
-    let environment = given.lock().unwrap()["ApiFunction"].clone();
+    let (world, environments) = world().await;
+    let environment = environments.lock().unwrap()["ApiFunction"].clone();
     let owner = Aws::new(&world.unlimited(&environment)).unwrap();
     assert!(!owner.dynamodb().list_tables().send().await.unwrap().table_names().is_empty());
     assert!(!owner.sqs().list_queues().send().await.unwrap().queue_urls().is_empty());
@@ -73,9 +73,9 @@ async fn who_has_them_calls_everything_and_a_function_what_its_policy_says() {
 
 #[tokio::test]
 async fn a_page_that_points_its_own_name_at_this_machine_is_forbidden() {
-    let (_world, given) = world().await;
+    let (_world, environments) = world().await;
     for (variable, target) in SERVICES {
-        let answer = ask(&address(&given, variable), target, &[("host", "evil.example")]).await;
+        let answer = ask(&address(&environments, variable), target, &[("host", "evil.example")]).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{variable}");
         assert_eq!(answer.body, Value::Null);
     }
@@ -83,10 +83,10 @@ async fn a_page_that_points_its_own_name_at_this_machine_is_forbidden() {
 
 #[tokio::test]
 async fn a_subscription_cannot_reach_them_nor_speak_their_language() {
-    let (world, given) = world().await;
+    let (world, environments) = world().await;
     let path = "/api/v1/webhook-subscriptions";
     for (variable, _) in SERVICES {
-        let url = address(&given, variable);
+        let url = address(&environments, variable);
         for url in [url.clone(), url.replace("127.0.0.1", "localhost"), url.replace("127.0.0.1", "[::1]")] {
             let body = json!({"name": "s", "url": url, "events": ["release.created"]});
             let refused = world.admin.post(path, &body).await.unwrap();

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
-use end_to_end::careless::Careless;
-use end_to_end::faults::{Fault, Wire};
+use end_to_end::faults::{Fault, FaultProxy};
+use end_to_end::no_op::NoOp;
 use end_to_end::receiver::Receiver;
 use end_to_end::{World, id};
 use http::{Method, StatusCode};
@@ -74,7 +74,7 @@ async fn filter_errors(world: &World, path: &str) -> Value {
 
 #[tokio::test]
 async fn a_tenants_worst_filters_hold_up_no_other_tenants_delivery() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
     healthy(&stranger, &receiver).await;
     let mut ids = Vec::new();
@@ -107,18 +107,18 @@ async fn a_tenants_worst_filters_hold_up_no_other_tenants_delivery() {
 
 #[tokio::test]
 async fn events_that_were_put_off_because_of_their_filters_are_fanned_out_all_the_same() {
-    let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
-    let made = Arc::clone(&wire);
+    let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
+    let made = Arc::clone(&proxy);
     let functions = Functions::ours().with("fanout", move |environment| {
         let made = Arc::clone(&made);
         async move {
-            let wire = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
-            *made.lock().unwrap() = Some(wire.clone());
-            stella_fanout::start(environment.with("AWS_ENDPOINT_URL_DYNAMODB", &wire.url)).await
+            let proxy = FaultProxy::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
+            *made.lock().unwrap() = Some(proxy.clone());
+            stella_fanout::start(environment.with("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url)).await
         }
     });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
-    let tables = wire.lock().unwrap().clone().expect("the wire");
+    let tables = proxy.lock().unwrap().clone().expect("the proxy is started");
     for number in 0..24 {
         world.subscription(&hostile(number)).await;
     }
@@ -126,12 +126,12 @@ async fn events_that_were_put_off_because_of_their_filters_are_fanned_out_all_th
     let unfiltered = json!({"name": "unfiltered", "url": receiver.url, "events": ["release.created"]});
     world.subscription(&unfiltered).await;
     // Until the tables are back they gather, and then they make one batch.
-    tables.fail(|_| Fault::Refused);
+    tables.fail(|_| Fault::ServerError);
     let data = hostile_data(&world);
     for _ in 0..20 {
         publish(&world, &data).await;
     }
-    tables.mend();
+    tables.clear_faults();
     receiver.wait_for(20).await;
     let events = world.get("/api/v1/events?pageSize=100").await["data"].clone();
     for event in events.as_array().unwrap() {
@@ -287,7 +287,7 @@ async fn what_fails_of_a_config_or_its_triggers_is_shown_at_the_config() {
 
 #[tokio::test]
 async fn a_filter_that_fails_as_a_missed_event_is_made_good_is_counted_too() {
-    let functions = Functions::ours().with("fanout", |_| async { Ok(Careless) });
+    let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
     healthy(&stranger, &receiver).await;

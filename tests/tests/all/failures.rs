@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use end_to_end::World;
-use end_to_end::faults::{Fault, Wire};
-use end_to_end::runtime::{Runtime, metrics, observed, variables};
+use end_to_end::faults::{Fault, FaultProxy};
+use end_to_end::runtime::{Runtime, metrics, record_environments, variables};
 use serde_json::{Value, json};
 use stella_local::time::Time;
 
@@ -81,7 +81,7 @@ fn rings(alarm: &Value, minutes: &[Vec<Value>]) -> bool {
 
 #[tokio::test]
 async fn a_version_that_fails_every_message_or_request_brings_the_old_one_back_and_calls_people() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let config = world.docker_hub().await;
     let push = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
@@ -93,17 +93,17 @@ async fn a_version_that_fails_every_message_or_request_brings_the_old_one_back_a
             "ApiFunction" => addressed(event, "/api/v1/events", &world.key),
             _ => event.to_owned(),
         };
-        let mut variables = variables(&given, id);
-        let wire = Wire::to(&variables["AWS_ENDPOINT_URL_DYNAMODB"]).await;
-        wire.fail(|_| Fault::Denied);
-        variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), wire.url.clone());
+        let mut variables = variables(&environments, id);
+        let proxy = FaultProxy::to(&variables["AWS_ENDPOINT_URL_DYNAMODB"]).await;
+        proxy.fail(|_| Fault::AccessDenied);
+        variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url.clone());
         let mut function = Runtime::start(binary, &variables).await;
         for _ in 0..3 {
             let answer = function.invoke(&event).await.expect("success, as Lambda sees it");
             let is_failure = answer["statusCode"].as_u64().is_some_and(|status| status >= 500);
             assert!(is_failure || answer["batchItemFailures"][0].is_object(), "{id}: {answer}");
         }
-        let told: Vec<Value> = metrics(&function.end().await)
+        let told: Vec<Value> = metrics(&function.kill().await)
             .into_iter()
             .filter(|line| line.get("Failures").is_some())
             .collect();
@@ -127,12 +127,12 @@ async fn a_version_that_fails_every_message_or_request_brings_the_old_one_back_a
 
 #[tokio::test]
 async fn what_succeeds_tells_of_no_failure() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     for (id, binary, event) in FUNCTIONS {
-        let mut function = Runtime::start(binary, &variables(&given, id)).await;
+        let mut function = Runtime::start(binary, &variables(&environments, id)).await;
         function.invoke(event).await.unwrap();
-        let told = metrics(&function.end().await);
+        let told = metrics(&function.kill().await);
         assert!(told.iter().all(|line| line.get("Failures").is_none()), "{id}: {told:?}");
     }
 }

@@ -174,7 +174,7 @@ async fn key(world: &World, role: &str) -> (String, Client) {
 
 #[tokio::test]
 async fn every_route_is_closed_to_whoever_may_not_use_it() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let things = Things::of(&world).await;
     let (_, viewer) = key(&world, "viewer").await;
     let (_, publisher) = key(&world, "publisher").await;
@@ -242,7 +242,7 @@ fn told(answer: &Answer) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn another_tenants_ids_are_answered_exactly_as_unknown_ones() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let things = Things::of(&world).await;
     let stranger = world.stranger().await;
     let before = world.get("/api/v1/webhook-subscriptions").await;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use end_to_end::World;
-use end_to_end::faults::{Fault, QUOTED, REQUEST_ID, Wire};
-use end_to_end::runtime::{Given, Runtime, lines, metrics, observed, variables};
+use end_to_end::faults::{Fault, FaultProxy, QUOTED, REQUEST_ID};
+use end_to_end::runtime::{Environments, Runtime, lines, metrics, record_environments, variables};
 use serde_json::{Value, json};
 use stella_local::stack::Settings;
 use stella_local::time::Time;
@@ -18,11 +18,16 @@ const INBOUND: &str = include_str!("../../../events/lambda/inbound.json");
 const SWEEP: &str = include_str!("../../../events/lambda/sweep.json");
 
 /// A function's variables, with one service behind a wire on which every call has this fault.
-async fn on_a_wire(given: &Given, function: &str, service: &str, fault: Fault) -> BTreeMap<String, String> {
-    let mut variables = variables(given, function);
-    let wire = Wire::to(&variables[service]).await;
-    wire.fail(move |_| fault);
-    variables.insert(service.to_owned(), wire.url);
+async fn on_a_wire(
+    environments: &Environments,
+    function: &str,
+    service: &str,
+    fault: Fault,
+) -> BTreeMap<String, String> {
+    let mut variables = variables(environments, function);
+    let proxy = FaultProxy::to(&variables[service]).await;
+    proxy.fail(move |_| fault);
+    variables.insert(service.to_owned(), proxy.url);
     variables
 }
 
@@ -36,22 +41,22 @@ fn line(printed: &str, message: &str) -> Value {
 
 #[tokio::test]
 async fn what_dynamodb_said_is_in_the_log_each_fact_in_a_field() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let denied =
         "User: arn:aws:sts::000000000000:assumed-role/role/function is not authorized to perform: GetItem";
     let quoting = "1 validation error detected: Value … at 'requestItems' failed to satisfy constraint: Member must \
         have length less than or equal to 25";
     for (fault, code, message, ours) in [
-        (Fault::Denied, "AccessDeniedException", denied, "internal_error"),
-        (Fault::Invalid, "ValidationException", quoting, "internal_error"),
-        (Fault::Throttled, "ThrottlingException", "as asked", "unavailable"),
+        (Fault::AccessDenied, "AccessDeniedException", denied, "internal_error"),
+        (Fault::ValidationError, "ValidationException", quoting, "internal_error"),
+        (Fault::Throttled, "ThrottlingException", "injected fault", "unavailable"),
     ] {
-        let variables = on_a_wire(&given, "DeliverFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
+        let variables = on_a_wire(&environments, "DeliverFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
         let mut function = Runtime::start("stella-deliver", &variables).await;
         let answer = function.invoke(DELIVER).await.unwrap();
         assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "{answer}");
-        let printed = function.end().await;
+        let printed = function.kill().await;
         let line = line(&printed, "message failed");
         assert_eq!(line["level"], "ERROR");
         let fields = &line["fields"];
@@ -70,13 +75,13 @@ async fn what_dynamodb_said_is_in_the_log_each_fact_in_a_field() {
 
 #[tokio::test]
 async fn that_aws_did_not_answer_is_in_the_log_with_the_reason() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut variables = variables(&given, "DeliverFunction");
+    let mut variables = variables(&environments, "DeliverFunction");
     variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), "http://127.0.0.1:1".to_owned());
     let mut function = Runtime::start("stella-deliver", &variables).await;
     function.invoke(DELIVER).await.unwrap();
-    let line = line(&function.end().await, "message failed");
+    let line = line(&function.kill().await, "message failed");
     let fields = &line["fields"];
     assert_eq!((&fields["error.code"], &fields["aws.operation"]), (&json!("unavailable"), &json!("GetItem")));
     assert_eq!((fields.get("aws.code"), fields.get("aws.request_id")), (None, None), "{fields}");
@@ -86,12 +91,13 @@ async fn that_aws_did_not_answer_is_in_the_log_with_the_reason() {
 
 #[tokio::test]
 async fn what_the_queue_said_is_in_the_log_beside_what_made_us_need_it() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let config = world.docker_hub().await;
     let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
-    let mut variables = on_a_wire(&given, "InboundFunction", "AWS_ENDPOINT_URL_SQS", Fault::Denied).await;
-    let tables = Wire::to(&variables["AWS_ENDPOINT_URL_DYNAMODB"]).await;
+    let mut variables =
+        on_a_wire(&environments, "InboundFunction", "AWS_ENDPOINT_URL_SQS", Fault::AccessDenied).await;
+    let tables = FaultProxy::to(&variables["AWS_ENDPOINT_URL_DYNAMODB"]).await;
     tables.fail(|operation| if operation == "Query" { Fault::Throttled } else { Fault::None });
     variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), tables.url);
     let mut function = Runtime::start("stella-inbound", &variables).await;
@@ -100,7 +106,7 @@ async fn what_the_queue_said_is_in_the_log_beside_what_made_us_need_it() {
     event["requestContext"]["http"]["path"] = json!(path);
     let answer = function.invoke(&event.to_string()).await.unwrap();
     assert_eq!(answer["statusCode"], 503, "{answer}");
-    let printed = function.end().await;
+    let printed = function.kill().await;
     let queued = &line(&printed, "a request failed, and is tried again later")["fields"];
     assert_eq!(queued["config.id"], config["id"], "{queued}");
     assert_eq!(
@@ -118,10 +124,12 @@ async fn what_the_queue_said_is_in_the_log_beside_what_made_us_need_it() {
 
 #[tokio::test]
 async fn what_keeps_a_function_from_starting_is_in_the_log() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let variables = on_a_wire(&given, "ApiFunction", "AWS_ENDPOINT_URL_SECRETS_MANAGER", Fault::Denied).await;
-    let ended = Runtime::start("stella-api", &variables).await.ended().await;
+    let variables =
+        on_a_wire(&environments, "ApiFunction", "AWS_ENDPOINT_URL_SECRETS_MANAGER", Fault::AccessDenied)
+            .await;
+    let ended = Runtime::start("stella-api", &variables).await.exited().await;
     assert!(!ended.status.success());
     let line = line(&String::from_utf8_lossy(&ended.stdout), "the function cannot start");
     let fields = &line["fields"];
@@ -135,15 +143,17 @@ async fn what_keeps_a_function_from_starting_is_in_the_log() {
 
 #[tokio::test]
 async fn an_error_that_lambda_is_told_has_a_type_of_its_kind_and_is_in_the_log_once() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    for (fault, error_type) in [(Fault::Denied, "Stella.Fault"), (Fault::Throttled, "Stella.Unavailable")] {
-        let variables = on_a_wire(&given, "SweepFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
+    for (fault, error_type) in
+        [(Fault::AccessDenied, "Stella.Fault"), (Fault::Throttled, "Stella.Unavailable")]
+    {
+        let variables = on_a_wire(&environments, "SweepFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
         let mut function = Runtime::start("stella-sweep", &variables).await;
         let error = function.invoke(SWEEP).await.unwrap_err();
         assert_eq!(error["errorType"], error_type, "{error}");
         assert!(error["errorMessage"].as_str().unwrap().contains("Query"), "{error}");
-        let printed = function.end().await;
+        let printed = function.kill().await;
         assert_eq!(line(&printed, "invocation failed")["fields"]["aws.service"], "DynamoDB");
         let errors = lines(&printed).into_iter().filter(|line| line["level"] == "ERROR").count();
         assert_eq!(errors, 1, "{printed}");
@@ -180,26 +190,27 @@ async fn metrics_and_errors_reach_the_log_whatever_its_level_is() {
 #[tokio::test]
 async fn a_function_prints_its_metrics_whatever_the_level_and_no_bodies_at_any() {
     for level in ["ERROR", "TRACE"] {
-        let (functions, given) = observed();
+        let (functions, environments) = record_environments();
         let parameters = BTreeMap::from([("LogLevel".to_owned(), level.to_owned())]);
         let world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
-        let mut sweep = Runtime::start("stella-sweep", &variables(&given, "SweepFunction")).await;
+        let mut sweep = Runtime::start("stella-sweep", &variables(&environments, "SweepFunction")).await;
         sweep.invoke(SWEEP).await.unwrap();
-        let printed = sweep.end().await;
+        let printed = sweep.kill().await;
         assert_eq!(metrics(&printed)[0]["DueSent"], 0, "{printed}");
         let own = lines(&printed).iter().filter(|line| line["level"] == "DEBUG").count();
         assert_eq!(own > 0, level == "TRACE", "what we log ourselves is as the parameter says: {printed}");
 
         let config = world.docker_hub().await;
         let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
-        let mut inbound = Runtime::start("stella-inbound", &variables(&given, "InboundFunction")).await;
+        let mut inbound =
+            Runtime::start("stella-inbound", &variables(&environments, "InboundFunction")).await;
         let mut event: Value = serde_json::from_str(INBOUND).unwrap();
         event["rawPath"] = json!(path);
         event["requestContext"]["http"]["path"] = json!(path);
         event["body"] = json!(json!({"planted": "planted-body-7c9"}).to_string());
         event["isBase64Encoded"] = json!(false);
         inbound.invoke(&event.to_string()).await.unwrap();
-        let printed = inbound.end().await;
+        let printed = inbound.kill().await;
         assert_eq!(metrics(&printed)[0]["Inbound"], 1, "{printed}");
         let token = path.rsplit('/').next().unwrap();
         assert!(!printed.contains("planted-body-7c9") && !printed.contains(token), "{level}: {printed}");

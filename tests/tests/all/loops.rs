@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 use end_to_end::faults::Fault;
 use end_to_end::receiver::Receiver;
-use end_to_end::runtime::observed;
+use end_to_end::runtime::record_environments;
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use stella::clock::{Clock as _, SystemClock};
 use stella_local::stack::{Data, Functions, Settings};
 use stella_local::time::Time;
 
-use crate::queued::world_on_wires;
+use crate::queued::world_with_proxies;
 
 const LINEAGE: &str = "x-stella-lineage";
 
@@ -117,7 +117,7 @@ async fn a_push_carries_its_hops_to_the_deliveries_of_its_release() {
 
 #[tokio::test]
 async fn hops_outlive_the_queue_of_pushes_a_redelivery_and_being_fetched() {
-    let (world, tables, _) = world_on_wires().await;
+    let (world, tables, _) = world_with_proxies().await;
     releasing(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
     let receiver = Receiver::accepting().await;
@@ -125,10 +125,10 @@ async fn hops_outlive_the_queue_of_pushes_a_redelivery_and_being_fetched() {
     let fetched = subscribed(&world, "pull:", &json!({})).await;
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     let signed = receiver.wait_for(1).await[0].header(LINEAGE).to_owned();
-    tables.fail(|_| Fault::Refused);
+    tables.fail(|_| Fault::ServerError);
     let queued = world.push(&config, &[(LINEAGE, &signed)], &docker_hub_push("v1.1.0", 2)).await;
     assert_eq!(queued.status, StatusCode::ACCEPTED, "{}", queued.body);
-    tables.mend();
+    tables.clear_faults();
     let received = world.pass(Duration::minutes(5), &receiver, 2).await;
     assert!(received[1].header(LINEAGE).starts_with("2."), "{:?}", received[1].headers);
     let done = |rows: &[Value]| rows.iter().filter(|row| row["status"] == "delivered").count() == 2;
@@ -155,7 +155,7 @@ async fn hops_that_were_signed_before_the_master_secret_was_rotated_count() {
         let data = Data::Folder(folder.path().to_owned());
         World::made_of(Settings { data, functions, ..Settings::default() }).await
     };
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let world = world_on(functions).await;
     releasing(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
@@ -163,7 +163,7 @@ async fn hops_that_were_signed_before_the_master_secret_was_rotated_count() {
     subscribed(&world, &receiver.url, &json!({})).await;
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     let signed = receiver.wait_for(1).await[0].header(LINEAGE).to_owned();
-    let environment = world.unlimited(&given.lock().unwrap()["ApiFunction"]);
+    let environment = world.unlimited(&environments.lock().unwrap()["ApiFunction"]);
     let secrets = Aws::new(&environment).unwrap().secrets_manager();
     let rotated =
         secrets.put_secret_value().secret_id("/dev/system/master-key").secret_string("b".repeat(64));
@@ -216,7 +216,7 @@ async fn what_would_exceed_the_releases_of_a_minute_waits_its_turn_in_the_order_
     let time = Time::manual(chrono::DateTime::from_timestamp(noon, 0).unwrap());
     let world = World::made_of(Settings { parameters, time, ..Settings::default() }).await;
     releasing(&world, "myorg/myapp").await;
-    world.made("/api/v1/components", &json!({"name": "other", "repositories": ["myorg/other"]})).await;
+    world.create("/api/v1/components", &json!({"name": "other", "repositories": ["myorg/other"]})).await;
     let config = world.docker_hub().await;
     for number in 0..3 {
         // Releases sort by their ids, and so by the millisecond.

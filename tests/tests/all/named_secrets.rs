@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
-use end_to_end::runtime::{Given, observed};
+use end_to_end::runtime::{Environments, record_environments};
 use end_to_end::{World, digest, harbor_push, id};
 use hmac::{Hmac, Mac as _};
 use http::StatusCode;
@@ -45,7 +45,7 @@ async fn bearer(world: &World, receiver: &Receiver, name: &str) -> Value {
 
 #[tokio::test]
 async fn first_attempts_later_ones_and_tests_have_the_credential_that_a_subscription_names() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     put(&world, "receiver", "t0ken").await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
     let subscription = bearer(&world, &receiver, "receiver").await;
@@ -62,7 +62,7 @@ async fn first_attempts_later_ones_and_tests_have_the_credential_that_a_subscrip
 
 #[tokio::test]
 async fn deliveries_wait_visibly_for_a_credential_that_is_not_there_and_use_no_attempts() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let subscription = bearer(&world, &receiver, "later").await;
     world.publish("release.created").await;
@@ -104,8 +104,8 @@ async fn no_name_leads_to_another_tenants_secret() {
 }
 
 /// Puts a new text of a secret in place of the one that there is.
-async fn rotate(world: &World, given: &Given, name: &str, text: &str) {
-    let environment = world.unlimited(&given.lock().unwrap()["ApiFunction"]);
+async fn rotate(world: &World, environments: &Environments, name: &str, text: &str) {
+    let environment = world.unlimited(&environments.lock().unwrap()["ApiFunction"]);
     let secrets = Aws::new(&environment).unwrap().secrets_manager();
     secrets.put_secret_value().secret_id(name).secret_string(text).send().await.unwrap();
     assert_eq!(world.stack.secrets_manager().read(name).unwrap().as_deref(), Some(text));
@@ -118,7 +118,7 @@ async fn the_master_key_is_rotated_and_what_it_wraps_goes_on_to_open() {
     let master = "/dev/system/master-key";
     // In each life the functions remember nothing of the one before.
     for life in 1..=4_usize {
-        let (functions, given) = observed();
+        let (functions, environments) = record_environments();
         let data = Data::Folder(folder.path().to_owned());
         let world = World::made_of(Settings { data, functions, ..Settings::default() }).await;
         if life == 1 {
@@ -133,7 +133,7 @@ async fn the_master_key_is_rotated_and_what_it_wraps_goes_on_to_open() {
         assert_eq!(request.header("x-stella-signature"), signature, "life {life}");
         // Twice in all, and each time everything is wrapped anew, so that the oldest is needed by nothing.
         match life {
-            1 | 3 => rotate(&world, &given, master, &"m".repeat(32 + life)).await,
+            1 | 3 => rotate(&world, &environments, master, &"m".repeat(32 + life)).await,
             _ => {
                 let rewrap =
                     async || world.operator.post("/api/v1/master-key/rewrap", &json!({})).await.unwrap();

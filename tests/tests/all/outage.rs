@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
-use end_to_end::careless::Careless;
-use end_to_end::faults::{Fault, Wire};
+use end_to_end::faults::{Fault, FaultProxy};
+use end_to_end::no_op::NoOp;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
 use futures_util::future::join_all;
@@ -17,36 +17,36 @@ use stella_local::stack::Functions;
 use stella_local::time::Time;
 
 /// A system of which one function reaches one service over a wire that can break.
-macro_rules! world_on_a_wire {
+macro_rules! world_with_proxy {
     ($code:literal, $start:path, $variable:literal) => {{
-        let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
-        let made = Arc::clone(&wire);
+        let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
+        let made = Arc::clone(&proxy);
         let functions = Functions::ours().with($code, move |environment| {
             let made = Arc::clone(&made);
             async move {
-                let wire = Wire::of(&environment, $variable).await?;
-                *made.lock().unwrap() = Some(wire.clone());
-                $start(environment.with($variable, &wire.url)).await
+                let proxy = FaultProxy::of(&environment, $variable).await?;
+                *made.lock().unwrap() = Some(proxy.clone());
+                $start(environment.with($variable, &proxy.url)).await
             }
         });
         let world = World::with(functions, Time::manual(SystemClock.now())).await;
-        let wire = wire.lock().unwrap().clone().expect("the wire");
-        (world, wire)
+        let proxy = proxy.lock().unwrap().clone().expect("the proxy is started");
+        (world, proxy)
     }};
 }
 
 #[tokio::test]
 async fn an_event_that_is_posted_while_the_queue_is_down_is_delivered_when_it_is_back() {
-    let (world, queues) = world_on_a_wire!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
+    let (world, queues) = world_with_proxy!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
-    queues.fail(|_| Fault::Refused);
+    queues.fail(|_| Fault::ServerError);
     for _ in 0..5 {
         world.publish("release.created").await;
     }
     world.time.advance(Duration::minutes(2));
     assert!(receiver.received().is_empty());
-    queues.mend();
+    queues.clear_faults();
     let received = world.pass(Duration::seconds(1), &receiver, 5).await;
     let ids: std::collections::BTreeSet<&str> =
         received.iter().map(|request| request.header("x-stella-delivery")).collect();
@@ -55,25 +55,25 @@ async fn an_event_that_is_posted_while_the_queue_is_down_is_delivered_when_it_is
 
 #[tokio::test]
 async fn an_event_that_cannot_be_stored_is_refused_and_leaves_nothing() {
-    let (world, tables) = world_on_a_wire!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
+    let (world, tables) = world_with_proxy!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
     let event = json!({"event": "release.created", "data": world.example("release.created")});
-    tables.fail(|operation| if operation == "PutItem" { Fault::Refused } else { Fault::None });
+    tables.fail(|operation| if operation == "PutItem" { Fault::ServerError } else { Fault::None });
     let answer = world.post("/api/v1/events", &event).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
     assert_eq!(answer.body.get("detail"), None);
-    tables.mend();
+    tables.clear_faults();
     assert_eq!(world.get("/api/v1/events").await["pagination"]["total"], 0);
     assert!(receiver.received().is_empty());
 }
 
 #[tokio::test]
 async fn a_request_whose_own_record_was_written_unseen_is_no_repetition_of_itself() {
-    let (world, tables) = world_on_a_wire!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
+    let (world, tables) = world_with_proxy!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
     let lost = AtomicUsize::new(0);
     tables.fail(move |operation| match operation {
-        "PutItem" if lost.fetch_add(1, Ordering::SeqCst) == 0 => Fault::AnswerLost,
+        "PutItem" if lost.fetch_add(1, Ordering::SeqCst) == 0 => Fault::ResponseLost,
         _ => Fault::None,
     });
     let event = json!({"event": "release.created", "data": world.example("release.created")}).to_string();
@@ -85,7 +85,7 @@ async fn a_request_whose_own_record_was_written_unseen_is_no_repetition_of_itsel
 
 #[tokio::test]
 async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
-    let (world, queues) = world_on_a_wire!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
+    let (world, queues) = world_with_proxy!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
     let receiver = Receiver::accepting().await;
     for name in ["one", "two", "three"] {
         world.subscription(&json!({"name": name, "url": receiver.url, "events": ["release.created"]})).await;
@@ -93,7 +93,7 @@ async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
     // Of every three requests to the queue one fails, and so does its second try.
     let calls = AtomicUsize::new(0);
     queues.fail(move |_| match calls.fetch_add(1, Ordering::SeqCst) % 4 {
-        2 | 3 => Fault::Refused,
+        2 | 3 => Fault::ServerError,
         _ => Fault::None,
     });
     join_all((0..40).map(|_| world.publish("release.created"))).await;
@@ -112,7 +112,7 @@ async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
 
 #[tokio::test]
 async fn what_was_accepted_outlives_a_changed_filter() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
     let subscription = world.subscription(&body).await;
@@ -153,7 +153,7 @@ async fn an_address_that_may_no_longer_be_called_is_a_final_failure() {
 
 #[tokio::test]
 async fn an_event_that_no_stream_record_brings_is_fanned_out_within_minutes() {
-    let functions = Functions::ours().with("fanout", |_| async { Ok(Careless) });
+    let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;

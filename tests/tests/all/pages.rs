@@ -31,7 +31,7 @@ fn ids(rows: &[Value]) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn a_page_of_large_events_ends_early_and_its_cursor_goes_on_right_behind_it() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let mut expected = BTreeSet::new();
     for number in 0..45 {
         let mut data = world.example("deployment.started");
@@ -62,7 +62,7 @@ async fn publish_quotes(world: &World) {
 
 #[tokio::test]
 async fn a_log_with_bodies_ends_early() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["deployment.started"]});
     let subscription = world.subscription(&body).await;
@@ -79,7 +79,7 @@ async fn a_log_with_bodies_ends_early() {
 
 #[tokio::test]
 async fn a_delivery_with_more_attempts_than_an_answer_holds_leaves_the_older_bodies_out() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| 500.into()).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["deployment.started"],
         "retryPolicy": {"maxRetries": 11, "backoffType": "fixed", "backoffSeconds": 1}});
@@ -96,7 +96,7 @@ async fn a_delivery_with_more_attempts_than_an_answer_holds_leaves_the_older_bod
 
 #[tokio::test]
 async fn a_cursor_with_another_page_size_leaves_no_row_out() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     for number in 0..30 {
         world.component(&[&format!("myorg/app{number}")]).await;
     }
@@ -111,7 +111,7 @@ async fn a_made_up_cursor_is_refused_whatever_it_says() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     for _ in 0..3 {
         world.publish("release.created").await;
     }

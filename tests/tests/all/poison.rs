@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use chrono::Duration;
-use end_to_end::careless::Careless;
-use end_to_end::faults::Wire;
+use end_to_end::faults::FaultProxy;
+use end_to_end::no_op::NoOp;
 use end_to_end::receiver::{Received, Receiver};
 use end_to_end::{World, id};
 use http::{Request, StatusCode};
@@ -74,13 +74,13 @@ fn event_of(request: &Received) -> Value {
 }
 
 /// A system of which a function reaches a service over a wire.
-async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, Wire) {
-    let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
-    let made = Arc::clone(&wire);
+async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, FaultProxy) {
+    let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
+    let made = Arc::clone(&proxy);
     let between = async move |environment: stella::environment::Environment| {
-        let wire = Wire::of(&environment, variable).await?;
-        *made.lock().unwrap() = Some(wire.clone());
-        Ok::<_, stella::error::Error>(environment.with(variable, &wire.url))
+        let proxy = FaultProxy::of(&environment, variable).await?;
+        *made.lock().unwrap() = Some(proxy.clone());
+        Ok::<_, stella::error::Error>(environment.with(variable, &proxy.url))
     };
     let between = Arc::new(between);
     let functions = match code {
@@ -94,8 +94,8 @@ async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, Wire) 
         }),
     };
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
-    let wire = wire.lock().unwrap().clone().expect("the wire");
-    (world, wire)
+    let proxy = proxy.lock().unwrap().clone().expect("the proxy is started");
+    (world, proxy)
 }
 
 /// Writes an item into a table as it is, past everything that would refuse it.
@@ -115,7 +115,7 @@ async fn plant(world: &World, table: &str, item: &Value) {
 
 #[tokio::test]
 async fn any_character_that_json_can_have_reaches_the_receiver() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     subscribe(&world.admin, &receiver.url).await;
     let odd = "\u{ffff}\u{fffe}\0\u{1}\u{7f}\u{85}\u{2028}\u{feff}\u{fdd0}\u{1ffff}\u{10ffff}\\uffff\"";
@@ -137,7 +137,7 @@ async fn any_character_that_json_can_have_reaches_the_receiver() {
 
 #[tokio::test]
 async fn a_tag_with_any_character_is_released_and_delivered() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     subscribe(&world.admin, &receiver.url).await;
     let component = world.component(&["myorg/myapp"]).await;
@@ -157,7 +157,7 @@ async fn a_message_that_sqs_refuses_for_its_data_goes_without_it() {
     let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     subscribe(&world.admin, &receiver.url).await;
-    queues.refuse("poison");
+    queues.reject("poison");
     let mut data = world.example("deployment.started");
     data["note"] = json!("poison");
     let event = publish(&world.admin, &data).await;
@@ -174,7 +174,7 @@ async fn what_sqs_never_takes_is_set_aside_with_its_reason_and_holds_nobody_up()
     let other = Other::of(&world).await;
     let poison = subscribe(&world.admin, &refused.url).await;
     subscribe(&world.admin, &taken.url).await;
-    queues.refuse(&id(&poison));
+    queues.reject(&id(&poison));
     let events = [
         publish(&world.admin, &world.example("deployment.started")).await,
         publish(&world.admin, &world.example("deployment.started")).await,
@@ -189,7 +189,7 @@ async fn what_sqs_never_takes_is_set_aside_with_its_reason_and_holds_nobody_up()
         assert_eq!(shown["reason"], "SQS refuses the message of a delivery");
     }
     // Nothing is tried or sent again for it, by the stream or by the look for missed events.
-    queues.mend();
+    queues.clear_faults();
     for _ in 0..30 {
         world.time.advance(Duration::minutes(1));
         world.stack.idle().await;
@@ -203,7 +203,7 @@ async fn a_mark_that_dynamodb_never_takes_holds_nobody_up() {
     let (world, tables) = on_a_wire("fanout", "AWS_ENDPOINT_URL_DYNAMODB").await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
-    tables.refuse(subscription["tenantId"].as_str().unwrap());
+    tables.reject(subscription["tenantId"].as_str().unwrap());
     publish(&world.admin, &world.example("deployment.started")).await;
     other.publishes(&world).await;
     receiver.wait_for(1).await;
@@ -213,7 +213,7 @@ async fn a_mark_that_dynamodb_never_takes_holds_nobody_up() {
 
 #[tokio::test]
 async fn a_subscription_that_cannot_be_read_fails_visibly_and_alone() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
     let tenant = subscription["tenantId"].as_str().unwrap();
@@ -233,7 +233,7 @@ async fn a_subscription_that_cannot_be_read_fails_visibly_and_alone() {
 
 #[tokio::test]
 async fn a_record_of_the_stream_that_is_no_event_is_passed_by() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let other = Other::of(&world).await;
     for (number, item) in [
         json!({"entity": {"S": "event"}}),
@@ -254,7 +254,7 @@ async fn a_record_of_the_stream_that_is_no_event_is_passed_by() {
 
 #[tokio::test]
 async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let other = Other::of(&world).await;
     // One first attempt in three fails: never so many in a row that the breaker opens.
     let firsts = AtomicUsize::new(0);
@@ -303,7 +303,7 @@ async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
 
 #[tokio::test]
 async fn the_operator_sees_which_records_of_the_stream_were_given_up() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let told =
         json!({"DDBStreamBatchInfo": {"shardId": "shardId-7", "startSequenceNumber": "1"}}).to_string();
     world.stack.sqs().send("dev-fanout-dead-letters", &told).unwrap();
@@ -315,7 +315,7 @@ async fn the_operator_sees_which_records_of_the_stream_were_given_up() {
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is_sent() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| if number == 0 { 500.into() } else { 200.into() }).await;
     let body = json!({"name": "f", "url": receiver.url, "events": ["release.created"],
         "retryPolicy": {"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 7_200}});
@@ -338,29 +338,29 @@ async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is
 
 #[tokio::test]
 async fn missed_events_of_a_tenant_that_fails_hold_up_no_others_and_come_later() {
-    let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
-    let made = Arc::clone(&wire);
+    let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
+    let made = Arc::clone(&proxy);
     let functions =
-        Functions::ours().with("fanout", |_| async { Ok(Careless) }).with("sweep", move |environment| {
+        Functions::ours().with("fanout", |_| async { Ok(NoOp) }).with("sweep", move |environment| {
             let made = Arc::clone(&made);
             async move {
-                let wire = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
-                *made.lock().unwrap() = Some(wire.clone());
-                stella_sweep::start(environment.with("AWS_ENDPOINT_URL_DYNAMODB", &wire.url)).await
+                let proxy = FaultProxy::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
+                *made.lock().unwrap() = Some(proxy.clone());
+                stella_sweep::start(environment.with("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url)).await
             }
         });
     let time = Time::manual(SystemClock.now());
     let world = World::made_of(Settings { functions, time, ..Settings::default() }).await;
-    let tables = wire.lock().unwrap().clone().expect("the wire");
+    let tables = proxy.lock().unwrap().clone().expect("the proxy is started");
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
-    tables.starve(&format!("TENANT#{}#EVENTS#DAYS", subscription["tenantId"].as_str().unwrap()));
+    tables.throttle(&format!("TENANT#{}#EVENTS#DAYS", subscription["tenantId"].as_str().unwrap()));
     publish(&world.admin, &world.example("deployment.started")).await;
     other.publishes(&world).await;
     world.pass(Duration::minutes(16), &other.receiver, GOOD).await;
     other.has_everything().await;
     assert!(receiver.received().is_empty());
-    tables.mend();
+    tables.clear_faults();
     world.pass(Duration::minutes(1), &receiver, 1).await;
     assert_eq!(other.receiver.received().len(), GOOD);
 }

@@ -51,7 +51,7 @@ async fn link(caller: &Client, body: &Value) -> String {
 
 #[tokio::test]
 async fn a_link_can_be_used_once_and_not_when_it_is_old() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let first = link(&world.admin, &json!({})).await;
     Browser::of(&world, &json!({"link": first})).await;
     let old = link(&world.admin, &json!({"ttlSeconds": 60})).await;
@@ -66,7 +66,7 @@ async fn a_link_can_be_used_once_and_not_when_it_is_old() {
 
 #[tokio::test]
 async fn of_many_who_use_a_link_at_once_one_is_signed_in() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let proof = json!({"link": link(&world.admin, &json!({})).await});
     let tries = (0..10).map(|_| async { world.nobody().post("/api/v1/portal-session", &proof).await });
     let answers = futures_util::future::join_all(tries).await;
@@ -76,7 +76,7 @@ async fn of_many_who_use_a_link_at_once_one_is_signed_in() {
 
 #[tokio::test]
 async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let answer = world.nobody().post("/api/v1/portal-session", &json!({"key": world.key})).await.unwrap();
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
     for flag in ["HttpOnly", "SameSite=Strict", "Path=/api/v1", "Max-Age=43200"] {
@@ -88,7 +88,7 @@ async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
 
 #[tokio::test]
 async fn a_session_reads_with_its_cookie_alone_and_changes_nothing_without_its_token() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let browser = Browser::of(&world, &json!({"key": world.key})).await;
     assert_eq!(browser.get("/portal-session").await.data()["csrfToken"], json!(browser.csrf));
     assert_eq!(browser.get("/webhook-subscriptions").await.status, StatusCode::OK);
@@ -109,7 +109,7 @@ async fn a_session_reads_with_its_cookie_alone_and_changes_nothing_without_its_t
 
 #[tokio::test]
 async fn a_session_has_the_role_of_whoever_made_its_link_and_no_other_tenants_things() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let made = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
     let viewer = world.admin.with_key(made.data()["key"].as_str().unwrap());
     let browser = Browser::of(&world, &json!({"link": link(&viewer, &json!({})).await})).await;
@@ -125,7 +125,7 @@ async fn a_session_has_the_role_of_whoever_made_its_link_and_no_other_tenants_th
 
 #[tokio::test]
 async fn a_session_ends_by_signing_out_by_time_and_with_its_key() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let browser = Browser::of(&world, &json!({"key": world.key})).await;
     let out = browser.ask(Method::DELETE, "/portal-session", Some(&browser.csrf)).await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
@@ -154,7 +154,7 @@ async fn a_session_ends_by_signing_out_by_time_and_with_its_key() {
 
 #[tokio::test]
 async fn the_operators_session_sees_tenants_and_nothing_of_theirs() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let key = world.stack.operator_key().unwrap().to_owned();
     let operator = Browser::of(&world, &json!({"key": key})).await;
     let session = operator.get("/portal-session").await;
@@ -192,7 +192,7 @@ async fn overview(world: &World, done: impl Fn(&Value) -> bool) -> Value {
 
 #[tokio::test]
 async fn the_overview_counts_pushes_and_deliveries_and_names_what_needs_attention() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;
     let receiver = Receiver::accepting().await;
@@ -228,7 +228,7 @@ async fn the_overview_counts_pushes_and_deliveries_and_names_what_needs_attentio
 
 #[tokio::test]
 async fn an_address_that_many_knock_at_in_vain_needs_attention() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let config = world.docker_hub().await;
     let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
     for _ in 0..10 {
@@ -242,7 +242,7 @@ async fn an_address_that_many_knock_at_in_vain_needs_attention() {
 
 #[tokio::test]
 async fn the_log_of_all_subscriptions_has_an_end_to_how_many_it_merges() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let body =
         json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"], "authType": "none"});
     for _ in 0..100 {
@@ -259,7 +259,7 @@ async fn the_log_of_all_subscriptions_has_an_end_to_how_many_it_merges() {
 
 #[tokio::test]
 async fn whether_a_subscription_would_get_an_event_is_told_before_there_is_either() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let production = json!({"field": "data.environment.name", "operator": "equals", "value": "production"});
     let ask = async |environment: &str| {
         let body = json!({"events": ["deployment.*"], "filters": [production], "event": "deployment.completed",

@@ -45,7 +45,7 @@ async fn rows(world: &World, subscription: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_is_fetched_as_it_would_have_been_sent_and_reported_once() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let secret = "a secret of ours";
     let subscription = subscribed(
         &world,
@@ -89,7 +89,7 @@ async fn a_delivery_is_fetched_as_it_would_have_been_sent_and_reported_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_reader_could_not_do_comes_again_by_the_policy_and_is_exhausted_in_the_end() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let policy = json!({"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 60});
     let subscription = subscribed(&world, &json!({"retryPolicy": policy})).await;
     world.publish("release.created").await;
@@ -123,7 +123,7 @@ async fn what_a_reader_could_not_do_comes_again_by_the_policy_and_is_exhausted_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_readers_never_have_the_same_delivery() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({})).await;
     for _ in 0..40 {
         world.publish("release.created").await;
@@ -147,7 +147,7 @@ async fn two_readers_never_have_the_same_delivery() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_reader_had_another_gets_without_an_attempt_used() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({"timeout": 5000})).await;
     world.publish("release.created").await;
     let first = fetched(&world, &subscription, 1).await;
@@ -178,7 +178,7 @@ async fn a_reader_that_waits_has_an_event_as_soon_as_there_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_fetches_for_thirty_days_is_cancelled() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({})).await;
     world.publish("release.created").await;
     let first = fetched(&world, &subscription, 1).await;
@@ -198,7 +198,7 @@ async fn what_nobody_fetches_for_thirty_days_is_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disabling_pauses_what_waits_and_enabling_lets_it_be_fetched() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({})).await;
     world.publish("release.created").await;
     let first = fetched(&world, &subscription, 1).await;
@@ -222,7 +222,7 @@ async fn disabling_pauses_what_waits_and_enabling_lets_it_be_fetched() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_of_pulling_is_held_to() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let pulled = subscribed(&world, &json!({})).await;
     let sent = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"]});
     let sent = format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&sent).await));

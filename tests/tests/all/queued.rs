@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
-use end_to_end::faults::{Fault, Wire};
+use end_to_end::faults::{Fault, FaultProxy};
 use end_to_end::{World, docker_hub_push, id};
 use http::StatusCode;
 use serde_json::json;
@@ -12,14 +12,14 @@ use stella_local::stack::Functions;
 use stella_local::time::Time;
 
 /// A system whose `inbound` reaches DynamoDB and SQS over wires that can break.
-pub async fn world_on_wires() -> (World, Wire, Wire) {
-    let wires: Arc<Mutex<Option<(Wire, Wire)>>> = Arc::default();
-    let made = Arc::clone(&wires);
+pub async fn world_with_proxies() -> (World, FaultProxy, FaultProxy) {
+    let proxies: Arc<Mutex<Option<(FaultProxy, FaultProxy)>>> = Arc::default();
+    let made = Arc::clone(&proxies);
     let functions = Functions::ours().with("inbound", move |environment| {
         let made = Arc::clone(&made);
         async move {
-            let tables = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
-            let queues = Wire::of(&environment, "AWS_ENDPOINT_URL_SQS").await?;
+            let tables = FaultProxy::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
+            let queues = FaultProxy::of(&environment, "AWS_ENDPOINT_URL_SQS").await?;
             *made.lock().unwrap() = Some((tables.clone(), queues.clone()));
             let environment = environment
                 .with("AWS_ENDPOINT_URL_DYNAMODB", &tables.url)
@@ -28,18 +28,18 @@ pub async fn world_on_wires() -> (World, Wire, Wire) {
         }
     });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
-    let (tables, queues) = wires.lock().unwrap().clone().expect("the wires");
+    let (tables, queues) = proxies.lock().unwrap().clone().expect("the proxies are started");
     (world, tables, queues)
 }
 
 #[tokio::test]
 async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back() {
-    let (world, tables, _) = world_on_wires().await;
+    let (world, tables, _) = world_with_proxies().await;
     let component = world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;
     // The config is remembered from here on.
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
-    tables.fail(|_| Fault::Refused);
+    tables.fail(|_| Fault::ServerError);
     world.time.advance(Duration::seconds(1));
     let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
@@ -50,7 +50,7 @@ async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back
         world.time.advance(Duration::minutes(5));
         tokio::task::yield_now().await;
     }
-    tables.mend();
+    tables.clear_faults();
     let receipts = format!("/api/v1/webhook-configs/{}/receipts?action=processed", id(&config));
     for _ in 0..200 {
         world.time.advance(Duration::minutes(5));
@@ -68,18 +68,18 @@ async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back
 
 #[tokio::test]
 async fn a_write_whose_answer_is_lost_is_not_made_twice() {
-    let (world, tables, _) = world_on_wires().await;
+    let (world, tables, _) = world_with_proxies().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
     let config = world.docker_hub().await;
     tables.fail(|operation| match operation {
-        "TransactWriteItems" => Fault::AnswerLost,
+        "TransactWriteItems" => Fault::ResponseLost,
         _ => Fault::None,
     });
     let answer = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert!(answer.status.is_success(), "{}", answer.body);
     assert_ne!(answer.body["action"], "duplicate", "it repeats nothing");
-    tables.mend();
+    tables.clear_faults();
     for _ in 0..50 {
         world.time.advance(Duration::minutes(5));
         world.get("/api/v1/health").await;
@@ -90,16 +90,16 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
 
 #[tokio::test]
 async fn when_not_even_the_queue_takes_it_the_sender_is_told_to_come_again() {
-    let (world, tables, queues) = world_on_wires().await;
+    let (world, tables, queues) = world_with_proxies().await;
     world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;
-    tables.fail(|_| Fault::Refused);
+    tables.fail(|_| Fault::ServerError);
     let unknown = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert_eq!(unknown.status, StatusCode::SERVICE_UNAVAILABLE, "the config cannot be read");
-    tables.mend();
+    tables.clear_faults();
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
-    tables.fail(|_| Fault::Refused);
-    queues.fail(|_| Fault::Refused);
+    tables.fail(|_| Fault::ServerError);
+    queues.fail(|_| Fault::ServerError);
     let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers.contains_key("retry-after"));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::receiver::{Receiver, Reply};
-use end_to_end::runtime::observed;
+use end_to_end::runtime::record_environments;
 use end_to_end::{World, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use stella_local::time::Time;
 
 #[tokio::test]
 async fn everything_that_failed_within_a_time_is_counted_and_then_sent_again() {
-    let world = World::held().await;
+    let world = World::with_manual_clock().await;
     let up = Arc::new(AtomicBool::new(false));
     let is_up = Arc::clone(&up);
     let receiver =
@@ -108,7 +108,7 @@ impl<F: Function> Function for Broken<F> {
             if self.is_mended.load(Ordering::SeqCst) {
                 return self.inner.handle(event, deadline).await;
             }
-            Err(Error::fault("as asked"))
+            Err(Error::fault("injected fault"))
         })
     }
 }
@@ -150,9 +150,9 @@ async fn what_our_own_mistake_set_aside_is_shown_to_the_operator_and_moved_back(
 
 #[tokio::test]
 async fn the_dead_letters_of_every_queue_are_shown_and_may_be_moved_back() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
-    let environment = world.unlimited(&given.lock().unwrap()["ApiFunction"]);
+    let environment = world.unlimited(&environments.lock().unwrap()["ApiFunction"]);
     let sqs = Aws::new(&environment).unwrap().sqs();
     for variable in [
         "DELIVERIES_DEAD_LETTERS_URL",

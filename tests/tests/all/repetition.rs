@@ -49,10 +49,10 @@ impl<F: Function> Function for Troubled<F> {
                 }
                 Trouble::AnswerLost => {
                     let answer = self.inner.handle(event, deadline).await;
-                    if number < 3 { Err(Error::fault("as asked")) } else { answer }
+                    if number < 3 { Err(Error::fault("injected fault")) } else { answer }
                 }
                 Trouble::Panics => {
-                    assert!(number > 0, "as asked");
+                    assert!(number > 0, "injected fault");
                     self.inner.handle(event, deadline).await
                 }
             }

@@ -3,14 +3,15 @@
 use std::sync::PoisonError;
 
 use end_to_end::World;
-use end_to_end::runtime::{Runtime, metrics, observed};
+use end_to_end::runtime::{Runtime, metrics, record_environments};
 use serde_json::{Value, json};
 use stella_local::time::Time;
 
 /// A function's binary, and its variables in a running stack.
 macro_rules! start {
-    ($given:ident, $function:literal, $binary:literal) => {{
-        let variables = $given.lock().unwrap_or_else(PoisonError::into_inner)[$function].variables().clone();
+    ($environments:ident, $function:literal, $binary:literal) => {{
+        let variables =
+            $environments.lock().unwrap_or_else(PoisonError::into_inner)[$function].variables().clone();
         Runtime::start($binary, &variables).await
     }};
 }
@@ -24,9 +25,9 @@ macro_rules! event {
 
 #[tokio::test]
 async fn inbound_answers_a_sender_and_takes_what_was_queued() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut function = start!(given, "InboundFunction", "stella-inbound");
+    let mut function = start!(environments, "InboundFunction", "stella-inbound");
     let answer = function.invoke(event!("inbound")).await.unwrap();
     assert_eq!(answer["statusCode"], 404, "{answer}");
     assert_eq!(answer["headers"]["content-type"], "application/problem+json");
@@ -39,9 +40,9 @@ async fn inbound_answers_a_sender_and_takes_what_was_queued() {
 
 #[tokio::test]
 async fn api_answers_a_caller() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut function = start!(given, "ApiFunction", "stella-api");
+    let mut function = start!(environments, "ApiFunction", "stella-api");
     let answer = function.invoke(event!("api")).await.unwrap();
     assert_eq!(answer["statusCode"], 200, "{answer}");
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -50,9 +51,9 @@ async fn api_answers_a_caller() {
 
 #[tokio::test]
 async fn portal_gives_its_page() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut function = start!(given, "PortalFunction", "stella-portal");
+    let mut function = start!(environments, "PortalFunction", "stella-portal");
     let answer = function.invoke(event!("portal")).await.unwrap();
     assert_eq!(
         (&answer["statusCode"], &answer["headers"]["cache-control"]),
@@ -63,19 +64,19 @@ async fn portal_gives_its_page() {
 
 #[tokio::test]
 async fn fanout_marks_an_event_that_nobody_wants_as_done() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut function = start!(given, "FanoutFunction", "stella-fanout");
+    let mut function = start!(environments, "FanoutFunction", "stella-fanout");
     let answer = function.invoke(event!("fanout")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
 }
 
 #[tokio::test]
 async fn both_lanes_pass_over_a_delivery_of_a_subscription_that_is_no_more() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut fast = start!(given, "DeliverFunction", "stella-deliver");
-    let mut slow = start!(given, "RetryFunction", "stella-deliver");
+    let mut fast = start!(environments, "DeliverFunction", "stella-deliver");
+    let mut slow = start!(environments, "RetryFunction", "stella-deliver");
     for lane in [&mut fast, &mut slow] {
         let answer = lane.invoke(event!("deliver")).await.unwrap();
         assert_eq!(answer, json!({"batchItemFailures": []}));
@@ -84,24 +85,24 @@ async fn both_lanes_pass_over_a_delivery_of_a_subscription_that_is_no_more() {
 
 #[tokio::test]
 async fn sweep_does_the_minutes_work_tells_its_metrics_and_obeys() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let mut function = start!(given, "SweepFunction", "stella-sweep");
+    let mut function = start!(environments, "SweepFunction", "stella-sweep");
     assert_eq!(function.invoke(event!("sweep")).await.unwrap(), Value::Null);
     let answer = function.invoke(event!("sweep-command")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    let told = metrics(&function.end().await);
+    let told = metrics(&function.kill().await);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((&told[0]["Stage"], &told[0]["DueSent"]), (&json!("dev"), &json!(0)));
 }
 
 #[tokio::test]
 async fn what_a_function_counted_is_written_before_it_ends() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let config = world.docker_hub().await;
     let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
-    let mut function = start!(given, "InboundFunction", "stella-inbound");
+    let mut function = start!(environments, "InboundFunction", "stella-inbound");
     let mut event: Value = serde_json::from_str(event!("inbound")).unwrap();
     event["rawPath"] = json!(path);
     event["requestContext"]["http"]["path"] = json!(path);
@@ -118,12 +119,12 @@ async fn what_a_function_counted_is_written_before_it_ends() {
 
 #[tokio::test]
 async fn a_function_without_a_variable_says_which_and_does_not_start() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut variables =
-        given.lock().unwrap_or_else(PoisonError::into_inner)["FanoutFunction"].variables().clone();
+        environments.lock().unwrap_or_else(PoisonError::into_inner)["FanoutFunction"].variables().clone();
     variables.remove("DELIVERIES_QUEUE_URL");
-    let ended = Runtime::start("stella-fanout", &variables).await.ended().await;
+    let ended = Runtime::start("stella-fanout", &variables).await.exited().await;
     assert!(!ended.status.success());
     assert!(String::from_utf8_lossy(&ended.stderr).contains("DELIVERIES_QUEUE_URL"));
 }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 async fn drone_signs_date_and_digest_and_a_mapping_reads_its_builds() {
     let world = World::at("2024-05-14T09:30:00Z").await;
     let component = json!({"name": "myapp", "sourceRepositories": ["myorg/myapp"]});
-    let component = world.made("/api/v1/components", &component).await;
+    let component = world.create("/api/v1/components", &component).await;
     let trigger = json!({"name": "built", "on": "ci.finished"});
     world.trigger(component["id"].as_str().unwrap(), &trigger).await;
     let config = world

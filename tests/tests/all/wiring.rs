@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use end_to_end::World;
-use end_to_end::runtime::observed;
+use end_to_end::runtime::record_environments;
 use stella_local::stack::Settings;
 use stella_local::template::{Endpoints, read};
 
@@ -13,7 +13,7 @@ const OF_THE_RUNTIME: [&str; 2] = ["RUST_LOG", "STAGE"];
 
 #[tokio::test]
 async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     // With an issuer, as otherwise nobody asks what its tokens are to say.
     let parameters = BTreeMap::from([("JwtIssuer".to_owned(), "https://login.example.com".to_owned())]);
     let _world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
@@ -22,14 +22,14 @@ async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
     let wiring = read(template, &BTreeMap::new(), &endpoints).unwrap();
     assert_eq!(wiring.functions.len(), 7);
     for function in wiring.functions {
-        let given = given.lock().unwrap_or_else(PoisonError::into_inner);
+        let environments = environments.lock().unwrap_or_else(PoisonError::into_inner);
         // The rest is what AWS gives to every function, and what the local stack alone does.
         let own = |name: &String| {
             !name.starts_with("AWS_")
                 && !name.starts_with("LOCAL_")
                 && !OF_THE_RUNTIME.contains(&name.as_str())
         };
-        let asked: BTreeSet<String> = given[&function.id].asked().into_iter().filter(own).collect();
+        let asked: BTreeSet<String> = environments[&function.id].asked().into_iter().filter(own).collect();
         let told: BTreeSet<String> = function.variables.into_keys().filter(own).collect();
         assert_eq!(asked, told, "{}", function.id);
     }

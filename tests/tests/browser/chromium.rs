@@ -20,7 +20,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A window of Chromium.
 pub struct Chromium {
-    wire: Client,
+    webdriver: Client,
     session: String,
     driver: Child,
     _profile: TempDir,
@@ -63,11 +63,11 @@ impl Chromium {
         ];
         let wanted =
             json!({"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}});
-        let wire = Client::new(&format!("http://127.0.0.1:{port}"), None);
+        let webdriver = Client::new(&format!("http://127.0.0.1:{port}"), None);
         let body = json!({"capabilities": {"alwaysMatch": wanted}});
-        let opened = wire.post("/session", &body).await.expect("an answer");
+        let opened = webdriver.post("/session", &body).await.expect("an answer");
         let session = opened.body["value"]["sessionId"].as_str().expect("a window").to_owned();
-        let own = Self { wire, session, driver, _profile: profile };
+        let own = Self { webdriver, session, driver, _profile: profile };
         // A headless window is as narrow as it is told to be only this way.
         own.devtools(
             "Emulation.setDeviceMetricsOverride",
@@ -89,7 +89,7 @@ impl Chromium {
         let path = format!("/session/{}{path}", self.session);
         let headers = [("content-type", "application/json")];
         let answer =
-            self.wire.send(method, &path, &headers, body.to_string().into()).await.expect("an answer");
+            self.webdriver.send(method, &path, &headers, body.to_string().into()).await.expect("an answer");
         let value = answer.body["value"].clone();
         if answer.status == StatusCode::OK { Ok(value) } else { Err(value["message"].to_string()) }
     }

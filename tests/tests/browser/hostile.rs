@@ -15,7 +15,7 @@ async fn html_in_names_headers_and_bodies_is_text() {
     let world = World::start().await;
     let receiver = Receiver::start(|_, _| Reply { body: HTML.to_owned(), ..Reply::from(400) }).await;
     let component =
-        world.made("/api/v1/components", &json!({"name": HTML, "repositories": ["myorg/myapp"]})).await;
+        world.create("/api/v1/components", &json!({"name": HTML, "repositories": ["myorg/myapp"]})).await;
     let component = id(&component);
     world.trigger(&component, &json!({"name": HTML, "on": "artifact.pushed"})).await;
     let config = json!({"name": HTML, "type": "registry-push", "provider": "dockerhub"});

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use end_to_end::bill::{Bill, as_f64};
-use end_to_end::careless::Careless;
 use end_to_end::load::{Load, deliver};
+use end_to_end::no_op::NoOp;
 use end_to_end::{World, digest, harbor_push};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ async fn a_flood_of_made_up_addresses_reads_nothing() {
 #[tokio::test]
 async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
     // What follows a release is on another bill.
-    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(Careless) })).await;
+    let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(NoOp) })).await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
     let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "s"});

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
-use end_to_end::faults::{Fault, Wire};
+use end_to_end::faults::{Fault, FaultProxy};
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
@@ -32,51 +32,51 @@ impl Chance {
 
 /// The wires of all functions to DynamoDB and SQS.
 #[derive(Clone, Default)]
-struct Wires(Arc<Mutex<Vec<Wire>>>);
+struct Proxies(Arc<Mutex<Vec<FaultProxy>>>);
 
-impl Wires {
+impl Proxies {
     async fn between(&self, environment: Environment) -> Environment {
         let mut environment = environment;
         for variable in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"] {
-            let wire = Wire::of(&environment, variable).await.unwrap();
-            environment = environment.with(variable, &wire.url);
-            self.0.lock().unwrap().push(wire);
+            let proxy = FaultProxy::of(&environment, variable).await.unwrap();
+            environment = environment.with(variable, &proxy.url);
+            self.0.lock().unwrap().push(proxy);
         }
         environment
     }
 
     /// From now on one call in eleven fails in one way or another.
     fn fail(&self, chance: &Chance) {
-        for wire in self.0.lock().unwrap().iter() {
+        for proxy in self.0.lock().unwrap().iter() {
             let chance = chance.clone();
-            wire.fail(move |operation| match chance.below(75) {
-                0 => Fault::Refused,
+            proxy.fail(move |operation| match chance.below(75) {
+                0 => Fault::ServerError,
                 1 => Fault::Throttled,
-                2 => Fault::AnswerLost,
-                3 => Fault::BrokenOff,
-                4 if operation.starts_with("Send") => Fault::Twice,
-                5 => Fault::Late,
-                6 => Fault::InPart,
+                2 => Fault::ResponseLost,
+                3 => Fault::ResponseTruncated,
+                4 if operation.starts_with("Send") => Fault::Duplicated,
+                5 => Fault::Delayed,
+                6 => Fault::PartialBatch,
                 _ => Fault::None,
             });
         }
     }
 
-    fn mend(&self) {
-        for wire in self.0.lock().unwrap().iter() {
-            wire.mend();
+    fn clear_faults(&self) {
+        for proxy in self.0.lock().unwrap().iter() {
+            proxy.clear_faults();
         }
     }
 }
 
-macro_rules! wired {
-    ($functions:expr, $wires:expr, $($code:literal = $start:path,)*) => {{
+macro_rules! with_proxies {
+    ($functions:expr, $proxies:expr, $($code:literal = $start:path,)*) => {{
         let functions = $functions;
         $(
-            let wires = $wires.clone();
+            let proxies = $proxies.clone();
             let functions = functions.with($code, move |environment| {
-                let wires = wires.clone();
-                async move { $start(wires.between(environment).await).await }
+                let proxies = proxies.clone();
+                async move { $start(proxies.between(environment).await).await }
             });
         )*
         functions
@@ -163,10 +163,10 @@ async fn torture(seed: u64, operations: u32) {
     let _alone = ALONE.lock().await;
     println!("seed {seed}, {operations} operations");
     let chance = Chance(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))));
-    let wires = Wires::default();
-    let functions = wired!(
+    let proxies = Proxies::default();
+    let functions = with_proxies!(
         Functions::ours(),
-        wires,
+        proxies,
         "inbound" = stella_inbound::start,
         "api" = stella_api::start,
         "fanout" = stella_fanout::start,
@@ -187,12 +187,12 @@ async fn torture(seed: u64, operations: u32) {
         id(&world.subscription(&body).await)
     };
     let (steady, flaky) = (subscribe("steady").await, subscribe("flaky").await);
-    wires.fail(&chance);
+    proxies.fail(&chance);
     let mut told = Told::default();
     for number in 0..operations {
         operate(&world, &chance, number, &hook, &flaky, &mut told).await;
     }
-    wires.mend();
+    proxies.clear_faults();
     assert!(!told.events.is_empty() && !told.pushes.is_empty(), "something was accepted");
 
     let deliveries = format!("/api/v1/webhook-subscriptions/{steady}/deliveries");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::Duration;
-use end_to_end::faults::{Fault, Wire};
+use end_to_end::faults::{Fault, FaultProxy};
 use end_to_end::receiver::Receiver;
 use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
 use hmac::{Hmac, Mac as _};
@@ -26,7 +26,7 @@ pub(super) async fn pushes(world: &World) {
     changed(world, &config).await;
     let path = format!(
         "/api/v1/components/{}",
-        id(&world.made("/api/v1/components", &json!({"name": "gone", "repositories": ["a/b"]})).await)
+        id(&world.create("/api/v1/components", &json!({"name": "gone", "repositories": ["a/b"]})).await)
     );
     assert_eq!(send(world, Method::DELETE, &path, &Value::Null).await.status, StatusCode::NO_CONTENT);
 }
@@ -145,29 +145,29 @@ async fn changed(world: &World, config: &Value) {
 
 /// While DynamoDB fails, a push is queued, and it is processed later.
 pub(super) async fn queued(opinion: &Opinion) {
-    let wire: Arc<Mutex<Option<Wire>>> = Arc::default();
-    let made = Arc::clone(&wire);
+    let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
+    let made = Arc::clone(&proxy);
     let functions = Functions::ours().with("inbound", move |environment| {
         let made = Arc::clone(&made);
         async move {
-            let wire = Wire::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
-            let environment = environment.with("AWS_ENDPOINT_URL_DYNAMODB", &wire.url);
-            *made.lock().unwrap() = Some(wire);
+            let proxy = FaultProxy::of(&environment, "AWS_ENDPOINT_URL_DYNAMODB").await?;
+            let environment = environment.with("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
+            *made.lock().unwrap() = Some(proxy);
             stella_inbound::start(environment).await
         }
     });
     let world = opinion.world("queued", functions, HIDDEN_SECONDS).await;
-    let tables = wire.lock().unwrap().clone().expect("the wire");
+    let tables = proxy.lock().unwrap().clone().expect("the proxy is started");
     let component = world.component(&["myorg/myapp"]).await;
     let body = json!({"name": "hub", "type": "registry-push", "provider": "dockerhub",
         "retryPolicy": {"backoffType": "fixed", "backoffSeconds": 1}});
     let config = world.config(&body).await;
     // The config is remembered from here on.
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
-    tables.fail(|_| Fault::Refused);
+    tables.fail(|_| Fault::ServerError);
     let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
     assert_eq!(answer.body["action"], "queued", "{}", answer.body);
-    tables.mend();
+    tables.clear_faults();
     let versions = format!("/api/v1/components/{component}/versions");
     becomes_in_minutes(&world, &versions, |versions| versions.get(1).is_some()).await;
     opinion.end(world).await;

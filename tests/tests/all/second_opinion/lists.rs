@@ -37,7 +37,7 @@ async fn things(world: &World) -> BTreeMap<&'static str, String> {
     world.component(&["myorg/second"]).await;
     for name in ["one", "another"] {
         world.trigger(&component, &json!({"name": name, "on": "release"})).await;
-        world.made("/api/v1/api-keys", &json!({"name": name, "role": "viewer"})).await;
+        world.create("/api/v1/api-keys", &json!({"name": name, "role": "viewer"})).await;
         world.operator.post("/api/v1/tenants", &json!({"name": name})).await.expect("an answer");
     }
     let config = world.docker_hub().await;

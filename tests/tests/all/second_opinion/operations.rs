@@ -1,9 +1,9 @@
 //! What an operator relies on: missed events come, what cannot be handled is set aside, the master key is rotated.
 
 use chrono::{DateTime, Duration, Utc};
-use end_to_end::careless::Careless;
+use end_to_end::no_op::NoOp;
 use end_to_end::receiver::Receiver;
-use end_to_end::runtime::{Given, observed};
+use end_to_end::runtime::{Environments, record_environments};
 use end_to_end::{World, digest, harbor_push};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::{HIDDEN_SECONDS, Opinion, watch};
 
 /// An event that no stream record brings is fanned out by the sweep.
 pub(super) async fn missed_events(opinion: &Opinion) {
-    let functions = Functions::ours().with("fanout", |_| async { Ok(Careless) });
+    let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
     let world = opinion.world("missed", functions, HIDDEN_SECONDS).await;
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
@@ -32,7 +32,7 @@ struct Broken;
 
 impl Function for Broken {
     fn handle<'a>(&'a self, _: &'a str, _: DateTime<Utc>) -> Answer<'a> {
-        Box::pin(async { Err(Error::fault("as asked")) })
+        Box::pin(async { Err(Error::fault("injected fault")) })
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn master_key(opinion: &Opinion) {
     let receiver = Receiver::accepting().await;
     // In each life the functions remember nothing of the one before.
     for life in 1..=3_usize {
-        let (functions, given) = observed();
+        let (functions, environments) = record_environments();
         let data = Data::Folder(folder.path().to_owned());
         let world = opinion.world_of("keys", functions, HIDDEN_SECONDS, data).await;
         if life == 1 {
@@ -73,7 +73,7 @@ pub(super) async fn master_key(opinion: &Opinion) {
             assert_eq!(done.data(), &json!({"tenants": 1, "rewrapped": 1}), "{}", done.body);
         }
         let master = "/keys/system/master-key";
-        let secrets = aws(&world, &given).secrets_manager();
+        let secrets = aws(&world, &environments).secrets_manager();
         let rotation = secrets.put_secret_value().secret_id(master).secret_string("m".repeat(32 + life));
         rotation.send().await.expect("a rotation");
         opinion.end(world).await;
@@ -82,11 +82,11 @@ pub(super) async fn master_key(opinion: &Opinion) {
 
 /// Secrets that configs and subscriptions name are read, the one before a rotation too.
 pub(super) async fn named_secrets(opinion: &Opinion) {
-    let (functions, given) = observed();
+    let (functions, environments) = record_environments();
     let world = opinion.world("named", functions, HIDDEN_SECONDS).await;
     let tenant =
         world.get("/api/v1/api-keys").await["data"][0]["tenantId"].as_str().expect("an id").to_owned();
-    let secrets = aws(&world, &given).secrets_manager();
+    let secrets = aws(&world, &environments).secrets_manager();
     let name = |name: &str| format!("/named/tenants/{tenant}/{name}");
     for (called, text) in [("receiver", "t0ken"), ("harbor", "old")] {
         secrets.create_secret().name(name(called)).secret_string(text).send().await.expect("a secret");
@@ -116,7 +116,7 @@ pub(super) async fn named_secrets(opinion: &Opinion) {
 }
 
 /// Clients that no policy of a function limits.
-fn aws(world: &World, given: &Given) -> Aws {
-    let given = given.lock().expect("nobody failed with it");
-    Aws::new(&world.unlimited(&given["ApiFunction"])).expect("clients")
+fn aws(world: &World, environments: &Environments) -> Aws {
+    let environments = environments.lock().expect("nobody failed with it");
+    Aws::new(&world.unlimited(&environments["ApiFunction"])).expect("clients")
 }
