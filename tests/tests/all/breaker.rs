@@ -43,7 +43,7 @@ async fn five_failures(world: &World, receiver: &Receiver, subscription: &Value)
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_down_is_left_alone_then_probed_and_then_gets_everything() {
+async fn an_open_breaker_defers_deliveries_then_probes_and_closes_on_success() {
     let world = World::with_manual_clock().await;
     let (receiver, up) = switched().await;
     let subscription = patient(&world, &receiver).await;
@@ -83,7 +83,7 @@ async fn a_receiver_that_is_down_is_left_alone_then_probed_and_then_gets_everyth
 }
 
 #[tokio::test]
-async fn what_a_receiver_does_not_want_opens_no_breaker() {
+async fn client_errors_do_not_open_the_breaker() {
     let world = World::start().await;
     let receiver = Receiver::start(|_, _| Reply::from(400)).await;
     let subscription = patient(&world, &receiver).await;
@@ -97,7 +97,7 @@ async fn what_a_receiver_does_not_want_opens_no_breaker() {
 }
 
 #[tokio::test]
-async fn five_days_of_nothing_but_failures_disable_a_subscription() {
+async fn five_days_without_a_success_disable_a_subscription() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let operator = Receiver::accepting().await;
@@ -136,7 +136,7 @@ async fn five_days_of_nothing_but_failures_disable_a_subscription() {
 }
 
 #[tokio::test]
-async fn a_subscription_tells_how_its_receiver_does() {
+async fn a_subscription_shows_the_health_of_its_receiver() {
     let world = World::with_manual_clock().await;
     let (receiver, up) = switched().await;
     let subscription = patient(&world, &receiver).await;

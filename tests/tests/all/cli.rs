@@ -55,7 +55,7 @@ async fn told(world: &World, arguments: &[&str]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn init_sets_up_what_a_signed_example_then_releases() {
+async fn init_creates_a_component_and_a_config_that_accept_a_signed_example() {
     let world = World::start().await;
     let made = told(
         &world,
@@ -94,7 +94,7 @@ async fn init_sets_up_what_a_signed_example_then_releases() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_is_taken_by_a_config_of_its_sender() {
+async fn every_example_is_accepted_by_a_config_of_its_sender() {
     let world = World::start().await;
     let examples = told(&world, &["send"]).await;
     let examples = examples.as_array().unwrap();
@@ -131,7 +131,7 @@ async fn every_example_is_taken_by_a_config_of_its_sender() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listen_forwards_signed_and_reports_and_leaves_nothing_behind() {
+async fn listen_forwards_signed_deliveries_reports_them_and_deletes_its_subscription() {
     let world = World::start().await;
     let script = |number, _: &_| if number == 0 { Reply::from(200) } else { Reply::from(400) };
     let receiver = Receiver::start(script).await;
@@ -182,7 +182,7 @@ async fn listen_forwards_signed_and_reports_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_found_sent_again_and_recovered() {
+async fn a_failed_delivery_is_listed_recovered_and_redelivered() {
     let world = World::start().await;
     let script = |number, _: &_| if number == 0 { Reply::from(400) } else { Reply::from(200) };
     let receiver = Receiver::start(script).await;
@@ -212,7 +212,7 @@ async fn a_failure_is_found_sent_again_and_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_says_what_is_well_and_what_is_not() {
+async fn doctor_reports_passed_and_failed_checks() {
     let world = World::start().await;
     let well = told(&world, &["doctor", "--publish"]).await;
     assert_eq!(well["ok"], true, "{well}");
@@ -244,7 +244,7 @@ async fn with_home(world: &World, home: &Path, key: Option<&str>, arguments: &[&
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_keeps_address_and_key_for_its_owner_alone() {
+async fn a_profile_stores_address_and_key_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::start().await;
     let home = tempfile::tempdir().unwrap();
@@ -261,7 +261,7 @@ async fn a_profile_keeps_address_and_key_for_its_owner_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_wrong_is_said_so_that_it_can_be_mended() {
+async fn an_error_sets_the_exit_code_and_its_message_names_the_cause() {
     let world = World::start().await;
     for (key, arguments, code, said) in [
         ("stk_wrong", &["releases", "list"][..], 1, "STELLA_KEY"),
@@ -287,7 +287,7 @@ async fn what_goes_wrong_is_said_so_that_it_can_be_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_to_the_portal_signs_in_once() {
+async fn portal_prints_a_link_that_signs_in_once() {
     let world = World::start().await;
     let link = told(&world, &["portal", "--ttl", "600"]).await;
     let text = link["url"].as_str().unwrap().split_once("#link=").unwrap().1.to_owned();

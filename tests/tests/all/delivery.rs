@@ -72,7 +72,7 @@ async fn two_failures_and_a_success_are_three_attempts_of_one_delivery() {
 }
 
 #[tokio::test]
-async fn credentials_method_and_own_headers_go_along() {
+async fn credentials_method_and_custom_headers_are_sent() {
     let world = World::start().await;
     let receiver = Receiver::accepting().await;
     for (auth, credential, expected) in [
@@ -100,7 +100,7 @@ async fn credentials_method_and_own_headers_go_along() {
 }
 
 #[tokio::test]
-async fn only_what_a_subscription_asks_for_is_sent() {
+async fn only_events_that_match_the_selection_and_filters_are_sent() {
     let world = World::start().await;
     let (all, some, filtered) =
         (Receiver::accepting().await, Receiver::accepting().await, Receiver::accepting().await);
@@ -129,7 +129,7 @@ async fn only_what_a_subscription_asks_for_is_sent() {
 }
 
 #[tokio::test]
-async fn a_client_error_is_final_and_a_gone_receiver_is_not_told_again() {
+async fn a_400_is_not_retried_and_a_410_disables_the_subscription() {
     let world = World::start().await;
     let refusing = Receiver::start(|_, _| Reply::from(400)).await;
     let gone = Receiver::start(|_, _| Reply::from(410)).await;
@@ -145,7 +145,7 @@ async fn a_client_error_is_final_and_a_gone_receiver_is_not_told_again() {
 }
 
 #[tokio::test]
-async fn whoever_names_them_is_told_of_exhausted_deliveries_and_disabled_subscriptions() {
+async fn subscriptions_that_name_operational_events_get_them_and_a_star_does_not_select_them() {
     let world = World::start().await;
     let (named, all) = (Receiver::accepting().await, Receiver::accepting().await);
     let events = json!(["delivery.exhausted", "subscription.disabled"]);
@@ -169,7 +169,7 @@ async fn whoever_names_them_is_told_of_exhausted_deliveries_and_disabled_subscri
 }
 
 #[tokio::test]
-async fn so_they_are_where_it_is_a_later_attempt_that_ends_it() {
+async fn operational_events_are_also_raised_when_a_retry_is_the_last_attempt() {
     let world = World::with_manual_clock().await;
     let watching = Receiver::accepting().await;
     let events = json!(["delivery.exhausted", "subscription.disabled"]);
@@ -194,7 +194,7 @@ async fn so_they_are_where_it_is_a_later_attempt_that_ends_it() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
+async fn a_retry_after_of_two_minutes_delays_the_retry_by_two_minutes() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| {
         let mut reply = Reply::from(if number == 0 { 503 } else { 200 });
@@ -210,7 +210,7 @@ async fn a_receiver_that_asks_for_two_minutes_is_left_alone_for_two_minutes() {
 }
 
 #[tokio::test]
-async fn a_wait_of_hours_goes_through_the_index_and_is_kept() {
+async fn a_delay_of_hours_is_kept_by_the_due_index() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
     let policy = json!({"maxRetries": 3, "backoffType": "fixed", "backoffSeconds": 14400,
@@ -227,7 +227,7 @@ async fn a_wait_of_hours_goes_through_the_index_and_is_kept() {
 }
 
 #[tokio::test]
-async fn a_schedule_of_half_a_day_is_kept_from_its_first_step_to_its_last() {
+async fn every_delay_of_an_exponential_schedule_of_half_a_day_is_kept() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let policy = json!({"maxRetries": 13, "backoffType": "exponential", "backoffSeconds": 10,
@@ -259,7 +259,7 @@ async fn a_schedule_of_half_a_day_is_kept_from_its_first_step_to_its_last() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_signs_at_once_and_the_old_one_beside_it_for_a_day() {
+async fn a_rotated_secret_signs_at_once_and_the_old_one_also_signs_for_a_day() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "authType": "signature",
@@ -297,7 +297,7 @@ async fn a_rotated_secret_signs_at_once_and_the_old_one_beside_it_for_a_day() {
 }
 
 #[tokio::test]
-async fn what_is_disabled_is_skipped_or_paused_and_goes_on_when_enabled() {
+async fn disabling_skips_new_deliveries_and_pauses_open_ones_until_enabled() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
@@ -332,7 +332,7 @@ async fn what_is_disabled_is_skipped_or_paused_and_goes_on_when_enabled() {
 }
 
 #[tokio::test]
-async fn a_failed_delivery_is_sent_again_with_the_same_id() {
+async fn a_redelivered_delivery_keeps_its_id() {
     let world = World::start().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 400 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
@@ -358,7 +358,7 @@ async fn a_failed_delivery_is_sent_again_with_the_same_id() {
 }
 
 #[tokio::test]
-async fn while_attempts_are_to_come_a_delivery_is_not_sent_again() {
+async fn an_open_delivery_cannot_be_redelivered() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| Reply::from(500)).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
@@ -370,7 +370,7 @@ async fn while_attempts_are_to_come_a_delivery_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_test_is_one_attempt_at_once_and_is_logged_as_one() {
+async fn a_test_makes_one_synchronous_attempt_and_is_logged_as_a_test() {
     let world = World::start().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 200 } else { 503 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
@@ -395,7 +395,7 @@ async fn a_test_is_one_attempt_at_once_and_is_logged_as_one() {
 }
 
 #[tokio::test]
-async fn an_address_that_must_not_be_called_is_refused_when_saved() {
+async fn a_forbidden_url_is_refused_when_saved() {
     let world = World::start().await;
     for url in [
         "http://10.0.0.1/hook",
@@ -413,7 +413,7 @@ async fn an_address_that_must_not_be_called_is_refused_when_saved() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_a_subscription_and_an_event_is_named_at_once() {
+async fn all_errors_in_a_subscription_or_event_are_reported_at_once() {
     let world = World::start().await;
     let body = json!({"method": "GET", "events": ["deploy"], "timeout": 1, "colour": "red"});
     let answer = world.post("/api/v1/webhook-subscriptions", &body).await;
@@ -440,7 +440,7 @@ async fn every_mistake_in_a_subscription_and_an_event_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_makes_one_event_of_two_requests() {
+async fn two_requests_with_one_idempotency_key_create_one_event() {
     let world = World::start().await;
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["*"]})).await;
@@ -463,7 +463,7 @@ async fn an_idempotency_key_makes_one_event_of_two_requests() {
 }
 
 #[tokio::test]
-async fn a_cursor_leads_on_in_its_own_list_and_nowhere_else() {
+async fn a_cursor_is_valid_only_for_its_own_list() {
     let world = World::start().await;
     for name in ["a", "b"] {
         let body = json!({"name": name, "url": "http://127.0.0.1:9/", "events": ["*", "*"]});
@@ -540,7 +540,7 @@ async fn the_log_shows_a_delivery_for_thirty_days() {
 }
 
 #[tokio::test]
-async fn another_tenant_sees_none_of_it() {
+async fn another_tenant_sees_no_events_deliveries_subscriptions_or_components() {
     let world = World::start().await;
     let receiver = Receiver::accepting().await;
     let subscription = world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["*"]})).await;
@@ -569,7 +569,7 @@ async fn another_tenant_sees_none_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_or_endless_idempotency_key_is_a_mistake_and_not_everybodys_key() {
+async fn an_empty_or_too_long_idempotency_key_is_refused() {
     let world = World::start().await;
     for key in [String::new(), "k".repeat(256)] {
         let (path, headers) =
@@ -582,7 +582,7 @@ async fn an_empty_or_endless_idempotency_key_is_a_mistake_and_not_everybodys_key
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_is_not_asked_for_what_there_cannot_be() {
+async fn an_unknown_value_of_a_list_parameter_is_refused() {
     let world = World::start().await;
     let config = id(&world.docker_hub().await);
     let subscription = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["*"]});
@@ -601,7 +601,7 @@ async fn a_list_is_not_asked_for_what_there_cannot_be() {
 }
 
 #[tokio::test]
-async fn a_password_is_no_token_what_proves_in_another_way_is_said_anew() {
+async fn a_stored_credential_is_not_reused_when_the_auth_type_changes() {
     let world = World::start().await;
     let body = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"],
         "authType": "basic", "credential": "user:password"});

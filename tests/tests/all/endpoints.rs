@@ -32,7 +32,7 @@ async fn ask(url: &str, target: &str, more: &[(&str, &str)]) -> Answer {
 }
 
 #[tokio::test]
-async fn an_endpoint_shows_nothing_to_who_has_no_credentials_of_this_start() {
+async fn requests_without_this_stacks_credentials_are_refused() {
     let (_world, environments) = world().await;
     let (other, _) = world().await;
     let stranger = other.stack.owner().access_key;
@@ -57,7 +57,7 @@ async fn an_endpoint_shows_nothing_to_who_has_no_credentials_of_this_start() {
 }
 
 #[tokio::test]
-async fn who_has_them_calls_everything_and_a_function_what_its_policy_says() {
+async fn the_owner_may_call_everything_and_a_function_what_its_policy_allows() {
     let (world, environments) = world().await;
     let environment = environments.lock().unwrap()["ApiFunction"].clone();
     let owner = Aws::new(&world.unlimited(&environment)).unwrap();
@@ -72,7 +72,7 @@ async fn who_has_them_calls_everything_and_a_function_what_its_policy_says() {
 }
 
 #[tokio::test]
-async fn a_page_that_points_its_own_name_at_this_machine_is_forbidden() {
+async fn a_request_with_a_foreign_host_header_is_forbidden() {
     let (_world, environments) = world().await;
     for (variable, target) in SERVICES {
         let answer = ask(&address(&environments, variable), target, &[("host", "evil.example")]).await;
@@ -82,7 +82,7 @@ async fn a_page_that_points_its_own_name_at_this_machine_is_forbidden() {
 }
 
 #[tokio::test]
-async fn a_subscription_cannot_reach_them_nor_speak_their_language() {
+async fn a_subscription_can_neither_call_the_endpoints_nor_send_aws_headers() {
     let (world, environments) = world().await;
     let path = "/api/v1/webhook-subscriptions";
     for (variable, _) in SERVICES {

@@ -73,7 +73,7 @@ async fn filter_errors(world: &World, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_tenants_worst_filters_hold_up_no_other_tenants_delivery() {
+async fn a_tenants_most_expensive_filters_do_not_delay_other_tenants() {
     let world = World::with_manual_clock().await;
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
     healthy(&stranger, &receiver).await;
@@ -106,7 +106,7 @@ async fn a_tenants_worst_filters_hold_up_no_other_tenants_delivery() {
 }
 
 #[tokio::test]
-async fn events_that_were_put_off_because_of_their_filters_are_fanned_out_all_the_same() {
+async fn events_deferred_because_of_expensive_filters_are_fanned_out_later() {
     let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
     let made = Arc::clone(&proxy);
     let functions = Functions::ours().with("fanout", move |environment| {
@@ -144,7 +144,7 @@ async fn events_that_were_put_off_because_of_their_filters_are_fanned_out_all_th
 }
 
 #[tokio::test]
-async fn a_stack_starts_again_on_a_hostile_tenants_data_and_remembers_what_failed() {
+async fn filter_errors_survive_a_restart_and_are_cleared_by_the_next_change() {
     let folder = tempfile::tempdir().unwrap();
     let (data, time) = (Data::Folder(folder.path().to_owned()), Time::manual(SystemClock.now()));
     let world = World::of(data.clone(), time.clone()).await;
@@ -168,7 +168,7 @@ async fn a_stack_starts_again_on_a_hostile_tenants_data_and_remembers_what_faile
 }
 
 #[tokio::test]
-async fn expressions_whose_work_multiplies_are_refused_wherever_they_are_saved_with_their_place() {
+async fn expressions_of_multiplying_cost_are_refused_wherever_they_are_saved_and_named_by_path() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     let paths =
@@ -208,7 +208,7 @@ async fn expressions_whose_work_multiplies_are_refused_wherever_they_are_saved_w
 }
 
 #[tokio::test]
-async fn data_is_published_up_to_thirty_two_levels_and_looked_at_to_its_end() {
+async fn event_data_may_be_thirty_two_levels_deep_and_filters_reach_the_deepest() {
     let world = World::start().await;
     let deep = format!("$.data.deep{}", "[0]".repeat(31));
     let filters = json!([filter(&deep, "equals", &json!(1))]);
@@ -227,7 +227,7 @@ async fn data_is_published_up_to_thirty_two_levels_and_looked_at_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_viewers_previews_cost_their_budget_and_say_what_failed() {
+async fn a_preview_stops_at_its_budget_and_names_the_filter_that_failed() {
     let world = World::start().await;
     let made = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
     let viewer = world.admin.with_key(made.data()["key"].as_str().unwrap());
@@ -249,7 +249,7 @@ async fn a_viewers_previews_cost_their_budget_and_say_what_failed() {
 }
 
 #[tokio::test]
-async fn what_fails_of_a_config_or_its_triggers_is_shown_at_the_config() {
+async fn errors_of_mappings_and_trigger_filters_are_shown_on_the_config() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     let body = json!({"name": "mapped", "type": "generic", "provider": "generic",
@@ -286,7 +286,7 @@ async fn what_fails_of_a_config_or_its_triggers_is_shown_at_the_config() {
 }
 
 #[tokio::test]
-async fn a_filter_that_fails_as_a_missed_event_is_made_good_is_counted_too() {
+async fn filter_errors_are_also_counted_when_the_sweep_fans_out_a_missed_event() {
     let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);

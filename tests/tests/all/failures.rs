@@ -80,7 +80,7 @@ fn rings(alarm: &Value, minutes: &[Vec<Value>]) -> bool {
 }
 
 #[tokio::test]
-async fn a_version_that_fails_every_message_or_request_brings_the_old_one_back_and_calls_people() {
+async fn a_version_that_fails_every_request_or_message_raises_both_failure_alarms() {
     let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let config = world.docker_hub().await;
@@ -126,7 +126,7 @@ async fn a_version_that_fails_every_message_or_request_brings_the_old_one_back_a
 }
 
 #[tokio::test]
-async fn what_succeeds_tells_of_no_failure() {
+async fn successful_invocations_report_no_failures() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     for (id, binary, event) in FUNCTIONS {
@@ -138,7 +138,7 @@ async fn what_succeeds_tells_of_no_failure() {
 }
 
 #[test]
-fn the_old_version_comes_back_above_as_many_failures_as_the_operator_allows() {
+fn the_alarm_thresholds_are_the_failures_per_minute_that_the_operator_allows() {
     let threshold = |parameters: &[(&str, &str)]| {
         let all = resources(parameters);
         ["NewVersionAlarm", "FailuresAlarm"].map(|id| all[id].properties["Threshold"].clone())

@@ -173,7 +173,7 @@ async fn key(world: &World, role: &str) -> (String, Client) {
 }
 
 #[tokio::test]
-async fn every_route_is_closed_to_whoever_may_not_use_it() {
+async fn every_route_refuses_callers_without_the_required_role() {
     let world = World::with_manual_clock().await;
     let things = Things::of(&world).await;
     let (_, viewer) = key(&world, "viewer").await;
@@ -241,7 +241,7 @@ fn told(answer: &Answer) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn another_tenants_ids_are_answered_exactly_as_unknown_ones() {
+async fn ids_of_another_tenant_are_answered_exactly_like_unknown_ids() {
     let world = World::with_manual_clock().await;
     let things = Things::of(&world).await;
     let stranger = world.stranger().await;
@@ -272,7 +272,7 @@ async fn another_tenants_ids_are_answered_exactly_as_unknown_ones() {
 }
 
 #[tokio::test]
-async fn a_key_that_asks_too_often_is_told_to_wait_and_others_are_not() {
+async fn a_key_over_its_rate_limit_is_answered_429_and_other_keys_are_not() {
     let parameters = [("KeyRateLimit".to_owned(), "5".to_owned())].into();
     let time = stella_local::time::Time::manual("2026-03-01T12:00:00Z".parse().unwrap());
     let world = World::made_of(Settings { parameters, time, ..Settings::default() }).await;

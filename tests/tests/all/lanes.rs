@@ -21,7 +21,7 @@ async fn hanging() -> String {
 }
 
 #[tokio::test]
-async fn deliveries_to_a_hanging_receiver_hold_up_nobody_else() {
+async fn deliveries_to_a_hanging_receiver_delay_no_other_receiver() {
     let world = World::start().await;
     let healthy = Receiver::accepting().await;
     let body = json!({"name": "hangs", "url": hanging().await, "events": ["deployment.failed"]});

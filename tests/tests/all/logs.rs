@@ -40,7 +40,7 @@ fn line(printed: &str, message: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_dynamodb_said_is_in_the_log_each_fact_in_a_field() {
+async fn an_error_of_dynamodb_is_logged_with_each_fact_in_a_field() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let denied =
@@ -74,7 +74,7 @@ async fn what_dynamodb_said_is_in_the_log_each_fact_in_a_field() {
 }
 
 #[tokio::test]
-async fn that_aws_did_not_answer_is_in_the_log_with_the_reason() {
+async fn an_unreachable_endpoint_is_logged_with_its_cause() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut variables = variables(&environments, "DeliverFunction");
@@ -90,7 +90,7 @@ async fn that_aws_did_not_answer_is_in_the_log_with_the_reason() {
 }
 
 #[tokio::test]
-async fn what_the_queue_said_is_in_the_log_beside_what_made_us_need_it() {
+async fn an_error_of_sqs_is_logged_beside_the_error_that_led_to_queueing() {
     let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let config = world.docker_hub().await;
@@ -123,7 +123,7 @@ async fn what_the_queue_said_is_in_the_log_beside_what_made_us_need_it() {
 }
 
 #[tokio::test]
-async fn what_keeps_a_function_from_starting_is_in_the_log() {
+async fn the_reason_why_a_function_cannot_start_is_logged() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let variables =
@@ -142,7 +142,7 @@ async fn what_keeps_a_function_from_starting_is_in_the_log() {
 }
 
 #[tokio::test]
-async fn an_error_that_lambda_is_told_has_a_type_of_its_kind_and_is_in_the_log_once() {
+async fn an_invocation_error_has_its_kind_as_type_and_is_logged_once() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     for (fault, error_type) in
@@ -173,7 +173,7 @@ fn passes(line: &Value, least: &str) -> bool {
 }
 
 #[tokio::test]
-async fn metrics_and_errors_reach_the_log_whatever_its_level_is() {
+async fn metric_lines_pass_lambdas_log_filter_at_every_log_level() {
     assert!(!passes(&json!({"_aws": {}}), "ERROR"), "as Lambda sees it, a line of metrics is INFO");
     for level in ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] {
         for (id, function) in functions(&resources(&[("LogLevel", level)])) {
@@ -188,7 +188,7 @@ async fn metrics_and_errors_reach_the_log_whatever_its_level_is() {
 }
 
 #[tokio::test]
-async fn a_function_prints_its_metrics_whatever_the_level_and_no_bodies_at_any() {
+async fn at_every_log_level_metrics_are_printed_and_bodies_and_tokens_are_not() {
     for level in ["ERROR", "TRACE"] {
         let (functions, environments) = record_environments();
         let parameters = BTreeMap::from([("LogLevel".to_owned(), level.to_owned())]);

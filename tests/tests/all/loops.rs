@@ -44,7 +44,7 @@ async fn releases(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn two_subscriptions_to_their_own_configs_address_end_after_three_hops() {
+async fn a_loop_of_two_subscriptions_to_their_own_config_ends_after_three_hops() {
     let world = World::start().await;
     releasing(&world, "myapp").await;
     let config = world
@@ -69,7 +69,7 @@ async fn two_subscriptions_to_their_own_configs_address_end_after_three_hops() {
 }
 
 #[tokio::test]
-async fn a_push_carries_its_hops_to_the_deliveries_of_its_release() {
+async fn the_hops_of_a_push_are_passed_on_to_the_deliveries_of_its_release() {
     let world = World::start().await;
     let component = releasing(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
@@ -116,7 +116,7 @@ async fn a_push_carries_its_hops_to_the_deliveries_of_its_release() {
 }
 
 #[tokio::test]
-async fn hops_outlive_the_queue_of_pushes_a_redelivery_and_being_fetched() {
+async fn queued_requests_redeliveries_and_pulls_keep_their_hops() {
     let (world, tables, _) = world_with_proxies().await;
     releasing(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
@@ -149,7 +149,7 @@ async fn hops_outlive_the_queue_of_pushes_a_redelivery_and_being_fetched() {
 }
 
 #[tokio::test]
-async fn hops_that_were_signed_before_the_master_secret_was_rotated_count() {
+async fn hops_signed_before_the_master_key_was_rotated_still_count() {
     let folder = tempfile::tempdir().unwrap();
     let world_on = async |functions| {
         let data = Data::Folder(folder.path().to_owned());
@@ -179,7 +179,7 @@ async fn hops_that_were_signed_before_the_master_secret_was_rotated_count() {
 }
 
 #[tokio::test]
-async fn an_inbound_address_of_its_own_is_refused_unless_that_is_meant() {
+async fn a_subscription_to_an_inbound_address_of_the_deployment_needs_allow_self() {
     let world = World::start().await;
     let config = world.docker_hub().await;
     let url = config["url"].as_str().unwrap();
@@ -209,7 +209,7 @@ async fn an_inbound_address_of_its_own_is_refused_unless_that_is_meant() {
 }
 
 #[tokio::test]
-async fn what_would_exceed_the_releases_of_a_minute_waits_its_turn_in_the_order_of_receipt() {
+async fn pushes_over_the_release_rate_limit_are_queued_and_processed_in_the_order_of_receipt() {
     let parameters = BTreeMap::from([("ReleasesPerMinute".to_owned(), "3".to_owned())]);
     // The beginning of a minute.
     let noon = SystemClock.now().timestamp().div_euclid(60) * 60;

@@ -44,7 +44,7 @@ async fn bearer(world: &World, receiver: &Receiver, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn first_attempts_later_ones_and_tests_have_the_credential_that_a_subscription_names() {
+async fn attempts_retries_and_tests_send_the_credential_that_the_subscription_names() {
     let world = World::with_manual_clock().await;
     put(&world, "receiver", "t0ken").await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
@@ -61,7 +61,7 @@ async fn first_attempts_later_ones_and_tests_have_the_credential_that_a_subscrip
 }
 
 #[tokio::test]
-async fn deliveries_wait_visibly_for_a_credential_that_is_not_there_and_use_no_attempts() {
+async fn deliveries_are_paused_without_using_an_attempt_until_the_named_credential_exists() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let subscription = bearer(&world, &receiver, "later").await;
@@ -76,7 +76,7 @@ async fn deliveries_wait_visibly_for_a_credential_that_is_not_there_and_use_no_a
 }
 
 #[tokio::test]
-async fn no_name_leads_to_another_tenants_secret() {
+async fn no_secret_name_resolves_to_another_tenants_secret() {
     let world = World::start().await;
     put(&world, "receiver", "t0ken").await;
     let (owner, mut tried) = (tenant(&world).await, 0);
@@ -112,7 +112,7 @@ async fn rotate(world: &World, environments: &Environments, name: &str, text: &s
 }
 
 #[tokio::test]
-async fn the_master_key_is_rotated_and_what_it_wraps_goes_on_to_open() {
+async fn sealed_secrets_still_open_after_the_master_key_is_rotated() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::accepting().await;
     let master = "/dev/system/master-key";

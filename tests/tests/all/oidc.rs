@@ -59,7 +59,7 @@ impl Issuer {
 }
 
 #[tokio::test]
-async fn a_sender_is_let_in_by_a_token_of_its_issuer_and_by_nothing_else() {
+async fn a_sender_is_authenticated_only_by_a_valid_token_of_its_issuer() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
     let issuer = Issuer::start().await;
     let body = json!({"name": "gar", "type": "registry-push", "provider": "gar", "authentication": {
@@ -103,7 +103,7 @@ async fn taking_tokens_of(issuer: &Issuer) -> World {
 }
 
 #[tokio::test]
-async fn a_caller_with_a_token_of_the_deployments_issuer_needs_no_key() {
+async fn a_caller_with_a_jwt_of_the_deployments_issuer_needs_no_api_key() {
     let issuer = Issuer::start().await;
     let world = taking_tokens_of(&issuer).await;
     let tenant = id(world.operator.post("/api/v1/tenants", &json!({"name": "t"})).await.unwrap().data());
@@ -143,7 +143,7 @@ async fn a_caller_with_a_token_of_the_deployments_issuer_needs_no_key() {
 }
 
 #[tokio::test]
-async fn where_the_deployment_names_no_issuer_no_token_is_taken() {
+async fn without_a_configured_issuer_every_jwt_is_refused() {
     let world = World::start().await;
     let issuer = Issuer::start().await;
     let claims = json!({"iss": issuer.url, "aud": "stella", "exp": SystemClock.now().timestamp() + 300,
@@ -155,7 +155,7 @@ async fn where_the_deployment_names_no_issuer_no_token_is_taken() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_must_not_be_called_is_refused_when_saved() {
+async fn an_issuer_with_a_forbidden_address_is_refused_when_saved() {
     let world = World::start().await;
     for issuer in ["http://10.0.0.1", "https://169.254.169.254", "nonsense"] {
         let body = json!({"name": "x", "type": "registry-push", "provider": "gar", "authentication": {
@@ -167,7 +167,7 @@ async fn an_issuer_that_must_not_be_called_is_refused_when_saved() {
 }
 
 #[tokio::test]
-async fn more_than_its_rate_of_one_config_is_told_to_wait() {
+async fn requests_over_a_configs_rate_limit_are_answered_429() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
     let config = world.docker_hub().await;
     let pushes = (0..1100).map(|_| world.push(&config, &[], "{}"));

@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_has_every_route_and_nobody_needs_a_key_for_it() {
+async fn the_document_has_every_route_and_is_public() {
     let world = World::start().await;
     let answer = world.nobody().get("/openapi.json").await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
@@ -22,7 +22,7 @@ async fn the_document_has_every_route_and_nobody_needs_a_key_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_page_is_for_people_and_asks_nothing_of_other_hosts() {
+async fn the_html_page_may_load_nothing_from_other_hosts() {
     let world = World::start().await;
     let answer = world.nobody().send(Method::GET, "/docs", &[], Vec::new().into()).await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
@@ -32,7 +32,7 @@ async fn its_page_is_for_people_and_asks_nothing_of_other_hosts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_of_a_body_is_accepted() {
+async fn every_example_body_is_accepted() {
     let world = World::start().await;
     let component = world.component(&["myorg/other"]).await;
     let config = id(&world.docker_hub().await);

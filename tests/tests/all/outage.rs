@@ -36,7 +36,7 @@ macro_rules! world_with_proxy {
 }
 
 #[tokio::test]
-async fn an_event_that_is_posted_while_the_queue_is_down_is_delivered_when_it_is_back() {
+async fn an_event_posted_while_sqs_is_down_is_delivered_when_it_recovers() {
     let (world, queues) = world_with_proxy!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
@@ -54,7 +54,7 @@ async fn an_event_that_is_posted_while_the_queue_is_down_is_delivered_when_it_is
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_stored_is_refused_and_leaves_nothing() {
+async fn an_event_that_cannot_be_stored_is_answered_503_and_leaves_no_record() {
     let (world, tables) = world_with_proxy!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
@@ -69,7 +69,7 @@ async fn an_event_that_cannot_be_stored_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_whose_own_record_was_written_unseen_is_no_repetition_of_itself() {
+async fn an_idempotency_record_whose_write_response_was_lost_does_not_make_the_request_a_duplicate() {
     let (world, tables) = world_with_proxy!("api", stella_api::start, "AWS_ENDPOINT_URL_DYNAMODB");
     let lost = AtomicUsize::new(0);
     tables.fail(move |operation| match operation {
@@ -84,7 +84,7 @@ async fn a_request_whose_own_record_was_written_unseen_is_no_repetition_of_itsel
 }
 
 #[tokio::test]
-async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
+async fn only_the_failed_messages_of_a_batch_are_sent_again() {
     let (world, queues) = world_with_proxy!("fanout", stella_fanout::start, "AWS_ENDPOINT_URL_SQS");
     let receiver = Receiver::accepting().await;
     for name in ["one", "two", "three"] {
@@ -111,7 +111,7 @@ async fn when_a_part_of_a_batch_fails_only_that_is_repeated() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_outlives_a_changed_filter() {
+async fn an_accepted_delivery_is_retried_after_the_filter_changed() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| Reply::from(if number == 0 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
@@ -130,7 +130,7 @@ async fn what_was_accepted_outlives_a_changed_filter() {
 }
 
 #[tokio::test]
-async fn an_address_that_may_no_longer_be_called_is_a_final_failure() {
+async fn a_delivery_to_an_address_that_became_forbidden_fails_without_retry() {
     let functions = Functions::ours().with("deliver", |environment| async move {
         stella_deliver::start(environment.with("EGRESS_ALLOW_CIDRS", "")).await
     });
@@ -152,7 +152,7 @@ async fn an_address_that_may_no_longer_be_called_is_a_final_failure() {
 }
 
 #[tokio::test]
-async fn an_event_that_no_stream_record_brings_is_fanned_out_within_minutes() {
+async fn the_sweep_fans_out_an_event_that_the_stream_missed_within_minutes() {
     let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
     let receiver = Receiver::accepting().await;

@@ -30,7 +30,7 @@ fn ids(rows: &[Value]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_page_of_large_events_ends_early_and_its_cursor_goes_on_right_behind_it() {
+async fn a_page_of_large_events_is_cut_and_its_cursor_continues_right_after_it() {
     let world = World::with_manual_clock().await;
     let mut expected = BTreeSet::new();
     for number in 0..45 {
@@ -61,7 +61,7 @@ async fn publish_quotes(world: &World) {
 }
 
 #[tokio::test]
-async fn a_log_with_bodies_ends_early() {
+async fn a_page_of_a_delivery_log_with_bodies_is_cut() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["deployment.started"]});
@@ -78,7 +78,7 @@ async fn a_log_with_bodies_ends_early() {
 }
 
 #[tokio::test]
-async fn a_delivery_with_more_attempts_than_an_answer_holds_leaves_the_older_bodies_out() {
+async fn a_delivery_with_too_many_attempts_for_one_answer_omits_the_older_bodies() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|_, _| 500.into()).await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["deployment.started"],
@@ -95,7 +95,7 @@ async fn a_delivery_with_more_attempts_than_an_answer_holds_leaves_the_older_bod
 }
 
 #[tokio::test]
-async fn a_cursor_with_another_page_size_leaves_no_row_out() {
+async fn a_cursor_used_with_another_page_size_skips_no_row() {
     let world = World::with_manual_clock().await;
     for number in 0..30 {
         world.component(&[&format!("myorg/app{number}")]).await;
@@ -107,7 +107,7 @@ async fn a_cursor_with_another_page_size_leaves_no_row_out() {
 }
 
 #[tokio::test]
-async fn a_made_up_cursor_is_refused_whatever_it_says() {
+async fn a_forged_cursor_is_refused() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

@@ -114,7 +114,7 @@ async fn plant(world: &World, table: &str, item: &Value) {
 }
 
 #[tokio::test]
-async fn any_character_that_json_can_have_reaches_the_receiver() {
+async fn every_character_that_json_allows_reaches_the_receiver() {
     let world = World::with_manual_clock().await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     subscribe(&world.admin, &receiver.url).await;
@@ -153,7 +153,7 @@ async fn a_tag_with_any_character_is_released_and_delivered() {
 }
 
 #[tokio::test]
-async fn a_message_that_sqs_refuses_for_its_data_goes_without_it() {
+async fn a_message_whose_data_sqs_rejects_is_sent_without_the_data() {
     let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     subscribe(&world.admin, &receiver.url).await;
@@ -168,7 +168,7 @@ async fn a_message_that_sqs_refuses_for_its_data_goes_without_it() {
 }
 
 #[tokio::test]
-async fn what_sqs_never_takes_is_set_aside_with_its_reason_and_holds_nobody_up() {
+async fn a_message_that_sqs_always_rejects_is_set_aside_with_the_reason_and_delays_no_other() {
     let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
     let (refused, taken) = (Receiver::accepting().await, Receiver::accepting().await);
     let other = Other::of(&world).await;
@@ -199,7 +199,7 @@ async fn what_sqs_never_takes_is_set_aside_with_its_reason_and_holds_nobody_up()
 }
 
 #[tokio::test]
-async fn a_mark_that_dynamodb_never_takes_holds_nobody_up() {
+async fn a_fan_out_mark_that_dynamodb_always_rejects_delays_no_other_tenant() {
     let (world, tables) = on_a_wire("fanout", "AWS_ENDPOINT_URL_DYNAMODB").await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
@@ -212,7 +212,7 @@ async fn a_mark_that_dynamodb_never_takes_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_cannot_be_read_fails_visibly_and_alone() {
+async fn an_unreadable_subscription_is_reported_and_affects_no_other() {
     let world = World::with_manual_clock().await;
     let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
@@ -232,7 +232,7 @@ async fn a_subscription_that_cannot_be_read_fails_visibly_and_alone() {
 }
 
 #[tokio::test]
-async fn a_record_of_the_stream_that_is_no_event_is_passed_by() {
+async fn a_stream_record_that_is_no_event_is_skipped() {
     let world = World::with_manual_clock().await;
     let other = Other::of(&world).await;
     for (number, item) in [
@@ -253,7 +253,7 @@ async fn a_record_of_the_stream_that_is_no_event_is_passed_by() {
 }
 
 #[tokio::test]
-async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
+async fn an_unreadable_message_delays_no_other_on_any_queue() {
     let world = World::with_manual_clock().await;
     let other = Other::of(&world).await;
     // One first attempt in three fails: never so many in a row that the breaker opens.
@@ -302,7 +302,7 @@ async fn a_message_that_no_function_can_read_holds_up_nothing_on_any_queue() {
 }
 
 #[tokio::test]
-async fn the_operator_sees_which_records_of_the_stream_were_given_up() {
+async fn discarded_stream_records_are_shown_to_the_operator() {
     let world = World::with_manual_clock().await;
     let told =
         json!({"DDBStreamBatchInfo": {"shardId": "shardId-7", "startSequenceNumber": "1"}}).to_string();
@@ -314,7 +314,7 @@ async fn the_operator_sees_which_records_of_the_stream_were_given_up() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is_sent() {
+async fn unreadable_rows_are_removed_from_the_due_index_and_the_rows_after_them_are_sent() {
     let world = World::with_manual_clock().await;
     let receiver = Receiver::start(|number, _| if number == 0 { 500.into() } else { 200.into() }).await;
     let body = json!({"name": "f", "url": receiver.url, "events": ["release.created"],
@@ -337,7 +337,7 @@ async fn a_row_that_cannot_be_read_leaves_the_index_and_what_is_due_behind_it_is
 }
 
 #[tokio::test]
-async fn missed_events_of_a_tenant_that_fails_hold_up_no_others_and_come_later() {
+async fn missed_events_of_a_throttled_tenant_delay_no_other_and_are_fanned_out_later() {
     let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
     let made = Arc::clone(&proxy);
     let functions =

@@ -50,7 +50,7 @@ async fn link(caller: &Client, body: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_link_can_be_used_once_and_not_when_it_is_old() {
+async fn a_portal_link_works_once_and_not_after_it_expires() {
     let world = World::with_manual_clock().await;
     let first = link(&world.admin, &json!({})).await;
     Browser::of(&world, &json!({"link": first})).await;
@@ -65,7 +65,7 @@ async fn a_link_can_be_used_once_and_not_when_it_is_old() {
 }
 
 #[tokio::test]
-async fn of_many_who_use_a_link_at_once_one_is_signed_in() {
+async fn of_concurrent_uses_of_a_portal_link_exactly_one_signs_in() {
     let world = World::with_manual_clock().await;
     let proof = json!({"link": link(&world.admin, &json!({})).await});
     let tries = (0..10).map(|_| async { world.nobody().post("/api/v1/portal-session", &proof).await });
@@ -75,7 +75,7 @@ async fn of_many_who_use_a_link_at_once_one_is_signed_in() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
+async fn the_session_cookie_is_http_only_and_same_site_strict() {
     let world = World::with_manual_clock().await;
     let answer = world.nobody().post("/api/v1/portal-session", &json!({"key": world.key})).await.unwrap();
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
@@ -87,7 +87,7 @@ async fn the_cookie_is_out_of_reach_of_scripts_and_of_other_sites() {
 }
 
 #[tokio::test]
-async fn a_session_reads_with_its_cookie_alone_and_changes_nothing_without_its_token() {
+async fn a_session_reads_with_its_cookie_and_writes_only_with_its_csrf_token() {
     let world = World::with_manual_clock().await;
     let browser = Browser::of(&world, &json!({"key": world.key})).await;
     assert_eq!(browser.get("/portal-session").await.data()["csrfToken"], json!(browser.csrf));
@@ -108,7 +108,7 @@ async fn a_session_reads_with_its_cookie_alone_and_changes_nothing_without_its_t
 }
 
 #[tokio::test]
-async fn a_session_has_the_role_of_whoever_made_its_link_and_no_other_tenants_things() {
+async fn a_session_has_the_role_and_tenant_of_the_key_that_created_its_link() {
     let world = World::with_manual_clock().await;
     let made = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
     let viewer = world.admin.with_key(made.data()["key"].as_str().unwrap());
@@ -124,7 +124,7 @@ async fn a_session_has_the_role_of_whoever_made_its_link_and_no_other_tenants_th
 }
 
 #[tokio::test]
-async fn a_session_ends_by_signing_out_by_time_and_with_its_key() {
+async fn a_session_ends_on_sign_out_on_expiry_and_when_its_key_is_revoked() {
     let world = World::with_manual_clock().await;
     let browser = Browser::of(&world, &json!({"key": world.key})).await;
     let out = browser.ask(Method::DELETE, "/portal-session", Some(&browser.csrf)).await;
@@ -153,7 +153,7 @@ async fn a_session_ends_by_signing_out_by_time_and_with_its_key() {
 }
 
 #[tokio::test]
-async fn the_operators_session_sees_tenants_and_nothing_of_theirs() {
+async fn the_operators_session_lists_tenants_and_reads_no_tenant_data() {
     let world = World::with_manual_clock().await;
     let key = world.stack.operator_key().unwrap().to_owned();
     let operator = Browser::of(&world, &json!({"key": key})).await;
@@ -165,7 +165,7 @@ async fn the_operators_session_sees_tenants_and_nothing_of_theirs() {
 }
 
 #[tokio::test]
-async fn what_was_counted_outlives_a_stop() {
+async fn counters_are_flushed_when_the_stack_stops() {
     let folder = tempfile::tempdir().unwrap();
     let (data, time) = (Data::Folder(folder.path().to_owned()), Time::manual(SystemClock.now()));
     let world = World::of(data.clone(), time.clone()).await;
@@ -191,7 +191,7 @@ async fn overview(world: &World, done: impl Fn(&Value) -> bool) -> Value {
 }
 
 #[tokio::test]
-async fn the_overview_counts_pushes_and_deliveries_and_names_what_needs_attention() {
+async fn the_overview_counts_pushes_and_deliveries_and_lists_what_needs_attention() {
     let world = World::with_manual_clock().await;
     world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;
@@ -227,7 +227,7 @@ async fn the_overview_counts_pushes_and_deliveries_and_names_what_needs_attentio
 }
 
 #[tokio::test]
-async fn an_address_that_many_knock_at_in_vain_needs_attention() {
+async fn a_config_with_many_rejected_requests_needs_attention() {
     let world = World::with_manual_clock().await;
     let config = world.docker_hub().await;
     let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
@@ -241,7 +241,7 @@ async fn an_address_that_many_knock_at_in_vain_needs_attention() {
 }
 
 #[tokio::test]
-async fn the_log_of_all_subscriptions_has_an_end_to_how_many_it_merges() {
+async fn the_delivery_log_merges_at_most_a_hundred_subscriptions() {
     let world = World::with_manual_clock().await;
     let body =
         json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"], "authType": "none"});
@@ -258,7 +258,7 @@ async fn the_log_of_all_subscriptions_has_an_end_to_how_many_it_merges() {
 }
 
 #[tokio::test]
-async fn whether_a_subscription_would_get_an_event_is_told_before_there_is_either() {
+async fn a_preview_says_whether_a_subscription_would_match_an_event() {
     let world = World::with_manual_clock().await;
     let production = json!({"field": "data.environment.name", "operator": "equals", "value": "production"});
     let ask = async |environment: &str| {

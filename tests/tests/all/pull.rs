@@ -44,7 +44,7 @@ async fn rows(world: &World, subscription: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_is_fetched_as_it_would_have_been_sent_and_reported_once() {
+async fn a_fetched_delivery_equals_the_request_that_would_be_sent_and_is_reported_once() {
     let world = World::with_manual_clock().await;
     let secret = "a secret of ours";
     let subscription = subscribed(
@@ -88,7 +88,7 @@ async fn a_delivery_is_fetched_as_it_would_have_been_sent_and_reported_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_reader_could_not_do_comes_again_by_the_policy_and_is_exhausted_in_the_end() {
+async fn a_failure_reported_by_a_reader_is_retried_by_the_policy_until_exhausted() {
     let world = World::with_manual_clock().await;
     let policy = json!({"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 60});
     let subscription = subscribed(&world, &json!({"retryPolicy": policy})).await;
@@ -122,7 +122,7 @@ async fn what_a_reader_could_not_do_comes_again_by_the_policy_and_is_exhausted_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_readers_never_have_the_same_delivery() {
+async fn concurrent_readers_never_fetch_the_same_delivery() {
     let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({})).await;
     for _ in 0..40 {
@@ -146,7 +146,7 @@ async fn two_readers_never_have_the_same_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_dead_reader_had_another_gets_without_an_attempt_used() {
+async fn after_its_lease_expires_another_reader_gets_a_delivery_without_an_attempt_used() {
     let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({"timeout": 5000})).await;
     world.publish("release.created").await;
@@ -166,7 +166,7 @@ async fn what_a_dead_reader_had_another_gets_without_an_attempt_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_waits_has_an_event_as_soon_as_there_is_one() {
+async fn a_waiting_reader_gets_an_event_as_soon_as_there_is_one() {
     let world = World::start().await;
     let subscription = subscribed(&world, &json!({})).await;
     let reader = world.admin.clone();
@@ -177,7 +177,7 @@ async fn a_reader_that_waits_has_an_event_as_soon_as_there_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_fetches_for_thirty_days_is_cancelled() {
+async fn a_pull_delivery_not_reported_for_thirty_days_is_cancelled() {
     let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({})).await;
     world.publish("release.created").await;
@@ -197,7 +197,7 @@ async fn what_nobody_fetches_for_thirty_days_is_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn disabling_pauses_what_waits_and_enabling_lets_it_be_fetched() {
+async fn disabling_pauses_waiting_pull_deliveries_and_enabling_makes_them_fetchable() {
     let world = World::with_manual_clock().await;
     let subscription = subscribed(&world, &json!({})).await;
     world.publish("release.created").await;
@@ -221,7 +221,7 @@ async fn disabling_pauses_what_waits_and_enabling_lets_it_be_fetched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_of_pulling_is_held_to() {
+async fn invalid_pull_requests_reports_and_settings_are_refused() {
     let world = World::with_manual_clock().await;
     let pulled = subscribed(&world, &json!({})).await;
     let sent = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"]});

@@ -18,7 +18,7 @@ fn sign(secret: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_docker_hub_push_becomes_a_release_and_a_subscriber_is_told() {
+async fn a_docker_hub_push_creates_a_release_that_is_delivered_to_a_subscriber() {
     let world = World::start().await;
     let receiver = Receiver::accepting().await;
     let component = world.component(&["myorg/myapp"]).await;
@@ -54,7 +54,7 @@ async fn a_docker_hub_push_becomes_a_release_and_a_subscriber_is_told() {
 }
 
 #[tokio::test]
-async fn a_harbor_push_proves_itself_by_its_header_and_its_digest_is_kept() {
+async fn a_harbor_push_is_authenticated_by_its_header_and_its_digest_is_stored() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     let body = json!({"name": "harbor", "type": "registry-push", "provider": "harbor", "secret": "s3cret"});
@@ -74,7 +74,7 @@ async fn a_harbor_push_proves_itself_by_its_header_and_its_digest_is_kept() {
 }
 
 #[tokio::test]
-async fn a_generic_sender_signs_its_raw_body() {
+async fn a_generic_sender_is_authenticated_by_the_hmac_of_its_raw_body() {
     let world = World::start().await;
     world.component(&["myorg/myapp"]).await;
     let body = json!({"name": "own", "type": "generic", "provider": "generic", "secret": "key",
@@ -94,7 +94,7 @@ async fn a_generic_sender_signs_its_raw_body() {
 }
 
 #[tokio::test]
-async fn a_push_repeated_is_answered_with_the_first_ones_figures_and_makes_nothing() {
+async fn a_duplicate_push_gets_the_counts_of_the_first_answer_and_creates_nothing() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &every_version()).await;
@@ -111,7 +111,7 @@ async fn a_push_repeated_is_answered_with_the_first_ones_figures_and_makes_nothi
 }
 
 #[tokio::test]
-async fn fifty_racing_repetitions_make_one_release() {
+async fn fifty_concurrent_copies_of_a_push_create_one_release() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &every_version()).await;
@@ -127,7 +127,7 @@ async fn fifty_racing_repetitions_make_one_release() {
 }
 
 #[tokio::test]
-async fn a_moved_tag_is_a_retag_each_time_and_its_history_is_kept() {
+async fn every_move_of_a_tag_is_a_retag_and_its_history_is_kept() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
@@ -153,7 +153,7 @@ async fn a_moved_tag_is_a_retag_each_time_and_its_history_is_kept() {
 }
 
 #[tokio::test]
-async fn there_and_back_without_times_is_two_retags_and_then_a_repetition() {
+async fn a_tag_moved_there_and_back_without_timestamps_is_two_retags_and_then_a_duplicate() {
     let world = World::start().await;
     let component = world.component(&["docker-local/myapp"]).await;
     let body =
@@ -179,7 +179,7 @@ async fn there_and_back_without_times_is_two_retags_and_then_a_repetition() {
 }
 
 #[tokio::test]
-async fn what_is_of_no_interest_is_ignored_with_a_reason() {
+async fn an_irrelevant_push_is_ignored_with_a_reason() {
     let world = World::start().await;
     world.component(&["myorg/other"]).await;
     let config = world.docker_hub().await;
@@ -203,7 +203,7 @@ async fn what_is_of_no_interest_is_ignored_with_a_reason() {
 }
 
 #[tokio::test]
-async fn an_unknown_address_looks_like_a_disabled_and_a_wrong_one() {
+async fn unknown_disabled_and_mistyped_addresses_get_the_same_answer() {
     let world = World::start().await;
     let config = world.docker_hub().await;
     let url = config["url"].as_str().unwrap();
@@ -234,7 +234,7 @@ async fn an_unknown_address_looks_like_a_disabled_and_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_in_the_address_is_not_let_in() {
+async fn a_missing_or_wrong_url_token_is_answered_401() {
     let world = World::start().await;
     let config = world.docker_hub().await;
     let url = config["url"].as_str().unwrap();
@@ -249,7 +249,7 @@ async fn a_wrong_token_in_the_address_is_not_let_in() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
+async fn an_unreadable_body_is_refused_with_the_reason() {
     let world = World::start().await;
     let config = world.docker_hub().await;
     let answer = world.push(&config, &[], "{\"push_data\": ").await;
@@ -269,7 +269,7 @@ async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_a_config_a_component_and_a_trigger_is_named_at_once() {
+async fn all_errors_in_a_config_component_or_trigger_are_reported_at_once() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     for (path, body, fields) in [

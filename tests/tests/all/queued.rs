@@ -33,7 +33,7 @@ pub async fn world_with_proxies() -> (World, FaultProxy, FaultProxy) {
 }
 
 #[tokio::test]
-async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back() {
+async fn a_push_is_queued_while_dynamodb_fails_and_processed_when_it_recovers() {
     let (world, tables, _) = world_with_proxies().await;
     let component = world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;
@@ -67,7 +67,7 @@ async fn a_push_is_queued_while_the_tables_fail_and_processed_when_they_are_back
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_is_lost_is_not_made_twice() {
+async fn a_transaction_whose_response_is_lost_takes_effect_once() {
     let (world, tables, _) = world_with_proxies().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
@@ -89,7 +89,7 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
 }
 
 #[tokio::test]
-async fn when_not_even_the_queue_takes_it_the_sender_is_told_to_come_again() {
+async fn if_sqs_fails_too_the_sender_is_answered_503_with_retry_after() {
     let (world, tables, queues) = world_with_proxies().await;
     world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;

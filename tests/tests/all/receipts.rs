@@ -14,7 +14,7 @@ fn receipts(config: &Value) -> String {
 }
 
 #[tokio::test]
-async fn every_authenticated_request_is_in_the_log_and_no_secret_is() {
+async fn every_authenticated_request_has_a_receipt_without_secrets() {
     let world = World::start().await;
     world.component(&["myorg/myapp"]).await;
     let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "hush-hush"});
@@ -41,7 +41,7 @@ async fn every_authenticated_request_is_in_the_log_and_no_secret_is() {
 }
 
 #[tokio::test]
-async fn a_replay_does_what_the_first_time_could_not_and_nothing_twice() {
+async fn a_replay_processes_an_ignored_push_and_a_second_replay_is_a_duplicate() {
     let world = World::start().await;
     let config = world.docker_hub().await;
     let answer = world.push(&config, &[], &docker_hub_push("v1.2.0", 1)).await;
@@ -58,7 +58,7 @@ async fn a_replay_does_what_the_first_time_could_not_and_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_64_kib_is_kept_cut_and_cannot_be_replayed() {
+async fn a_body_over_64_kib_is_stored_truncated_and_cannot_be_replayed() {
     let world = World::start().await;
     let config = world.docker_hub().await;
     let mut push: Value = serde_json::from_str(&docker_hub_push("v1.2.0", 1)).unwrap();
@@ -71,7 +71,7 @@ async fn a_body_beyond_64_kib_is_kept_cut_and_cannot_be_replayed() {
 }
 
 #[tokio::test]
-async fn a_preview_tells_what_would_happen_and_stores_nothing() {
+async fn a_preview_shows_the_decisions_and_stores_nothing() {
     let world = World::start().await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
@@ -97,7 +97,7 @@ async fn a_preview_tells_what_would_happen_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_rotated_token_works_at_once_and_the_old_one_until_its_time_is_over() {
+async fn a_new_url_token_works_at_once_and_the_old_one_until_its_grace_period_ends() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
     let config = world.docker_hub().await;
     world.push(&config, &[], &docker_hub_push("v1", 1)).await;
@@ -132,7 +132,7 @@ async fn a_new_secret_works_at_once_and_the_old_one_for_a_day() {
 }
 
 #[tokio::test]
-async fn wrong_proofs_cost_a_read_in_thirty_seconds_at_most() {
+async fn unauthenticated_requests_read_dynamodb_at_most_once_in_thirty_seconds() {
     let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
     let config = world.docker_hub().await;
     let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
@@ -156,7 +156,7 @@ async fn wrong_proofs_cost_a_read_in_thirty_seconds_at_most() {
 }
 
 #[tokio::test]
-async fn event_grid_gets_its_code_back_and_cloud_events_its_consent() {
+async fn the_validation_requests_of_event_grid_and_cloud_events_are_answered() {
     let world = World::start().await;
     let body = json!({"name": "acr", "type": "registry-push", "provider": "acr", "secret": "Bearer s"});
     let config = world.config(&body).await;

@@ -20,7 +20,7 @@ use stella_local::stack::Functions;
 use stella_local::time::Time;
 
 #[tokio::test]
-async fn everything_that_failed_within_a_time_is_counted_and_then_sent_again() {
+async fn a_recovery_counts_and_then_redelivers_the_failed_deliveries_of_a_time_range() {
     let world = World::with_manual_clock().await;
     let up = Arc::new(AtomicBool::new(false));
     let is_up = Arc::clone(&up);
@@ -71,7 +71,7 @@ async fn everything_that_failed_within_a_time_is_counted_and_then_sent_again() {
 }
 
 #[tokio::test]
-async fn a_disabled_subscriptions_deliveries_are_counted_and_not_recovered() {
+async fn deliveries_of_a_disabled_subscription_are_recovered_only_after_it_is_enabled() {
     let world = World::start().await;
     let receiver = Receiver::accepting().await;
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"], "enabled": false});
@@ -114,7 +114,7 @@ impl<F: Function> Function for Broken<F> {
 }
 
 #[tokio::test]
-async fn what_our_own_mistake_set_aside_is_shown_to_the_operator_and_moved_back() {
+async fn dead_letters_of_a_broken_function_are_shown_to_the_operator_and_redriven() {
     let is_mended = Arc::new(AtomicBool::new(false));
     let mended = Arc::clone(&is_mended);
     let functions = Functions::ours().with("deliver", move |environment| {
@@ -149,7 +149,7 @@ async fn what_our_own_mistake_set_aside_is_shown_to_the_operator_and_moved_back(
 }
 
 #[tokio::test]
-async fn the_dead_letters_of_every_queue_are_shown_and_may_be_moved_back() {
+async fn dead_letters_of_every_queue_are_shown_and_can_be_redriven() {
     let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let environment = world.unlimited(&environments.lock().unwrap()["ApiFunction"]);

@@ -103,7 +103,7 @@ async fn deliver(world: &World) -> (Value, usize) {
 }
 
 #[tokio::test]
-async fn messages_that_come_twice_make_one_chain() {
+async fn a_message_received_twice_makes_one_chain_of_attempts() {
     for trouble in [Trouble::Twice, Trouble::TwiceAtOnce] {
         let world = with_delivery_in(trouble).await;
         let (row, requests) = deliver(&world).await;
@@ -115,7 +115,7 @@ async fn messages_that_come_twice_make_one_chain() {
 }
 
 #[tokio::test]
-async fn what_was_not_acknowledged_comes_again_and_goes_on() {
+async fn an_unacknowledged_batch_is_received_again_and_the_delivery_continues() {
     let world = with_delivery_in(Trouble::AnswerLost).await;
     let (row, requests) = deliver(&world).await;
     assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
@@ -124,7 +124,7 @@ async fn what_was_not_acknowledged_comes_again_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_panic_in_delivery_brings_the_message_again() {
+async fn a_message_is_received_again_after_a_panic() {
     let world = with_delivery_in(Trouble::Panics).await;
     let (row, requests) = deliver(&world).await;
     assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
@@ -144,7 +144,7 @@ impl<F: Function> Function for Both<F> {
 }
 
 #[tokio::test]
-async fn events_fanned_out_by_two_environments_are_the_same_deliveries() {
+async fn an_event_fanned_out_by_two_environments_makes_one_delivery() {
     let functions = Functions::ours().with("fanout", |environment| async {
         Ok(Both(stella_fanout::start(environment.clone()).await?, stella_fanout::start(environment).await?))
     });
@@ -178,7 +178,7 @@ impl<F: Function> Function for OnceMore<F> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_comes_again_takes_nothing_from_a_reader_who_has_it() {
+async fn a_message_received_again_does_not_end_the_lease_of_a_reader() {
     let (told, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tells, does) = (Arc::clone(&told), Arc::clone(&done));
     let functions = Functions::ours().with("deliver", move |environment| {

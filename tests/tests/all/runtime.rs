@@ -24,7 +24,7 @@ macro_rules! event {
 }
 
 #[tokio::test]
-async fn inbound_answers_a_sender_and_takes_what_was_queued() {
+async fn inbound_answers_a_sender_and_processes_queued_requests() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut function = start!(environments, "InboundFunction", "stella-inbound");
@@ -50,7 +50,7 @@ async fn api_answers_a_caller() {
 }
 
 #[tokio::test]
-async fn portal_gives_its_page() {
+async fn portal_serves_its_page() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut function = start!(environments, "PortalFunction", "stella-portal");
@@ -63,7 +63,7 @@ async fn portal_gives_its_page() {
 }
 
 #[tokio::test]
-async fn fanout_marks_an_event_that_nobody_wants_as_done() {
+async fn fanout_accepts_an_event_without_subscribers() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut function = start!(environments, "FanoutFunction", "stella-fanout");
@@ -72,7 +72,7 @@ async fn fanout_marks_an_event_that_nobody_wants_as_done() {
 }
 
 #[tokio::test]
-async fn both_lanes_pass_over_a_delivery_of_a_subscription_that_is_no_more() {
+async fn both_lanes_skip_a_delivery_whose_subscription_is_deleted() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut fast = start!(environments, "DeliverFunction", "stella-deliver");
@@ -84,7 +84,7 @@ async fn both_lanes_pass_over_a_delivery_of_a_subscription_that_is_no_more() {
 }
 
 #[tokio::test]
-async fn sweep_does_the_minutes_work_tells_its_metrics_and_obeys() {
+async fn sweep_runs_on_schedule_reports_metrics_and_executes_commands() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut function = start!(environments, "SweepFunction", "stella-sweep");
@@ -97,7 +97,7 @@ async fn sweep_does_the_minutes_work_tells_its_metrics_and_obeys() {
 }
 
 #[tokio::test]
-async fn what_a_function_counted_is_written_before_it_ends() {
+async fn counters_are_flushed_before_a_function_shuts_down() {
     let (functions, environments) = record_environments();
     let world = World::with(functions, Time::system()).await;
     let config = world.docker_hub().await;
@@ -118,7 +118,7 @@ async fn what_a_function_counted_is_written_before_it_ends() {
 }
 
 #[tokio::test]
-async fn a_function_without_a_variable_says_which_and_does_not_start() {
+async fn a_function_that_lacks_a_variable_names_it_and_does_not_start() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
     let mut variables =

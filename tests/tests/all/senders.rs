@@ -10,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 #[tokio::test]
-async fn drone_signs_date_and_digest_and_a_mapping_reads_its_builds() {
+async fn drone_builds_are_verified_by_http_signature_and_read_by_a_mapping() {
     let world = World::at("2024-05-14T09:30:00Z").await;
     let component = json!({"name": "myapp", "sourceRepositories": ["myorg/myapp"]});
     let component = world.create("/api/v1/components", &component).await;
@@ -53,7 +53,7 @@ async fn drone_signs_date_and_digest_and_a_mapping_reads_its_builds() {
 }
 
 #[tokio::test]
-async fn a_body_that_tells_nothing_of_itself_is_a_repetition_for_an_hour_and_then_a_push() {
+async fn a_body_without_id_or_time_is_a_duplicate_for_an_hour_and_new_after_it() {
     let world = World::at("2026-01-09T10:30:00Z").await;
     let component = world.component(&["quay.io/myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;

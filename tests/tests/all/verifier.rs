@@ -36,7 +36,7 @@ fn accepts(request: &Received, body: &str, secret: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_verifier_of_the_docs_accepts_every_attempt_and_nothing_else() {
+async fn the_documented_verifier_accepts_every_attempt_and_refuses_forgeries() {
     if Command::new("python3").arg("--version").output().is_err() {
         println!("no python3 here: the verifier of the docs was not tried");
         return;

@@ -12,7 +12,7 @@ use stella_local::template::{Endpoints, read};
 const OF_THE_RUNTIME: [&str; 2] = ["RUST_LOG", "STAGE"];
 
 #[tokio::test]
-async fn every_function_asks_for_the_variables_that_the_template_gives_it() {
+async fn every_function_reads_exactly_the_variables_that_the_template_sets() {
     let (functions, environments) = record_environments();
     // With an issuer, as otherwise nobody asks what its tokens are to say.
     let parameters = BTreeMap::from([("JwtIssuer".to_owned(), "https://login.example.com".to_owned())]);

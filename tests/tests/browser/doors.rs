@@ -13,7 +13,7 @@ async fn link(caller: &stella_local::client::Client) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
+async fn a_user_signs_in_with_a_key_and_out_again() {
     let world = World::start().await;
     let chromium = Chromium::open(1280, 900).await;
     chromium.visit(&at(&world, "subscriptions")).await;
@@ -37,7 +37,7 @@ async fn whoever_is_nobody_signs_in_by_a_key_and_out_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn a_link_works_in_a_tab_that_has_the_portal_and_a_used_one_ends_nothing() {
+async fn a_portal_link_works_in_an_open_tab_and_a_used_one_keeps_the_session() {
     let world = World::start().await;
     let chromium = Chromium::open(1280, 900).await;
     chromium.visit(&at(&world, "overview")).await;
@@ -54,7 +54,7 @@ async fn a_link_works_in_a_tab_that_has_the_portal_and_a_used_one_ends_nothing()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn what_is_done_in_a_tab_is_not_done_as_whoever_signed_in_in_another() {
+async fn a_tab_does_not_act_in_a_session_that_another_tab_opened() {
     let world = World::start().await;
     let stranger = world.stranger().await;
     let chromium = signed_in(&world, 1280, 900).await;
@@ -79,7 +79,7 @@ async fn what_is_done_in_a_tab_is_not_done_as_whoever_signed_in_in_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn a_mistake_that_is_told_takes_no_click_away_and_a_viewer_is_told_that_it_may_not() {
+async fn a_field_error_does_not_swallow_the_next_click_and_a_viewer_sees_which_role_is_missing() {
     let world = World::start().await;
     let chromium = signed_in(&world, 1280, 900).await;
     chromium.visit(&at(&world, "components/new")).await;
@@ -99,7 +99,7 @@ async fn a_mistake_that_is_told_takes_no_click_away_and_a_viewer_is_told_that_it
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn of_more_than_a_hundred_subscriptions_one_is_chosen() {
+async fn with_over_a_hundred_subscriptions_the_delivery_log_asks_for_one() {
     let world = World::start().await;
     for number in 0..101 {
         let body = json!({"name": format!("s{number}"), "url": "http://127.0.0.1:9/", "events": ["*"], "authType": "none"});
@@ -116,7 +116,7 @@ async fn of_more_than_a_hundred_subscriptions_one_is_chosen() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn whoever_revokes_the_key_of_its_session_is_warned_and_signed_out() {
+async fn revoking_the_key_of_the_session_warns_and_then_signs_out() {
     let world = World::start().await;
     let chromium = signed_in(&world, 1280, 900).await;
     chromium.visit(&at(&world, "settings")).await;

@@ -11,7 +11,7 @@ const HTML: &str = "</code><img src=x onerror=\"window.hacked=1\"><script>window
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn html_in_names_headers_and_bodies_is_text() {
+async fn html_in_names_headers_and_bodies_is_shown_as_text() {
     let world = World::start().await;
     let receiver = Receiver::start(|_, _| Reply { body: HTML.to_owned(), ..Reply::from(400) }).await;
     let component =

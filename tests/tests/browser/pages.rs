@@ -27,7 +27,7 @@ fn axe() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn no_page_complains_and_none_has_a_barrier_by_day_and_by_night_wide_and_narrow() {
+async fn no_page_has_console_errors_or_axe_violations_in_light_and_dark_wide_and_narrow() {
     let (world, axe) = (World::start().await, axe());
     let things = Things::of(&world).await;
     let mut wrong = Vec::new();
@@ -55,7 +55,7 @@ async fn no_page_complains_and_none_has_a_barrier_by_day_and_by_night_wide_and_n
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn the_first_page_is_small_and_asks_nobody_else_and_has_no_key_that_a_script_could_take() {
+async fn the_first_page_is_small_uses_no_other_host_and_exposes_no_key_to_scripts() {
     let world = World::start().await;
     let chromium = signed_in(&world, 1280, 900).await;
     let entries =

@@ -7,7 +7,7 @@ use crate::things::{Moody, signed_in};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
-async fn a_newcomer_sees_a_push_become_a_delivery_and_sends_one_again_that_failed() {
+async fn a_new_user_sets_up_a_push_and_redelivers_a_failed_delivery() {
     let world = World::start().await;
     let moody = Moody::answering(500).await;
     let chromium = signed_in(&world, 1280, 900).await;

@@ -101,7 +101,7 @@ fn github_headers(body: &str, secret: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_and_queues_nothing() {
+async fn an_ignored_signed_push_of_ten_kilobytes_writes_three_units_and_sends_no_message() {
     let world = World::metered(Functions::ours()).await;
     let config = world.config(&json!({"name": "g", "type": "github-app", "secret": "s3cret"})).await;
     let post = async |repository: &str| {
@@ -130,7 +130,7 @@ async fn a_signed_push_of_ten_kilobytes_that_changes_nothing_writes_three_units_
 }
 
 #[tokio::test]
-async fn a_flood_of_made_up_addresses_reads_nothing() {
+async fn requests_to_made_up_addresses_read_nothing() {
     let world = World::metered(Functions::ours()).await;
     let before = Bill::now(&world);
     for kind in ["registry", "ci", "github", "gitlab", "generic"] {
@@ -145,7 +145,7 @@ async fn a_flood_of_made_up_addresses_reads_nothing() {
 }
 
 #[tokio::test]
-async fn a_push_that_makes_a_release_takes_two_reads_and_one_transaction() {
+async fn a_push_that_creates_a_release_makes_two_reads_and_one_transaction() {
     // What follows a release is on another bill.
     let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(NoOp) })).await;
     let component = world.component(&["myorg/myapp"]).await;
@@ -187,14 +187,14 @@ async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_costs_a_third_of_a_queue_request_and_one_write_however_many_want_an_event() {
+async fn an_attempt_costs_a_third_of_an_sqs_request_and_one_write_at_every_fan_out() {
     for fan_out in [1, 3, 10] {
         attempts_cost(fan_out, None).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_it_does_where_one_attempt_in_twenty_fails() {
+async fn an_attempt_costs_the_same_when_one_in_twenty_fails() {
     for fan_out in [1, 3, 10] {
         attempts_cost(fan_out, Some(20)).await;
     }

@@ -229,7 +229,7 @@ fn live(at: u64, side: Side) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn wherever_the_process_dies_nothing_is_lost_and_nothing_is_made_twice() {
+fn a_crash_at_any_point_loses_nothing_and_creates_nothing_twice() {
     let _alone = ALONE.blocking_lock();
     let (effects, _) = live(u64::MAX, Side::After);
     let points = u64::try_from(effects.len()).unwrap();

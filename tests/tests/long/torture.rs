@@ -263,13 +263,13 @@ async fn check(world: &World, told: &Told, rows: &[Value], receiver: &Receiver, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_fails_on_the_wires_what_was_accepted_is_done_once() {
+async fn accepted_requests_are_processed_once_despite_network_faults() {
     torture(1, 300).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: make torture"]
-async fn so_it_is_for_ten_thousand_operations_of_ten_seeds() {
+async fn accepted_requests_are_processed_once_in_ten_seeds_of_ten_thousand_operations() {
     #[expect(clippy::disallowed_methods, reason = "which seed it is is the caller's choice")]
     let seeds = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in seeds.map_or(1..=10, |seed: u64| seed..=seed) {

@@ -39,7 +39,7 @@ const HIDDEN_SECONDS: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs another implementation of AWS: make second-opinion"]
-async fn nothing_in_the_whole_story_is_refused_that_aws_would_take() {
+async fn moto_refuses_nothing_that_aws_would_accept() {
     tokio::time::timeout(LONGEST, Box::pin(story())).await.expect("it ends in time");
 }
 

@@ -218,13 +218,13 @@ fn dashboard(parameters: &[(&str, &str)]) -> Value {
 }
 
 #[test]
-fn cloudwatch_takes_the_dashboard() {
+fn the_dashboard_body_is_valid() {
     assert_eq!(mistakes(&dashboard(&[])), [""; 0]);
     assert_eq!(mistakes(&dashboard(&[("Stage", "a-20-letters-long-on")])), [""; 0]);
 }
 
 #[test]
-fn every_metric_on_the_dashboard_is_the_deployments() {
+fn every_metric_on_the_dashboard_belongs_to_the_deployment() {
     for widget in dashboard(&[])["widgets"].as_array().expect("widgets") {
         for metric in widget["properties"]["metrics"].as_array().expect("metrics") {
             let text = metric.to_string();
@@ -234,7 +234,7 @@ fn every_metric_on_the_dashboard_is_the_deployments() {
 }
 
 #[test]
-fn what_cloudwatch_refuses_is_found() {
+fn invalid_dashboard_bodies_are_detected() {
     let search = r#"SEARCH('{Stella,Stage} MetricName="Inbound"', 'Sum', 60)"#;
     let metrics = |metrics: Value| {
         json!({"widgets": [{"type": "metric", "x": 0, "y": 0, "width": 12, "height": 6,

@@ -98,7 +98,7 @@ fn dead_letter_queues(all: &BTreeMap<String, Resource>) -> Vec<&Value> {
 }
 
 #[test]
-fn tables_and_permanent_keys_outlive_the_stack() {
+fn tables_and_permanent_keys_are_retained_when_the_stack_is_deleted() {
     let all = resources(&[]);
     for (id, table) in of_kind(&all, Kind::Table) {
         assert_eq!(table.properties["BillingMode"], "PAY_PER_REQUEST", "{id}");
@@ -116,7 +116,7 @@ fn tables_and_permanent_keys_outlive_the_stack() {
 }
 
 #[test]
-fn what_a_failed_first_deployment_made_goes_with_it() {
+fn a_failed_first_deployment_is_rolled_back_completely() {
     for (id, resource) in resources(&[]) {
         let expected = PERMANENT.contains(&id.as_str()).then_some("RetainExceptOnCreate");
         let kept = resource.deletion_policy.as_deref().filter(|policy| *policy != "Delete");
@@ -134,7 +134,7 @@ fn what_a_failed_first_deployment_made_goes_with_it() {
 }
 
 #[test]
-fn something_watches_each_queue_and_each_function() {
+fn every_queue_and_every_function_has_an_alarm() {
     let all = resources(&[]);
     let alarms: String =
         of_kind(&all, Kind::Alarm).iter().map(|(_, alarm)| alarm.properties.to_string()).collect();
@@ -147,7 +147,7 @@ fn something_watches_each_queue_and_each_function() {
 }
 
 #[test]
-fn with_fixed_addresses_what_calls_subscribers_leaves_through_them_and_meta_tells_them() {
+fn static_egress_puts_only_the_functions_that_call_subscribers_into_the_vpc() {
     let all = resources(&[("StaticEgress", "true")]);
     let addresses = &all["ApiFunction"].properties["Environment"]["Variables"]["EGRESS_ADDRESSES"];
     assert_eq!(addresses, "dev-egress-address-a,dev-egress-address-b");
@@ -165,7 +165,7 @@ fn with_fixed_addresses_what_calls_subscribers_leaves_through_them_and_meta_tell
 }
 
 #[test]
-fn with_a_domain_the_api_is_reached_by_it() {
+fn with_a_domain_name_the_api_is_served_under_it() {
     let parameters = [
         ("DomainName", "hooks.example.com"),
         ("CertificateArn", "arn:aws:acm:us-east-1:000000000000:certificate/x"),
@@ -182,7 +182,7 @@ fn with_a_domain_the_api_is_reached_by_it() {
 }
 
 #[test]
-fn a_new_version_that_fails_gives_way_to_the_old_one_where_it_takes_over_gradually() {
+fn gradual_deployments_are_rolled_back_on_the_new_version_alarm() {
     let alarms = |parameters: &[(&str, &str)]| {
         let all = resources(parameters);
         let functions = of_kind(&all, Kind::Function).into_iter();

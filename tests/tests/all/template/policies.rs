@@ -21,7 +21,7 @@ fn grants(function: &Resource) -> Vec<(&str, &str, &Value)> {
 }
 
 #[test]
-fn no_policy_has_a_wildcard_but_for_the_tenants_secrets() {
+fn no_policy_has_a_wildcard_except_for_tenants_secrets() {
     for (id, function) in of_kind(&resources(&[]), Kind::Function) {
         for (action, to, _) in grants(function) {
             assert!(!action.contains('*'), "{id}: {action}");
@@ -33,7 +33,7 @@ fn no_policy_has_a_wildcard_but_for_the_tenants_secrets() {
 }
 
 #[test]
-fn the_portal_may_do_nothing() {
+fn the_portal_has_no_permissions() {
     assert_eq!(grants(&resources(&[])["PortalFunction"]), []);
 }
 
@@ -70,7 +70,7 @@ fn every_function_reads_exactly_the_secrets_it_needs() {
 }
 
 #[test]
-fn a_function_sends_to_the_queues_that_it_is_told_of() {
+fn a_function_may_send_exactly_to_the_queues_in_its_variables() {
     let all = resources(&[]);
     for (id, function) in of_kind(&all, Kind::Function) {
         let variables = function.properties["Environment"]["Variables"].as_object().expect("variables");
@@ -94,7 +94,7 @@ fn a_function_sends_to_the_queues_that_it_is_told_of() {
 }
 
 #[test]
-fn dead_letters_are_looked_at_and_moved_by_the_api_alone() {
+fn only_the_api_may_read_and_redrive_dead_letters() {
     let all = resources(&[]);
     for (id, function) in of_kind(&all, Kind::Function) {
         let touched = grants(function).into_iter().filter(|(_, to, _)| to.ends_with("dead-letters")).count();
@@ -109,7 +109,7 @@ fn dead_letters_are_looked_at_and_moved_by_the_api_alone() {
 }
 
 #[test]
-fn fan_out_and_deliver_put_only_beside_events_in_core() {
+fn fanout_and_deliver_write_only_event_partitions_of_the_core_table() {
     let all = resources(&[]);
     let core = "arn:aws:dynamodb:us-east-1:000000000000:table/dev-core-table";
     for id in ["FanoutFunction", "DeliverFunction", "RetryFunction"] {
@@ -127,7 +127,7 @@ fn fan_out_and_deliver_put_only_beside_events_in_core() {
 }
 
 #[test]
-fn inbound_has_receipts_and_what_tells_repetitions_alone_in_deliveries() {
+fn inbound_accesses_only_its_own_partitions_of_the_deliveries_table() {
     let all = resources(&[]);
     let deliveries = "arn:aws:dynamodb:us-east-1:000000000000:table/dev-deliveries-table";
     for (action, _, statement) in grants(&all["InboundFunction"]).into_iter().filter(|g| g.1 == deliveries) {
@@ -147,7 +147,7 @@ fn inbound_has_receipts_and_what_tells_repetitions_alone_in_deliveries() {
 }
 
 #[test]
-fn a_function_takes_from_nothing_but_what_drives_it() {
+fn a_function_may_receive_only_from_its_own_event_sources() {
     let all = resources(&[]);
     let kinds = [
         ("SQS", "Queue", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),

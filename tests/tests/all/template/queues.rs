@@ -9,7 +9,7 @@ const GIVEN_UP: &str = "FanoutDeadLetters";
 const FOURTEEN_DAYS: u64 = 14 * 24 * 60 * 60;
 
 #[test]
-fn a_message_stays_hidden_while_lambda_may_still_be_at_it() {
+fn visibility_timeouts_are_at_least_six_function_timeouts_plus_the_batching_window() {
     let all = resources(&[]);
     for mapping in mappings(&all, "SQS") {
         let hidden = number(&queue(&all, &mapping.properties["Queue"]).properties["VisibilityTimeout"]);
@@ -20,7 +20,7 @@ fn a_message_stays_hidden_while_lambda_may_still_be_at_it() {
 }
 
 #[test]
-fn what_is_reserved_suffices_for_what_may_run_at_once() {
+fn reserved_concurrency_covers_the_maximum_concurrency_of_the_queues() {
     let all = resources(&[
         ("ReserveConcurrency", "true"),
         ("DeliverConcurrency", "70"),
@@ -47,14 +47,14 @@ fn what_is_reserved_suffices_for_what_may_run_at_once() {
 }
 
 #[test]
-fn a_batch_above_ten_has_a_window() {
+fn a_batch_size_over_ten_has_a_batching_window() {
     for mapping in mappings(&resources(&[]), "SQS") {
         assert!(mapping.number("BatchSize", 10) <= 10 || mapping.window() >= 1, "{}", mapping.function);
     }
 }
 
 #[test]
-fn each_failed_item_is_reported_by_itself() {
+fn every_event_source_reports_batch_item_failures() {
     let all = resources(&[]);
     for mapping in mappings(&all, "SQS").into_iter().chain(mappings(&all, "DynamoDB")) {
         let types = texts(&mapping.properties["FunctionResponseTypes"]);
@@ -63,7 +63,7 @@ fn each_failed_item_is_reported_by_itself() {
 }
 
 #[test]
-fn every_work_queue_is_driven_kept_long_and_redrives_after_ten_receives() {
+fn every_work_queue_has_one_consumer_long_retention_and_a_dead_letter_queue_of_its_own() {
     let all = resources(&[]);
     let dead = dead_letter_queues(&all);
     let mapped = mappings(&all, "SQS");
@@ -91,7 +91,7 @@ fn every_work_queue_is_driven_kept_long_and_redrives_after_ten_receives() {
 }
 
 #[test]
-fn an_alarm_tells_of_every_dead_letter() {
+fn every_dead_letter_queue_has_an_alarm() {
     let topic = "arn:aws:sns:us-east-1:000000000000:people";
     let all = resources(&[("AlarmTopicArn", topic)]);
     let alarms = of_kind(&all, Kind::Alarm);
@@ -111,14 +111,14 @@ fn an_alarm_tells_of_every_dead_letter() {
 }
 
 #[test]
-fn what_sqs_drives_may_go_in_a_circle() {
+fn functions_driven_by_sqs_may_loop() {
     for mapping in mappings(&resources(&[]), "SQS") {
         assert_eq!(mapping.of_function["RecursiveLoop"], "Allow", "{}", mapping.function);
     }
 }
 
 #[test]
-fn the_stream_is_followed_from_its_beginning_and_what_ends_fan_out_holds_nothing_up() {
+fn the_stream_is_read_from_its_beginning_and_a_failing_record_is_discarded_with_an_alarm() {
     let all = resources(&[]);
     for mapping in mappings(&all, "DynamoDB") {
         assert_eq!(mapping.properties["StartingPosition"], "TRIM_HORIZON");
