@@ -1,5 +1,4 @@
-//! Receivers that are down: held back, probed, taken up again, and in the end given up; and how they are said
-//! to do.
+//! Receivers that are down: the circuit breaker, automatic disabling, and the health that the API shows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +10,16 @@ use http::Method;
 use serde_json::{Value, json};
 use stella::domain::shared::time::timestamp;
 
-/// A receiver that is down until it is told to be up.
-async fn switched() -> (Receiver, Arc<AtomicBool>) {
+/// A receiver that answers 503 until the flag is set, then 200.
+async fn switchable_receiver() -> (Receiver, Arc<AtomicBool>) {
     let up = Arc::new(AtomicBool::new(false));
     let is_up = Arc::clone(&up);
     let reply = move |_, _: &_| Reply::from(if is_up.load(Ordering::SeqCst) { 200 } else { 503 });
     (Receiver::start(reply).await, up)
 }
 
-/// A subscription whose deliveries are tried once more after an hour, long after all that happens here.
-async fn patient(world: &World, receiver: &Receiver) -> Value {
+/// A subscription whose only retry comes after an hour, later than the end of the test.
+async fn with_one_late_retry(world: &World, receiver: &Receiver) -> Value {
     let policy = json!({"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 3600});
     world
         .subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"],
@@ -32,7 +31,7 @@ async fn shown(world: &World, subscription: &Value) -> Value {
     world.get(&format!("/api/v1/webhook-subscriptions/{}", id(subscription))).await["data"].clone()
 }
 
-/// Five deliveries that fail, so that the breaker opens.
+/// Makes five deliveries fail, which opens the breaker.
 async fn five_failures(world: &World, receiver: &Receiver, subscription: &Value) {
     for number in 1..=5 {
         world.publish("release.created").await;
@@ -45,11 +44,11 @@ async fn five_failures(world: &World, receiver: &Receiver, subscription: &Value)
 #[tokio::test]
 async fn an_open_breaker_defers_deliveries_then_probes_and_closes_on_success() {
     let world = World::with_manual_clock().await;
-    let (receiver, up) = switched().await;
-    let subscription = patient(&world, &receiver).await;
+    let (receiver, up) = switchable_receiver().await;
+    let subscription = with_one_late_retry(&world, &receiver).await;
     five_failures(&world, &receiver, &subscription).await;
 
-    // The next deliveries wait, visibly and without using an attempt.
+    // The next deliveries are deferred, with a reason and without using an attempt.
     world.time.advance(Duration::seconds(2));
     for _ in 0..4 {
         world.publish("release.created").await;
@@ -62,7 +61,7 @@ async fn an_open_breaker_defers_deliveries_then_probes_and_closes_on_success() {
     }
     assert_eq!(receiver.received().len(), 5);
 
-    // After a minute one of them is a probe. It fails: the rest waits on, for two minutes.
+    // After one minute one of them is the probe. It fails, so the others wait for two more minutes.
     world.pass(Duration::seconds(60), &receiver, 6).await;
     let health = shown(&world, &subscription).await["health"].clone();
     assert!(health["breaker"] != "closed", "{health}");
@@ -70,14 +69,14 @@ async fn an_open_breaker_defers_deliveries_then_probes_and_closes_on_success() {
     world.deliveries(&subscription, |rows| rows.iter().filter(waits).count() == 3).await;
     assert_eq!(receiver.received().len(), 6, "one probe at a time");
 
-    // The receiver is back: the next probe closes the breaker, and the others follow.
+    // The receiver recovers: the next probe closes the breaker, and the others follow.
     up.store(true, Ordering::SeqCst);
     world.pass(Duration::seconds(60), &receiver, 9).await;
     let delivered = |row: &&Value| row["status"] == "delivered";
     world.deliveries(&subscription, |rows| rows.iter().filter(delivered).count() == 3).await;
     let health = shown(&world, &subscription).await["health"].clone();
     assert_eq!(health["breaker"], "closed", "{health}");
-    // And what happens now is sent at once.
+    // Later events are sent at once.
     world.publish("release.created").await;
     receiver.wait_for(10).await;
 }
@@ -86,7 +85,7 @@ async fn an_open_breaker_defers_deliveries_then_probes_and_closes_on_success() {
 async fn client_errors_do_not_open_the_breaker() {
     let world = World::start().await;
     let receiver = Receiver::start(|_, _| Reply::from(400)).await;
-    let subscription = patient(&world, &receiver).await;
+    let subscription = with_one_late_retry(&world, &receiver).await;
     for number in 1..=8 {
         world.publish("release.created").await;
         receiver.wait_for(number).await;
@@ -120,13 +119,13 @@ async fn five_days_without_a_success_disable_a_subscription() {
         assert!(enabled || day == 5, "disabled on day {day}");
         world.time.advance(Duration::days(1));
     }
-    let told = operator.wait_for(1).await.remove(0).json();
-    assert_eq!(told["event"], "subscription.disabled");
+    let notified = operator.wait_for(1).await.remove(0).json();
+    assert_eq!(notified["event"], "subscription.disabled");
     let off = shown(&world, &subscription).await;
     assert_eq!(off["enabled"], false);
     assert_eq!(off["disabledReason"], "Every attempt has failed for five days");
 
-    // Enabled again it begins anew: the next failure is the first.
+    // Enabling resets the five days.
     let path = format!("/api/v1/webhook-subscriptions/{}", id(&subscription));
     world.admin.json(Method::PATCH, &path, &json!({"enabled": true})).await.unwrap();
     world.publish("release.created").await;
@@ -138,8 +137,8 @@ async fn five_days_without_a_success_disable_a_subscription() {
 #[tokio::test]
 async fn a_subscription_shows_the_health_of_its_receiver() {
     let world = World::with_manual_clock().await;
-    let (receiver, up) = switched().await;
-    let subscription = patient(&world, &receiver).await;
+    let (receiver, up) = switchable_receiver().await;
+    let subscription = with_one_late_retry(&world, &receiver).await;
     let unused = shown(&world, &subscription).await;
     assert_eq!((unused.get("lastDelivery"), unused.get("lastStatus")), (None, None));
     assert_eq!(
@@ -156,7 +155,7 @@ async fn a_subscription_shows_the_health_of_its_receiver() {
     assert_eq!(failing["health"]["successRate"], 0.0);
     assert_eq!(failing["health"]["failingSince"], began);
 
-    // That it takes deliveries again is known at once; what else happens within the minute, after it.
+    // A recovery is written at once, other attempts at most once a minute.
     up.store(true, Ordering::SeqCst);
     world.time.advance(Duration::seconds(10));
     for number in 2..=4 {
@@ -175,7 +174,7 @@ async fn a_subscription_shows_the_health_of_its_receiver() {
     assert_eq!(listed["data"][0]["health"], whole["health"]);
 }
 
-/// The subscription, once it is as expected.
+/// Waits until `done` holds for the subscription; the subscription.
 async fn eventually(world: &World, subscription: &Value, done: impl Fn(&Value) -> bool) -> Value {
     world.eventually(&format!("/api/v1/webhook-subscriptions/{}", id(subscription)), done).await
 }

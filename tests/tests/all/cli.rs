@@ -1,4 +1,4 @@
-//! The command line, as somebody types it, against the whole system.
+//! The command line client `stella`, run against the whole system.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,17 +8,17 @@ use end_to_end::{World, docker_hub_push, id, profile_folder};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// What a command did.
-struct Done {
+/// The exit code and the output of a command.
+struct Output {
     code: Option<i32>,
     out: String,
     err: String,
 }
 
-impl Done {
-    /// What it printed, as JSON.
+impl Output {
+    /// Standard output, parsed as JSON.
     fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("JSON, and not {} {}", self.out, self.err))
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no JSON: {} {}", self.out, self.err))
     }
 }
 
@@ -36,43 +36,43 @@ fn command(world: &World, key: &str, arguments: &[&str]) -> Command {
     command
 }
 
-async fn done(mut command: Command) -> Done {
+async fn run(mut command: Command) -> Output {
     let output = command.output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Output { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// Runs a command as the admin.
-async fn stella(world: &World, arguments: &[&str]) -> Done {
-    done(command(world, &world.key, arguments)).await
+/// Runs `stella` with the admin key.
+async fn stella(world: &World, arguments: &[&str]) -> Output {
+    run(command(world, &world.key, arguments)).await
 }
 
-/// Runs a command that must succeed, for programs.
-async fn told(world: &World, arguments: &[&str]) -> Value {
-    let done = stella(world, &[arguments, &["--json"]].concat()).await;
-    assert_eq!(done.code, Some(0), "{arguments:?}: {} {}", done.out, done.err);
-    done.json()
+/// Runs `stella --json`, which must succeed; its output.
+async fn json_of(world: &World, arguments: &[&str]) -> Value {
+    let output = stella(world, &[arguments, &["--json"]].concat()).await;
+    assert_eq!(output.code, Some(0), "{arguments:?}: {} {}", output.out, output.err);
+    output.json()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_creates_a_component_and_a_config_that_accept_a_signed_example() {
     let world = World::start().await;
-    let made = told(
+    let made = json_of(
         &world,
         &["init", "--component", "myapp", "--repository", "ghcr.io/myorg/myapp", "--sender", "ghcr"],
     )
     .await;
     let (config, secret) = (id(&made["config"]), made["secret"].as_str().unwrap());
     let send = ["send", "ghcr", "registry-package", "--config", &config, "--secret", secret];
-    let answer = told(&world, &send).await;
+    let answer = json_of(&world, &send).await;
     assert_eq!(
         (&answer["action"], &answer["triggersActivated"]),
         (&json!("processed"), &json!(1)),
         "{answer}"
     );
-    let answer = told(&world, &[&send[..], &["--tag", "v1.3.0"]].concat()).await;
+    let answer = json_of(&world, &[&send[..], &["--tag", "v1.3.0"]].concat()).await;
     assert_eq!(answer["versionsAdded"], 1);
-    let releases = told(&world, &["releases", "list"]).await;
+    let releases = json_of(&world, &["releases", "list"]).await;
     assert_eq!(releases.as_array().unwrap().len(), 2);
     let versions = stella(&world, &["components", "versions", &id(&made["component"])]).await;
     assert!(versions.out.contains("v1.3.0") && versions.out.contains("CHANNEL"), "{}", versions.out);
@@ -81,9 +81,10 @@ async fn init_creates_a_component_and_a_config_that_accept_a_signed_example() {
 
     let source =
         ["init", "--component", "source", "--repository", "ghcr.io/myorg/myapp", "--sender", "github"];
-    let made = told(&world, &source).await;
+    let made = json_of(&world, &source).await;
     let (config, secret) = (id(&made["config"]), made["secret"].as_str().unwrap());
-    let tagged = told(&world, &["send", "github", "push-tag", "--config", &config, "--secret", secret]).await;
+    let tagged =
+        json_of(&world, &["send", "github", "push-tag", "--config", &config, "--secret", secret]).await;
     assert_eq!(tagged["triggersActivated"], 1, "at the code host it has another host's name: {tagged}");
 
     let wrong =
@@ -96,7 +97,7 @@ async fn init_creates_a_component_and_a_config_that_accept_a_signed_example() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_is_accepted_by_a_config_of_its_sender() {
     let world = World::start().await;
-    let examples = told(&world, &["send"]).await;
+    let examples = json_of(&world, &["send"]).await;
     let examples = examples.as_array().unwrap();
     assert!(examples.len() > 30);
     for example in examples {
@@ -115,7 +116,7 @@ async fn every_example_is_accepted_by_a_config_of_its_sender() {
         let made = if made.status.is_success() {
             made
         } else {
-            // It proves itself by the address alone.
+            // This sender is authenticated by the URL token alone.
             body.as_object_mut().unwrap().remove("secret");
             world.post("/api/v1/webhook-configs", &body).await
         };
@@ -125,7 +126,7 @@ async fn every_example_is_accepted_by_a_config_of_its_sender() {
             (id(config), vec!["send", sender, event, "--secret", "user:a secret", "--config"]);
         arguments.push(&config);
         arguments.extend(token.iter().flat_map(|token| ["--token", token]));
-        let answer = told(&world, &arguments).await;
+        let answer = json_of(&world, &arguments).await;
         assert!(answer["action"].is_string(), "{sender} {event}: {answer}");
     }
 }
@@ -147,15 +148,15 @@ async fn listen_forwards_signed_deliveries_reports_them_and_deletes_its_subscrip
         "2",
         "--json",
     ];
-    let listening = tokio::spawn(done(command(&world, &world.key, &arguments)));
+    let listening = tokio::spawn(run(command(&world, &world.key, &arguments)));
     let subscriptions = world.rows("/api/v1/webhook-subscriptions", |rows| rows.len() == 1).await;
     world.publish("release.created").await;
     world.publish("release.created").await;
-    let done = listening.await.unwrap();
-    assert_eq!(done.code, Some(0), "{}", done.err);
+    let output = listening.await.unwrap();
+    assert_eq!(output.code, Some(0), "{}", output.err);
     let received = receiver.received();
     assert_eq!(received.len(), 2);
-    let lines: Vec<Value> = done.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = output.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let statuses: Vec<&Value> = lines.iter().map(|line| &line["status"]).collect();
     assert!(statuses.contains(&&json!("delivered")) && statuses.contains(&&json!("failed")), "{statuses:?}");
 
@@ -178,7 +179,7 @@ async fn listen_forwards_signed_deliveries_reports_them_and_deletes_its_subscrip
 
     let gone =
         world.admin.get(&format!("/api/v1/webhook-subscriptions/{}", id(&subscriptions[0]))).await.unwrap();
-    assert_eq!(gone.status, http::StatusCode::NOT_FOUND, "the subscription was for as long as it ran");
+    assert_eq!(gone.status, http::StatusCode::NOT_FOUND, "listen deletes its subscription");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,25 +189,25 @@ async fn a_failed_delivery_is_listed_recovered_and_redelivered() {
     let receiver = Receiver::start(script).await;
     let create =
         ["subscriptions", "create", "--name", "s", "--to", &receiver.url, "--events", "release.created"];
-    let subscription = id(&told(&world, &create).await);
-    told(&world, &["trigger", "release.created"]).await;
+    let subscription = id(&json_of(&world, &create).await);
+    json_of(&world, &["trigger", "release.created"]).await;
     let path = format!("/api/v1/webhook-subscriptions/{subscription}/deliveries");
     let rows = world.rows(&path, |rows| rows.iter().any(|row| row["status"] == "failed")).await;
     let listed = stella(&world, &["deliveries", "list", &subscription, "--status", "failed"]).await;
     assert!(listed.out.contains("failed") && listed.out.contains("400"), "{}", listed.out);
     let shown = stella(&world, &["deliveries", "show", &id(&rows[0])]).await;
     assert!(shown.out.contains("Client error: 400"), "{}", shown.out);
-    let dry = told(&world, &["recover", &subscription, "--from", "1h", "--dry-run"]).await;
+    let dry = json_of(&world, &["recover", &subscription, "--from", "1h", "--dry-run"]).await;
     assert_eq!(dry["matched"], 1);
-    let recovery = told(&world, &["recover", &subscription, "--from", "1h"]).await;
+    let recovery = json_of(&world, &["recover", &subscription, "--from", "1h"]).await;
     assert_eq!((&recovery["status"], &recovery["requeued"]), (&json!("completed"), &json!(1)));
     world.rows(&path, |rows| rows.iter().all(|row| row["status"] == "delivered")).await;
-    told(&world, &["deliveries", "redeliver", &id(&rows[0])]).await;
+    json_of(&world, &["deliveries", "redeliver", &id(&rows[0])]).await;
     receiver.wait_for(3).await;
-    let test = told(&world, &["subscriptions", "test", &subscription]).await;
+    let test = json_of(&world, &["subscriptions", "test", &subscription]).await;
     assert_eq!(test["statusCode"], 200);
     let data = r#"{"release": {"id": "r", "name": "from the command line"}}"#;
-    told(&world, &["trigger", "release.created", "--data", data]).await;
+    json_of(&world, &["trigger", "release.created", "--data", data]).await;
     let received = receiver.wait_for(5).await;
     assert_eq!(received[4].json()["data"]["release"]["name"], "from the command line");
 }
@@ -214,33 +215,33 @@ async fn a_failed_delivery_is_listed_recovered_and_redelivered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_reports_passed_and_failed_checks() {
     let world = World::start().await;
-    let well = told(&world, &["doctor", "--publish"]).await;
-    assert_eq!(well["ok"], true, "{well}");
+    let healthy = json_of(&world, &["doctor", "--publish"]).await;
+    assert_eq!(healthy["ok"], true, "{healthy}");
     let config = world.config(&json!({"name": "hub", "type": "github-app", "secret": "s"})).await;
     assert_eq!(world.push(&config, &[], &docker_hub_push("v1", 1)).await.status, 401);
     let path = format!("/api/v1/webhook-configs/{}", id(&config));
     while world.get(&path).await["data"]["rejectedLast24h"] == 0 {}
-    let unwell = stella(&world, &["doctor"]).await;
-    assert_eq!(unwell.code, Some(1));
-    assert!(unwell.out.contains("hub rejected about 1 request in the last 24 h"), "{}", unwell.out);
-    assert!(unwell.err.contains("1 of 4 checks failed"), "{}", unwell.err);
+    let unhealthy = stella(&world, &["doctor"]).await;
+    assert_eq!(unhealthy.code, Some(1));
+    assert!(unhealthy.out.contains("hub rejected about 1 request in the last 24 h"), "{}", unhealthy.out);
+    assert!(unhealthy.err.contains("1 of 4 checks failed"), "{}", unhealthy.err);
     assert_eq!(
         world.get("/api/v1/webhook-configs").await["data"].as_array().unwrap().len(),
         1,
-        "it tidied up"
+        "doctor deletes what it created"
     );
-    let operator = done(command(&world, world.stack.operator_key().unwrap(), &["doctor"])).await;
+    let operator = run(command(&world, world.stack.operator_key().unwrap(), &["doctor"])).await;
     assert_eq!(operator.code, Some(0), "{}", operator.err);
     assert!(operator.out.contains("dead letters: none"), "{}", operator.out);
 }
 
-async fn with_home(world: &World, home: &Path, key: Option<&str>, arguments: &[&str]) -> Done {
+async fn with_home(world: &World, home: &Path, key: Option<&str>, arguments: &[&str]) -> Output {
     let mut command = command(world, "", arguments);
     command.env_remove("STELLA_KEY").env_remove("STELLA_URL").env("HOME", home);
     if let Some(key) = key {
         command.args(["--url", &world.stack.url(), "--key", key]);
     }
-    done(command).await
+    run(command).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,7 +250,7 @@ async fn a_profile_stores_address_and_key_readable_by_its_owner_only() {
     let world = World::start().await;
     let home = tempfile::tempdir().unwrap();
     let wrong = with_home(&world, home.path(), Some("stk_wrong"), &["login", "--name", "work"]).await;
-    assert_eq!(wrong.code, Some(1), "a key that does not work is not written down");
+    assert_eq!(wrong.code, Some(1), "an invalid key is not stored");
     let login = with_home(&world, home.path(), Some(&world.key), &["login", "--name", "work"]).await;
     assert_eq!(login.code, Some(0), "{}", login.err);
     let file = home.path().join(".config/stella/config.toml");
@@ -274,9 +275,9 @@ async fn an_error_sets_the_exit_code_and_its_message_names_the_cause() {
         (&world.key, &["init", "--component", "c", "--repository", "r"], 2, "`--sender` is required"),
         (&world.key, &["--url", "http://127.0.0.1:9", "releases", "list"], 1, "no response from"),
     ] {
-        let done = done(command(&world, key, arguments)).await;
-        assert_eq!(done.code, Some(code), "{arguments:?}: {} {}", done.out, done.err);
-        assert!(done.err.contains(said), "{arguments:?}: {}", done.err);
+        let output = run(command(&world, key, arguments)).await;
+        assert_eq!(output.code, Some(code), "{arguments:?}: {} {}", output.out, output.err);
+        assert!(output.err.contains(said), "{arguments:?}: {}", output.err);
     }
     let problem = stella(&world, &["--json", "releases", "show", "x"]).await;
     let problem: Value = serde_json::from_str(&problem.err).unwrap();
@@ -289,7 +290,7 @@ async fn an_error_sets_the_exit_code_and_its_message_names_the_cause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn portal_prints_a_link_that_signs_in_once() {
     let world = World::start().await;
-    let link = told(&world, &["portal", "--ttl", "600"]).await;
+    let link = json_of(&world, &["portal", "--ttl", "600"]).await;
     let text = link["url"].as_str().unwrap().split_once("#link=").unwrap().1.to_owned();
     let sign_in =
         async || world.nobody().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();

@@ -1,4 +1,4 @@
-//! Many connections at once on one machine: what cannot be done at once waits, and nobody is refused.
+//! Many connections at once on one machine: requests wait for each other, and none is refused.
 
 use end_to_end::World;
 use futures_util::future::join_all;
@@ -17,7 +17,7 @@ async fn events_posted_by_64_connections_at_once_are_all_accepted() {
     let world = World::made_of(Settings { data, patience: Some(PATIENCE), ..Settings::default() }).await;
     let event = json!({"event": "rollback.initiated", "data": world.example("rollback.initiated")});
     let posted = join_all((0..CONNECTIONS).map(|_| {
-        // A client of its own has a connection of its own.
+        // A client per task, so that each has a connection of its own.
         let (client, event) = (Client::new(&world.stack.url(), Some(&world.key)), event.clone());
         tokio::spawn(async move {
             let mut statuses = Vec::new();

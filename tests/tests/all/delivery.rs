@@ -1,4 +1,4 @@
-//! Deliveries over the wire: what a subscriber gets, when, and what the log says of it.
+//! Deliveries over the wire: requests, retries, redelivery, the delivery log, and validation of subscriptions.
 
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::receiver::{Received, Receiver, Reply};
@@ -8,7 +8,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-/// What a subscriber would paste: the HMAC of the raw body in hex, and a timestamp within five minutes.
+/// A subscriber's check: the hexadecimal HMAC of the raw body, and a timestamp within five minutes.
 fn is_genuine(received: &Received, secret: &str, now: DateTime<Utc>) -> bool {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(&received.body);
@@ -17,8 +17,7 @@ fn is_genuine(received: &Received, secret: &str, now: DateTime<Utc>) -> bool {
     signed && (now - at).abs() < Duration::minutes(5)
 }
 
-/// Lets the time go by until the attempt after this one of the only delivery was made; how long it had to
-/// wait by its row.
+/// Advances the clock until the only delivery makes the attempt after `attempt`; the delay that its row had shown.
 async fn next_attempt(world: &World, subscription: &Value, receiver: &Receiver, attempt: usize) -> Duration {
     let rows = world.deliveries(subscription, |rows| rows.len() == 1 && rows[0]["attempts"] == attempt).await;
     let next: DateTime<Utc> = rows[0]["nextAttemptAt"].as_str().expect("a next attempt").parse().unwrap();
@@ -158,13 +157,13 @@ async fn subscriptions_that_name_operational_events_get_them_and_a_star_does_not
         world.subscription(&body).await;
     }
     world.publish("release.created").await;
-    let mut told: Vec<Value> = named.wait_for(2).await.iter().map(Received::json).collect();
-    told.sort_by_key(|event| event["event"].to_string());
-    assert_eq!(told[0]["event"], "delivery.exhausted");
-    assert_eq!(told[0]["data"]["subscription"]["name"], "failing");
-    assert_eq!(told[0]["data"]["delivery"]["lastStatus"], 500);
-    assert_eq!(told[1]["event"], "subscription.disabled");
-    assert_eq!(told[1]["data"]["subscription"]["name"], "gone");
+    let mut notified: Vec<Value> = named.wait_for(2).await.iter().map(Received::json).collect();
+    notified.sort_by_key(|event| event["event"].to_string());
+    assert_eq!(notified[0]["event"], "delivery.exhausted");
+    assert_eq!(notified[0]["data"]["subscription"]["name"], "failing");
+    assert_eq!(notified[0]["data"]["delivery"]["lastStatus"], 500);
+    assert_eq!(notified[1]["event"], "subscription.disabled");
+    assert_eq!(notified[1]["data"]["subscription"]["name"], "gone");
     assert_eq!(all.received().len(), 1, "a star selects no operational events");
 }
 
@@ -185,8 +184,8 @@ async fn operational_events_are_also_raised_when_a_retry_is_the_last_attempt() {
     world.publish("release.created").await;
     failing.wait_for(1).await;
     leaving.wait_for(1).await;
-    let told = world.pass(Duration::seconds(2), &watching, 2).await;
-    let mut names: Vec<&str> = told.iter().map(|request| request.header("x-stella-event")).collect();
+    let notified = world.pass(Duration::seconds(2), &watching, 2).await;
+    let mut names: Vec<&str> = notified.iter().map(|request| request.header("x-stella-event")).collect();
     names.sort_unstable();
     assert_eq!(names, ["delivery.exhausted", "subscription.disabled"]);
     let shown = world.get(&format!("/api/v1/webhook-subscriptions/{}", id(&subscriptions[1]))).await;
@@ -237,7 +236,7 @@ async fn every_delay_of_an_exponential_schedule_of_half_a_day_is_kept() {
     let subscription = world.subscription(&body).await;
     world.publish("release.created").await;
     receiver.wait_for(1).await;
-    // 10 s, 20 s, … 40 960 s, by the queue's delay, by hops, and by the index.
+    // 10 s, 20 s, … 40 960 s: by one queue delay, by several, and by the due index.
     for attempt in 1..=13_usize {
         let wait = next_attempt(&world, &subscription, &receiver, attempt).await;
         let least = Duration::seconds(10 << (attempt - 1));
@@ -271,7 +270,7 @@ async fn a_rotated_secret_signs_at_once_and_the_old_one_also_signs_for_a_day() {
     let secret = rotated.data()["signatureSecret"].as_str().expect("the new secret").to_owned();
     assert!(secret.starts_with("whsec_"));
 
-    // An environment may remember the subscription for ten seconds.
+    // A function caches the subscription for ten seconds.
     world.time.advance(Duration::seconds(11));
     world.publish("release.created").await;
     let during = receiver.wait_for(1).await.remove(0);
@@ -308,10 +307,10 @@ async fn disabling_skips_new_deliveries_and_pauses_open_ones_until_enabled() {
     world.deliveries(&subscription, |rows| rows.len() == 1).await;
     let off = world.admin.json(Method::PATCH, &path, &json!({"enabled": false})).await.unwrap();
     assert_eq!(off.status, StatusCode::OK, "{}", off.body);
-    // An event of meanwhile is noted and not sent.
+    // A new event is logged as skipped and not sent.
     world.publish("release.created").await;
     world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "skipped")).await;
-    // What waited is paused when its time comes, without using an attempt.
+    // The open delivery is paused when its retry is due, without using an attempt.
     let is_paused = |rows: &[Value]| rows.iter().any(|row| row["status"] == "paused");
     let rows = world.pass_until(Duration::seconds(5), &subscription, is_paused).await;
     let paused = rows.iter().find(|row| row["status"] == "paused").unwrap();
@@ -323,7 +322,7 @@ async fn disabling_skips_new_deliveries_and_pauses_open_ones_until_enabled() {
     let rows =
         world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "delivered")).await;
     assert_eq!(rows.iter().filter(|row| row["status"] == "skipped").count(), 1);
-    // What was skipped is sent when that is asked for.
+    // A skipped delivery is sent only on request.
     let skipped = rows.iter().find(|row| row["status"] == "skipped").unwrap();
     let again = world.post(&format!("/api/v1/deliveries/{}/redeliver", id(skipped)), &Value::Null).await;
     assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.body);
@@ -347,7 +346,7 @@ async fn a_redelivered_delivery_keeps_its_id() {
     assert_eq!(received[1].header("x-stella-attempt"), "1");
     let rows = world.deliveries(&subscription, |rows| rows[0]["status"] == "delivered").await;
     assert_eq!(rows.len(), 1);
-    // To a disabled subscription nothing is sent, and that is said.
+    // A delivery of a disabled subscription cannot be redelivered.
     let subscription_path = format!("/api/v1/webhook-subscriptions/{}", id(&subscription));
     world.admin.json(Method::PATCH, &subscription_path, &json!({"enabled": false})).await.unwrap();
     let answer = world.post(&path, &Value::Null).await;
@@ -468,7 +467,7 @@ async fn a_cursor_is_valid_only_for_its_own_list() {
     for name in ["a", "b"] {
         let body = json!({"name": name, "url": "http://127.0.0.1:9/", "events": ["*", "*"]});
         let made = world.subscription(&body).await;
-        assert_eq!(made["events"], json!(["*"]), "said twice is said once");
+        assert_eq!(made["events"], json!(["*"]), "duplicates are removed");
         world.component(&["myorg/myapp"]).await;
         world.publish("release.created").await;
     }
@@ -515,7 +514,7 @@ async fn pages_of_a_log_do_not_shift_while_it_grows() {
     let by_cursor = world.get(&format!("{path}?pageSize=2&cursor={}", cursor.as_str().unwrap())).await;
     assert_eq!(ids(&by_cursor), whole[2..4]);
     assert_eq!(by_cursor["pagination"]["total"], 5);
-    // By the time that they were made, too.
+    // `from` filters by the time of creation.
     let from = world.time.now() - Duration::seconds(2);
     let late = world.get(&format!("{path}?from={}", stella::domain::shared::time::timestamp(from))).await;
     assert_eq!(late["pagination"]["total"], 3);
@@ -534,7 +533,7 @@ async fn the_log_shows_a_delivery_for_thirty_days() {
     world.time.advance(Duration::days(29));
     world.get(&path).await;
     world.time.advance(Duration::days(1));
-    // It may not be deleted yet.
+    // The item may still exist: DynamoDB deletes expired items later.
     assert_eq!(world.admin.get(&path).await.unwrap().status, StatusCode::NOT_FOUND);
     assert!(world.deliveries(&subscription, |_| true).await.is_empty());
 }
@@ -612,6 +611,6 @@ async fn a_stored_credential_is_not_reused_when_the_auth_type_changes() {
     let kept = change(&json!({"authType": "bearer"})).await;
     assert_eq!(kept.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", kept.body);
     assert_eq!(kept.body["errors"][0]["field"], "credential");
-    let told = change(&json!({"authType": "bearer", "credential": "token"})).await;
-    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    let changed = change(&json!({"authType": "bearer", "credential": "token"})).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
 }

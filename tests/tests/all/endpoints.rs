@@ -1,4 +1,4 @@
-//! The stack's own endpoints of AWS's services: nobody reads them but who has the credentials of this start.
+//! The emulated AWS endpoints answer only requests signed with credentials of this stack.
 
 use end_to_end::World;
 use end_to_end::receiver::Receiver;
@@ -9,7 +9,7 @@ use stella::aws::Aws;
 use stella_local::client::{Answer, Client};
 use stella_local::stack::Settings;
 
-/// Each service's endpoint, with an operation that would show something.
+/// Each service's endpoint, with an operation that lists resources.
 const SERVICES: [(&str, &str); 3] = [
     ("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDB_20120810.ListTables"),
     ("AWS_ENDPOINT_URL_SQS", "AmazonSQS.ListQueues"),
@@ -66,7 +66,7 @@ async fn the_owner_may_call_everything_and_a_function_what_its_policy_allows() {
     assert!(!owner.secrets_manager().list_secrets().send().await.unwrap().secret_list().is_empty());
     let function = Aws::new(&environment).unwrap();
     assert!(function.dynamodb().list_tables().send().await.is_err());
-    // With another's name it signs as nobody.
+    // The key id of one function with the secret of another.
     let renamed = environment.with("AWS_ACCESS_KEY_ID", "InboundFunction");
     assert!(Aws::new(&renamed).unwrap().sqs().list_queues().send().await.is_err());
 }

@@ -1,4 +1,5 @@
-//! What a tenant writes as an expression is counted: it harms nobody else, and its owner sees what it cost.
+//! Budgets of filters, patterns and mappings: expensive expressions delay no other tenant, and their owner sees which
+//! of them failed.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +15,7 @@ use stella_local::client::Client;
 use stella_local::stack::{Data, Functions};
 use stella_local::time::Time;
 
-/// Looks at as many states as a regular expression may have, at every byte.
+/// A pattern that visits the maximum number of states at every byte.
 const WORST_PATTERN: &str = "[01]*1[01]{300}$.";
 
 fn nested(levels: usize) -> Value {
@@ -25,7 +26,7 @@ fn filter(field: &str, operator: &str, value: &Value) -> Value {
     json!({"field": field, "operator": operator, "value": value})
 }
 
-/// A subscription whose filters use their budget up on `hostile_data`.
+/// A subscription whose filters exhaust their budget on `hostile_data`.
 fn hostile(number: usize) -> Value {
     let filters = if number.is_multiple_of(2) {
         json!([filter("$..[?@.a != @.b]", "equals", &json!("nowhere"))])
@@ -35,7 +36,7 @@ fn hostile(number: usize) -> Value {
     json!({"name": format!("hostile {number}"), "url": "pull:", "events": ["release.created"], "filters": filters})
 }
 
-/// Much to walk through, and texts that are as long as the pattern may look at.
+/// Data with very many nodes, and texts of the maximum length for a pattern.
 fn hostile_data(world: &World) -> Value {
     let mut data = world.example("release.created");
     data["many"] = json!(vec![json!({"a": [0], "b": [0]}); 9_000]);
@@ -48,7 +49,7 @@ async fn publish(world: &World, data: &Value) {
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
 }
 
-async fn healthy(stranger: &Client, receiver: &Receiver) {
+async fn subscribe_healthy(stranger: &Client, receiver: &Receiver) {
     let body = json!({"name": "healthy", "url": receiver.url, "events": ["release.created"]});
     let made = stranger.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
@@ -60,7 +61,7 @@ async fn publish_as(stranger: &Client, world: &World) {
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
 }
 
-/// The `filterErrors` of what is at a path, once there are any.
+/// Waits until the resource at a path has `filterErrors`; these.
 async fn filter_errors(world: &World, path: &str) -> Value {
     for _ in 0..10_000 {
         let shown = world.get(path).await["data"]["filterErrors"].clone();
@@ -69,17 +70,17 @@ async fn filter_errors(world: &World, path: &str) -> Value {
         }
         tokio::task::yield_now().await;
     }
-    panic!("{path} never had a failure");
+    panic!("{path} has no filter errors");
 }
 
 #[tokio::test]
 async fn a_tenants_most_expensive_filters_do_not_delay_other_tenants() {
     let world = World::with_manual_clock().await;
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
-    healthy(&stranger, &receiver).await;
+    subscribe_healthy(&stranger, &receiver).await;
     let mut ids = Vec::new();
     for number in 0..24 {
-        // They have their turns in the order in which they were made, to the millisecond.
+        // Subscriptions are matched in the order of their creation, by the millisecond.
         world.time.advance(Duration::milliseconds(1));
         ids.push(id(&world.subscription(&hostile(number)).await));
     }
@@ -88,7 +89,7 @@ async fn a_tenants_most_expensive_filters_do_not_delay_other_tenants() {
         publish(&world, &data).await;
     }
     publish_as(&stranger, &world).await;
-    // No time goes by: it comes in the round in which it was published.
+    // The clock does not move, so the delivery is made in the first round of fan-out.
     receiver.wait_for(1).await;
     for (number, what) in
         [(0, "nodes"), (1, "regular expression steps"), (23, "the tenant's other expressions")]
@@ -125,7 +126,7 @@ async fn events_deferred_because_of_expensive_filters_are_fanned_out_later() {
     let receiver = Receiver::accepting().await;
     let unfiltered = json!({"name": "unfiltered", "url": receiver.url, "events": ["release.created"]});
     world.subscription(&unfiltered).await;
-    // Until the tables are back they gather, and then they make one batch.
+    // The events collect while DynamoDB fails, and make one batch when it recovers.
     tables.fail(|_| Fault::ServerError);
     let data = hostile_data(&world);
     for _ in 0..20 {
@@ -156,11 +157,11 @@ async fn filter_errors_survive_a_restart_and_are_cleared_by_the_next_change() {
     let world = World::of(data, time).await;
     assert_eq!(world.get(&path).await["data"]["filterErrors"]["count"], 1);
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
-    healthy(&stranger, &receiver).await;
+    subscribe_healthy(&stranger, &receiver).await;
     publish(&world, &hostile_data(&world)).await;
     publish_as(&stranger, &world).await;
     receiver.wait_for(1).await;
-    // What failed is over with the next change of what it was of.
+    // A change of the subscription clears its errors.
     world.time.advance(Duration::seconds(1));
     let change = json!({"filters": []});
     let changed = world.admin.json(Method::PATCH, &path, &change).await.unwrap();
@@ -290,7 +291,7 @@ async fn filter_errors_are_also_counted_when_the_sweep_fans_out_a_missed_event()
     let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
     let (stranger, receiver) = (world.stranger().await, Receiver::accepting().await);
-    healthy(&stranger, &receiver).await;
+    subscribe_healthy(&stranger, &receiver).await;
     let path = format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&hostile(0)).await));
     publish(&world, &hostile_data(&world)).await;
     publish_as(&stranger, &world).await;

@@ -1,4 +1,5 @@
-//! What fails and Lambda takes for success is counted by function and version, and alarms ring for it.
+//! Failures that Lambda regards as success (5xx answers, partial batches) are counted by function and version, and raise
+//! alarms.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use stella_local::time::Time;
 
 use crate::template::resources;
 
-/// Every function that depends on anything: its logical id, its binary and an event of it.
+/// Every function that calls AWS: its logical id, its binary and an event for it.
 const FUNCTIONS: [(&str, &str, &str); 7] = [
     ("InboundFunction", "stella-inbound", include_str!("../../../events/lambda/inbound.json")),
     ("InboundFunction", "stella-inbound", include_str!("../../../events/lambda/inbound-retry.json")),
@@ -21,8 +22,8 @@ const FUNCTIONS: [(&str, &str, &str); 7] = [
     ("SweepFunction", "stella-sweep", include_str!("../../../events/lambda/sweep-command.json")),
 ];
 
-/// An event of the HTTP API to another address, by an admin of a tenant.
-fn addressed(event: &str, path: &str, key: &str) -> String {
+/// An HTTP API event with another path and API key.
+fn with_path_and_key(event: &str, path: &str, key: &str) -> String {
     let mut event: Value = serde_json::from_str(event).unwrap();
     event["rawPath"] = json!(path);
     event["requestContext"]["http"]["path"] = json!(path);
@@ -30,12 +31,12 @@ fn addressed(event: &str, path: &str, key: &str) -> String {
     event.to_string()
 }
 
-/// What a line adds to a metric with exactly these dimensions.
+/// The value that a line adds to the metric with exactly these dimensions.
 fn value(line: &Value, metric: &Value) -> u64 {
     let dimensions = metric["Dimensions"].as_array().unwrap();
     let dimensions: BTreeMap<&str, &Value> =
         dimensions.iter().map(|it| (it["Name"].as_str().unwrap(), &it["Value"])).collect();
-    let is_told = |directive: &Value| {
+    let has_metric = |directive: &Value| {
         let sets = directive["Dimensions"].as_array().unwrap().iter();
         let mut sets =
             sets.map(|set| set.as_array().unwrap().iter().filter_map(Value::as_str).collect::<Vec<_>>());
@@ -48,14 +49,14 @@ fn value(line: &Value, metric: &Value) -> u64 {
             })
     };
     let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-    if !directives.iter().any(is_told) {
+    if !directives.iter().any(has_metric) {
         return 0;
     }
     line[metric["MetricName"].as_str().unwrap()].as_u64().unwrap()
 }
 
-/// Whether an alarm that sums what it watches rings, where each of these minutes has these lines.
-fn rings(alarm: &Value, minutes: &[Vec<Value>]) -> bool {
+/// Whether an alarm on a sum is raised if each minute has these metric lines.
+fn is_raised(alarm: &Value, minutes: &[Vec<Value>]) -> bool {
     let watched: Vec<&Value> = match alarm["Metrics"].as_array() {
         None => vec![alarm],
         Some(metrics) => {
@@ -86,11 +87,11 @@ async fn a_version_that_fails_every_request_or_message_raises_both_failure_alarm
     let config = world.docker_hub().await;
     let push = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
     let all = resources(&[]);
-    let [new_version, people] = ["NewVersionAlarm", "FailuresAlarm"].map(|id| &all[id].properties);
+    let [new_version, failures] = ["NewVersionAlarm", "FailuresAlarm"].map(|id| &all[id].properties);
     for (id, binary, event) in FUNCTIONS {
         let event = match id {
-            "InboundFunction" if !event.contains("Records") => addressed(event, push, ""),
-            "ApiFunction" => addressed(event, "/api/v1/events", &world.key),
+            "InboundFunction" if !event.contains("Records") => with_path_and_key(event, push, ""),
+            "ApiFunction" => with_path_and_key(event, "/api/v1/events", &world.key),
             _ => event.to_owned(),
         };
         let mut variables = variables(&environments, id);
@@ -103,24 +104,27 @@ async fn a_version_that_fails_every_request_or_message_raises_both_failure_alarm
             let is_failure = answer["statusCode"].as_u64().is_some_and(|status| status >= 500);
             assert!(is_failure || answer["batchItemFailures"][0].is_object(), "{id}: {answer}");
         }
-        let told: Vec<Value> = metrics(&function.kill().await)
+        let reported: Vec<Value> = metrics(&function.kill().await)
             .into_iter()
             .filter(|line| line.get("Failures").is_some())
             .collect();
-        assert_eq!(told.len(), 3, "{id}");
-        for line in &told {
+        assert_eq!(reported.len(), 3, "{id}");
+        for line in &reported {
             assert_eq!(
                 (&line["FunctionName"], &line["FunctionVersion"]),
                 (&json!(binary), &json!("1")),
                 "{id}"
             );
         }
-        assert!(rings(new_version, std::slice::from_ref(&told)), "{id}");
-        assert!(!rings(new_version, &[told[..2].to_vec()]), "{id}: two a minute are allowed");
-        assert!(rings(people, &vec![told.clone(); 5]), "{id}");
+        assert!(is_raised(new_version, std::slice::from_ref(&reported)), "{id}");
+        assert!(!is_raised(new_version, &[reported[..2].to_vec()]), "{id}: two a minute are allowed");
+        assert!(is_raised(failures, &vec![reported.clone(); 5]), "{id}");
         assert!(
-            !rings(people, &[told.clone(), told.clone(), Vec::new(), told.clone(), told]),
-            "{id}: not for a moment"
+            !is_raised(
+                failures,
+                &[reported.clone(), reported.clone(), Vec::new(), reported.clone(), reported]
+            ),
+            "{id}: a minute without failures in between"
         );
     }
 }
@@ -132,8 +136,8 @@ async fn successful_invocations_report_no_failures() {
     for (id, binary, event) in FUNCTIONS {
         let mut function = Runtime::start(binary, &variables(&environments, id)).await;
         function.invoke(event).await.unwrap();
-        let told = metrics(&function.kill().await);
-        assert!(told.iter().all(|line| line.get("Failures").is_none()), "{id}: {told:?}");
+        let reported = metrics(&function.kill().await);
+        assert!(reported.iter().all(|line| line.get("Failures").is_none()), "{id}: {reported:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who may do what: every route of the API, for everybody who may come to its door.
+//! Authorization: every route of the API, called by every kind of caller; and the separation of tenants.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use stella_local::client::{Answer, Client};
 use stella_local::stack::Settings;
 
-/// Who may use a route.
+/// The least privileged caller that a route permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum May {
-    Anybody,
+enum Required {
+    Nothing,
     Viewer,
     Publisher,
     Admin,
@@ -21,12 +21,12 @@ enum May {
     SignedIn,
 }
 
-use May::{Admin, Anybody, Operator, Publisher, SignedIn, Viewer};
+use Required::{Admin, Nothing, Operator, Publisher, SignedIn, Viewer};
 
-/// What each route is for; a route that is not here fails the test.
-const RIGHTS: [(&str, May); 57] = [
-    ("GET /health", Anybody),
-    ("GET /meta", Anybody),
+/// The routes of a tenant. A route that is in none of these tables fails the test.
+const TENANT_ROUTES: [(&str, Required); 57] = [
+    ("GET /health", Nothing),
+    ("GET /meta", Nothing),
     ("GET /event-types", Viewer),
     ("GET /overview", Viewer),
     ("POST /portal-links", Viewer),
@@ -84,22 +84,22 @@ const RIGHTS: [(&str, May); 57] = [
     ("POST /webhook-subscriptions/{id}/pull/{delivery}", Admin),
 ];
 
-/// The operator's, which have nothing of a tenant's in them.
-const OF_THE_OPERATOR: [(&str, May); 3] = [
+/// The operator's routes. They show no tenant's data.
+const OPERATOR_ROUTES: [(&str, Required); 3] = [
     ("GET /dead-letters", Operator),
     ("POST /dead-letters/redrive", Operator),
     ("POST /master-key/rewrap", Operator),
 ];
 
-/// Those of a browser: a key opens none of them, but for the one that makes a session of it (`portal.rs`).
-const OF_A_SESSION: [(&str, May); 3] = [
+/// The routes of a browser session, which need its cookie. (`portal.rs` tests how a key opens a session.)
+const SESSION_ROUTES: [(&str, Required); 3] = [
     ("GET /portal-session", SignedIn),
     ("POST /portal-session", SignedIn),
     ("DELETE /portal-session", SignedIn),
 ];
 
-fn rights() -> BTreeMap<&'static str, May> {
-    RIGHTS.into_iter().chain(OF_THE_OPERATOR).chain(OF_A_SESSION).collect()
+fn required_roles() -> BTreeMap<&'static str, Required> {
+    TENANT_ROUTES.into_iter().chain(OPERATOR_ROUTES).chain(SESSION_ROUTES).collect()
 }
 
 fn routes() -> Vec<(Method, &'static str, String)> {
@@ -109,11 +109,11 @@ fn routes() -> Vec<(Method, &'static str, String)> {
         .collect()
 }
 
-/// Things of one tenant, by the routes that have their ids.
-struct Things(BTreeMap<&'static str, Vec<String>>);
+/// Ids of one tenant's resources, by the first part of the routes that take them.
+struct Ids(BTreeMap<&'static str, Vec<String>>);
 
-impl Things {
-    async fn of(world: &World) -> Self {
+impl Ids {
+    async fn create(world: &World) -> Self {
         let receiver = Receiver::accepting().await;
         let component = world.component(&["myorg/myapp"]).await;
         let trigger = world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
@@ -146,14 +146,14 @@ impl Things {
         ]))
     }
 
-    /// A route's path with ids of these things in their places.
+    /// The path of a route, with its parameters replaced by these ids.
     fn path(&self, route: &str) -> String {
         let kind = self.0.iter().find(|(kind, _)| route.starts_with(**kind));
         let ids = kind.map(|(_, ids)| ids.as_slice()).unwrap_or_default();
         let mut ids = ids.iter();
         let parts = route.split('/').map(|part| {
             if part.starts_with('{') {
-                ids.next().expect("an id for each place").clone()
+                ids.next().expect("an id for each parameter").clone()
             } else {
                 part.to_owned()
             }
@@ -175,27 +175,28 @@ async fn key(world: &World, role: &str) -> (String, Client) {
 #[tokio::test]
 async fn every_route_refuses_callers_without_the_required_role() {
     let world = World::with_manual_clock().await;
-    let things = Things::of(&world).await;
+    let ids = Ids::create(&world).await;
     let (_, viewer) = key(&world, "viewer").await;
     let (_, publisher) = key(&world, "publisher").await;
     let (revoked_id, revoked) = key(&world, "admin").await;
     assert_eq!(revoked.get("/api/v1/events").await.unwrap().status, StatusCode::OK);
     let gone = call(&world.admin, &Method::DELETE, &format!("/api/v1/api-keys/{revoked_id}")).await;
     assert_eq!(gone.status, StatusCode::OK);
-    // A key that was revoked may be remembered for this long.
+    // A function caches a key for this long.
     world.time.advance(Duration::seconds(60));
     let nobody = world.nobody();
     let malformed = ["x", "stk_", "stk_operator_", "stk_0_0", "eyJhbGciOiJub25lIn0.e30."];
     let malformed = malformed.map(|text| world.admin.with_key(text));
 
-    let rights = rights();
+    let required_roles = required_roles();
     let all = routes();
-    assert_eq!(all.len(), rights.len(), "the table has every route, and nothing else");
+    assert_eq!(all.len(), required_roles.len(), "the table has every route, and nothing else");
     for (method, route, name) in all {
-        let may = *rights.get(name.as_str()).unwrap_or_else(|| panic!("who may {name}?"));
-        let path = things.path(route);
+        let required =
+            *required_roles.get(name.as_str()).unwrap_or_else(|| panic!("{name} is not in the tables"));
+        let path = ids.path(route);
         let status = async |client: &Client| call(client, &method, &path).await.status;
-        if may == SignedIn {
+        if required == SignedIn {
             let proof = if method == Method::POST {
                 StatusCode::UNPROCESSABLE_ENTITY
             } else {
@@ -206,7 +207,7 @@ async fn every_route_refuses_callers_without_the_required_role() {
             }
             continue;
         }
-        if may == Anybody {
+        if required == Nothing {
             assert_eq!(status(&nobody).await, StatusCode::OK, "{name}");
             continue;
         }
@@ -217,10 +218,10 @@ async fn every_route_refuses_callers_without_the_required_role() {
             assert_eq!(answer.body["code"], "unauthenticated", "{name}");
         }
         for (client, role) in [(&viewer, Viewer), (&publisher, Publisher)] {
-            // What it may, it need not be able to: the body is an empty one.
-            assert_eq!(status(client).await == StatusCode::FORBIDDEN, may > role, "{name} by {role:?}");
+            // A permitted request may still fail: its body is empty.
+            assert_eq!(status(client).await == StatusCode::FORBIDDEN, required > role, "{name} by {role:?}");
         }
-        if may == Operator {
+        if required == Operator {
             assert_eq!(status(&world.admin).await, StatusCode::FORBIDDEN, "{name}");
         } else if method == Method::GET {
             assert_eq!(status(&world.operator).await, StatusCode::UNAUTHORIZED, "{name}: it has no tenant");
@@ -228,38 +229,37 @@ async fn every_route_refuses_callers_without_the_required_role() {
     }
 }
 
-/// An id of the same shape, which nobody has.
-fn nobodys(id: &str) -> String {
+/// An unknown id of the same form.
+fn unknown_id(id: &str) -> String {
     id.chars()
         .map(|c| if c == '-' { c } else { char::from_digit(c.to_digit(16).unwrap() ^ 1, 16).unwrap() })
         .collect()
 }
 
-/// An answer without what is of this one request.
-fn told(answer: &Answer) -> (StatusCode, Value) {
+/// The parts of an answer that do not depend on the request.
+fn status_and_body(answer: &Answer) -> (StatusCode, Value) {
     (answer.status, answer.body.clone())
 }
 
 #[tokio::test]
 async fn ids_of_another_tenant_are_answered_exactly_like_unknown_ids() {
     let world = World::with_manual_clock().await;
-    let things = Things::of(&world).await;
+    let ids = Ids::create(&world).await;
     let stranger = world.stranger().await;
     let before = world.get("/api/v1/webhook-subscriptions").await;
     let mut tried = 0;
     for (method, route, name) in routes() {
-        if !route.contains('{') || rights()[name.as_str()] == Operator {
+        if !route.contains('{') || required_roles()[name.as_str()] == Operator {
             continue;
         }
-        let path = things.path(route);
+        let path = ids.path(route);
         let known = call(&stranger, &method, &path).await;
-        let mut unknown = things.path(route);
-        for id in things.0.values().flatten() {
-            unknown = unknown.replace(id.as_str(), &nobodys(id));
+        let mut unknown = ids.path(route);
+        for id in ids.0.values().flatten() {
+            unknown = unknown.replace(id.as_str(), &unknown_id(id));
         }
-        // The same shape, and nobody's.
         let unknown = call(&stranger, &method, &unknown).await;
-        assert_eq!(told(&known), told(&unknown), "{name}");
+        assert_eq!(status_and_body(&known), status_and_body(&unknown), "{name}");
         assert_eq!(known.status, StatusCode::NOT_FOUND, "{name}: {}", known.body);
         tried += 1;
     }
@@ -268,7 +268,7 @@ async fn ids_of_another_tenant_are_answered_exactly_like_unknown_ids() {
         let seen = stranger.get(&format!("/api/v1/{list}")).await.unwrap();
         assert_eq!(seen.body["data"], json!([]), "{list}");
     }
-    assert_eq!(world.get("/api/v1/webhook-subscriptions").await, before, "and nothing was changed");
+    assert_eq!(world.get("/api/v1/webhook-subscriptions").await, before, "nothing was changed");
 }
 
 #[tokio::test]

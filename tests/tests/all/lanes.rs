@@ -1,4 +1,4 @@
-//! One receiver's trouble is not another's: lanes, fair turns, and rates.
+//! Lanes and rate limits: a hanging receiver delays no other.
 
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::World;
@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-/// A receiver that takes connections and says nothing.
+/// A receiver that accepts connections and never answers.
 async fn hanging() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
@@ -35,7 +35,7 @@ async fn deliveries_to_a_hanging_receiver_delay_no_other_receiver() {
         world.publish("release.created").await;
     }
     healthy.wait_for(20).await;
-    // All of that within the first timeout of the receiver that hangs: none of its attempts has ended.
+    // The healthy receiver got everything before the first attempt to the hanging one timed out.
     let rows = world.deliveries(&hangs, |_| true).await;
     assert!(rows.is_empty(), "{} attempts have ended", rows.len());
 }
@@ -50,7 +50,7 @@ async fn a_rate_limit_holds_over_any_ten_seconds_and_uses_no_attempts() {
     assert_eq!(subscription["rateLimitPerSecond"], 2);
     join_all((0..40).map(|_| world.publish("release.created"))).await;
     while receiver.received().len() < 40 {
-        // What is awake does its work while we look at the log; then the time goes on a little.
+        // The functions run while the log is read; then the clock moves a little.
         world.deliveries(&subscription, |_| true).await;
         world.time.advance(Duration::milliseconds(100));
     }

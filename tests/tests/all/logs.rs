@@ -1,5 +1,4 @@
-//! What the binaries that go to Lambda print: what AWS said of a request it did not serve, each fact in a field of
-//! its own, and metrics whatever the level is.
+//! The log lines of the Lambda binaries: errors of AWS with each fact in a field, and metrics at every log level.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +16,8 @@ const DELIVER: &str = include_str!("../../../events/lambda/deliver.json");
 const INBOUND: &str = include_str!("../../../events/lambda/inbound.json");
 const SWEEP: &str = include_str!("../../../events/lambda/sweep.json");
 
-/// A function's variables, with one service behind a wire on which every call has this fault.
-async fn on_a_wire(
+/// A function's variables, with one service behind a proxy that injects this fault into every call.
+async fn variables_with_fault(
     environments: &Environments,
     function: &str,
     service: &str,
@@ -31,11 +30,11 @@ async fn on_a_wire(
     variables
 }
 
-/// The one line with this message.
+/// The only line with this message.
 fn line(printed: &str, message: &str) -> Value {
     let all = lines(printed);
     let found: Vec<&Value> = all.iter().filter(|line| line["fields"]["message"] == message).collect();
-    assert_eq!(found.len(), 1, "once: {printed}");
+    assert_eq!(found.len(), 1, "one line: {printed}");
     found[0].clone()
 }
 
@@ -52,7 +51,8 @@ async fn an_error_of_dynamodb_is_logged_with_each_fact_in_a_field() {
         (Fault::ValidationError, "ValidationException", quoting, "internal_error"),
         (Fault::Throttled, "ThrottlingException", "injected fault", "unavailable"),
     ] {
-        let variables = on_a_wire(&environments, "DeliverFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
+        let variables =
+            variables_with_fault(&environments, "DeliverFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
         let mut function = Runtime::start("stella-deliver", &variables).await;
         let answer = function.invoke(DELIVER).await.unwrap();
         assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), 1, "{answer}");
@@ -68,7 +68,7 @@ async fn an_error_of_dynamodb_is_logged_with_each_fact_in_a_field() {
         assert_eq!(fields["aws.code"], code, "{fields}");
         assert_eq!(fields["aws.message"], message, "{fields}");
         assert_eq!(fields["aws.request_id"], REQUEST_ID, "{fields}");
-        assert_eq!(fields.get("error.cause"), None, "it is said already: {fields}");
+        assert_eq!(fields.get("error.cause"), None, "the AWS fields have it already: {fields}");
         assert!(!printed.contains(QUOTED), "{printed}");
     }
 }
@@ -96,7 +96,8 @@ async fn an_error_of_sqs_is_logged_beside_the_error_that_led_to_queueing() {
     let config = world.docker_hub().await;
     let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();
     let mut variables =
-        on_a_wire(&environments, "InboundFunction", "AWS_ENDPOINT_URL_SQS", Fault::AccessDenied).await;
+        variables_with_fault(&environments, "InboundFunction", "AWS_ENDPOINT_URL_SQS", Fault::AccessDenied)
+            .await;
     let tables = FaultProxy::to(&variables["AWS_ENDPOINT_URL_DYNAMODB"]).await;
     tables.fail(|operation| if operation == "Query" { Fault::Throttled } else { Fault::None });
     variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), tables.url);
@@ -126,9 +127,13 @@ async fn an_error_of_sqs_is_logged_beside_the_error_that_led_to_queueing() {
 async fn the_reason_why_a_function_cannot_start_is_logged() {
     let (functions, environments) = record_environments();
     let _world = World::with(functions, Time::system()).await;
-    let variables =
-        on_a_wire(&environments, "ApiFunction", "AWS_ENDPOINT_URL_SECRETS_MANAGER", Fault::AccessDenied)
-            .await;
+    let variables = variables_with_fault(
+        &environments,
+        "ApiFunction",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        Fault::AccessDenied,
+    )
+    .await;
     let ended = Runtime::start("stella-api", &variables).await.exited().await;
     assert!(!ended.status.success());
     let line = line(&String::from_utf8_lossy(&ended.stdout), "the function cannot start");
@@ -148,7 +153,8 @@ async fn an_invocation_error_has_its_kind_as_type_and_is_logged_once() {
     for (fault, error_type) in
         [(Fault::AccessDenied, "Stella.Fault"), (Fault::Throttled, "Stella.Unavailable")]
     {
-        let variables = on_a_wire(&environments, "SweepFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
+        let variables =
+            variables_with_fault(&environments, "SweepFunction", "AWS_ENDPOINT_URL_DYNAMODB", fault).await;
         let mut function = Runtime::start("stella-sweep", &variables).await;
         let error = function.invoke(SWEEP).await.unwrap_err();
         assert_eq!(error["errorType"], error_type, "{error}");
@@ -160,8 +166,8 @@ async fn an_invocation_error_has_its_kind_as_type_and_is_logged_once() {
     }
 }
 
-/// Whether Lambda lets a line through to the log group, where a function's `ApplicationLogLevel` is this
-/// (docs.aws.amazon.com, "Log-level filtering"): a line without a level, or without a time of RFC 3339, is INFO.
+/// Whether Lambda writes a line to the log group at this `ApplicationLogLevel` (docs.aws.amazon.com, "Log-level
+/// filtering"): a line without a level, or without a timestamp of RFC 3339, counts as INFO.
 fn passes(line: &Value, least: &str) -> bool {
     let rank = |level: &str| {
         ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].iter().position(|name| *name == level)
@@ -174,7 +180,7 @@ fn passes(line: &Value, least: &str) -> bool {
 
 #[tokio::test]
 async fn metric_lines_pass_lambdas_log_filter_at_every_log_level() {
-    assert!(!passes(&json!({"_aws": {}}), "ERROR"), "as Lambda sees it, a line of metrics is INFO");
+    assert!(!passes(&json!({"_aws": {}}), "ERROR"), "Lambda treats a metric line as INFO");
     for level in ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"] {
         for (id, function) in functions(&resources(&[("LogLevel", level)])) {
             let logging = &function.properties["LoggingConfig"];
@@ -198,7 +204,7 @@ async fn at_every_log_level_metrics_are_printed_and_bodies_and_tokens_are_not() 
         let printed = sweep.kill().await;
         assert_eq!(metrics(&printed)[0]["DueSent"], 0, "{printed}");
         let own = lines(&printed).iter().filter(|line| line["level"] == "DEBUG").count();
-        assert_eq!(own > 0, level == "TRACE", "what we log ourselves is as the parameter says: {printed}");
+        assert_eq!(own > 0, level == "TRACE", "our own lines obey the parameter: {printed}");
 
         let config = world.docker_hub().await;
         let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap();

@@ -1,5 +1,5 @@
-//! Loops: a subscription to an inbound address of the deployment's own ends by itself, and a component's releases are
-//! bounded by the minute.
+//! Loop protection: the hop limit of events that come back in through a webhook config, and the limit of releases per
+//! minute.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +19,20 @@ use crate::queued::world_with_proxies;
 
 const LINEAGE: &str = "x-stella-lineage";
 
-/// A component whose every new tag is a release.
-async fn releasing(world: &World, repository: &str) -> String {
+/// A component that releases every new tag.
+async fn component_with_trigger(world: &World, repository: &str) -> String {
     let component = world.component(&[repository]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
     component
 }
 
-async fn subscribed(world: &World, url: &str, more: &Value) -> Value {
+async fn subscribe(world: &World, url: &str, more: &Value) -> Value {
     let mut body = json!({"name": "s", "url": url, "events": ["release.created"]});
     stella::domain::shared::merge_patch::merge(&mut body, more);
     world.subscription(&body).await
 }
 
-/// The receipts of a config that were answered so, once there are as many.
+/// Waits until `count` receipts of a config have this action; the receipts.
 async fn receipts(world: &World, config: &Value, action: &str, count: usize) -> Vec<Value> {
     let path = format!("/api/v1/webhook-configs/{}/receipts?pageSize=100&action={action}", id(config));
     world.rows(&path, |rows| rows.len() >= count).await
@@ -46,40 +46,40 @@ async fn releases(world: &World) -> usize {
 #[tokio::test]
 async fn a_loop_of_two_subscriptions_to_their_own_config_ends_after_three_hops() {
     let world = World::start().await;
-    releasing(&world, "myapp").await;
+    component_with_trigger(&world, "myapp").await;
     let config = world
         .config(&json!({"name": "loop", "type": "generic", "provider": "generic", "mapping": {
             "kind": "artifact.pushed", "repository": "$.data.release.components[0].name", "tag": "$.id"}}))
         .await;
     let url = config["url"].as_str().unwrap();
     for _ in 0..2 {
-        subscribed(&world, url, &json!({"allowSelf": true})).await;
+        subscribe(&world, url, &json!({"allowSelf": true})).await;
     }
     let first = json!({"id": "first", "data": {"release": {"components": [{"name": "myapp"}]}}});
     let answer = world.push(&config, &[], &first.to_string()).await;
     assert_eq!(answer.body["triggersActivated"], 1, "{}", answer.body);
-    // Each release is told twice: 1, 2, 4 and 8 releases, and 16 pushes that have come too far.
+    // Each release is delivered twice: 1, 2, 4 and 8 releases, and 16 pushes over the limit.
     let ignored = receipts(&world, &config, "ignored", 16).await;
     assert_eq!(ignored.len(), 16);
     assert!(ignored.iter().all(|receipt| receipt["reason"] == "Too many hops"), "{:#?}", ignored[0]);
     assert_eq!(receipts(&world, &config, "processed", 15).await.len(), 15);
     assert_eq!(releases(&world).await, 15);
     world.stack.idle().await;
-    assert_eq!(releases(&world).await, 15, "it has ended");
+    assert_eq!(releases(&world).await, 15, "the loop has ended");
 }
 
 #[tokio::test]
 async fn the_hops_of_a_push_are_passed_on_to_the_deliveries_of_its_release() {
     let world = World::start().await;
-    let component = releasing(&world, "myorg/myapp").await;
+    let component = component_with_trigger(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
     let receiver = Receiver::accepting().await;
-    subscribed(&world, &receiver.url, &json!({})).await;
+    subscribe(&world, &receiver.url, &json!({})).await;
     let push = async |tag: &str, lineage: Option<&str>| {
         let headers: Vec<(&str, &str)> = lineage.map(|value| (LINEAGE, value)).into_iter().collect();
         world.push(&config, &headers, &docker_hub_push(tag, 1)).await
     };
-    // One that tells no hops, and those that nobody here signed, have come none.
+    // A push without hops, or with hops that we did not sign, counts as the first.
     let forged = ["3.00000000000000000000000000000000", "4", "", "9.x"];
     for (number, lineage) in [None].into_iter().chain(forged.map(Some)).enumerate() {
         let answer = push(&format!("v0.{number}.0"), lineage).await;
@@ -87,7 +87,7 @@ async fn the_hops_of_a_push_are_passed_on_to_the_deliveries_of_its_release() {
         let received = receiver.wait_for(number + 1).await;
         assert!(received[number].header(LINEAGE).starts_with("1."), "{lineage:?}");
     }
-    // Whoever hands one on hands on its hops.
+    // A push with the signed hops of a delivery continues its count.
     let mut signed = receiver.received()[0].header(LINEAGE).to_owned();
     for hops in 2..=4 {
         assert_eq!(push(&format!("v{hops}.0.0"), Some(&signed)).await.body["action"], "processed");
@@ -110,7 +110,7 @@ async fn the_hops_of_a_push_are_passed_on_to_the_deliveries_of_its_release() {
     );
     let receipt = world.get(&path).await;
     assert_eq!(receipt["data"]["reason"], "Too many hops");
-    // Run again it has come as far as before.
+    // A replay keeps the hops.
     let again = world.post(&format!("{path}/replay"), &json!({})).await;
     assert_eq!(again.data()["reason"], "Too many hops", "{}", again.body);
 }
@@ -118,11 +118,11 @@ async fn the_hops_of_a_push_are_passed_on_to_the_deliveries_of_its_release() {
 #[tokio::test]
 async fn queued_requests_redeliveries_and_pulls_keep_their_hops() {
     let (world, tables, _) = world_with_proxies().await;
-    releasing(&world, "myorg/myapp").await;
+    component_with_trigger(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
     let receiver = Receiver::accepting().await;
-    let subscription = subscribed(&world, &receiver.url, &json!({})).await;
-    let fetched = subscribed(&world, "pull:", &json!({})).await;
+    let subscription = subscribe(&world, &receiver.url, &json!({})).await;
+    let fetched = subscribe(&world, "pull:", &json!({})).await;
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     let signed = receiver.wait_for(1).await[0].header(LINEAGE).to_owned();
     tables.fail(|_| Fault::ServerError);
@@ -140,11 +140,11 @@ async fn queued_requests_redeliveries_and_pulls_keep_their_hops() {
     let received = world.pass(Duration::seconds(1), &receiver, 3).await;
     assert!(received[2].header(LINEAGE).starts_with("2."));
     let path = format!("/api/v1/webhook-subscriptions/{}/pull?max=10", id(&fetched));
-    let handed = world.rows(&path, |rows| !rows.is_empty()).await;
-    let mut told: Vec<&str> =
-        handed.iter().filter_map(|row| row["headers"]["X-Stella-Lineage"].as_str()).collect();
-    told.sort_unstable();
-    let hops: Vec<&str> = told.iter().map(|value| &value[..2]).collect();
+    let pulled = world.rows(&path, |rows| !rows.is_empty()).await;
+    let mut lineages: Vec<&str> =
+        pulled.iter().filter_map(|row| row["headers"]["X-Stella-Lineage"].as_str()).collect();
+    lineages.sort_unstable();
+    let hops: Vec<&str> = lineages.iter().map(|value| &value[..2]).collect();
     assert_eq!(hops, ["1.", "2."]);
 }
 
@@ -157,10 +157,10 @@ async fn hops_signed_before_the_master_key_was_rotated_still_count() {
     };
     let (functions, environments) = record_environments();
     let world = world_on(functions).await;
-    releasing(&world, "myorg/myapp").await;
+    component_with_trigger(&world, "myorg/myapp").await;
     let config = world.docker_hub().await;
     let receiver = Receiver::accepting().await;
-    subscribed(&world, &receiver.url, &json!({})).await;
+    subscribe(&world, &receiver.url, &json!({})).await;
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     let signed = receiver.wait_for(1).await[0].header(LINEAGE).to_owned();
     let environment = world.unlimited(&environments.lock().unwrap()["ApiFunction"]);
@@ -170,7 +170,7 @@ async fn hops_signed_before_the_master_key_was_rotated_still_count() {
     rotated.send().await.unwrap();
     let path = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap().to_owned();
     world.stack.stop().await;
-    // Those that start now know the new text alone, until they are told hops that it did not sign.
+    // After the restart the functions read the old key only when the new one does not verify the hops.
     let world = world_on(Functions::ours()).await;
     let url = format!("{}{path}", world.stack.url());
     let answer = world.push_to(&url, &[(LINEAGE, &signed)], &docker_hub_push("v1.1.0", 2)).await;
@@ -196,7 +196,7 @@ async fn a_subscription_to_an_inbound_address_of_the_deployment_needs_allow_self
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{url}: {}", refused.body);
         assert_eq!(refused.body["errors"][0]["field"], "url");
     }
-    let made = subscribed(&world, url, &json!({"allowSelf": true})).await;
+    let made = subscribe(&world, url, &json!({"allowSelf": true})).await;
     assert_eq!(made["allowSelf"], true);
     let one = format!("{path}/{}", id(&made));
     let patch = async |body: Value| world.admin.json(Method::PATCH, &one, &body).await.unwrap();
@@ -211,15 +211,15 @@ async fn a_subscription_to_an_inbound_address_of_the_deployment_needs_allow_self
 #[tokio::test]
 async fn pushes_over_the_release_rate_limit_are_queued_and_processed_in_the_order_of_receipt() {
     let parameters = BTreeMap::from([("ReleasesPerMinute".to_owned(), "3".to_owned())]);
-    // The beginning of a minute.
+    // Start at the beginning of a minute.
     let noon = SystemClock.now().timestamp().div_euclid(60) * 60;
     let time = Time::manual(chrono::DateTime::from_timestamp(noon, 0).unwrap());
     let world = World::made_of(Settings { parameters, time, ..Settings::default() }).await;
-    releasing(&world, "myorg/myapp").await;
+    component_with_trigger(&world, "myorg/myapp").await;
     world.create("/api/v1/components", &json!({"name": "other", "repositories": ["myorg/other"]})).await;
     let config = world.docker_hub().await;
     for number in 0..3 {
-        // Releases sort by their ids, and so by the millisecond.
+        // Releases sort by id, which has a resolution of one millisecond.
         world.time.advance(Duration::milliseconds(1));
         let answer = world.push(&config, &[], &docker_hub_push(&format!("v1.{number}.0"), number)).await;
         assert_eq!((answer.status, &answer.body["triggersActivated"]), (StatusCode::OK, &json!(1)));
@@ -232,7 +232,7 @@ async fn pushes_over_the_release_rate_limit_are_queued_and_processed_in_the_orde
             "{number}"
         );
     }
-    // What was done already waits for nothing, nor does what makes no release.
+    // The limit does not delay a duplicate.
     let repeated = world.push(&config, &[], &docker_hub_push("v1.0.0", 0)).await;
     assert_eq!(repeated.body["action"], "duplicate");
     assert_eq!(releases(&world).await, 3);
@@ -255,5 +255,5 @@ async fn pushes_over_the_release_rate_limit_are_queued_and_processed_in_the_orde
     assert_eq!(names().await, expected, "in the order of receipt");
     let counts: Vec<usize> = most.into_values().collect();
     assert!(counts.windows(2).all(|pair| pair[1] - pair[0] <= 3), "{counts:?}");
-    assert_eq!(receipts(&world, &config, "processed", 8).await.len(), 8, "each receipt says what came of it");
+    assert_eq!(receipts(&world, &config, "processed", 8).await.len(), 8, "each receipt has the final action");
 }

@@ -1,4 +1,4 @@
-//! The whole system from end to end, over the wire: one binary, because each links all of it.
+//! End-to-end tests of the whole system over the wire. One binary, because each binary links the whole system.
 
 mod breaker;
 mod cli;

@@ -1,5 +1,5 @@
-//! Secrets in Secrets Manager: those that configs and subscriptions name, below their tenant's own prefix, and the
-//! master key.
+//! Secrets in Secrets Manager: those that configs and subscriptions refer to by name, below their tenant's prefix, and
+//! the rotation of the master key.
 
 use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
@@ -18,7 +18,7 @@ async fn tenant(world: &World) -> String {
     key["tenantId"].as_str().unwrap().to_owned()
 }
 
-/// Puts a secret where a tenant's configs and subscriptions find it by its name.
+/// Creates a secret below the prefix of the world's tenant.
 async fn put(world: &World, name: &str, text: &str) {
     let name = format!("/dev/tenants/{}/{name}", tenant(world).await);
     world.stack.secrets_manager().create_if_absent(&name, text).unwrap();
@@ -36,7 +36,7 @@ async fn a_sender_is_authenticated_by_a_secret_that_its_config_names() {
     assert_eq!(status("something else").await, StatusCode::UNAUTHORIZED);
 }
 
-/// A subscription whose receiver takes the named bearer token, and fails the first request.
+/// A subscription that sends the named secret as bearer token and retries once.
 async fn bearer(world: &World, receiver: &Receiver, name: &str) -> Value {
     let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"], "authType": "bearer",
         "credentialRef": name, "retryPolicy": {"maxRetries": 1, "backoffSeconds": 1}});
@@ -103,7 +103,7 @@ async fn no_secret_name_resolves_to_another_tenants_secret() {
     assert!(receiver.received().is_empty());
 }
 
-/// Puts a new text of a secret in place of the one that there is.
+/// Replaces the value of a secret.
 async fn rotate(world: &World, environments: &Environments, name: &str, text: &str) {
     let environment = world.unlimited(&environments.lock().unwrap()["ApiFunction"]);
     let secrets = Aws::new(&environment).unwrap().secrets_manager();
@@ -116,24 +116,24 @@ async fn sealed_secrets_still_open_after_the_master_key_is_rotated() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::accepting().await;
     let master = "/dev/system/master-key";
-    // In each life the functions remember nothing of the one before.
-    for life in 1..=4_usize {
+    // Each start has functions with empty caches.
+    for start in 1..=4_usize {
         let (functions, environments) = record_environments();
         let data = Data::Folder(folder.path().to_owned());
         let world = World::made_of(Settings { data, functions, ..Settings::default() }).await;
-        if life == 1 {
+        if start == 1 {
             let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
                 "authType": "signature", "signatureSecret": "my-secret-key"});
             world.subscription(&body).await;
         }
         world.publish("release.created").await;
-        let request = receiver.wait_for(life).await.pop().unwrap();
+        let request = receiver.wait_for(start).await.pop().unwrap();
         let mac = Hmac::<Sha256>::new_from_slice(b"my-secret-key").unwrap().chain_update(&request.body);
         let signature = hex::encode(mac.finalize().into_bytes());
-        assert_eq!(request.header("x-stella-signature"), signature, "life {life}");
-        // Twice in all, and each time everything is wrapped anew, so that the oldest is needed by nothing.
-        match life {
-            1 | 3 => rotate(&world, &environments, master, &"m".repeat(32 + life)).await,
+        assert_eq!(request.header("x-stella-signature"), signature, "start {start}");
+        // Two rotations, each followed by a rewrap: afterwards nothing needs the oldest key.
+        match start {
+            1 | 3 => rotate(&world, &environments, master, &"m".repeat(32 + start)).await,
             _ => {
                 let rewrap =
                     async || world.operator.post("/api/v1/master-key/rewrap", &json!({})).await.unwrap();

@@ -1,4 +1,4 @@
-//! Senders and callers whom an issuer vouches for, by tokens that it signed.
+//! Senders and callers that authenticate with a JWT of an OIDC issuer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use stella::clock::{Clock as _, SystemClock};
 use stella_local::stack::{Functions, Settings};
 use stella_local::time::Time;
 
-/// An issuer on loopback, which counts how often its keys are fetched.
+/// An issuer on loopback that counts how often its keys are fetched.
 struct Issuer {
     url: String,
     pair: EcdsaKeyPair,
@@ -74,7 +74,7 @@ async fn a_sender_is_authenticated_only_by_a_valid_token_of_its_issuer() {
 
     assert_eq!(status(&issuer.token("k1", &claims)).await, StatusCode::OK);
     assert_eq!(status(&issuer.token("k1", &claims)).await, StatusCode::OK);
-    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 1, "the keys are remembered");
+    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 1, "the keys are cached");
     for (name, value) in
         [("aud", json!("other")), ("email", json!("x@example.com")), ("exp", json!(now - 3600))]
     {
@@ -87,7 +87,7 @@ async fn a_sender_is_authenticated_only_by_a_valid_token_of_its_issuer() {
     assert_eq!(status("Bearer nonsense").await, StatusCode::UNAUTHORIZED);
     assert_eq!(world.push(&config, &[], &push).await.status, StatusCode::UNAUTHORIZED);
 
-    // Tokens with unknown keys make the keys be fetched again, once in thirty seconds.
+    // Tokens with an unknown key id cause the keys to be fetched again, at most once in thirty seconds.
     world.time.advance(Duration::seconds(31));
     for _ in 0..5 {
         assert_eq!(status(&issuer.token("k9", &claims)).await, StatusCode::UNAUTHORIZED);
@@ -95,8 +95,8 @@ async fn a_sender_is_authenticated_only_by_a_valid_token_of_its_issuer() {
     assert_eq!(issuer.fetches.load(Ordering::SeqCst), 2);
 }
 
-/// The system of a deployment that takes tokens of this issuer.
-async fn taking_tokens_of(issuer: &Issuer) -> World {
+/// A system that accepts JWTs of this issuer.
+async fn world_with_issuer(issuer: &Issuer) -> World {
     let parameters = [("JwtIssuer", issuer.url.as_str()), ("JwtAudience", "stella")];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
     World::made_of(Settings { parameters: parameters.into(), ..Settings::default() }).await
@@ -105,7 +105,7 @@ async fn taking_tokens_of(issuer: &Issuer) -> World {
 #[tokio::test]
 async fn a_caller_with_a_jwt_of_the_deployments_issuer_needs_no_api_key() {
     let issuer = Issuer::start().await;
-    let world = taking_tokens_of(&issuer).await;
+    let world = world_with_issuer(&issuer).await;
     let tenant = id(world.operator.post("/api/v1/tenants", &json!({"name": "t"})).await.unwrap().data());
     let claims = json!({"iss": issuer.url, "aud": "stella", "exp": SystemClock.now().timestamp() + 300,
         "tenantId": tenant, "role": "publisher"});

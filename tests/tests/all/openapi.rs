@@ -1,4 +1,4 @@
-//! The OpenAPI document and its page, as anybody gets them.
+//! The OpenAPI document and its HTML page, which need no key.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ async fn every_example_body_is_accepted() {
                 continue;
             };
             if path.contains("{delivery}") {
-                // Nobody has fetched one.
+                // No delivery was fetched.
                 continue;
             }
             let id = match path.split('/').nth(3) {
@@ -58,7 +58,7 @@ async fn every_example_body_is_accepted() {
             let method = method.to_uppercase().parse().unwrap();
             let mut body = body.clone();
             if let Some(url) = body.get_mut("url") {
-                // A name must resolve, and none of other hosts does everywhere.
+                // The host must resolve, which needs a network.
                 *url = json!("http://127.0.0.1:9/");
             }
             let answer = world.admin.json(method, &path.replace("{id}", id), &body).await.unwrap();

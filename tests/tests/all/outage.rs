@@ -1,5 +1,5 @@
-//! When a dependency of deliveries fails, or what was agreed changes meanwhile: what was accepted is delivered,
-//! once, and what cannot be is refused.
+//! Outages of SQS and DynamoDB, and changes while deliveries are open: an accepted event is delivered once, one that
+//! cannot be stored is refused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use stella::clock::{Clock as _, SystemClock};
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
-/// A system of which one function reaches one service over a wire that can break.
+/// A system in which one function calls one AWS service through a proxy; with the proxy.
 macro_rules! world_with_proxy {
     ($code:literal, $start:path, $variable:literal) => {{
         let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
@@ -90,7 +90,7 @@ async fn only_the_failed_messages_of_a_batch_are_sent_again() {
     for name in ["one", "two", "three"] {
         world.subscription(&json!({"name": name, "url": receiver.url, "events": ["release.created"]})).await;
     }
-    // Of every three requests to the queue one fails, and so does its second try.
+    // One in three requests to SQS fails, and so does the SDK's retry of it.
     let calls = AtomicUsize::new(0);
     queues.fail(move |_| match calls.fetch_add(1, Ordering::SeqCst) % 4 {
         2 | 3 => Fault::ServerError,
@@ -98,7 +98,7 @@ async fn only_the_failed_messages_of_a_batch_are_sent_again() {
     });
     join_all((0..40).map(|_| world.publish("release.created"))).await;
     world.pass(Duration::seconds(1), &receiver, 120).await;
-    // What is under way now would be repetitions.
+    // Whatever is still under way would be duplicates.
     for _ in 0..20 {
         world.stack.idle().await;
         world.time.advance(Duration::seconds(30));
@@ -159,11 +159,11 @@ async fn the_sweep_fans_out_an_event_that_the_stream_missed_within_minutes() {
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
     world.publish("release.created").await;
     world.time.advance(Duration::minutes(3));
-    assert!(!receiver.has(1).await, "the stream may yet bring it");
+    assert!(!receiver.has(1).await, "the stream may still deliver it");
     let received = world.pass(Duration::minutes(3), &receiver, 1).await;
     for _ in 0..30 {
         world.time.advance(Duration::minutes(1));
     }
-    assert!(!receiver.has(2).await, "it is marked as done");
+    assert!(!receiver.has(2).await, "its fan-out is marked as done");
     assert_eq!(received[0].header("x-stella-attempt"), "1");
 }

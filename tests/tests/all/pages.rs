@@ -1,4 +1,4 @@
-//! Lists over the wire: no answer is larger than Lambda gives back, and every row is reached.
+//! Pagination: no answer exceeds Lambda's response limit, and cursors reach every row once.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use end_to_end::{World, id};
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// Every row of a list by its cursors, and how many pages were cut.
+/// All rows of a list, read by its cursors, and the number of pages that were cut.
 async fn walk(world: &World, path: &str) -> (Vec<Value>, usize) {
     let (mut rows, mut cut, mut cursor) = (Vec::new(), 0, String::new());
     loop {
@@ -35,7 +35,7 @@ async fn a_page_of_large_events_is_cut_and_its_cursor_continues_right_after_it()
     let mut expected = BTreeSet::new();
     for number in 0..45 {
         let mut data = world.example("deployment.started");
-        // Quotes take two bytes in an answer of Lambda, four as a text within its body.
+        // A quote takes four bytes in Lambda's response: it is escaped in the body, and the body is a JSON string.
         data["note"] = json!("\"\\".repeat(if number % 3 == 0 { 60_000 } else { 20_000 }));
         let answer =
             world.post("/api/v1/events", &json!({"event": "deployment.started", "data": data})).await;
@@ -47,12 +47,13 @@ async fn a_page_of_large_events_is_cut_and_its_cursor_continues_right_after_it()
         assert_eq!((rows.len(), ids(&rows)), (45, expected.clone()), "each row once");
         assert!(cut > 0);
     }
-    // By numbers pages stand where they would without being cut.
+    // Page numbers count uncut pages.
     let second = world.get("/api/v1/events?pageSize=40&page=2").await;
     assert_eq!(second["data"].as_array().expect("rows").len(), 5);
 }
 
-/// An event whose data has very many quotes: as a text within an answer of Lambda each takes eight bytes.
+/// Publishes an event whose data has very many quotes. In a delivery's body, within Lambda's response, each takes eight
+/// bytes.
 async fn publish_quotes(world: &World) {
     let mut data = world.example("deployment.started");
     data["note"] = json!("\"".repeat(100_000));
@@ -90,8 +91,8 @@ async fn a_delivery_with_too_many_attempts_for_one_answer_omits_the_older_bodies
     let whole = world.get(&format!("/api/v1/deliveries/{}", id(&rows[0]))).await;
     let log = whole["data"]["log"].as_array().expect("a log").clone();
     assert_eq!(log.len(), 12);
-    assert!(log[0]["cut"] == true && log[0].get("body").is_none(), "the oldest has none");
-    assert!(log[11]["body"].is_string() && log[11].get("cut").is_none(), "the newest has its body");
+    assert!(log[0]["cut"] == true && log[0].get("body").is_none(), "the oldest attempt has no body");
+    assert!(log[11]["body"].is_string() && log[11].get("cut").is_none(), "the newest attempt has its body");
 }
 
 #[tokio::test]

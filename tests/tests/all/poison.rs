@@ -1,5 +1,5 @@
-//! One message, item or record that can never be handled, in front of a hundred good ones of another tenant: these
-//! arrive, in the same round of the held clock, and whoever is concerned sees what happened.
+//! A message, item or stream record that can never be processed, ahead of a hundred good events of another tenant: the
+//! good ones arrive in the same round of the manual clock, and the failure is shown to its owner.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,30 +18,30 @@ use stella_local::client::Client;
 use stella_local::stack::{Functions, Settings};
 use stella_local::time::Time;
 
-/// How many good events there are behind a bad one.
+/// The number of good events behind a bad one.
 const GOOD: usize = 100;
 
-/// Another tenant, and who receives for it.
-struct Other {
+/// A second tenant with a receiver.
+struct OtherTenant {
     admin: Client,
     receiver: Receiver,
 }
 
-impl Other {
-    async fn of(world: &World) -> Self {
+impl OtherTenant {
+    async fn create(world: &World) -> Self {
         let (admin, receiver) = (world.stranger().await, Receiver::accepting().await);
         subscribe(&admin, &receiver.url).await;
         Self { admin, receiver }
     }
 
-    async fn publishes(&self, world: &World) {
+    async fn publish_good_events(&self, world: &World) {
         for _ in 0..GOOD {
             publish(&self.admin, &world.example("deployment.started")).await;
         }
     }
 
-    /// All of what it published arrives before any time passes, once each.
-    async fn has_everything(&self) {
+    /// Waits for its events without moving the clock: each arrives once.
+    async fn receives_all(&self) {
         let received = self.receiver.wait_for(GOOD).await;
         let ids: std::collections::BTreeSet<&str> =
             received.iter().map(|request| request.header("x-stella-delivery")).collect();
@@ -63,7 +63,7 @@ async fn publish(admin: &Client, data: &Value) -> String {
     id(answer.data())
 }
 
-/// What became of an event's fan-out, once that is known.
+/// Waits until an event's fan-out has ended; its result.
 async fn fan_out(world: &World, event: &str) -> Value {
     let path = format!("/api/v1/events/{event}");
     world.eventually(&path, |event| event["fanOut"]["status"] != "pending").await["fanOut"].take()
@@ -73,8 +73,8 @@ fn event_of(request: &Received) -> Value {
     request.json()["data"].clone()
 }
 
-/// A system of which a function reaches a service over a wire.
-async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, FaultProxy) {
+/// A system in which a function calls a service through a proxy; with the proxy.
+async fn world_with_proxy(code: &'static str, variable: &'static str) -> (World, FaultProxy) {
     let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
     let made = Arc::clone(&proxy);
     let between = async move |environment: stella::environment::Environment| {
@@ -98,7 +98,7 @@ async fn on_a_wire(code: &'static str, variable: &'static str) -> (World, FaultP
     (world, proxy)
 }
 
-/// Writes an item into a table as it is, past everything that would refuse it.
+/// Writes an item directly into a table, without any validation of ours.
 async fn plant(world: &World, table: &str, item: &Value) {
     let request = Request::post("/")
         .header("x-amz-target", "DynamoDB_20120810.PutItem")
@@ -116,29 +116,29 @@ async fn plant(world: &World, table: &str, item: &Value) {
 #[tokio::test]
 async fn every_character_that_json_allows_reaches_the_receiver() {
     let world = World::with_manual_clock().await;
-    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     subscribe(&world.admin, &receiver.url).await;
     let odd = "\u{ffff}\u{fffe}\0\u{1}\u{7f}\u{85}\u{2028}\u{feff}\u{fdd0}\u{1ffff}\u{10ffff}\\uffff\"";
     let mut data = world.example("deployment.started");
     data["note"] = json!(odd);
     data[odd] = json!({odd: [odd]});
     publish(&world.admin, &data).await;
-    // Large enough to be read by the attempt, and not to travel in the message.
+    // Too large to be carried in the message: the attempt reads it from the table.
     let mut large = data.clone();
     large["padding"] = json!("x".repeat(10_000));
     publish(&world.admin, &large).await;
-    other.publishes(&world).await;
+    other.publish_good_events(&world).await;
     let received = receiver.wait_for(2).await;
     let mut got: Vec<Value> = received.iter().map(event_of).collect();
     got.sort_by_key(|data| data.to_string().len());
     assert_eq!(got, [data, large]);
-    other.has_everything().await;
+    other.receives_all().await;
 }
 
 #[tokio::test]
 async fn a_tag_with_any_character_is_released_and_delivered() {
     let world = World::with_manual_clock().await;
-    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     subscribe(&world.admin, &receiver.url).await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed", "tagPattern": "."})).await;
@@ -146,32 +146,32 @@ async fn a_tag_with_any_character_is_released_and_delivered() {
     let push = json!({"kind": "artifact.pushed", "repository": "myorg/myapp", "tag": "v1.0.0\u{ffff}"});
     let answer = world.push(&config, &[], &push.to_string()).await;
     assert_eq!(answer.body["triggersActivated"], 1, "{}", answer.body);
-    other.publishes(&world).await;
+    other.publish_good_events(&world).await;
     let received = receiver.wait_for(1).await;
     assert_eq!(event_of(&received[0])["release"]["components"][0]["tag"], "v1.0.0\u{ffff}");
-    other.has_everything().await;
+    other.receives_all().await;
 }
 
 #[tokio::test]
 async fn a_message_whose_data_sqs_rejects_is_sent_without_the_data() {
-    let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
-    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let (world, queues) = world_with_proxy("fanout", "AWS_ENDPOINT_URL_SQS").await;
+    let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     subscribe(&world.admin, &receiver.url).await;
     queues.reject("poison");
     let mut data = world.example("deployment.started");
     data["note"] = json!("poison");
     let event = publish(&world.admin, &data).await;
-    other.publishes(&world).await;
+    other.publish_good_events(&world).await;
     assert_eq!(event_of(&receiver.wait_for(1).await[0]), data);
     assert_eq!(fan_out(&world, &event).await["status"], "done");
-    other.has_everything().await;
+    other.receives_all().await;
 }
 
 #[tokio::test]
 async fn a_message_that_sqs_always_rejects_is_set_aside_with_the_reason_and_delays_no_other() {
-    let (world, queues) = on_a_wire("fanout", "AWS_ENDPOINT_URL_SQS").await;
+    let (world, queues) = world_with_proxy("fanout", "AWS_ENDPOINT_URL_SQS").await;
     let (refused, taken) = (Receiver::accepting().await, Receiver::accepting().await);
-    let other = Other::of(&world).await;
+    let other = OtherTenant::create(&world).await;
     let poison = subscribe(&world.admin, &refused.url).await;
     subscribe(&world.admin, &taken.url).await;
     queues.reject(&id(&poison));
@@ -179,8 +179,8 @@ async fn a_message_that_sqs_always_rejects_is_set_aside_with_the_reason_and_dela
         publish(&world.admin, &world.example("deployment.started")).await,
         publish(&world.admin, &world.example("deployment.started")).await,
     ];
-    other.publishes(&world).await;
-    other.has_everything().await;
+    other.publish_good_events(&world).await;
+    other.receives_all().await;
     // The event's other subscription gets it.
     taken.wait_for(2).await;
     for event in &events {
@@ -188,7 +188,7 @@ async fn a_message_that_sqs_always_rejects_is_set_aside_with_the_reason_and_dela
         assert_eq!(shown["status"], "failed", "{shown}");
         assert_eq!(shown["reason"], "SQS refuses the message of a delivery");
     }
-    // Nothing is tried or sent again for it, by the stream or by the look for missed events.
+    // Neither the stream nor the sweep tries it again.
     queues.clear_faults();
     for _ in 0..30 {
         world.time.advance(Duration::minutes(1));
@@ -200,21 +200,21 @@ async fn a_message_that_sqs_always_rejects_is_set_aside_with_the_reason_and_dela
 
 #[tokio::test]
 async fn a_fan_out_mark_that_dynamodb_always_rejects_delays_no_other_tenant() {
-    let (world, tables) = on_a_wire("fanout", "AWS_ENDPOINT_URL_DYNAMODB").await;
-    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let (world, tables) = world_with_proxy("fanout", "AWS_ENDPOINT_URL_DYNAMODB").await;
+    let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
     tables.reject(subscription["tenantId"].as_str().unwrap());
     publish(&world.admin, &world.example("deployment.started")).await;
-    other.publishes(&world).await;
+    other.publish_good_events(&world).await;
     receiver.wait_for(1).await;
-    other.has_everything().await;
+    other.receives_all().await;
     assert_eq!(receiver.received().len(), 1);
 }
 
 #[tokio::test]
 async fn an_unreadable_subscription_is_reported_and_affects_no_other() {
     let world = World::with_manual_clock().await;
-    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
     let tenant = subscription["tenantId"].as_str().unwrap();
     plant(
@@ -224,17 +224,17 @@ async fn an_unreadable_subscription_is_reported_and_affects_no_other() {
     )
     .await;
     let event = publish(&world.admin, &world.example("deployment.started")).await;
-    other.publishes(&world).await;
+    other.publish_good_events(&world).await;
     receiver.wait_for(1).await;
     let shown = fan_out(&world, &event).await;
     assert_eq!(shown["reason"], "A subscription cannot be read", "{shown}");
-    other.has_everything().await;
+    other.receives_all().await;
 }
 
 #[tokio::test]
 async fn a_stream_record_that_is_no_event_is_skipped() {
     let world = World::with_manual_clock().await;
-    let other = Other::of(&world).await;
+    let other = OtherTenant::create(&world).await;
     for (number, item) in [
         json!({"entity": {"S": "event"}}),
         json!({"entity": {"S": "event"}, "id": {"S": "?"}, "tenantId": {"N": "1"}, "data": {"L": []}}),
@@ -248,15 +248,15 @@ async fn a_stream_record_that_is_no_event_is_skipped() {
         item["sk"] = json!({"S": format!("odd {number}")});
         plant(&world, "dev-core-table", &item).await;
     }
-    other.publishes(&world).await;
-    other.has_everything().await;
+    other.publish_good_events(&world).await;
+    other.receives_all().await;
 }
 
 #[tokio::test]
 async fn an_unreadable_message_delays_no_other_on_any_queue() {
     let world = World::with_manual_clock().await;
-    let other = Other::of(&world).await;
-    // One first attempt in three fails: never so many in a row that the breaker opens.
+    let other = OtherTenant::create(&world).await;
+    // One first attempt in three fails, which does not open the breaker.
     let firsts = AtomicUsize::new(0);
     let failing = Receiver::start(move |_, request| {
         let is_first = request.header("x-stella-attempt") == "1";
@@ -290,9 +290,9 @@ async fn an_unreadable_message_delays_no_other_on_any_queue() {
             world.stack.sqs().send(queue, &body).unwrap();
         }
     }
-    other.publishes(&world).await;
-    other.has_everything().await;
-    // Later attempts, too, which wait in the queue of retries.
+    other.publish_good_events(&world).await;
+    other.receives_all().await;
+    // Retries, which wait in the retry queue, arrive too.
     for _ in 0..GOOD {
         let body = json!({"event": "release.created", "data": world.example("release.created")});
         assert_eq!(other.admin.post("/api/v1/events", &body).await.unwrap().status, StatusCode::ACCEPTED);
@@ -304,9 +304,9 @@ async fn an_unreadable_message_delays_no_other_on_any_queue() {
 #[tokio::test]
 async fn discarded_stream_records_are_shown_to_the_operator() {
     let world = World::with_manual_clock().await;
-    let told =
+    let discarded =
         json!({"DDBStreamBatchInfo": {"shardId": "shardId-7", "startSequenceNumber": "1"}}).to_string();
-    world.stack.sqs().send("dev-fanout-dead-letters", &told).unwrap();
+    world.stack.sqs().send("dev-fanout-dead-letters", &discarded).unwrap();
     let shown = world.operator.get("/api/v1/dead-letters").await.unwrap();
     let sample = &shown.data()["sample"][0];
     assert_eq!(sample["queue"], "fanout", "{}", shown.body);
@@ -322,7 +322,7 @@ async fn unreadable_rows_are_removed_from_the_due_index_and_the_rows_after_them_
     let subscription = world.subscription(&body).await;
     world.publish("release.created").await;
     world.deliveries(&subscription, |rows| rows.iter().any(|row| row["status"] == "retrying")).await;
-    // More than one batch of them, due before it, in each partition of the index.
+    // More than one batch, due earlier, in each partition of the due index.
     for number in 0..440 {
         plant(
             &world,
@@ -352,13 +352,13 @@ async fn missed_events_of_a_throttled_tenant_delay_no_other_and_are_fanned_out_l
     let time = Time::manual(SystemClock.now());
     let world = World::made_of(Settings { functions, time, ..Settings::default() }).await;
     let tables = proxy.lock().unwrap().clone().expect("the proxy is started");
-    let (receiver, other) = (Receiver::accepting().await, Other::of(&world).await);
+    let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;
     tables.throttle(&format!("TENANT#{}#EVENTS#DAYS", subscription["tenantId"].as_str().unwrap()));
     publish(&world.admin, &world.example("deployment.started")).await;
-    other.publishes(&world).await;
+    other.publish_good_events(&world).await;
     world.pass(Duration::minutes(16), &other.receiver, GOOD).await;
-    other.has_everything().await;
+    other.receives_all().await;
     assert!(receiver.received().is_empty());
     tables.clear_faults();
     world.pass(Duration::minutes(1), &receiver, 1).await;

@@ -1,4 +1,4 @@
-//! The doors of the portal: links, sessions, and what other sites cannot make a browser do; and its first page's data.
+//! The portal's API: links, sessions, protection against forged requests, and the data of the overview page.
 
 use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
@@ -10,7 +10,7 @@ use stella_local::client::{Answer, Client};
 use stella_local::stack::Data;
 use stella_local::time::Time;
 
-/// A browser: it has a cookie, and no key.
+/// A browser with a session cookie and no API key.
 struct Browser {
     client: Client,
     cookie: String,
@@ -18,10 +18,10 @@ struct Browser {
 }
 
 impl Browser {
-    /// Signs in by a proof.
-    async fn of(world: &World, proof: &Value) -> Self {
+    /// Signs in with a link or a key.
+    async fn sign_in(world: &World, credential: &Value) -> Self {
         let client = world.nobody();
-        let answer = client.post("/api/v1/portal-session", proof).await.unwrap();
+        let answer = client.post("/api/v1/portal-session", credential).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         let set = answer.headers["set-cookie"].to_str().unwrap();
         let cookie = set.split(';').next().unwrap().to_owned();
@@ -40,7 +40,7 @@ impl Browser {
     }
 }
 
-/// What follows `#link=` in a link of this caller's.
+/// Creates a portal link; the part after `#link=`.
 async fn link(caller: &Client, body: &Value) -> String {
     let made = caller.post("/api/v1/portal-links", body).await.unwrap();
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
@@ -53,7 +53,7 @@ async fn link(caller: &Client, body: &Value) -> String {
 async fn a_portal_link_works_once_and_not_after_it_expires() {
     let world = World::with_manual_clock().await;
     let first = link(&world.admin, &json!({})).await;
-    Browser::of(&world, &json!({"link": first})).await;
+    Browser::sign_in(&world, &json!({"link": first})).await;
     let old = link(&world.admin, &json!({"ttlSeconds": 60})).await;
     world.time.advance(Duration::seconds(60));
     for text in [first.as_str(), old.as_str(), "stl_0", ""] {
@@ -89,10 +89,10 @@ async fn the_session_cookie_is_http_only_and_same_site_strict() {
 #[tokio::test]
 async fn a_session_reads_with_its_cookie_and_writes_only_with_its_csrf_token() {
     let world = World::with_manual_clock().await;
-    let browser = Browser::of(&world, &json!({"key": world.key})).await;
+    let browser = Browser::sign_in(&world, &json!({"key": world.key})).await;
     assert_eq!(browser.get("/portal-session").await.data()["csrfToken"], json!(browser.csrf));
     assert_eq!(browser.get("/webhook-subscriptions").await.status, StatusCode::OK);
-    let other = Browser::of(&world, &json!({"key": world.key})).await;
+    let other = Browser::sign_in(&world, &json!({"key": world.key})).await;
     for token in [None, Some(""), Some("x"), Some(other.csrf.as_str())] {
         for (method, path) in [(Method::POST, "/portal-links"), (Method::DELETE, "/portal-session")] {
             let answer = browser.ask(method, path, token).await;
@@ -100,7 +100,7 @@ async fn a_session_reads_with_its_cookie_and_writes_only_with_its_csrf_token() {
             assert_eq!(answer.body["code"], "csrf_token");
         }
     }
-    // A page of one session in a browser with another's cookie reads nothing by mistake.
+    // A page of one session does not read with the cookie of another.
     assert_eq!(browser.ask(Method::GET, "/events", Some(&other.csrf)).await.body["code"], "csrf_token");
     assert_eq!(browser.ask(Method::GET, "/events", Some(&browser.csrf)).await.status, StatusCode::OK);
     let made = browser.ask(Method::POST, "/portal-links", Some(&browser.csrf)).await;
@@ -112,21 +112,21 @@ async fn a_session_has_the_role_and_tenant_of_the_key_that_created_its_link() {
     let world = World::with_manual_clock().await;
     let made = world.post("/api/v1/api-keys", &json!({"name": "v", "role": "viewer"})).await;
     let viewer = world.admin.with_key(made.data()["key"].as_str().unwrap());
-    let browser = Browser::of(&world, &json!({"link": link(&viewer, &json!({})).await})).await;
+    let browser = Browser::sign_in(&world, &json!({"link": link(&viewer, &json!({})).await})).await;
     assert_eq!(browser.get("/portal-session").await.data()["role"], "viewer");
     assert_eq!(browser.get("/api-keys").await.status, StatusCode::FORBIDDEN);
     assert_eq!(browser.get("/tenants").await.status, StatusCode::FORBIDDEN);
     let config = id(&world.docker_hub().await);
     assert_eq!(browser.get(&format!("/webhook-configs/{config}")).await.status, StatusCode::OK);
     let stranger = world.stranger().await;
-    let foreign = Browser::of(&world, &json!({"link": link(&stranger, &json!({})).await})).await;
+    let foreign = Browser::sign_in(&world, &json!({"link": link(&stranger, &json!({})).await})).await;
     assert_eq!(foreign.get(&format!("/webhook-configs/{config}")).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
 async fn a_session_ends_on_sign_out_on_expiry_and_when_its_key_is_revoked() {
     let world = World::with_manual_clock().await;
-    let browser = Browser::of(&world, &json!({"key": world.key})).await;
+    let browser = Browser::sign_in(&world, &json!({"key": world.key})).await;
     let out = browser.ask(Method::DELETE, "/portal-session", Some(&browser.csrf)).await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
@@ -136,10 +136,10 @@ async fn a_session_ends_on_sign_out_on_expiry_and_when_its_key_is_revoked() {
     let key = made.data()["key"].as_str().unwrap();
     let linked = link(&world.admin.with_key(key), &json!({})).await;
     let (by_key, by_link) = (
-        Browser::of(&world, &json!({"key": key})).await,
-        Browser::of(&world, &json!({"link": linked})).await,
+        Browser::sign_in(&world, &json!({"key": key})).await,
+        Browser::sign_in(&world, &json!({"link": linked})).await,
     );
-    let late = Browser::of(&world, &json!({"key": world.key})).await;
+    let late = Browser::sign_in(&world, &json!({"key": world.key})).await;
     assert_eq!(by_link.get("/events").await.status, StatusCode::OK);
     let revoke = format!("/api/v1/api-keys/{}", id(made.data()));
     world.admin.send(Method::DELETE, &revoke, &[], "".into()).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_session_ends_on_sign_out_on_expiry_and_when_its_key_is_revoked() {
 async fn the_operators_session_lists_tenants_and_reads_no_tenant_data() {
     let world = World::with_manual_clock().await;
     let key = world.stack.operator_key().unwrap().to_owned();
-    let operator = Browser::of(&world, &json!({"key": key})).await;
+    let operator = Browser::sign_in(&world, &json!({"key": key})).await;
     let session = operator.get("/portal-session").await;
     assert_eq!((&session.data()["role"], &session.data()["tenant"]), (&json!("operator"), &Value::Null));
     assert_eq!(operator.get("/tenants").await.status, StatusCode::OK);
@@ -185,7 +185,7 @@ async fn counters_are_flushed_when_the_stack_stops() {
     assert_eq!(shown["data"]["health"]["attempts"], 3, "{shown}");
 }
 
-/// The overview, once it satisfies `done`.
+/// Waits until `done` holds for the overview; the overview.
 async fn overview(world: &World, done: impl Fn(&Value) -> bool) -> Value {
     world.eventually("/api/v1/overview", done).await
 }
@@ -210,7 +210,7 @@ async fn the_overview_counts_pushes_and_deliveries_and_lists_what_needs_attentio
     world.deliveries(&failing, |rows| rows.iter().any(|row| row["status"] == "failed")).await;
     receiver.wait_for(1).await;
 
-    // What is counted after the first of it is written ten seconds later.
+    // Counters are written at most every ten seconds.
     world.time.advance(Duration::seconds(11));
     let overview = overview(&world, |seen| seen["attempts"] == 2 && seen["pushes"]["duplicate"] == 1).await;
     assert_eq!(overview["deliveries"], json!({"delivered": 1, "retried": 0, "failed": 1}));

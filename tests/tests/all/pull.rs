@@ -1,4 +1,4 @@
-//! Deliveries that are fetched: by one reader or by two, by readers that die, fail, or never come.
+//! Pull subscriptions: fetching, reporting, leases, expiry and pausing.
 
 use chrono::Duration;
 use end_to_end::{World, id};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use stella_local::client::{Answer, Client};
 
-/// A pull subscription by its path.
-async fn subscribed(world: &World, more: &Value) -> String {
+/// Creates a pull subscription; its path.
+async fn subscribe(world: &World, more: &Value) -> String {
     let mut body = json!({"name": "reader", "url": "pull:", "events": ["release.created"]});
     stella::domain::shared::merge_patch::merge(&mut body, more);
     format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&body).await))
@@ -21,8 +21,8 @@ async fn fetch(client: &Client, subscription: &str, query: &str) -> Vec<Value> {
     answer.data().as_array().unwrap().clone()
 }
 
-/// Fetches until there are this many.
-async fn fetched(world: &World, subscription: &str, count: usize) -> Vec<Value> {
+/// Fetches until there are `count` deliveries.
+async fn fetch_all(world: &World, subscription: &str, count: usize) -> Vec<Value> {
     let mut all = Vec::new();
     for _ in 0..1_000 {
         all.extend(fetch(&world.admin, subscription, "?waitSeconds=0&max=100").await);
@@ -47,14 +47,14 @@ async fn rows(world: &World, subscription: &str) -> Vec<Value> {
 async fn a_fetched_delivery_equals_the_request_that_would_be_sent_and_is_reported_once() {
     let world = World::with_manual_clock().await;
     let secret = "a secret of ours";
-    let subscription = subscribed(
+    let subscription = subscribe(
         &world,
         &json!({"authType": "signature", "signatureSecret": secret, "method": "PUT",
         "headers": {"X-Team": "blue"}}),
     )
     .await;
     world.publish("release.created").await;
-    let fetched = &fetched(&world, &subscription, 1).await[0];
+    let fetched = &fetch_all(&world, &subscription, 1).await[0];
     let (headers, body) = (&fetched["headers"], fetched["body"].as_str().unwrap());
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
@@ -67,13 +67,13 @@ async fn a_fetched_delivery_equals_the_request_that_would_be_sent_and_is_reporte
     assert_eq!(
         fetch(&world.admin, &subscription, "?waitSeconds=0").await,
         Vec::<Value>::new(),
-        "it has a reader"
+        "another reader has the lease"
     );
 
     let row = &rows(&world, &subscription).await[0];
     assert_eq!((&row["status"], &row["reason"]), (&json!("pending"), &json!("pull")));
-    let said = json!({"attempt": 1, "statusCode": 201, "responseTime": 12, "response": "thanks"});
-    let answer = report(&world, &subscription, fetched, &said).await;
+    let result = json!({"attempt": 1, "statusCode": 201, "responseTime": 12, "response": "thanks"});
+    let answer = report(&world, &subscription, fetched, &result).await;
     assert_eq!(answer.data()["status"], "delivered", "{}", answer.body);
     let path = format!("/api/v1/deliveries/{}", fetched["deliveryId"].as_str().unwrap());
     let whole = &world.get(&path).await["data"];
@@ -81,7 +81,7 @@ async fn a_fetched_delivery_equals_the_request_that_would_be_sent_and_is_reporte
     assert_eq!(whole["log"][0]["body"], body, "the log has what was fetched");
     assert_eq!((&whole["responseBody"], &whole["responseTime"]), (&json!("thanks"), &json!(12)));
 
-    let again = report(&world, &subscription, fetched, &said).await;
+    let again = report(&world, &subscription, fetched, &result).await;
     assert_eq!((again.status, &again.body["code"]), (StatusCode::CONFLICT, &json!("already_reported")));
     let health = &world.get(&subscription).await["data"]["health"];
     assert_eq!((&health["attempts"], &health["successRate"]), (&json!(1), &json!(1.0)));
@@ -91,18 +91,21 @@ async fn a_fetched_delivery_equals_the_request_that_would_be_sent_and_is_reporte
 async fn a_failure_reported_by_a_reader_is_retried_by_the_policy_until_exhausted() {
     let world = World::with_manual_clock().await;
     let policy = json!({"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 60});
-    let subscription = subscribed(&world, &json!({"retryPolicy": policy})).await;
+    let subscription = subscribe(&world, &json!({"retryPolicy": policy})).await;
     world.publish("release.created").await;
-    let first = fetched(&world, &subscription, 1).await;
+    let first = fetch_all(&world, &subscription, 1).await;
     let refused = json!({"error": "connection refused", "responseTime": 1});
     let answer = report(&world, &subscription, &first[0], &refused).await;
     assert_eq!(
         (&answer.data()["status"], &answer.data()["error"]),
         (&json!("retrying"), &json!("connection refused"))
     );
-    assert!(fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty(), "its time has not come");
+    assert!(
+        fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty(),
+        "the retry is not due yet"
+    );
     world.time.advance(Duration::seconds(73));
-    let second = fetched(&world, &subscription, 1).await;
+    let second = fetch_all(&world, &subscription, 1).await;
     assert_eq!((&second[0]["deliveryId"], &second[0]["attempt"]), (&first[0]["deliveryId"], &json!(2)));
     let late = report(
         &world,
@@ -111,20 +114,20 @@ async fn a_failure_reported_by_a_reader_is_retried_by_the_policy_until_exhausted
         &json!({"attempt": 1, "statusCode": 200, "responseTime": 1}),
     )
     .await;
-    assert_eq!(late.body["code"], "already_reported", "of the first attempt nothing more is heard");
+    assert_eq!(late.body["code"], "already_reported", "an earlier attempt can no longer be reported");
     let answer =
         report(&world, &subscription, &second[0], &json!({"statusCode": 503, "responseTime": 1})).await;
     assert_eq!((&answer.data()["status"], &answer.data()["reason"]), (&json!("failed"), &json!("exhausted")));
     let delivery = format!("/api/v1/deliveries/{}/redeliver", first[0]["deliveryId"].as_str().unwrap());
     assert_eq!(world.post(&delivery, &json!({})).await.status, StatusCode::ACCEPTED);
-    let third = fetched(&world, &subscription, 1).await;
+    let third = fetch_all(&world, &subscription, 1).await;
     assert_eq!((&third[0]["deliveryId"], &third[0]["attempt"]), (&first[0]["deliveryId"], &json!(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_readers_never_fetch_the_same_delivery() {
     let world = World::with_manual_clock().await;
-    let subscription = subscribed(&world, &json!({})).await;
+    let subscription = subscribe(&world, &json!({})).await;
     for _ in 0..40 {
         world.publish("release.created").await;
     }
@@ -142,21 +145,24 @@ async fn concurrent_readers_never_fetch_the_same_delivery() {
     ids.sort_unstable();
     let fetched = ids.len();
     ids.dedup();
-    assert_eq!((fetched, ids.len()), (40, 40), "each once");
+    assert_eq!((fetched, ids.len()), (40, 40), "each is fetched once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_its_lease_expires_another_reader_gets_a_delivery_without_an_attempt_used() {
     let world = World::with_manual_clock().await;
-    let subscription = subscribed(&world, &json!({"timeout": 5000})).await;
+    let subscription = subscribe(&world, &json!({"timeout": 5000})).await;
     world.publish("release.created").await;
-    let first = fetched(&world, &subscription, 1).await;
+    let first = fetch_all(&world, &subscription, 1).await;
     world.time.advance(Duration::seconds(34));
-    assert!(fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty(), "it may live");
+    assert!(
+        fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty(),
+        "the lease has not expired"
+    );
     world.time.advance(Duration::seconds(2));
-    let second = fetched(&world, &subscription, 1).await;
+    let second = fetch_all(&world, &subscription, 1).await;
     assert_eq!((&second[0]["deliveryId"], &second[0]["attempt"]), (&first[0]["deliveryId"], &json!(1)));
-    // The first was only slow: what it says is as true as what the other will.
+    // The first reader was only slow: the first report counts.
     let answer =
         report(&world, &subscription, &first[0], &json!({"statusCode": 200, "responseTime": 1})).await;
     assert_eq!(answer.data()["status"], "delivered");
@@ -168,7 +174,7 @@ async fn after_its_lease_expires_another_reader_gets_a_delivery_without_an_attem
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_reader_gets_an_event_as_soon_as_there_is_one() {
     let world = World::start().await;
-    let subscription = subscribed(&world, &json!({})).await;
+    let subscription = subscribe(&world, &json!({})).await;
     let reader = world.admin.clone();
     let path = subscription.clone();
     let waiting = tokio::spawn(async move { fetch(&reader, &path, "?waitSeconds=20").await });
@@ -179,15 +185,15 @@ async fn a_waiting_reader_gets_an_event_as_soon_as_there_is_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_delivery_not_reported_for_thirty_days_is_cancelled() {
     let world = World::with_manual_clock().await;
-    let subscription = subscribed(&world, &json!({})).await;
+    let subscription = subscribe(&world, &json!({})).await;
     world.publish("release.created").await;
-    let first = fetched(&world, &subscription, 1).await;
+    let first = fetch_all(&world, &subscription, 1).await;
     world.time.advance(Duration::days(30));
     let row = &rows(&world, &subscription).await[0];
     assert_eq!(
         (&row["status"], &row["reason"]),
         (&json!("cancelled"), &json!("expired")),
-        "as it is looked at"
+        "the status is computed when it is read"
     );
     assert!(fetch(&world.admin, &subscription, "?waitSeconds=0").await.is_empty());
     let cancelled = world.get(&format!("{subscription}/deliveries?status=cancelled")).await;
@@ -199,9 +205,9 @@ async fn a_pull_delivery_not_reported_for_thirty_days_is_cancelled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn disabling_pauses_waiting_pull_deliveries_and_enabling_makes_them_fetchable() {
     let world = World::with_manual_clock().await;
-    let subscription = subscribed(&world, &json!({})).await;
+    let subscription = subscribe(&world, &json!({})).await;
     world.publish("release.created").await;
-    let first = fetched(&world, &subscription, 1).await;
+    let first = fetch_all(&world, &subscription, 1).await;
     let switch = async |enabled: bool| {
         let answer = world.admin.json(http::Method::PATCH, &subscription, &json!({"enabled": enabled})).await;
         assert_eq!(answer.unwrap().status, StatusCode::OK);
@@ -216,14 +222,14 @@ async fn disabling_pauses_waiting_pull_deliveries_and_enabling_makes_them_fetcha
         (StatusCode::CONFLICT, &json!("subscription_disabled"))
     );
     switch(true).await;
-    let second = fetched(&world, &subscription, 1).await;
+    let second = fetch_all(&world, &subscription, 1).await;
     assert_eq!(second[0]["deliveryId"], first[0]["deliveryId"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_pull_requests_reports_and_settings_are_refused() {
     let world = World::with_manual_clock().await;
-    let pulled = subscribed(&world, &json!({})).await;
+    let pulled = subscribe(&world, &json!({})).await;
     let sent = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"]});
     let sent = format!("/api/v1/webhook-subscriptions/{}", id(&world.subscription(&sent).await));
     let answer = world.admin.get(&format!("{sent}/pull")).await.unwrap();
@@ -243,7 +249,7 @@ async fn invalid_pull_requests_reports_and_settings_are_refused() {
         assert_eq!(answer.body["errors"][0]["field"], field, "{patch}");
     }
     world.publish("release.created").await;
-    let fetched = fetched(&world, &pulled, 1).await;
+    let fetched = fetch_all(&world, &pulled, 1).await;
     let unfetched = report(
         &world,
         &pulled,

@@ -1,4 +1,4 @@
-//! From a sender's push to a release and a subscriber that is told, over the wire.
+//! Inbound pushes over the wire: from a sender's request to a version, a release and a delivery.
 
 use end_to_end::receiver::Receiver;
 use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
@@ -47,10 +47,10 @@ async fn a_docker_hub_push_creates_a_release_that_is_delivered_to_a_subscriber()
     assert_eq!(versions["data"][0]["tag"], "v1.2.0");
     assert_eq!(versions["data"][0]["channel"], "stable");
 
-    let told = receiver.wait_for(1).await.remove(0).json();
-    assert_eq!(told["event"], "release.created");
-    assert_eq!(told["data"]["release"]["id"], release["id"]);
-    assert_eq!(told["data"]["release"]["name"], "myapp-v1.2.0");
+    let event = receiver.wait_for(1).await.remove(0).json();
+    assert_eq!(event["event"], "release.created");
+    assert_eq!(event["data"]["release"]["id"], release["id"]);
+    assert_eq!(event["data"]["release"]["name"], "myapp-v1.2.0");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn every_move_of_a_tag_is_a_retag_and_its_history_is_kept() {
     assert_eq!(version["digest"], digest('a'));
     assert_eq!(version["history"][0]["digest"], digest('b'));
     assert_eq!(version["history"][1]["digest"], digest('a'));
-    // The same content once more is nothing new.
+    // A newer push of the same content adds no version.
     let push = harbor_push("latest", &digest('a'), 1_704_067_300);
     let answer = world.push(&config, &[("authorization", "s3cret")], &push).await;
     assert_eq!((&answer.body["action"], &answer.body["versionsAdded"]), (&json!("processed"), &json!(0)));
@@ -216,7 +216,7 @@ async fn unknown_disabled_and_mistyped_addresses_get_the_same_answer() {
         world.push_to(&format!("{base}/api/v1/webhooks/registry/junk"), &[], &push).await,
         world.push_to(&format!("{base}/api/v1/webhooks/nothing/{}", id(&config)), &[], &push).await,
     ];
-    assert_eq!(world.stack.calls().of("dynamodb", "GetItem"), reads, "junk costs no read");
+    assert_eq!(world.stack.calls().of("dynamodb", "GetItem"), reads, "made-up ids cost no read");
     let wrong_type = url.replace("/registry/", "/github/");
     let wrong_type = world.push_to(&wrong_type, &[], &push).await;
     let path = format!("/api/v1/webhook-configs/{}", id(&config));
@@ -243,7 +243,7 @@ async fn a_missing_or_wrong_url_token_is_answered_401() {
     assert_eq!(world.push_to(bare, &[], &push).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.push_to(&format!("{bare}/wrong"), &[], &push).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(world.push_to(&format!("{bare}?token={token}"), &[], &push).await.status, StatusCode::OK);
-    // The address is shown with its token once.
+    // The token is shown only in the answer to the creation.
     let shown = world.get(&format!("/api/v1/webhook-configs/{}", id(&config))).await;
     assert_eq!(shown["data"]["url"], bare);
 }

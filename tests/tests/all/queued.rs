@@ -1,4 +1,4 @@
-//! When our own side fails after a sender was authenticated: its request is queued, and processed later.
+//! Pushes that are queued because DynamoDB fails after their sender was authenticated, and processed later.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use stella::clock::{Clock as _, SystemClock};
 use stella_local::stack::Functions;
 use stella_local::time::Time;
 
-/// A system whose `inbound` reaches DynamoDB and SQS over wires that can break.
+/// A system whose `inbound` calls DynamoDB and SQS through proxies; with the proxies of both.
 pub async fn world_with_proxies() -> (World, FaultProxy, FaultProxy) {
     let proxies: Arc<Mutex<Option<(FaultProxy, FaultProxy)>>> = Arc::default();
     let made = Arc::clone(&proxies);
@@ -37,7 +37,7 @@ async fn a_push_is_queued_while_dynamodb_fails_and_processed_when_it_recovers() 
     let (world, tables, _) = world_with_proxies().await;
     let component = world.component(&["myorg/myapp"]).await;
     let config = world.docker_hub().await;
-    // The config is remembered from here on.
+    // The config is cached from here on.
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     tables.fail(|_| Fault::ServerError);
     world.time.advance(Duration::seconds(1));
@@ -45,7 +45,7 @@ async fn a_push_is_queued_while_dynamodb_fails_and_processed_when_it_recovers() 
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
     assert_eq!((&answer.body["action"], &answer.body["success"]), (&json!("queued"), &json!(true)));
     assert!(answer.body["receiptId"].is_string());
-    // It goes on failing for two hours, which ends nothing.
+    // Two hours of failures do not exhaust the retries.
     for _ in 0..24 {
         world.time.advance(Duration::minutes(5));
         tokio::task::yield_now().await;
@@ -56,7 +56,10 @@ async fn a_push_is_queued_while_dynamodb_fails_and_processed_when_it_recovers() 
         world.time.advance(Duration::minutes(5));
         let processed = world.get(&receipts).await;
         if processed["pagination"]["total"] == 2 {
-            assert_eq!(processed["data"][0]["id"], answer.body["receiptId"], "it says what came of it");
+            assert_eq!(
+                processed["data"][0]["id"], answer.body["receiptId"],
+                "the receipt has the final action"
+            );
             let versions = world.get(&format!("/api/v1/components/{component}/versions")).await;
             assert_eq!(versions["pagination"]["total"], 2);
             assert_eq!(versions["data"][0]["tag"], "v1.1.0");
@@ -78,7 +81,7 @@ async fn a_transaction_whose_response_is_lost_takes_effect_once() {
     });
     let answer = world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert!(answer.status.is_success(), "{}", answer.body);
-    assert_ne!(answer.body["action"], "duplicate", "it repeats nothing");
+    assert_ne!(answer.body["action"], "duplicate", "the SDK's retry is no duplicate");
     tables.clear_faults();
     for _ in 0..50 {
         world.time.advance(Duration::minutes(5));

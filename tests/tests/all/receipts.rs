@@ -1,4 +1,4 @@
-//! The log of what senders posted, what can be done with it, and how secrets are changed under way.
+//! Receipts of inbound requests, replay and preview, and the rotation of URL tokens and secrets.
 
 use chrono::Duration;
 use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
@@ -145,14 +145,14 @@ async fn unauthenticated_requests_read_dynamodb_at_most_once_in_thirty_seconds()
         assert_eq!(world.push_to(&wrong, &[], "{}").await.status, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(world.stack.calls().of_service("dynamodb"), before);
-    // What is counted within ten seconds of a write is written after them.
+    // Counters are written at most every ten seconds.
     for _ in 0..1_000 {
         world.time.advance(Duration::seconds(1));
         if world.get(&path).await["data"]["rejectedLast24h"] == 21 {
             return;
         }
     }
-    panic!("they were never counted");
+    panic!("the rejected requests were never counted");
 }
 
 #[tokio::test]

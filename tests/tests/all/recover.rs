@@ -1,4 +1,4 @@
-//! What failed is brought back: many deliveries at once, and our own dead letters.
+//! Recovery of many failed deliveries, and redriving dead letters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn a_recovery_counts_and_then_redelivers_the_failed_deliveries_of_a_time_r
     assert_eq!(recovery["requeued"], 10);
     let rows = world.deliveries(&subscription, failed(2)).await;
     assert_eq!(rows.iter().filter(|row| row["status"] == "delivered").count(), 10);
-    // Each was the same delivery as before.
+    // A recovered delivery keeps its id.
     let received = receiver.received();
     let ids = |part: &[end_to_end::receiver::Received]| {
         let ids = part.iter().map(|request| request.header("x-stella-delivery").to_owned());
@@ -96,16 +96,16 @@ async fn deliveries_of_a_disabled_subscription_are_recovered_only_after_it_is_en
     receiver.wait_for(1).await;
 }
 
-/// The function that makes first attempts, broken until it is mended.
-struct Broken<F> {
+/// `deliver`, failing every batch until the flag is set.
+struct Failing<F> {
     inner: F,
-    is_mended: Arc<AtomicBool>,
+    is_fixed: Arc<AtomicBool>,
 }
 
-impl<F: Function> Function for Broken<F> {
+impl<F: Function> Function for Failing<F> {
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
         Box::pin(async move {
-            if self.is_mended.load(Ordering::SeqCst) {
+            if self.is_fixed.load(Ordering::SeqCst) {
                 return self.inner.handle(event, deadline).await;
             }
             Err(Error::fault("injected fault"))
@@ -115,11 +115,11 @@ impl<F: Function> Function for Broken<F> {
 
 #[tokio::test]
 async fn dead_letters_of_a_broken_function_are_shown_to_the_operator_and_redriven() {
-    let is_mended = Arc::new(AtomicBool::new(false));
-    let mended = Arc::clone(&is_mended);
+    let is_fixed = Arc::new(AtomicBool::new(false));
+    let fixed = Arc::clone(&is_fixed);
     let functions = Functions::ours().with("deliver", move |environment| {
-        let is_mended = Arc::clone(&mended);
-        async move { Ok(Broken { inner: stella_deliver::start(environment).await?, is_mended }) }
+        let is_fixed = Arc::clone(&fixed);
+        async move { Ok(Failing { inner: stella_deliver::start(environment).await?, is_fixed }) }
     });
     let world = World::with(functions, Time::manual(SystemClock.now())).await;
     let receiver = Receiver::accepting().await;
@@ -128,7 +128,7 @@ async fn dead_letters_of_a_broken_function_are_shown_to_the_operator_and_redrive
     let dead = async || world.operator.get("/api/v1/dead-letters").await.unwrap().data().clone();
     let mut found = dead().await;
     assert_eq!(found["approximateMessages"], 0);
-    // It is given back ten times, and then set aside.
+    // SQS moves the message to the dead-letter queue after ten receives.
     while found["approximateMessages"] == 0 {
         world.time.advance(Duration::seconds(60));
         found = dead().await;
@@ -141,7 +141,7 @@ async fn dead_letters_of_a_broken_function_are_shown_to_the_operator_and_redrive
     let redrive =
         async |body: Value| world.operator.post("/api/v1/dead-letters/redrive", &body).await.unwrap();
     assert_eq!(redrive(json!({"queue": "other"})).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    is_mended.store(true, Ordering::SeqCst);
+    is_fixed.store(true, Ordering::SeqCst);
     let moved = redrive(json!({"queue": "deliveries"})).await;
     assert_eq!(moved.status, StatusCode::ACCEPTED, "{}", moved.body);
     receiver.wait_for(1).await;

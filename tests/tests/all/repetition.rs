@@ -1,4 +1,4 @@
-//! Things that happen twice, and things that break off: one chain goes on, and nothing is lost.
+//! At-least-once processing: messages that are received twice, batches that are not acknowledged, and panics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,16 +14,16 @@ use stella_local::stack::Functions;
 use stella_local::time::Time;
 use tokio::sync::Notify;
 
-/// How a batch is handled that something happens to.
+/// What goes wrong with a batch.
 #[derive(Clone, Copy)]
 enum Trouble {
-    /// Every batch comes twice, one after the other.
+    /// Every batch is handled twice, one after the other.
     Twice,
-    /// Every batch comes twice at the same time.
+    /// Every batch is handled twice at the same time.
     TwiceAtOnce,
-    /// What was done is not acknowledged, the first few times.
-    AnswerLost,
-    /// The function panics before it does anything, the first time.
+    /// The first three batches are processed but not acknowledged.
+    Unacknowledged,
+    /// The first invocation panics before it does anything.
     Panics,
 }
 
@@ -47,7 +47,7 @@ impl<F: Function> Function for Troubled<F> {
                         tokio::join!(self.inner.handle(event, deadline), self.inner.handle(event, deadline));
                     both.0.and(both.1)
                 }
-                Trouble::AnswerLost => {
+                Trouble::Unacknowledged => {
                     let answer = self.inner.handle(event, deadline).await;
                     if number < 3 { Err(Error::fault("injected fault")) } else { answer }
                 }
@@ -71,11 +71,10 @@ async fn with_delivery_in(trouble: Trouble) -> World {
     World::with(functions, Time::manual(SystemClock.now())).await
 }
 
-/// How many attempts it takes until the receiver is content.
+/// The attempt that succeeds.
 const ATTEMPTS: usize = 5;
 
-/// A delivery that fails four times and then succeeds, the time moving on whenever it waits; its last row, and
-/// how many requests the receiver got.
+/// Makes a delivery that fails four times and then succeeds; its row, and the number of requests received.
 async fn deliver(world: &World) -> (Value, usize) {
     let receiver = Receiver::start(|_, request| {
         let is_last = request.header("x-stella-attempt") == ATTEMPTS.to_string();
@@ -88,7 +87,7 @@ async fn deliver(world: &World) -> (Value, usize) {
     let subscription = world.subscription(&body).await;
     world.publish("release.created").await;
     let path = format!("/api/v1/webhook-subscriptions/{}/deliveries", subscription["id"].as_str().unwrap());
-    // Ten minutes, in steps: retries become due, and what was not acknowledged becomes visible again.
+    // Twenty minutes, in steps: retries become due, and unacknowledged messages become visible again.
     for _ in 0..40 {
         for _ in 0..20 {
             let rows = world.get(&path).await;
@@ -108,18 +107,18 @@ async fn a_message_received_twice_makes_one_chain_of_attempts() {
         let world = with_delivery_in(trouble).await;
         let (row, requests) = deliver(&world).await;
         assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
-        // The second copy of a message for attempt n sends a second message for attempt n+1, which ends
-        // there. So there are two at most, each handled twice; two chains would double with each attempt.
+        // The second copy of a message for attempt n sends a second message for attempt n+1, which ends there. So
+        // there are at most two messages, each handled twice; two chains would double with each attempt.
         assert!((ATTEMPTS..=2 + 4 * (ATTEMPTS - 1)).contains(&requests), "{requests} requests");
     }
 }
 
 #[tokio::test]
 async fn an_unacknowledged_batch_is_received_again_and_the_delivery_continues() {
-    let world = with_delivery_in(Trouble::AnswerLost).await;
+    let world = with_delivery_in(Trouble::Unacknowledged).await;
     let (row, requests) = deliver(&world).await;
     assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
-    // One more request for each of the three times that the answer was lost, at most.
+    // At most one more request for each unacknowledged batch.
     assert!((ATTEMPTS..=ATTEMPTS + 3).contains(&requests), "{requests} requests");
 }
 
@@ -131,7 +130,7 @@ async fn a_message_is_received_again_after_a_panic() {
     assert_eq!(requests, ATTEMPTS);
 }
 
-/// Two environments of a function, each of which gets every batch.
+/// Two environments of a function, both of which handle every batch.
 struct Both<F>(F, F);
 
 impl<F: Function> Function for Both<F> {
@@ -158,18 +157,18 @@ async fn an_event_fanned_out_by_two_environments_makes_one_delivery() {
     assert_eq!((rows.len(), &rows[0]["attempts"]), (1, &json!(1)));
 }
 
-/// A function that handles its batches once more when it is told to.
-struct OnceMore<F> {
+/// A function that handles each batch a second time when it is signalled.
+struct Repeating<F> {
     inner: F,
-    told: Arc<Notify>,
+    signal: Arc<Notify>,
     done: Arc<Notify>,
 }
 
-impl<F: Function> Function for OnceMore<F> {
+impl<F: Function> Function for Repeating<F> {
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
         Box::pin(async move {
             self.inner.handle(event, deadline).await?;
-            self.told.notified().await;
+            self.signal.notified().await;
             let answer = self.inner.handle(event, deadline).await;
             self.done.notify_one();
             answer
@@ -179,11 +178,11 @@ impl<F: Function> Function for OnceMore<F> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_received_again_does_not_end_the_lease_of_a_reader() {
-    let (told, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (tells, does) = (Arc::clone(&told), Arc::clone(&done));
+    let (signal, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (its_signal, is_done) = (Arc::clone(&signal), Arc::clone(&done));
     let functions = Functions::ours().with("deliver", move |environment| {
-        let (told, done) = (Arc::clone(&tells), Arc::clone(&does));
-        async move { Ok(OnceMore { inner: stella_deliver::start(environment).await?, told, done }) }
+        let (signal, done) = (Arc::clone(&its_signal), Arc::clone(&is_done));
+        async move { Ok(Repeating { inner: stella_deliver::start(environment).await?, signal, done }) }
     });
     let world = World::with(functions, Time::system()).await;
     let subscription = world.subscription(&json!({"name": "s", "url": "pull:", "events": ["*"]})).await;
@@ -191,8 +190,8 @@ async fn a_message_received_again_does_not_end_the_lease_of_a_reader() {
     let path = format!("/api/v1/webhook-subscriptions/{}/pull", id(&subscription));
     let fetched = world.get(&format!("{path}?waitSeconds=20")).await;
     assert_eq!(fetched["data"].as_array().unwrap().len(), 1);
-    told.notify_one();
+    signal.notify_one();
     done.notified().await;
     let again = world.get(&format!("{path}?waitSeconds=0")).await;
-    assert_eq!(again["data"], json!([]), "it has a reader");
+    assert_eq!(again["data"], json!([]), "the reader still has the lease");
 }

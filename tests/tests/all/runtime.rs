@@ -1,4 +1,4 @@
-//! The binaries that go to Lambda, under its runtime API, with the events of `events/lambda`.
+//! The Lambda binaries, run against the runtime API with the events of `events/lambda`.
 
 use std::sync::PoisonError;
 
@@ -7,7 +7,7 @@ use end_to_end::runtime::{Runtime, metrics, record_environments};
 use serde_json::{Value, json};
 use stella_local::time::Time;
 
-/// A function's binary, and its variables in a running stack.
+/// Starts a function's binary with its variables of a running stack.
 macro_rules! start {
     ($environments:ident, $function:literal, $binary:literal) => {{
         let variables =
@@ -16,7 +16,7 @@ macro_rules! start {
     }};
 }
 
-/// An event of `events/lambda`.
+/// An event in `events/lambda`.
 macro_rules! event {
     ($name:literal) => {
         include_str!(concat!("../../../events/lambda/", $name, ".json"))
@@ -32,9 +32,12 @@ async fn inbound_answers_a_sender_and_processes_queued_requests() {
     assert_eq!(answer["statusCode"], 404, "{answer}");
     assert_eq!(answer["headers"]["content-type"], "application/problem+json");
     let answer = function.invoke(event!("inbound-retry")).await.unwrap();
-    assert_eq!(answer, json!({"batchItemFailures": []}), "its config is no more");
+    assert_eq!(answer, json!({"batchItemFailures": []}), "its config does not exist");
     let error = function.invoke("{}").await.unwrap_err();
-    assert_eq!(error["errorType"], "Stella.Fault", "by its kind, so that like ones are counted together");
+    assert_eq!(
+        error["errorType"], "Stella.Fault",
+        "named by its kind, so that equal kinds are counted together"
+    );
     assert_eq!(error["errorMessage"], "the event is not one of an HTTP API");
 }
 
@@ -91,9 +94,9 @@ async fn sweep_runs_on_schedule_reports_metrics_and_executes_commands() {
     assert_eq!(function.invoke(event!("sweep")).await.unwrap(), Value::Null);
     let answer = function.invoke(event!("sweep-command")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    let told = metrics(&function.kill().await);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((&told[0]["Stage"], &told[0]["DueSent"]), (&json!("dev"), &json!(0)));
+    let reported = metrics(&function.kill().await);
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert_eq!((&reported[0]["Stage"], &reported[0]["DueSent"]), (&json!("dev"), &json!(0)));
 }
 
 #[tokio::test]
@@ -111,9 +114,9 @@ async fn counters_are_flushed_before_a_function_shuts_down() {
         assert_eq!(answer["statusCode"], 200, "{answer}");
     }
     let counted = async || world.get("/api/v1/overview").await["data"]["pushes"]["ignored"].clone();
-    assert_eq!(counted().await, 1, "the others wait");
-    let ended = function.shut_down().await;
-    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(counted().await, 1, "the other counts are still buffered");
+    let exited = function.shut_down().await;
+    assert!(exited.status.success(), "{exited:?}");
     assert_eq!(counted().await, 3);
 }
 
@@ -124,7 +127,7 @@ async fn a_function_that_lacks_a_variable_names_it_and_does_not_start() {
     let mut variables =
         environments.lock().unwrap_or_else(PoisonError::into_inner)["FanoutFunction"].variables().clone();
     variables.remove("DELIVERIES_QUEUE_URL");
-    let ended = Runtime::start("stella-fanout", &variables).await.exited().await;
-    assert!(!ended.status.success());
-    assert!(String::from_utf8_lossy(&ended.stderr).contains("DELIVERIES_QUEUE_URL"));
+    let exited = Runtime::start("stella-fanout", &variables).await.exited().await;
+    assert!(!exited.status.success());
+    assert!(String::from_utf8_lossy(&exited.stderr).contains("DELIVERIES_QUEUE_URL"));
 }

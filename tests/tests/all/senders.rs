@@ -1,4 +1,4 @@
-//! Senders that have something of their own: how they sign, and how little they tell.
+//! Two unusual senders: Drone signs by HTTP signature, and a Quay push has neither an id nor a time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! The verifier that docs/api.md gives to subscribers, run as they would run it.
+//! The signature verifier printed in docs/api.md, run as a subscriber would run it.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use stella_local::time::Time;
 
 const DOCS: &str = include_str!("../../../docs/api.md");
 
-/// Calls the function of the docs; it reads its arguments from standard input, as JSON.
+/// Calls the documented function with arguments read as JSON from standard input.
 const CALL: &str = "
 import json, sys
 request = json.load(sys.stdin)
@@ -38,7 +38,7 @@ fn accepts(request: &Received, body: &str, secret: &str) -> bool {
 #[tokio::test]
 async fn the_documented_verifier_accepts_every_attempt_and_refuses_forgeries() {
     if Command::new("python3").arg("--version").output().is_err() {
-        println!("no python3 here: the verifier of the docs was not tried");
+        println!("skipped: python3 is not installed");
         return;
     }
     let world = World::with(stella_local::stack::Functions::ours(), Time::manual(SystemClock.now())).await;

@@ -1,4 +1,4 @@
-//! What the template gives functions is what they need, no less and no more.
+//! The template sets exactly the environment variables that the functions read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -8,13 +8,13 @@ use end_to_end::runtime::record_environments;
 use stella_local::stack::Settings;
 use stella_local::template::{Endpoints, read};
 
-/// What is read where a function runs on Lambda: by the runtime, and to count failures.
-const OF_THE_RUNTIME: [&str; 2] = ["RUST_LOG", "STAGE"];
+/// Variables that are read only on Lambda: by the runtime, and to count failures.
+const READ_ON_LAMBDA: [&str; 2] = ["RUST_LOG", "STAGE"];
 
 #[tokio::test]
 async fn every_function_reads_exactly_the_variables_that_the_template_sets() {
     let (functions, environments) = record_environments();
-    // With an issuer, as otherwise nobody asks what its tokens are to say.
+    // With an issuer, because its other variables are read only then.
     let parameters = BTreeMap::from([("JwtIssuer".to_owned(), "https://login.example.com".to_owned())]);
     let _world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
@@ -23,14 +23,14 @@ async fn every_function_reads_exactly_the_variables_that_the_template_sets() {
     assert_eq!(wiring.functions.len(), 7);
     for function in wiring.functions {
         let environments = environments.lock().unwrap_or_else(PoisonError::into_inner);
-        // The rest is what AWS gives to every function, and what the local stack alone does.
+        // Without the variables that AWS sets for every function, and those of the local stack.
         let own = |name: &String| {
             !name.starts_with("AWS_")
                 && !name.starts_with("LOCAL_")
-                && !OF_THE_RUNTIME.contains(&name.as_str())
+                && !READ_ON_LAMBDA.contains(&name.as_str())
         };
-        let asked: BTreeSet<String> = environments[&function.id].asked().into_iter().filter(own).collect();
-        let told: BTreeSet<String> = function.variables.into_keys().filter(own).collect();
-        assert_eq!(asked, told, "{}", function.id);
+        let read: BTreeSet<String> = environments[&function.id].asked().into_iter().filter(own).collect();
+        let set: BTreeSet<String> = function.variables.into_keys().filter(own).collect();
+        assert_eq!(read, set, "{}", function.id);
     }
 }
