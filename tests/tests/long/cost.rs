@@ -1,4 +1,4 @@
-//! What requests cost on AWS, counted at the endpoints: operations, and the units that DynamoDB charges.
+//! Tests of what requests cost on AWS, counted at the emulated endpoints: operations, and DynamoDB's capacity units.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text))[..40].to_owned()
 }
 
-/// What a repository has addresses for, at GitHub.
+/// The names in the URLs of a repository at GitHub.
 const RELATED: [&str; 36] = [
     "archive",
     "assignees",
@@ -57,7 +57,7 @@ const RELATED: [&str; 36] = [
     "trees",
 ];
 
-/// A push to a branch as large as GitHub's are: a few commits, and all the addresses of the repository.
+/// A push to a branch of the size of GitHub's: a few commits, and all URLs of the repository.
 fn git_push(repository: &str) -> String {
     let url = format!("https://github.com/{repository}");
     let person = json!({"name": "A developer", "email": "dev@example.com", "username": "dev"});
@@ -81,7 +81,7 @@ fn git_push(repository: &str) -> String {
     .to_string()
 }
 
-/// The headers that GitHub and the API's gateway put on a request.
+/// The headers that GitHub and API Gateway add to a request.
 fn github_headers(body: &str, secret: &str) -> Vec<(&'static str, String)> {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
     vec![
@@ -112,7 +112,7 @@ async fn an_ignored_signed_push_of_ten_kilobytes_writes_three_units_and_sends_no
             headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         world.push(&config, &headers, &body).await.body
     };
-    // The config is remembered from here on.
+    // The config is cached from here on.
     post("nobody/first").await;
     let before = Bill::now(&world);
     assert_eq!(post("nobody/nothing").await["action"], "ignored");
@@ -146,7 +146,7 @@ async fn requests_to_made_up_addresses_read_nothing() {
 
 #[tokio::test]
 async fn a_push_that_creates_a_release_makes_two_reads_and_one_transaction() {
-    // What follows a release is on another bill.
+    // Fan-out does nothing, so that only the push is on the bill.
     let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(NoOp) })).await;
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
@@ -156,7 +156,7 @@ async fn a_push_that_creates_a_release_makes_two_reads_and_one_transaction() {
         let push = harbor_push(tag, &digest('a'), 1_704_067_200);
         world.push(&config, &[("authorization", "s")], &push).await.body
     };
-    // The config is remembered, and the day is noted, from here on.
+    // From here on the config is cached and the day is recorded.
     post("v1.0.0").await;
     let before = Bill::now(&world);
     assert_eq!(post("v1.1.0").await["triggersActivated"], 1);
@@ -165,7 +165,7 @@ async fn a_push_that_creates_a_release_makes_two_reads_and_one_transaction() {
     assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
 }
 
-/// What attempts cost with this many subscriptions to each event, one attempt in so many failing.
+/// Checks what an attempt costs with `fan_out` subscriptions to each event, if one in `failing` first attempts fails.
 async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
     let _alone = ALONE.lock().await;
     let done = deliver(&Load { fan_out, failing, more_bytes: 0 }).await;

@@ -1,8 +1,8 @@
-//! What takes the whole machine for a while: counted costs, deaths at every point, failing wires.
+//! Long tests that need the whole machine: counted costs, crashes at every point, network faults.
 
 mod cost;
 mod crash_points;
 mod torture;
 
-/// Held by each of these tests: what it counts or bounds needs the machine to itself.
+/// Held by each of these tests, so that only one runs at a time.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

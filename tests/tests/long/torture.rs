@@ -1,5 +1,5 @@
-//! Every wire to AWS fails now and then, by a seed, while callers go on: what was accepted is done, once. `make torture`
-//! runs ten seeds for long; a seed that fails is printed, and is run again with `SEED=n make torture`.
+//! Random network faults between the functions and AWS, by a seed, while callers go on: accepted requests are processed
+//! once. `make torture` runs ten long seeds and prints a failing one; `SEED=n make torture` repeats it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -19,18 +19,18 @@ use stella_local::time::Time;
 
 use super::ALONE;
 
-/// A source of chance that many share.
+/// A shared random number generator.
 #[derive(Clone)]
-struct Chance(Arc<Mutex<StdRng>>);
+struct Random(Arc<Mutex<StdRng>>);
 
-impl Chance {
-    /// A number below `end`.
+impl Random {
+    /// A random number below `end`.
     fn below(&self, end: u32) -> u32 {
         self.0.lock().unwrap().random_range(0..end)
     }
 }
 
-/// The wires of all functions to DynamoDB and SQS.
+/// The proxies of all functions to DynamoDB and SQS.
 #[derive(Clone, Default)]
 struct Proxies(Arc<Mutex<Vec<FaultProxy>>>);
 
@@ -45,11 +45,11 @@ impl Proxies {
         environment
     }
 
-    /// From now on one call in eleven fails in one way or another.
-    fn fail(&self, chance: &Chance) {
+    /// From now on injects a fault into one call in eleven.
+    fn fail(&self, random: &Random) {
         for proxy in self.0.lock().unwrap().iter() {
-            let chance = chance.clone();
-            proxy.fail(move |operation| match chance.below(75) {
+            let random = random.clone();
+            proxy.fail(move |operation| match random.below(75) {
                 0 => Fault::ServerError,
                 1 => Fault::Throttled,
                 2 => Fault::ResponseLost,
@@ -83,19 +83,27 @@ macro_rules! with_proxies {
     }};
 }
 
-/// What callers were told.
+/// The requests that were accepted.
 #[derive(Default)]
-struct Told {
-    /// Events that were accepted.
+struct Accepted {
+    /// Accepted events.
     events: BTreeSet<String>,
-    /// Pushes that were accepted, and those of which nobody knows.
+    /// Accepted pushes, by their time.
     pushes: BTreeSet<i64>,
+    /// Pushes that were answered 503, which may have been processed.
     unsure: BTreeSet<i64>,
 }
 
 /// One operation of a caller.
-async fn operate(world: &World, chance: &Chance, number: u32, hook: &str, flaky: &str, told: &mut Told) {
-    match chance.below(100) {
+async fn operate(
+    world: &World,
+    random: &Random,
+    number: u32,
+    hook: &str,
+    flaky: &str,
+    accepted: &mut Accepted,
+) {
+    match random.below(100) {
         0..40 => {
             let event =
                 json!({"event": "deployment.completed", "data": world.example("deployment.completed")});
@@ -104,25 +112,25 @@ async fn operate(world: &World, chance: &Chance, number: u32, hook: &str, flaky:
             let body = event.to_string();
             let sent = world.admin.send(Method::POST, "/api/v1/events", &headers, body.into()).await.unwrap();
             match sent.status {
-                StatusCode::ACCEPTED => assert!(told.events.insert(id(sent.data()))),
+                StatusCode::ACCEPTED => assert!(accepted.events.insert(id(sent.data()))),
                 status => assert!(status.is_server_error(), "{}", sent.body),
             }
         }
         40..75 => {
             let pushed_at = 1_704_067_200 + i64::from(number);
-            let tag = format!("v1.{}.0", chance.below(12));
+            let tag = format!("v1.{}.0", random.below(12));
             let sent = world.push_to(hook, &[], &docker_hub_push(&tag, pushed_at)).await;
             if sent.status.is_success() {
-                told.pushes.insert(pushed_at);
+                accepted.pushes.insert(pushed_at);
             } else {
                 assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{}", sent.body);
-                told.unsure.insert(pushed_at);
+                accepted.unsure.insert(pushed_at);
             }
         }
-        75..90 => world.time.advance(Duration::seconds(i64::from(chance.below(30)))),
+        75..90 => world.time.advance(Duration::seconds(i64::from(random.below(30)))),
         90..95 => {
             let path = format!("/api/v1/webhook-subscriptions/{flaky}");
-            let body = json!({"enabled": chance.below(2) == 0}).to_string();
+            let body = json!({"enabled": random.below(2) == 0}).to_string();
             let headers = [("content-type", "application/json")];
             let changed = world.admin.send(Method::PATCH, &path, &headers, body.into()).await.unwrap();
             assert!(changed.status == StatusCode::OK || changed.status.as_u16() >= 409, "{}", changed.body);
@@ -134,7 +142,7 @@ async fn operate(world: &World, chance: &Chance, number: u32, hook: &str, flaky:
     }
 }
 
-/// What is at a path, asked for until a machine that has much to do has the time to say it.
+/// The answer at a path; repeats the request if a busy machine answers 503.
 async fn read(world: &World, path: &str) -> Value {
     for _ in 0..20 {
         let answer = world.admin.get(path).await.unwrap();
@@ -162,7 +170,7 @@ async fn all(world: &World, path: &str) -> Vec<Value> {
 async fn torture(seed: u64, operations: u32) {
     let _alone = ALONE.lock().await;
     println!("seed {seed}, {operations} operations");
-    let chance = Chance(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))));
+    let random = Random(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))));
     let proxies = Proxies::default();
     let functions = with_proxies!(
         Functions::ours(),
@@ -177,7 +185,7 @@ async fn torture(seed: u64, operations: u32) {
     let component = world.component(&["myorg/myapp"]).await;
     world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed"})).await;
     let hook = world.docker_hub().await["url"].as_str().unwrap().to_owned();
-    let answers = chance.clone();
+    let answers = random.clone();
     let receiver =
         Receiver::start(move |_, _| Reply::from(if answers.below(8) == 0 { 503 } else { 200 })).await;
     let subscribe = async |name: &str| {
@@ -187,16 +195,16 @@ async fn torture(seed: u64, operations: u32) {
         id(&world.subscription(&body).await)
     };
     let (steady, flaky) = (subscribe("steady").await, subscribe("flaky").await);
-    proxies.fail(&chance);
-    let mut told = Told::default();
+    proxies.fail(&random);
+    let mut accepted = Accepted::default();
     for number in 0..operations {
-        operate(&world, &chance, number, &hook, &flaky, &mut told).await;
+        operate(&world, &random, number, &hook, &flaky, &mut accepted).await;
     }
     proxies.clear_faults();
-    assert!(!told.events.is_empty() && !told.pushes.is_empty(), "something was accepted");
+    assert!(!accepted.events.is_empty() && !accepted.pushes.is_empty(), "some requests were accepted");
 
     let deliveries = format!("/api/v1/webhook-subscriptions/{steady}/deliveries");
-    let mut patience = 0;
+    let mut rounds = 0;
     let rows = loop {
         for _ in 0..6 {
             world.time.advance(Duration::minutes(1));
@@ -209,14 +217,14 @@ async fn torture(seed: u64, operations: u32) {
         let delivered: BTreeSet<String> =
             rows.iter().map(|row| row["eventId"].as_str().unwrap().to_owned()).collect();
         let missing = events.difference(&delivered).count();
-        if open == 0 && missing == 0 && told.pushes.is_subset(&pushed) {
+        if open == 0 && missing == 0 && accepted.pushes.is_subset(&pushed) {
             break rows;
         }
-        patience += 1;
-        let unreleased = told.pushes.difference(&pushed).count();
-        assert!(patience < 100, "seed {seed}: {open} are open, {missing} missing, {unreleased} not released");
+        rounds += 1;
+        let unreleased = accepted.pushes.difference(&pushed).count();
+        assert!(rounds < 100, "seed {seed}: {open} are open, {missing} missing, {unreleased} not released");
     };
-    check(&world, &told, &rows, &receiver, seed).await;
+    check(&world, &accepted, &rows, &receiver, seed).await;
 }
 
 fn pushed_at(release: &Value) -> i64 {
@@ -225,19 +233,19 @@ fn pushed_at(release: &Value) -> i64 {
     time.timestamp()
 }
 
-async fn check(world: &World, told: &Told, rows: &[Value], receiver: &Receiver, seed: u64) {
+async fn check(world: &World, accepted: &Accepted, rows: &[Value], receiver: &Receiver, seed: u64) {
     let releases = all(world, "/api/v1/releases").await;
     let pushed: BTreeSet<i64> = releases.iter().map(pushed_at).collect();
     assert_eq!(pushed.len(), releases.len(), "seed {seed}: a push makes one release");
-    let known: BTreeSet<i64> = told.pushes.union(&told.unsure).copied().collect();
-    assert!(pushed.is_subset(&known), "seed {seed}: nobody pushed these");
+    let known: BTreeSet<i64> = accepted.pushes.union(&accepted.unsure).copied().collect();
+    assert!(pushed.is_subset(&known), "seed {seed}: releases without a push");
     let events = all(world, "/api/v1/events").await;
     let ids: BTreeSet<String> = events.iter().map(id).collect();
-    assert!(told.events.is_subset(&ids), "seed {seed}: accepted and gone");
+    assert!(accepted.events.is_subset(&ids), "seed {seed}: accepted events are lost");
     let created = events.iter().filter(|event| event["event"] == "release.created").count();
-    assert_eq!(created, releases.len(), "seed {seed}: each release is told once");
+    assert_eq!(created, releases.len(), "seed {seed}: each release has one event");
 
-    // The steady one got every event, under one id each.
+    // The receiver `steady` got every event, each with one delivery id.
     let delivered: BTreeMap<&str, &str> = rows
         .iter()
         .map(|row| (row["eventId"].as_str().unwrap(), row["deliveryId"].as_str().unwrap()))
@@ -250,7 +258,7 @@ async fn check(world: &World, told: &Told, rows: &[Value], receiver: &Receiver, 
         .map(|request| request.header("x-stella-delivery").to_owned())
         .collect();
     let sent: BTreeSet<String> = delivered.into_values().map(str::to_owned).collect();
-    assert_eq!(got, sent, "seed {seed}: what is called delivered was received, and nothing else was");
+    assert_eq!(got, sent, "seed {seed}: exactly the deliveries logged as delivered were received");
     let dead = world.operator.get("/api/v1/dead-letters").await.unwrap();
     assert_eq!(dead.data()["approximateMessages"], 0, "seed {seed}: {}", dead.body);
     println!(
@@ -270,7 +278,7 @@ async fn accepted_requests_are_processed_once_despite_network_faults() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: make torture"]
 async fn accepted_requests_are_processed_once_in_ten_seeds_of_ten_thousand_operations() {
-    #[expect(clippy::disallowed_methods, reason = "which seed it is is the caller's choice")]
+    #[expect(clippy::disallowed_methods, reason = "the seed is the caller's choice")]
     let seeds = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in seeds.map_or(1..=10, |seed: u64| seed..=seed) {
         torture(seed, 10_000).await;

@@ -1,4 +1,4 @@
-//! Who may come in: tenants, keys, links and sessions.
+//! Access: tenants, API keys, portal links and sessions.
 
 use chrono::Duration;
 use end_to_end::{World, id};
@@ -6,9 +6,9 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use stella_local::client::{Answer, Client};
 
-use super::{Opinion, shown};
+use super::{Moto, shown};
 
-pub(super) async fn keys_and_sessions(opinion: &Opinion, world: &World) {
+pub(super) async fn keys_and_sessions(moto: &Moto, world: &World) {
     for path in ["/health", "/meta", "/event-types", "/overview"] {
         shown(world, &format!("/api/v1{path}")).await;
     }
@@ -17,10 +17,10 @@ pub(super) async fn keys_and_sessions(opinion: &Opinion, world: &World) {
     let config = id(&world.docker_hub().await);
     let hidden = stranger.get(&format!("/api/v1/webhook-configs/{config}")).await.unwrap();
     assert_eq!(hidden.status, StatusCode::NOT_FOUND);
-    session(world, &opinion.nobody(world)).await;
+    session(world, &moto.nobody(world)).await;
 }
 
-/// An admin of a second tenant, made by a request that is repeated.
+/// An admin of a second tenant, which is created by a repeated request with an idempotency key.
 async fn stranger(world: &World) -> Client {
     let body = json!({"name": "other"}).to_string();
     let headers = [("content-type", "application/json"), ("idempotency-key", "other")];
@@ -49,7 +49,7 @@ async fn key_is_revoked(world: &World) {
     assert_eq!(viewer.get("/api/v1/components").await.unwrap().status, StatusCode::UNAUTHORIZED);
 }
 
-/// A link makes one session, which reads, and ends.
+/// A portal link opens one session, which reads and is ended.
 async fn session(world: &World, browser: &Client) {
     let link = world.post("/api/v1/portal-links", &json!({})).await;
     let link = link.data()["url"].as_str().unwrap().split_once("#link=").unwrap().1.to_owned();

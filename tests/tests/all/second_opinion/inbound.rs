@@ -1,4 +1,4 @@
-//! From a sender's push to a version, a release and whoever is told of it; and what is done about senders.
+//! Inbound: from a push to a version, a release and a delivery; receipts, replay, rotation, and queued requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use sha2::Sha256;
 use stella_local::client::Answer;
 use stella_local::stack::Functions;
 
-use super::{HIDDEN_SECONDS, Opinion, becomes_in_minutes, rows, shown};
+use super::{Moto, VISIBILITY_TIMEOUT_SECONDS, rows, shown, wait_minutes_until};
 
 pub(super) async fn pushes(world: &World) {
     let component = component(world).await;
@@ -37,7 +37,7 @@ async fn send(world: &World, method: Method, path: &str, body: &Value) -> Answer
     answer
 }
 
-/// A component with one trigger, after each was changed in every way.
+/// A component with its triggers, each replaced and patched.
 async fn component(world: &World) -> String {
     let component = world.component(&["myorg/other"]).await;
     let path = format!("/api/v1/components/{component}");
@@ -61,7 +61,7 @@ fn signature(secret: &str, body: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// A signed push becomes a version and a release, of which a subscriber is told; the same once more does nothing.
+/// A signed push creates a version and a release that is delivered; a duplicate creates nothing.
 async fn signed(world: &World, component: &str, receiver: &Receiver) {
     let body = json!({"name": "own", "type": "generic", "provider": "generic", "secret": "key",
         "signatureHeader": "X-Signature", "signatureAlgorithm": "hmac-sha256"});
@@ -76,8 +76,8 @@ async fn signed(world: &World, component: &str, receiver: &Receiver) {
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
 
     let release = rows(world, "/api/v1/releases").await.remove(0);
-    let told = receiver.wait_for(1).await.remove(0).json();
-    assert_eq!(told["data"]["release"]["id"], release["id"]);
+    let event = receiver.wait_for(1).await.remove(0).json();
+    assert_eq!(event["data"]["release"]["id"], release["id"]);
     shown(world, &format!("/api/v1/releases/{}", id(&release))).await;
     let versions = rows(world, &format!("/api/v1/components/{component}/versions")).await;
     assert_eq!((&versions[0]["tag"], &versions[0]["channel"]), (&json!("v1.0.0"), &json!("stable")));
@@ -89,7 +89,7 @@ async fn harbor(world: &World, more: &Value) -> Value {
     world.config(&body).await
 }
 
-/// A tag that moves there and back is three releases and one version.
+/// A tag that moves there and back makes three releases and one version.
 async fn retagged(world: &World, component: &str) {
     let config = harbor(world, &json!({"secret": "s3cret"})).await;
     for (at, of) in (1_704_067_200..).zip(['a', 'b', 'a']) {
@@ -102,7 +102,7 @@ async fn retagged(world: &World, component: &str) {
     assert_eq!(latest["history"][0]["digest"], digest('b'), "{latest}");
 }
 
-/// What was received is shown, previewed and replayed.
+/// A receipt is shown and replayed, and a body is previewed.
 async fn received_and_replayed(world: &World) -> Value {
     let config = world.docker_hub().await;
     let push = docker_hub_push("v2.0.0-rc.1", 1_704_067_200);
@@ -119,7 +119,7 @@ async fn received_and_replayed(world: &World) -> Value {
     config
 }
 
-/// Tokens and secrets are rotated, and configs changed and deleted.
+/// URL tokens and secrets are rotated, and configs replaced, patched and deleted.
 async fn changed(world: &World, config: &Value) {
     let path = format!("/api/v1/webhook-configs/{}", id(config));
     let rotated = world.post(&format!("{path}/rotate-token"), &json!({"gracePeriodSeconds": 60})).await;
@@ -143,8 +143,8 @@ async fn changed(world: &World, config: &Value) {
     }
 }
 
-/// While DynamoDB fails, a push is queued, and it is processed later.
-pub(super) async fn queued(opinion: &Opinion) {
+/// A push is queued while DynamoDB fails and processed later.
+pub(super) async fn queued(moto: &Moto) {
     let proxy: Arc<Mutex<Option<FaultProxy>>> = Arc::default();
     let made = Arc::clone(&proxy);
     let functions = Functions::ours().with("inbound", move |environment| {
@@ -156,19 +156,19 @@ pub(super) async fn queued(opinion: &Opinion) {
             stella_inbound::start(environment).await
         }
     });
-    let world = opinion.world("queued", functions, HIDDEN_SECONDS).await;
+    let world = moto.world("queued", functions, VISIBILITY_TIMEOUT_SECONDS).await;
     let tables = proxy.lock().unwrap().clone().expect("the proxy is started");
     let component = world.component(&["myorg/myapp"]).await;
     let body = json!({"name": "hub", "type": "registry-push", "provider": "dockerhub",
         "retryPolicy": {"backoffType": "fixed", "backoffSeconds": 1}});
     let config = world.config(&body).await;
-    // The config is remembered from here on.
+    // The config is cached from here on.
     world.push(&config, &[], &docker_hub_push("v1.0.0", 1)).await;
     tables.fail(|_| Fault::ServerError);
     let answer = world.push(&config, &[], &docker_hub_push("v1.1.0", 2)).await;
     assert_eq!(answer.body["action"], "queued", "{}", answer.body);
     tables.clear_faults();
     let versions = format!("/api/v1/components/{component}/versions");
-    becomes_in_minutes(&world, &versions, |versions| versions.get(1).is_some()).await;
-    opinion.end(world).await;
+    wait_minutes_until(&world, &versions, |versions| versions.get(1).is_some()).await;
+    moto.end(world).await;
 }

@@ -1,4 +1,4 @@
-//! Every list that the API's document has, with each of its filters, its second page, and what comes after a cursor.
+//! Every list of the API, with each of its filters, and its second page by number and by cursor.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use stella::domain::shared::time::timestamp;
 use super::{rows, shown};
 
 pub(super) async fn every_one(world: &World) {
-    let places = things(world).await;
+    let ids = create_rows(world).await;
     let document = stella_api::openapi();
     let mut lists = 0;
     for (path, methods) in document["paths"].as_object().expect("paths") {
@@ -20,7 +20,7 @@ pub(super) async fn every_one(world: &World) {
             continue;
         }
         lists += 1;
-        let path = filled(path, &places);
+        let path = filled(path, &ids);
         pages(world, &path).await;
         for filter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
             for value in values(world, &document, filter) {
@@ -31,8 +31,8 @@ pub(super) async fn every_one(world: &World) {
     assert!(lists > 8, "{lists} lists");
 }
 
-/// Ids for the places in paths of lists, of things that have at least two rows in each.
-async fn things(world: &World) -> BTreeMap<&'static str, String> {
+/// Creates at least two rows for each list; the ids for the paths.
+async fn create_rows(world: &World) -> BTreeMap<&'static str, String> {
     let component = id(&rows(world, "/api/v1/components").await[0]);
     world.component(&["myorg/second"]).await;
     for name in ["one", "another"] {
@@ -59,14 +59,14 @@ async fn things(world: &World) -> BTreeMap<&'static str, String> {
     ])
 }
 
-fn filled(path: &str, places: &BTreeMap<&'static str, String>) -> String {
+fn filled(path: &str, ids: &BTreeMap<&'static str, String>) -> String {
     let Some((before, after)) = path.split_once("{id}") else { return path.to_owned() };
-    let (_, id) = places.iter().find(|(kind, _)| before.ends_with(*kind)).expect("a thing of this list");
+    let (_, id) = ids.iter().find(|(kind, _)| before.ends_with(*kind)).expect("an id for this path");
     assert!(!after.contains('{'), "{path}");
     format!("{before}{id}{after}")
 }
 
-/// A page of a list, as the operator sees its own and the admin all others.
+/// A page of a list, read by the operator or by the admin, as its route requires.
 async fn list(world: &World, path: &str) -> Value {
     if !path.starts_with("/api/v1/tenants") {
         return shown(world, path).await;
@@ -76,21 +76,21 @@ async fn list(world: &World, path: &str) -> Value {
     answer.body
 }
 
-/// Its first page, its second by number and by cursor, and those as of the first's moment.
+/// Reads the first page, and the second by cursor and by number as of the first, which must be equal.
 async fn pages(world: &World, path: &str) {
     let first = list(world, &format!("{path}?pageSize=1")).await;
     assert_eq!(first["data"].as_array().map(Vec::len), Some(1), "{path}: {first}");
     let pagination = &first["pagination"];
     assert_eq!(pagination["hasMore"], true, "{path}: {first}");
     let (cursor, as_of) = (pagination["nextCursor"].as_str(), pagination["asOf"].as_str());
-    let (cursor, as_of) = (cursor.expect("a cursor"), as_of.expect("a moment"));
+    let (cursor, as_of) = (cursor.expect("a cursor"), as_of.expect("a time"));
     let by_cursor = list(world, &format!("{path}?pageSize=1&cursor={cursor}")).await;
     let by_number = list(world, &format!("{path}?pageSize=1&page=2&asOf={as_of}")).await;
     assert_eq!(by_cursor["data"], by_number["data"], "{path}");
     assert_ne!(by_cursor["data"], first["data"], "{path}");
 }
 
-/// Some values of a filter: all where it names them, and otherwise one that fits.
+/// Values for a filter: all of an enumeration, otherwise examples.
 fn values(world: &World, document: &Value, filter: &Value) -> Vec<String> {
     let mut schema = &filter["schema"];
     if let Some(name) = schema["$ref"].as_str() {
@@ -104,11 +104,11 @@ fn values(world: &World, document: &Value, filter: &Value) -> Vec<String> {
     }
     let ago = |hours| timestamp(world.time.now() - Duration::hours(hours));
     match filter["name"].as_str().expect("a name") {
-        // `pages` sees to these.
+        // `pages` tests these.
         "page" | "pageSize" | "cursor" | "asOf" => Vec::new(),
         "from" | "to" => vec![ago(48), ago(0)],
         "event" => vec!["promotion.approved".to_owned(), "release.created".to_owned()],
         "channel" => vec!["stable".to_owned(), "absent".to_owned()],
-        other => panic!("no value is known of {other}"),
+        other => panic!("no example for the parameter {other}"),
     }
 }

@@ -1,9 +1,8 @@
-//! The whole story by the real functions on another implementation of DynamoDB, SQS and Secrets Manager than ours:
-//! that what we ask of AWS is also what others take it for. `make second-opinion` starts one, and names it in
-//! `SECOND_OPINION`.
+//! The end-to-end scenario on moto's DynamoDB, SQS and Secrets Manager, which were written independently of our emulated
+//! ones. `make second-opinion` starts moto and sets `SECOND_OPINION` to its address.
 //!
-//! Its clocks are its own, so the stack's time runs too, and is only ever moved ahead, by whole minutes: what is
-//! done each minute then goes on at the same second of the machine's.
+//! Moto uses the machine's clock, so the stack's clock runs too. The tests only move it ahead, by whole minutes, so that
+//! what runs each minute keeps its second.
 
 mod access;
 mod inbound;
@@ -26,66 +25,72 @@ use stella_local::stack::{Data, Functions, Settings};
 use stella_local::time::Time;
 use tokio::time::Instant;
 
-/// How long anything may take: many times what it takes on a slow machine.
-const PATIENCE: std::time::Duration = std::time::Duration::from_mins(2);
-/// How long all of it may take.
-const LONGEST: std::time::Duration = std::time::Duration::from_mins(10);
-/// How long it is quiet before time goes by.
-const QUIET: std::time::Duration = std::time::Duration::from_secs(2);
-/// How often it is asked for.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-/// How long a queue hides what was received: as long as a function may run, and no longer than a test may wait.
-const HIDDEN_SECONDS: u32 = 10;
+/// How long a test waits for one thing: many times what a slow machine takes.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_mins(2);
+/// How long the whole scenario may take.
+const SCENARIO_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(10);
+/// How long a test polls before it moves the clock.
+const STEP_AFTER: std::time::Duration = std::time::Duration::from_secs(2);
+/// The time between two polls.
+const POLL_INTERVAL: std::time::Duration = std::time::Duration::from_millis(50);
+/// The visibility timeout of the queues: long enough for a function, short enough for a test.
+const VISIBILITY_TIMEOUT_SECONDS: u32 = 10;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs another implementation of AWS: make second-opinion"]
+#[ignore = "needs moto: make second-opinion"]
 async fn moto_refuses_nothing_that_aws_would_accept() {
-    tokio::time::timeout(LONGEST, Box::pin(story())).await.expect("it ends in time");
+    tokio::time::timeout(SCENARIO_TIMEOUT, Box::pin(scenario())).await.expect("the scenario ends in time");
 }
 
-async fn story() {
-    let opinion = Opinion::new();
-    let world = opinion.world("story", Functions::ours(), HIDDEN_SECONDS).await;
-    access::keys_and_sessions(&opinion, &world).await;
+async fn scenario() {
+    let moto = Moto::new();
+    let world = moto.world("scenario", Functions::ours(), VISIBILITY_TIMEOUT_SECONDS).await;
+    access::keys_and_sessions(&moto, &world).await;
     inbound::pushes(&world).await;
     outbound::deliveries(&world).await;
     outbound::waits(&world).await;
     pulled::deliveries(&world).await;
     lists::every_one(&world).await;
-    opinion.end(world).await;
-    inbound::queued(&opinion).await;
-    operations::missed_events(&opinion).await;
-    operations::dead_letters(&opinion).await;
-    operations::named_secrets(&opinion).await;
-    operations::master_key(&opinion).await;
-    opinion.was_asked_for_everything();
-    opinion.refused_what_it_was_to();
+    moto.end(world).await;
+    inbound::queued(&moto).await;
+    operations::missed_events(&moto).await;
+    operations::dead_letters(&moto).await;
+    operations::named_secrets(&moto).await;
+    operations::master_key(&moto).await;
+    moto.assert_every_operation_was_requested();
+    moto.assert_refusals_as_expected();
 }
 
-/// What another implementation thinks of us.
-struct Opinion {
+/// The running moto server, and what it refused.
+struct Moto {
     endpoint: String,
-    asked: Asked,
+    requested: RequestedOperations,
     refused: Mutex<Vec<Refusals>>,
 }
 
-/// The operations of the API that were asked for, as `GET /path`.
-type Asked = Arc<Mutex<BTreeSet<String>>>;
+/// The operations of the API that were requested, as `GET /path`.
+type RequestedOperations = Arc<Mutex<BTreeSet<String>>>;
 
-impl Opinion {
+impl Moto {
     fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "whose opinion it is is the caller's choice")]
-        let endpoint = std::env::var("SECOND_OPINION").expect("`make second-opinion` names an endpoint");
-        Self { endpoint, asked: Asked::default(), refused: Mutex::default() }
+        #[expect(clippy::disallowed_methods, reason = "the endpoint is the caller's choice")]
+        let endpoint = std::env::var("SECOND_OPINION").expect("`make second-opinion` sets it");
+        Self { endpoint, requested: RequestedOperations::default(), refused: Mutex::default() }
     }
 
-    /// A system on it, apart from others by its stage.
-    async fn world(&self, stage: &str, functions: Functions, hidden_seconds: u32) -> World {
-        self.world_of(stage, functions, hidden_seconds, Data::Memory).await
+    /// Starts a system on moto, separated from others by its stage.
+    async fn world(&self, stage: &str, functions: Functions, visibility_timeout_seconds: u32) -> World {
+        self.world_of(stage, functions, visibility_timeout_seconds, Data::Memory).await
     }
 
-    async fn world_of(&self, stage: &str, functions: Functions, hidden_seconds: u32, data: Data) -> World {
-        // Few at once: this implementation takes one request at a time.
+    async fn world_of(
+        &self,
+        stage: &str,
+        functions: Functions,
+        visibility_timeout_seconds: u32,
+        data: Data,
+    ) -> World {
+        // A low concurrency: moto handles one request at a time.
         let parameters = BTreeMap::from(
             [
                 ("Stage", stage),
@@ -103,8 +108,8 @@ impl Opinion {
             functions,
             parameters,
             time: Time::ahead(),
-            patience: Some(PATIENCE),
-            template: template(hidden_seconds),
+            patience: Some(TIMEOUT),
+            template: template(visibility_timeout_seconds),
             aws_endpoint: Some(self.endpoint.clone()),
             ..Settings::default()
         };
@@ -115,54 +120,54 @@ impl Opinion {
         world
     }
 
-    /// A caller whose every request is held to the API's document and noted.
+    /// A client whose exchanges are checked against the OpenAPI document and recorded.
     fn witnessed(&self, client: &Client) -> Client {
-        let (asked, document) = (Arc::clone(&self.asked), conformity::witness());
+        let (requested, check) = (Arc::clone(&self.requested), conformity::witness());
         client.witnessed(Arc::new(move |exchange: &Exchange<'_>| {
-            document(exchange);
-            asked.lock().unwrap().extend(operation(exchange));
+            check(exchange);
+            requested.lock().unwrap().extend(operation(exchange));
         }))
     }
 
-    /// Somebody without a key.
+    /// A client without a key.
     fn nobody(&self, world: &World) -> Client {
         self.witnessed(&world.nobody())
     }
 
-    /// Ends a system. What it was refused is looked at in the end.
+    /// Stops a system. The refusals are checked at the end of the scenario.
     async fn end(&self, world: World) {
         world.stack.stop().await;
     }
 
-    /// No operation of the API is left out, but those that this implementation cannot serve.
-    fn was_asked_for_everything(&self) {
-        let asked = self.asked.lock().unwrap();
+    /// Every operation of the API was requested, except those that moto cannot serve.
+    fn assert_every_operation_was_requested(&self) {
+        let requested = self.requested.lock().unwrap();
         let all = stella_api::routes().into_iter().map(|(method, path)| format!("{method} {path}"));
-        let left_out: Vec<String> = all.filter(|operation| !asked.contains(operation)).collect();
-        assert_eq!(left_out, refusals::NOT_ASKED_FOR);
+        let left_out: Vec<String> = all.filter(|operation| !requested.contains(operation)).collect();
+        assert_eq!(left_out, refusals::NOT_REQUESTED);
     }
 
-    /// Everything that was refused is listed with its reason, and everything that is listed was refused.
-    fn refused_what_it_was_to(&self) {
+    /// Every refusal is in the list of expected ones, and every certain one of the list occurred.
+    fn assert_refusals_as_expected(&self) {
         let all: Vec<Refusal> = self.refused.lock().unwrap().iter().flat_map(Refusals::all).collect();
-        let unwanted = refusals::unwanted(&all);
-        assert!(unwanted.is_empty(), "{unwanted:#?}");
-        assert_eq!(refusals::never_met(&all), Vec::<&str>::new());
+        let unexpected = refusals::unexpected(&all);
+        assert!(unexpected.is_empty(), "{unexpected:#?}");
+        assert_eq!(refusals::missing(&all), Vec::<&str>::new());
     }
 }
 
-impl Drop for Opinion {
-    /// Where something else failed, a refusal is the likely reason.
+impl Drop for Moto {
+    /// If the test failed, prints unexpected refusals: one of them is the likely cause.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             let all: Vec<Refusal> = refused.iter().flat_map(Refusals::all).collect();
-            eprintln!("refused: {:#?}", refusals::unwanted(&all));
+            eprintln!("refused: {:#?}", refusals::unexpected(&all));
         }
     }
 }
 
-/// The operation of the API that a request was for, if it was for one.
+/// The operation of the API that a request called, if any.
 fn operation(exchange: &Exchange<'_>) -> Option<String> {
     let path = exchange.path.split('?').next()?.strip_prefix("/api/v1")?;
     let parts: Vec<&str> = path.split('/').collect();
@@ -179,18 +184,17 @@ fn operation(exchange: &Exchange<'_>) -> Option<String> {
         .map(|(method, route)| format!("{method} {route}"))
 }
 
-/// Our template with queues that hide a message for so long.
-fn template(hidden_seconds: u32) -> String {
+/// Our template with another visibility timeout of the queues.
+fn template(visibility_timeout_seconds: u32) -> String {
     let line = |line: &str| match line.split_once("VisibilityTimeout: ") {
-        Some((indent, _)) => format!("{indent}VisibilityTimeout: {hidden_seconds}\n"),
+        Some((indent, _)) => format!("{indent}VisibilityTimeout: {visibility_timeout_seconds}\n"),
         None => format!("{line}\n"),
     };
     Settings::default().template.lines().map(line).collect()
 }
 
-/// What a path shows to somebody, once it is as it should be: what follows a request takes a moment. Now and then
-/// so much time goes by meanwhile.
-async fn watch(
+/// Polls a path until `done` holds for its data; the answer. Moves the clock by `step` now and then.
+async fn poll(
     world: &World,
     client: &Client,
     path: &str,
@@ -201,35 +205,35 @@ async fn watch(
     let mut moved = began;
     loop {
         let answer = client.get(path).await.expect("an answer");
-        // On a busy machine a request of it may take longer than the function waits.
+        // On a busy machine moto may exceed the function's timeout.
         if answer.status != StatusCode::SERVICE_UNAVAILABLE {
             assert!(answer.status.is_success(), "{path}: {}", answer.body);
             if done(answer.data()) {
                 return answer.body;
             }
         }
-        assert!(began.elapsed() < PATIENCE, "{path} shows {:#}", answer.body);
-        if moved.elapsed() > QUIET {
+        assert!(began.elapsed() < TIMEOUT, "{path} shows {:#}", answer.body);
+        if moved.elapsed() > STEP_AFTER {
             world.time.advance(step);
             moved = Instant::now();
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// What a path shows to the admin.
+/// The answer to the admin at a path.
 async fn shown(world: &World, path: &str) -> Value {
-    watch(world, &world.admin, path, Duration::zero(), |_| true).await
+    poll(world, &world.admin, path, Duration::zero(), |_| true).await
 }
 
-/// What a path shows to the admin, once it is as it should be.
-async fn becomes(world: &World, path: &str, done: impl Fn(&Value) -> bool) -> Value {
-    watch(world, &world.admin, path, Duration::zero(), done).await["data"].take()
+/// Polls a path as the admin until `done` holds; its data.
+async fn wait_until(world: &World, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+    poll(world, &world.admin, path, Duration::zero(), done).await["data"].take()
 }
 
-/// The same, while minutes go by.
-async fn becomes_in_minutes(world: &World, path: &str, done: impl Fn(&Value) -> bool) -> Value {
-    watch(world, &world.admin, path, Duration::minutes(2), done).await["data"].take()
+/// As [`wait_until`], while the clock moves ahead by minutes.
+async fn wait_minutes_until(world: &World, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+    poll(world, &world.admin, path, Duration::minutes(2), done).await["data"].take()
 }
 
 /// The rows of a list.
@@ -237,12 +241,12 @@ async fn rows(world: &World, path: &str) -> Vec<Value> {
     shown(world, path).await["data"].as_array().expect("rows").clone()
 }
 
-/// The deliveries of a subscription, once so many of them are in a state.
+/// Waits until `count` deliveries of a subscription have a status; all its deliveries.
 async fn deliveries(world: &World, subscription: &Value, status: &str, count: usize) -> Vec<Value> {
     let path = format!("{}/deliveries?pageSize=100", subscription_path(subscription));
-    let in_state = |rows: &[Value]| rows.iter().filter(|row| row["status"] == status).count();
-    let done = |rows: &Value| rows.as_array().is_some_and(|rows| in_state(rows) == count);
-    becomes_in_minutes(world, &path, done).await.as_array().cloned().expect("rows")
+    let with_status = |rows: &[Value]| rows.iter().filter(|row| row["status"] == status).count();
+    let done = |rows: &Value| rows.as_array().is_some_and(|rows| with_status(rows) == count);
+    wait_minutes_until(world, &path, done).await.as_array().cloned().expect("rows")
 }
 
 fn subscription_path(subscription: &Value) -> String {

@@ -1,4 +1,4 @@
-//! What an operator relies on: missed events come, what cannot be handled is set aside, the master key is rotated.
+//! Operations: the sweep of missed events, dead letters, named secrets, and the rotation of the master key.
 
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::no_op::NoOp;
@@ -12,78 +12,78 @@ use stella::error::Error;
 use stella::function::{Answer, Function};
 use stella_local::stack::{Data, Functions};
 
-use super::{HIDDEN_SECONDS, Opinion, watch};
+use super::{Moto, VISIBILITY_TIMEOUT_SECONDS, poll};
 
-/// An event that no stream record brings is fanned out by the sweep.
-pub(super) async fn missed_events(opinion: &Opinion) {
+/// The sweep fans out an event that the stream missed.
+pub(super) async fn missed_events(moto: &Moto) {
     let functions = Functions::ours().with("fanout", |_| async { Ok(NoOp) });
-    let world = opinion.world("missed", functions, HIDDEN_SECONDS).await;
+    let world = moto.world("missed", functions, VISIBILITY_TIMEOUT_SECONDS).await;
     let receiver = Receiver::accepting().await;
     world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["release.created"]})).await;
     let event = world.publish("release.created").await;
     world.time.advance(Duration::minutes(20));
     receiver.wait_for(1).await;
     super::shown(&world, &format!("/api/v1/events/{event}")).await;
-    opinion.end(world).await;
+    moto.end(world).await;
 }
 
-/// Handles nothing.
-struct Broken;
+/// A function that fails every batch.
+struct Failing;
 
-impl Function for Broken {
+impl Function for Failing {
     fn handle<'a>(&'a self, _: &'a str, _: DateTime<Utc>) -> Answer<'a> {
         Box::pin(async { Err(Error::fault("injected fault")) })
     }
 }
 
-/// A message that is given back again and again is a dead letter, which the operator sees.
-pub(super) async fn dead_letters(opinion: &Opinion) {
-    let functions = Functions::ours().with("deliver", |_| async { Ok(Broken) });
-    let world = opinion.world("dead", functions, 1).await;
+/// A message that always fails becomes a dead letter, which the operator sees.
+pub(super) async fn dead_letters(moto: &Moto) {
+    let functions = Functions::ours().with("deliver", |_| async { Ok(Failing) });
+    let world = moto.world("dead", functions, 1).await;
     let body = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["release.created"]});
     world.subscription(&body).await;
     world.publish("release.created").await;
     let one = |dead: &Value| dead["approximateMessages"] == 1;
     let path = "/api/v1/dead-letters";
-    let found = watch(&world, &world.operator, path, Duration::zero(), one).await["data"].take();
+    let found = poll(&world, &world.operator, path, Duration::zero(), one).await["data"].take();
     assert_eq!(found["sample"][0]["queue"], "deliveries", "{found}");
     assert!(found["sample"][0]["body"].as_str().is_some_and(|body| body.contains("release.created")));
-    opinion.end(world).await;
+    moto.end(world).await;
 }
 
-/// The master key is rotated and everything wrapped anew; what is sealed goes on to open.
-pub(super) async fn master_key(opinion: &Opinion) {
+/// Sealed secrets still open after the master key is rotated and the data keys are rewrapped.
+pub(super) async fn master_key(moto: &Moto) {
     let folder = tempfile::tempdir().expect("a folder");
     let receiver = Receiver::accepting().await;
-    // In each life the functions remember nothing of the one before.
-    for life in 1..=3_usize {
+    // Each start has functions with empty caches.
+    for start in 1..=3_usize {
         let (functions, environments) = record_environments();
         let data = Data::Folder(folder.path().to_owned());
-        let world = opinion.world_of("keys", functions, HIDDEN_SECONDS, data).await;
-        if life == 1 {
+        let world = moto.world_of("keys", functions, VISIBILITY_TIMEOUT_SECONDS, data).await;
+        if start == 1 {
             let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
                 "authType": "bearer", "credential": "t0ken"});
             world.subscription(&body).await;
         }
         world.publish("release.created").await;
-        let request = receiver.wait_for(life).await.remove(life - 1);
-        assert_eq!(request.header("authorization"), "Bearer t0ken", "life {life}");
-        if life == 2 {
+        let request = receiver.wait_for(start).await.remove(start - 1);
+        assert_eq!(request.header("authorization"), "Bearer t0ken", "start {start}");
+        if start == 2 {
             let done = world.operator.post("/api/v1/master-key/rewrap", &json!({})).await.expect("an answer");
             assert_eq!(done.data(), &json!({"tenants": 1, "rewrapped": 1}), "{}", done.body);
         }
         let master = "/keys/system/master-key";
         let secrets = aws(&world, &environments).secrets_manager();
-        let rotation = secrets.put_secret_value().secret_id(master).secret_string("m".repeat(32 + life));
+        let rotation = secrets.put_secret_value().secret_id(master).secret_string("m".repeat(32 + start));
         rotation.send().await.expect("a rotation");
-        opinion.end(world).await;
+        moto.end(world).await;
     }
 }
 
-/// Secrets that configs and subscriptions name are read, the one before a rotation too.
-pub(super) async fn named_secrets(opinion: &Opinion) {
+/// Named secrets of configs and subscriptions are read, and the previous version after a rotation.
+pub(super) async fn named_secrets(moto: &Moto) {
     let (functions, environments) = record_environments();
-    let world = opinion.world("named", functions, HIDDEN_SECONDS).await;
+    let world = moto.world("named", functions, VISIBILITY_TIMEOUT_SECONDS).await;
     let tenant =
         world.get("/api/v1/api-keys").await["data"][0]["tenantId"].as_str().expect("an id").to_owned();
     let secrets = aws(&world, &environments).secrets_manager();
@@ -101,7 +101,7 @@ pub(super) async fn named_secrets(opinion: &Opinion) {
     let body = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secretRef": "harbor"});
     let config = world.config(&body).await;
     let push = harbor_push("v1.0.0", &digest('a'), 1_704_067_200);
-    let status = async |said: &str| world.push(&config, &[("authorization", said)], &push).await.status;
+    let status = async |secret: &str| world.push(&config, &[("authorization", secret)], &push).await.status;
     assert_eq!(status("old").await, StatusCode::OK);
     secrets
         .put_secret_value()
@@ -112,11 +112,11 @@ pub(super) async fn named_secrets(opinion: &Opinion) {
         .expect("a rotation");
     world.time.advance(Duration::minutes(2));
     assert_eq!((status("new").await, status("old").await), (StatusCode::OK, StatusCode::OK));
-    opinion.end(world).await;
+    moto.end(world).await;
 }
 
-/// Clients that no policy of a function limits.
+/// AWS clients with the owner's credentials, which no policy limits.
 fn aws(world: &World, environments: &Environments) -> Aws {
-    let environments = environments.lock().expect("nobody failed with it");
+    let environments = environments.lock().expect("no panic while locked");
     Aws::new(&world.unlimited(&environments["ApiFunction"])).expect("clients")
 }

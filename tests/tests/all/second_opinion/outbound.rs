@@ -1,4 +1,4 @@
-//! Deliveries: to both lanes, tried again, held, brought back and given up.
+//! Deliveries: both lanes, retries, disabling, redelivery, recovery, the breaker and deletion.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,18 +10,18 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stella::domain::shared::time::timestamp;
 
-use super::{becomes, becomes_in_minutes, deliveries as logged, rows, shown, subscription_path};
+use super::{deliveries as logged, rows, shown, subscription_path, wait_minutes_until, wait_until};
 
-/// A receiver that answers with one status until it is told to take everything.
-async fn refusing(status: u16) -> (Receiver, Arc<AtomicBool>) {
+/// A receiver that answers with this status until the flag is set, then 200.
+async fn switchable_receiver(status: u16) -> (Receiver, Arc<AtomicBool>) {
     let up = Arc::new(AtomicBool::new(false));
     let is_up = Arc::clone(&up);
     let reply = move |_, _: &_| Reply::from(if is_up.load(Ordering::SeqCst) { 200 } else { status });
     (Receiver::start(reply).await, up)
 }
 
-/// A subscription to a type of event that nobody else has.
-async fn subscribed(world: &World, receiver: &Receiver, event: &str, more: &Value) -> Value {
+/// Creates a subscription to an event type that no other has.
+async fn subscribe(world: &World, receiver: &Receiver, event: &str, more: &Value) -> Value {
     let mut body = json!({"name": event, "url": receiver.url, "events": [event],
         "retryPolicy": {"maxRetries": 2, "backoffType": "fixed", "backoffSeconds": 1}});
     stella::domain::shared::merge_patch::merge(&mut body, more);
@@ -43,27 +43,27 @@ async fn delete(world: &World, subscription: &Value) {
 
 pub(super) async fn deliveries(world: &World) {
     both_lanes(world).await;
-    signed_anew(world).await;
-    tried_until_taken(world).await;
+    secret_rotated(world).await;
+    retried_until_delivered(world).await;
     gone(world).await;
     disabled_and_resumed(world).await;
     failed_and_recovered(world).await;
 }
 
 pub(super) async fn waits(world: &World) {
-    hours(world).await;
+    delayed_for_hours(world).await;
     breaker(world).await;
     deleted(world).await;
 }
 
-/// First attempts take the fast lane, and the slow one where a rate limit spreads them.
+/// First attempts take the fast lane, or the slow one if a rate limit defers them.
 async fn both_lanes(world: &World) {
     let receiver = Receiver::accepting().await;
-    let fast = subscribed(world, &receiver, "promotion.requested", &json!({})).await;
-    let slow = subscribed(world, &receiver, "promotion.requested", &json!({"rateLimitPerSecond": 5})).await;
+    let fast = subscribe(world, &receiver, "promotion.requested", &json!({})).await;
+    let slow = subscribe(world, &receiver, "promotion.requested", &json!({"rateLimitPerSecond": 5})).await;
     let whole = json!({"name": "whole", "url": receiver.url, "events": ["promotion.requested"],
         "filters": [{"field": "data.absent", "operator": "exists", "value": true}]});
-    let third = subscribed(world, &receiver, "promotion.requested", &json!({})).await;
+    let third = subscribe(world, &receiver, "promotion.requested", &json!({})).await;
     let replaced =
         world.admin.json(Method::PUT, &subscription_path(&third), &whole).await.expect("an answer");
     assert_eq!(replaced.status, StatusCode::OK, "{}", replaced.body);
@@ -82,11 +82,11 @@ async fn both_lanes(world: &World) {
     assert_eq!(preview.data()["matched"], true, "{}", preview.body);
 }
 
-/// A new secret signs, and the old one beside it.
-async fn signed_anew(world: &World) {
+/// After a rotation both the new and the old secret sign.
+async fn secret_rotated(world: &World) {
     let receiver = Receiver::accepting().await;
     let subscription =
-        subscribed(world, &receiver, "promotion.approved", &json!({"authType": "signature"})).await;
+        subscribe(world, &receiver, "promotion.approved", &json!({"authType": "signature"})).await;
     let rotated =
         world.post(&format!("{}/rotate-secret", subscription_path(&subscription)), &json!({})).await;
     assert!(rotated.data()["signatureSecret"].is_string(), "{}", rotated.body);
@@ -98,9 +98,9 @@ async fn signed_anew(world: &World) {
     assert_ne!(request.header("x-stella-signature-previous"), "");
 }
 
-async fn tried_until_taken(world: &World) {
+async fn retried_until_delivered(world: &World) {
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
-    let subscription = subscribed(world, &receiver, "promotion.rejected", &json!({})).await;
+    let subscription = subscribe(world, &receiver, "promotion.rejected", &json!({})).await;
     world.publish("promotion.rejected").await;
     let rows = logged(world, &subscription, "delivered", 1).await;
     assert_eq!(rows[0]["attempts"], 3, "{rows:?}");
@@ -108,26 +108,26 @@ async fn tried_until_taken(world: &World) {
     assert_eq!(whole["data"]["log"].as_array().map(Vec::len), Some(3));
 }
 
-/// A receiver that is gone is not told again, and whoever asked for it is told so.
+/// A 410 disables the subscription and raises an operational event.
 async fn gone(world: &World) {
-    let (receiver, _) = refusing(410).await;
+    let (receiver, _) = switchable_receiver(410).await;
     let watching = Receiver::accepting().await;
-    subscribed(world, &watching, "subscription.disabled", &json!({})).await;
-    let subscription = subscribed(world, &receiver, "deployment.started", &json!({})).await;
+    subscribe(world, &watching, "subscription.disabled", &json!({})).await;
+    let subscription = subscribe(world, &receiver, "deployment.started", &json!({})).await;
     world.publish("deployment.started").await;
-    becomes(world, &subscription_path(&subscription), |shown| shown["enabled"] == false).await;
+    wait_until(world, &subscription_path(&subscription), |shown| shown["enabled"] == false).await;
     watching.wait_for(1).await;
 }
 
-/// What is open when a subscription is disabled is paused, and goes on when it is enabled again.
+/// Disabling a subscription pauses its open deliveries, enabling resumes them.
 async fn disabled_and_resumed(world: &World) {
-    let (receiver, up) = refusing(500).await;
+    let (receiver, up) = switchable_receiver(500).await;
     let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
-    let subscription = subscribed(world, &receiver, "deployment.completed", &policy).await;
+    let subscription = subscribe(world, &receiver, "deployment.completed", &policy).await;
     world.publish("deployment.completed").await;
     logged(world, &subscription, "retrying", 1).await;
     change(world, &subscription, &json!({"enabled": false})).await;
-    // It is paused when its time comes.
+    // The delivery is paused when its retry is due.
     world.time.advance(Duration::hours(5));
     logged(world, &subscription, "paused", 1).await;
     world.publish("deployment.completed").await;
@@ -137,10 +137,10 @@ async fn disabled_and_resumed(world: &World) {
     logged(world, &subscription, "delivered", 1).await;
 }
 
-/// What failed is sent again, one by itself and many at once.
+/// Failed deliveries are redelivered, singly and by a recovery.
 async fn failed_and_recovered(world: &World) {
-    let (receiver, up) = refusing(400).await;
-    let subscription = subscribed(world, &receiver, "deployment.failed", &json!({})).await;
+    let (receiver, up) = switchable_receiver(400).await;
+    let subscription = subscribe(world, &receiver, "deployment.failed", &json!({})).await;
     for _ in 0..3 {
         world.publish("deployment.failed").await;
     }
@@ -158,14 +158,14 @@ async fn failed_and_recovered(world: &World) {
     assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.body);
     logged(world, &subscription, "delivered", 3).await;
     let path = format!("/api/v1/recoveries/{}", id(begun.data()));
-    becomes(world, &path, |recovery| recovery["status"] == "completed").await;
+    wait_until(world, &path, |recovery| recovery["status"] == "completed").await;
 }
 
-/// A wait of hours is spent in the index of what is due.
-async fn hours(world: &World) {
-    let (receiver, up) = refusing(500).await;
+/// A delay of hours is kept in the due index.
+async fn delayed_for_hours(world: &World) {
+    let (receiver, up) = switchable_receiver(500).await;
     let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
-    let subscription = subscribed(world, &receiver, "rollback.initiated", &policy).await;
+    let subscription = subscribe(world, &receiver, "rollback.initiated", &policy).await;
     world.publish("rollback.initiated").await;
     logged(world, &subscription, "retrying", 1).await;
     up.store(true, Ordering::SeqCst);
@@ -174,34 +174,34 @@ async fn hours(world: &World) {
     delete(world, &subscription).await;
 }
 
-/// A receiver that is down is left alone, then probed, and gets what waited.
+/// The breaker opens, probes, closes, and the deferred deliveries are sent.
 async fn breaker(world: &World) {
-    let (receiver, up) = refusing(503).await;
+    let (receiver, up) = switchable_receiver(503).await;
     let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
-    let subscription = subscribed(world, &receiver, "rollback.initiated", &policy).await;
+    let subscription = subscribe(world, &receiver, "rollback.initiated", &policy).await;
     for number in 1..=5 {
         world.publish("rollback.initiated").await;
         receiver.wait_for(number).await;
     }
     let path = subscription_path(&subscription);
-    becomes(world, &path, |shown| shown["health"]["breaker"] == "open").await;
-    // An environment may not know it yet.
+    wait_until(world, &path, |shown| shown["health"]["breaker"] == "open").await;
+    // An environment may have cached the closed breaker.
     world.time.advance(Duration::minutes(1));
     world.publish("rollback.initiated").await;
     up.store(true, Ordering::SeqCst);
-    becomes_in_minutes(world, &path, |shown| shown["health"]["breaker"] == "closed").await;
+    wait_minutes_until(world, &path, |shown| shown["health"]["breaker"] == "closed").await;
     world.time.advance(Duration::hours(5));
     logged(world, &subscription, "delivered", 6).await;
 }
 
-/// What is open when its subscription is deleted is cancelled.
+/// Deleting a subscription cancels its open deliveries.
 async fn deleted(world: &World) {
-    let (receiver, _) = refusing(500).await;
+    let (receiver, _) = switchable_receiver(500).await;
     let policy = json!({"retryPolicy": {"backoffSeconds": 14_400, "maxBackoffSeconds": 43_200}});
-    let subscription = subscribed(world, &receiver, "release.created", &policy).await;
+    let subscription = subscribe(world, &receiver, "release.created", &policy).await;
     world.publish("release.created").await;
     let open = logged(world, &subscription, "retrying", 1).await;
     delete(world, &subscription).await;
     let path = format!("/api/v1/deliveries/{}", id(&open[0]));
-    becomes(world, &path, |delivery| delivery["status"] == "cancelled").await;
+    wait_until(world, &path, |delivery| delivery["status"] == "cancelled").await;
 }

@@ -1,94 +1,95 @@
-//! What another implementation may refuse, and what we do not ask it for, each with the reason.
+//! The refusals by moto that are expected, and the operations that it cannot serve, each with the reason.
 
 use stella_local::remote::refusals::Refusal;
 
-/// A refusal that is meant: AWS refuses this too.
-struct Wanted {
+/// An expected refusal: AWS refuses this request too.
+struct Expected {
     operation: &'static str,
     code: &'static str,
-    /// What the refused request has in it.
-    about: &'static str,
-    /// Whether it happens in every run; the others do where the machine is busy.
+    /// A part of the refused request.
+    contains: &'static str,
+    /// Whether it happens in every run; others happen only on a busy machine.
     is_certain: bool,
     reason: &'static str,
 }
 
-/// Every refusal that is meant. Whatever else is refused is a mistake of ours, or a difference to be listed here.
-const WANTED: [Wanted; 7] = [
-    Wanted {
+/// All expected refusals. Any other is a bug of ours, or a difference of moto's to be added with its reason.
+const EXPECTED: [Expected; 7] = [
+    Expected {
         operation: "PutItem",
         code: "ConditionalCheckFailedException",
-        about: "#IDEMPOTENCY",
+        contains: "#IDEMPOTENCY",
         is_certain: true,
         reason: "a repeated Idempotency-Key finds the record of the first request",
     },
-    Wanted {
+    Expected {
         operation: "TransactWriteItems",
         code: "TransactionCanceledException",
-        about: "#SEEN#",
+        contains: "#SEEN#",
         is_certain: true,
         reason: "a repeated push finds the record of the first, and writes nothing",
     },
-    Wanted {
+    Expected {
         operation: "UpdateItem",
         code: "ConditionalCheckFailedException",
-        about: "#PACE#",
+        contains: "#PACE#",
         is_certain: true,
-        reason: "the first turn of a rate limit, or one after a pause, is the present",
+        reason: "the first slot of a rate limit, and the first after a pause, is now",
     },
-    Wanted {
+    Expected {
         operation: "GetSecretValue",
         code: "ResourceNotFoundException",
-        about: "AWSPREVIOUS",
+        contains: "AWSPREVIOUS",
         is_certain: true,
         reason: "a secret that was never rotated has no former version",
     },
-    Wanted {
+    Expected {
         operation: "PutItem",
         code: "ConditionalCheckFailedException",
-        about: "#SUBSCRIPTION#",
+        contains: "#SUBSCRIPTION#",
         is_certain: false,
-        reason: "a message that a queue gave out twice finds its attempt made, by the row's revision",
+        reason: "a message received twice finds a newer revision of its row",
     },
-    Wanted {
+    Expected {
         operation: "PutItem",
         code: "ConditionalCheckFailedException",
-        about: "#RECOVERIES",
+        contains: "#RECOVERIES",
         is_certain: false,
-        reason: "a command that a queue gave out twice finds its recovery further on",
+        reason: "a command received twice finds its recovery at a later position",
     },
-    Wanted {
+    Expected {
         operation: "UpdateItem",
         code: "ConditionalCheckFailedException",
-        about: "#PULSE#",
+        contains: "#PULSE#",
         is_certain: false,
-        reason: "another environment opened the breaker, or took the probe, first",
+        reason: "another environment opened the breaker, or started the probe, first",
     },
 ];
 
 /// Operations of the API that moto cannot serve. They are tested on our own endpoints.
-pub(super) const NOT_ASKED_FOR: [&str; 1] = [
+pub(super) const NOT_REQUESTED: [&str; 1] = [
     // moto 5.2 has no StartMessageMoveTask.
     "POST /dead-letters/redrive",
 ];
 
-impl Wanted {
-    fn is(&self, refusal: &Refusal) -> bool {
+impl Expected {
+    fn matches(&self, refusal: &Refusal) -> bool {
         refusal.operation == self.operation
             && refusal.code == self.code
-            && refusal.request.contains(self.about)
+            && refusal.request.contains(self.contains)
     }
 }
 
-/// What was refused that nobody expected.
-pub(super) fn unwanted(refusals: &[Refusal]) -> Vec<&Refusal> {
-    let is_wanted = |refusal: &Refusal| WANTED.iter().any(|wanted| wanted.is(refusal));
-    refusals.iter().filter(|refusal| !is_wanted(refusal)).collect()
+/// The refusals that are not in the list.
+pub(super) fn unexpected(refusals: &[Refusal]) -> Vec<&Refusal> {
+    let is_expected = |refusal: &Refusal| EXPECTED.iter().any(|expected| expected.matches(refusal));
+    refusals.iter().filter(|refusal| !is_expected(refusal)).collect()
 }
 
-/// The reasons for which something certain was expected to be refused, and was not.
-pub(super) fn never_met(refusals: &[Refusal]) -> Vec<&'static str> {
-    let is_missed =
-        |wanted: &&Wanted| wanted.is_certain && !refusals.iter().any(|refusal| wanted.is(refusal));
-    WANTED.iter().filter(is_missed).map(|wanted| wanted.reason).collect()
+/// The reasons of the certain refusals that did not occur.
+pub(super) fn missing(refusals: &[Refusal]) -> Vec<&'static str> {
+    let is_missing = |expected: &&Expected| {
+        expected.is_certain && !refusals.iter().any(|refusal| expected.matches(refusal))
+    };
+    EXPECTED.iter().filter(is_missing).map(|expected| expected.reason).collect()
 }

@@ -1,5 +1,5 @@
-//! The dashboard is one that `CloudWatch` takes: it refuses a body that departs from its form anywhere, and with it
-//! the whole deployment (docs.aws.amazon.com, "Dashboard Body Structure and Syntax").
+//! The dashboard's body is valid. `CloudWatch` refuses a body with any error, and the whole deployment fails with it
+//! (docs.aws.amazon.com, "Dashboard Body Structure and Syntax").
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Kind, of_kind, resources};
 
-/// The columns that widgets are laid out in.
+/// The number of columns of the grid.
 const COLUMNS: u64 = 24;
-/// What a metric widget may say of itself.
-const OF_A_WIDGET: [&str; 18] = [
+/// The properties that a metric widget may have.
+const WIDGET_PROPERTIES: [&str; 18] = [
     "accountId",
     "annotations",
     "end",
@@ -30,31 +30,32 @@ const OF_A_WIDGET: [&str; 18] = [
     "view",
     "yAxis",
 ];
-/// What the object at the end of a metric may say.
-const OF_A_METRIC: [&str; 10] =
+/// The rendering properties that a metric may have.
+const METRIC_PROPERTIES: [&str; 10] =
     ["accountId", "color", "expression", "id", "label", "period", "region", "stat", "visible", "yAxis"];
 
-/// What is wrong with a dashboard, each with its place; nothing where `CloudWatch` takes it.
-fn mistakes(body: &Value) -> Vec<String> {
+/// The errors in a dashboard body, each with its path.
+fn errors(body: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let Some(widgets) = body["widgets"].as_array() else { return vec!["widgets: no array".to_owned()] };
     let known = ["widgets", "start", "end", "periodOverride", "variables"];
-    found.extend(strangers("", body.as_object(), &known));
+    found.extend(unknown_members("", body.as_object(), &known));
     if widgets.len() > 500 {
         found.push("widgets: more than 500".to_owned());
     }
     for (number, widget) in widgets.iter().enumerate() {
         let place = format!("widgets/{number}");
-        found.extend(strangers(
+        found.extend(unknown_members(
             &place,
             widget.as_object(),
             &["type", "x", "y", "width", "height", "properties"],
         ));
         found.extend(misplaced(&place, widget));
         let over = |other: &&Value| overlap(widget, other);
-        found.extend(widgets[..number].iter().find(over).map(|_| format!("{place}: lies over another")));
+        found
+            .extend(widgets[..number].iter().find(over).map(|_| format!("{place}: overlaps another widget")));
         if widget["type"] == "metric" {
-            found.extend(of_metric_widget(&format!("{place}/properties"), &widget["properties"]));
+            found.extend(widget_errors(&format!("{place}/properties"), &widget["properties"]));
         } else {
             found.push(format!("{place}: only metric widgets are known here"));
         }
@@ -66,8 +67,8 @@ fn mistakes(body: &Value) -> Vec<String> {
     found
 }
 
-/// The members that are none of these.
-fn strangers(place: &str, object: Option<&Map<String, Value>>, known: &[&str]) -> Vec<String> {
+/// The members that are not in the list.
+fn unknown_members(place: &str, object: Option<&Map<String, Value>>, known: &[&str]) -> Vec<String> {
     let Some(object) = object else { return vec![format!("{place}: no object")] };
     let others = object.keys().filter(|name| !known.contains(&name.as_str()));
     others.map(|name| format!("{place}/{name}: unknown")).collect()
@@ -93,12 +94,12 @@ fn overlap(one: &Value, other: &Value) -> bool {
     meet("x", "width") && meet("y", "height")
 }
 
-fn of_metric_widget(place: &str, properties: &Value) -> Vec<String> {
-    let mut found = strangers(place, properties.as_object(), &OF_A_WIDGET);
+fn widget_errors(place: &str, properties: &Value) -> Vec<String> {
+    let mut found = unknown_members(place, properties.as_object(), &WIDGET_PROPERTIES);
     if !properties["region"].is_string() {
         found.push(format!("{place}/region: no text"));
     }
-    found.extend(wrong_figures(place, properties));
+    found.extend(figure_errors(place, properties));
     let metrics = properties["metrics"].as_array().map(Vec::as_slice).unwrap_or_default();
     if metrics.is_empty() || metrics.len() > 500 {
         found.push(format!("{place}/metrics: no array of 1 to 500"));
@@ -119,9 +120,9 @@ fn of_metric_widget(place: &str, properties: &Value) -> Vec<String> {
     found
 }
 
-/// A metric is its namespace, its name, and pairs of a dimension's name and value; an expression is an object
-/// alone. Either may end in an object that says how it is drawn.
-fn of_metric(place: &str, members: &[Value]) -> Vec<String> {
+/// The errors in a metric, which is an array: namespace, name, and pairs of dimension name and value, or one expression
+/// object. The last member may be an object with rendering properties.
+fn metric_errors(place: &str, members: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     let (texts, drawn) = match members.split_last() {
         Some((last, texts)) if last.is_object() => (texts, Some(last)),
@@ -138,11 +139,11 @@ fn of_metric(place: &str, members: &[Value]) -> Vec<String> {
         if !texts.is_empty() {
             found.push(format!("{place}: an expression stands alone"));
         }
-        found.extend(of_expression(place, expression.as_str().unwrap_or_default()));
+        found.extend(expression_errors(place, expression.as_str().unwrap_or_default()));
     }
     if let Some(drawn) = drawn {
-        found.extend(strangers(place, drawn.as_object(), &OF_A_METRIC));
-        found.extend(wrong_figures(place, drawn));
+        found.extend(unknown_members(place, drawn.as_object(), &METRIC_PROPERTIES));
+        found.extend(figure_errors(place, drawn));
         let is_id = |id: &str| {
             id.starts_with(|first: char| first.is_ascii_lowercase())
                 && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
@@ -154,15 +155,15 @@ fn of_metric(place: &str, members: &[Value]) -> Vec<String> {
     found
 }
 
-/// The period and the statistic, where they are said.
-fn wrong_figures(place: &str, said: &Value) -> Vec<String> {
+/// The errors in period and statistic, both optional.
+fn figure_errors(place: &str, object: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    if !said["period"].is_null()
-        && said["period"].as_u64().is_none_or(|period| period == 0 || period % 60 != 0)
+    if !object["period"].is_null()
+        && object["period"].as_u64().is_none_or(|period| period == 0 || period % 60 != 0)
     {
         found.push(format!("{place}/period: no whole minutes"));
     }
-    if !said["stat"].is_null() && said["stat"].as_str().is_none_or(|stat| !is_statistic(stat)) {
+    if !object["stat"].is_null() && object["stat"].as_str().is_none_or(|stat| !is_statistic(stat)) {
         found.push(format!("{place}/stat: no statistic"));
     }
     found
@@ -174,9 +175,9 @@ fn is_statistic(text: &str) -> bool {
         || percentile.is_some_and(|percentile| (0.0..=100.0).contains(&percentile))
 }
 
-/// `SEARCH('{Namespace,Dimension,…} Name="value" …', 'Statistic', period)`; one of them has at most 1 024 characters
-/// of what is looked for.
-fn of_expression(place: &str, text: &str) -> Vec<String> {
+/// The errors in a search, `SEARCH('{Namespace,Dimension,…} Name="value" …', 'Statistic', period)`, whose query has at
+/// most 1 024 characters.
+fn expression_errors(place: &str, text: &str) -> Vec<String> {
     let parts = text.strip_prefix("SEARCH('").and_then(|rest| rest.strip_suffix(')'));
     let parts = parts.and_then(|rest| rest.split_once("', '"));
     let Some((query, figures)) = parts else {
@@ -219,8 +220,8 @@ fn dashboard(parameters: &[(&str, &str)]) -> Value {
 
 #[test]
 fn the_dashboard_body_is_valid() {
-    assert_eq!(mistakes(&dashboard(&[])), [""; 0]);
-    assert_eq!(mistakes(&dashboard(&[("Stage", "a-20-letters-long-on")])), [""; 0]);
+    assert_eq!(errors(&dashboard(&[])), [""; 0]);
+    assert_eq!(errors(&dashboard(&[("Stage", "a-20-letters-long-on")])), [""; 0]);
 }
 
 #[test]
@@ -241,7 +242,7 @@ fn invalid_dashboard_bodies_are_detected() {
             "properties": {"region": "us-east-1", "metrics": metrics}}]})
     };
     let taken = json!([["Stella", "Failures", "Stage", "dev", {"stat": "p99"}], [{"expression": search}]]);
-    assert_eq!(mistakes(&metrics(taken)), [""; 0]);
+    assert_eq!(errors(&metrics(taken)), [""; 0]);
     let refused = [
         json!([{"expression": search}]),
         json!([[{"expression": search.replace('"', "\\\"")}]]),
@@ -258,12 +259,12 @@ fn invalid_dashboard_bodies_are_detected() {
         json!({}),
     ];
     for one in refused {
-        assert_ne!(mistakes(&metrics(one.clone())), [""; 0], "{one}");
+        assert_ne!(errors(&metrics(one.clone())), [""; 0], "{one}");
     }
     let mut over = metrics(json!([["Stella", "Failures"]]));
     let widget = over["widgets"][0].clone();
     over["widgets"].as_array_mut().expect("widgets").push(widget);
-    assert_eq!(mistakes(&over), ["widgets/1: lies over another"]);
+    assert_eq!(errors(&over), ["widgets/1: overlaps another widget"]);
     over["widgets"][1]["x"] = json!(13);
-    assert_eq!(mistakes(&over), ["widgets/1: not within the grid"]);
+    assert_eq!(errors(&over), ["widgets/1: not within the grid"]);
 }

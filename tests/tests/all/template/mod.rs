@@ -1,4 +1,4 @@
-//! What must hold of `template.yaml` and no linter checks.
+//! Properties of `template.yaml` that no linter checks.
 
 mod dashboard;
 mod policies;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use stella_local::template::{Endpoints, Kind, Resource, resolve};
 
-/// The template's resources, with parameters over its defaults.
+/// The template's resources with these parameters, and defaults for the others.
 pub(super) fn resources(parameters: &[(&str, &str)]) -> BTreeMap<String, Resource> {
     let parameters =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -25,10 +25,10 @@ fn of_kind(all: &BTreeMap<String, Resource>, kind: Kind) -> Vec<(&str, &Resource
     found
 }
 
-/// What outlives the stack.
-const PERMANENT: [&str; 4] = ["CoreTable", "DeliveriesTable", "MasterKey", "IntegrationKey"];
+/// The resources that are retained when the stack is deleted.
+const RETAINED: [&str; 4] = ["CoreTable", "DeliveriesTable", "MasterKey", "IntegrationKey"];
 
-/// A flag that may be written as text, as parameters are.
+/// A flag, which may be a string, as parameters are.
 fn is_on(value: &Value) -> bool {
     *value == true || *value == "true"
 }
@@ -38,7 +38,7 @@ pub(super) fn functions(all: &BTreeMap<String, Resource>) -> Vec<(&str, &Resourc
     of_kind(all, Kind::Function)
 }
 
-/// A number that may be written as text, as parameters are.
+/// A number, which may be a string, as parameters are.
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
@@ -50,7 +50,7 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
-/// One event source: its function's id and properties, and its own properties.
+/// One event source of a function: the function's id and properties, and its own properties.
 struct Mapping<'a> {
     function: &'a str,
     of_function: &'a Value,
@@ -70,13 +70,13 @@ impl Mapping<'_> {
 fn mappings<'a>(all: &'a BTreeMap<String, Resource>, kind: &str) -> Vec<Mapping<'a>> {
     let mut found = Vec::new();
     for (function, resource) in of_kind(all, Kind::Function) {
-        let events = resource.properties["Events"].as_object().expect("something drives every function");
+        let events = resource.properties["Events"].as_object().expect("every function has an event source");
         for event in events.values().filter(|event| event["Type"] == kind) {
             let properties = &event["Properties"];
             found.push(Mapping { function, of_function: &resource.properties, properties });
         }
     }
-    assert!(!found.is_empty(), "something is driven by {kind}");
+    assert!(!found.is_empty(), "some function has an event source of type {kind}");
     found
 }
 
@@ -108,7 +108,7 @@ fn tables_and_permanent_keys_are_retained_when_the_stack_is_deleted() {
         assert_eq!(table.properties["TimeToLiveSpecification"]["Enabled"], true, "{id}");
         assert_eq!(table.properties["SSESpecification"]["SSEEnabled"], true, "{id}");
     }
-    for id in PERMANENT {
+    for id in RETAINED {
         assert_eq!(all[id].update_replace_policy.as_deref(), Some("Retain"), "{id}");
         let policy = all[id].deletion_policy.as_deref().expect("a policy");
         assert!(policy.starts_with("Retain"), "{id}: {policy}");
@@ -118,10 +118,10 @@ fn tables_and_permanent_keys_are_retained_when_the_stack_is_deleted() {
 #[test]
 fn a_failed_first_deployment_is_rolled_back_completely() {
     for (id, resource) in resources(&[]) {
-        let expected = PERMANENT.contains(&id.as_str()).then_some("RetainExceptOnCreate");
+        let expected = RETAINED.contains(&id.as_str()).then_some("RetainExceptOnCreate");
         let kept = resource.deletion_policy.as_deref().filter(|policy| *policy != "Delete");
         assert_eq!(kept, expected, "{id}");
-        // CloudFormation cannot delete a protected table, and then the rollback itself fails.
+        // CloudFormation cannot delete a protected table, so the rollback itself would fail.
         assert!(
             resource.kind != Kind::Table || !is_on(&resource.properties["DeletionProtectionEnabled"]),
             "{id}"
@@ -129,7 +129,7 @@ fn a_failed_first_deployment_is_rolled_back_completely() {
     }
     let all = resources(&[("DeletionProtection", "true")]);
     for (id, table) in of_kind(&all, Kind::Table) {
-        assert!(is_on(&table.properties["DeletionProtectionEnabled"]), "{id}: later it can be protected");
+        assert!(is_on(&table.properties["DeletionProtectionEnabled"]), "{id}: it can be protected later");
     }
 }
 
@@ -177,7 +177,7 @@ fn with_a_domain_name_the_api_is_served_under_it() {
     assert!(all.contains_key("DomainRecord"));
     assert!(
         !resources(&parameters[..2]).contains_key("DomainRecord"),
-        "without a zone the record is one's own"
+        "without a hosted zone the operator creates the record"
     );
 }
 
@@ -193,5 +193,8 @@ fn gradual_deployments_are_rolled_back_on_the_new_version_alarm() {
             .iter()
             .all(|alarms| *alarms == serde_json::json!(["dev-new-version-alarm"]))
     );
-    assert!(alarms(&[]).iter().all(|alarms| *alarms == serde_json::json!([])), "what mends goes out at once");
+    assert!(
+        alarms(&[]).iter().all(|alarms| *alarms == serde_json::json!([])),
+        "a deployment at once has no rollback alarm"
+    );
 }

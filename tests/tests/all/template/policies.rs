@@ -1,10 +1,10 @@
-//! What each function may do.
+//! The IAM policies of the functions: each has the permissions that it needs and no others.
 
 use serde_json::Value;
 
 use super::{Kind, Resource, mappings, of_kind, resources, texts};
 
-/// One thing that a function may do: the action, the resource, and the statement that says so.
+/// The permissions of a function: action, resource, and the statement that grants them.
 fn grants(function: &Resource) -> Vec<(&str, &str, &Value)> {
     let mut grants = Vec::new();
     for policy in function.properties["Policies"].as_array().expect("a list of policies") {
@@ -64,8 +64,12 @@ fn every_function_reads_exactly_the_secrets_it_needs() {
             .collect();
         assert_eq!(readable, secrets, "{id}");
         let variables = all[id].properties["Environment"]["Variables"].as_object().expect("variables");
-        let told = variables.iter().filter(|(name, _)| name.ends_with("_SECRET_ID")).count();
-        assert_eq!(told, secrets.iter().filter(|secret| **secret != tenants).count(), "{id} knows no other");
+        let known = variables.iter().filter(|(name, _)| name.ends_with("_SECRET_ID")).count();
+        assert_eq!(
+            known,
+            secrets.iter().filter(|secret| **secret != tenants).count(),
+            "{id} knows no other secret"
+        );
     }
 }
 
@@ -74,7 +78,7 @@ fn a_function_may_send_exactly_to_the_queues_in_its_variables() {
     let all = resources(&[]);
     for (id, function) in of_kind(&all, Kind::Function) {
         let variables = function.properties["Environment"]["Variables"].as_object().expect("variables");
-        let mut told: Vec<String> = variables
+        let mut known: Vec<String> = variables
             .iter()
             .filter(|(name, _)| name.ends_with("_QUEUE_URL"))
             .filter_map(|(_, url)| {
@@ -83,13 +87,13 @@ fn a_function_may_send_exactly_to_the_queues_in_its_variables() {
             .collect();
         let mut may: Vec<&str> = grants(function)
             .into_iter()
-            // What SQS moves back for the operator goes to queues that the function itself has nothing for.
+            // Without the permission to redrive: the function itself sends nothing to those queues.
             .filter(|(action, _, statement)| *action == "sqs:SendMessage" && statement["Sid"] != "Redrive")
             .map(|g| g.1)
             .collect();
-        told.sort();
+        known.sort();
         may.sort_unstable();
-        assert_eq!(told, may, "{id}");
+        assert_eq!(known, may, "{id}");
     }
 }
 
@@ -105,7 +109,7 @@ fn only_the_api_may_read_and_redrive_dead_letters() {
         .filter(|(action, ..)| *action == "sqs:SendMessage")
         .map(|(_, to, _)| to.rsplit(':').next().unwrap_or_default())
         .collect();
-    assert_eq!(targets.len(), 4, "every queue has dead letters that may be moved back: {targets:?}");
+    assert_eq!(targets.len(), 4, "the dead letters of every queue can be redriven: {targets:?}");
 }
 
 #[test]

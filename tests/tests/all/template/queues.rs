@@ -1,21 +1,25 @@
-//! Queues, the stream, and the functions that they drive.
+//! Queues, the stream, and the functions that consume them.
 
 use super::{Kind, arn, dead_letter_queues, mappings, number, of_kind, queue, resources, texts};
 
-/// Where Lambda tells what fan-out gave up: it is looked at, and nothing is moved back from it.
-const GIVEN_UP: &str = "FanoutDeadLetters";
+/// The queue where Lambda reports stream records that fan-out discarded. It is read, and never redriven.
+const DISCARDED: &str = "FanoutDeadLetters";
 
-/// The longest that SQS keeps a message, in seconds.
-const FOURTEEN_DAYS: u64 = 14 * 24 * 60 * 60;
+/// The maximum retention of SQS, in seconds.
+const MAX_RETENTION_SECONDS: u64 = 14 * 24 * 60 * 60;
 
 #[test]
 fn visibility_timeouts_are_at_least_six_function_timeouts_plus_the_batching_window() {
     let all = resources(&[]);
     for mapping in mappings(&all, "SQS") {
-        let hidden = number(&queue(&all, &mapping.properties["Queue"]).properties["VisibilityTimeout"]);
-        let timeout = number(&mapping.of_function["Timeout"]).expect("every function says its timeout");
+        let visibility = number(&queue(&all, &mapping.properties["Queue"]).properties["VisibilityTimeout"]);
+        let timeout = number(&mapping.of_function["Timeout"]).expect("every function has a timeout");
         let least = 6 * timeout + mapping.window();
-        assert!(hidden.unwrap_or(30) >= least, "{} needs {least} s, has {hidden:?}", mapping.function);
+        assert!(
+            visibility.unwrap_or(30) >= least,
+            "{} needs {least} s, has {visibility:?}",
+            mapping.function
+        );
     }
 }
 
@@ -34,15 +38,17 @@ fn reserved_concurrency_covers_the_maximum_concurrency_of_the_queues() {
         let most: u64 = own
             .map(|mapping| {
                 let most = number(&mapping.properties["ScalingConfig"]["MaximumConcurrency"]);
-                most.unwrap_or_else(|| panic!("{id} reserves, so each of its queues has a bound"))
+                most.unwrap_or_else(|| {
+                    panic!("{id} has reserved concurrency, so each of its queues needs a maximum")
+                })
             })
             .sum();
-        assert!(most <= reserved, "{id} may run {most} times at once and has reserved {reserved}");
+        assert!(most <= reserved, "{id} may need {most} and has reserved {reserved}");
     }
-    assert_eq!(reserving, 2, "the two lanes reserve");
+    assert_eq!(reserving, 2, "both lanes have reserved concurrency");
     for (id, function) in of_kind(&resources(&[]), Kind::Function) {
         let reserved = function.properties.get("ReservedConcurrentExecutions");
-        assert_eq!(reserved, None, "{id}: new accounts cannot reserve, so nothing does by default");
+        assert_eq!(reserved, None, "{id}: new accounts cannot reserve concurrency, so the default is none");
     }
 }
 
@@ -67,26 +73,30 @@ fn every_work_queue_has_one_consumer_long_retention_and_a_dead_letter_queue_of_i
     let all = resources(&[]);
     let dead = dead_letter_queues(&all);
     let mapped = mappings(&all, "SQS");
-    for (id, resource) in of_kind(&all, Kind::Queue).into_iter().filter(|(id, _)| *id != GIVEN_UP) {
-        assert_eq!(number(&resource.properties["MessageRetentionPeriod"]), Some(FOURTEEN_DAYS), "{id}");
+    for (id, resource) in of_kind(&all, Kind::Queue).into_iter().filter(|(id, _)| *id != DISCARDED) {
+        assert_eq!(
+            number(&resource.properties["MessageRetentionPeriod"]),
+            Some(MAX_RETENTION_SECONDS),
+            "{id}"
+        );
         assert_eq!(resource.properties["SqsManagedSseEnabled"], true, "{id}");
         let arn = arn(resource);
-        let takers = mapped.iter().filter(|mapping| mapping.properties["Queue"] == arn.as_str()).count();
+        let consumers = mapped.iter().filter(|mapping| mapping.properties["Queue"] == arn.as_str()).count();
         if dead.iter().any(|dead| **dead == arn) {
-            assert_eq!(takers, 0, "{id} is for people");
+            assert_eq!(consumers, 0, "{id} is a dead-letter queue");
             continue;
         }
-        assert_eq!(takers, 1, "{id} is driven by one function");
+        assert_eq!(consumers, 1, "{id} has one consumer");
         let policy = &resource.properties["RedrivePolicy"];
         assert_eq!(number(&policy["maxReceiveCount"]), Some(10), "{id}");
         let target = queue(&all, &policy["deadLetterTargetArn"]);
         assert_eq!(
             target.properties.get("RedrivePolicy"),
             None,
-            "{id} redrives to a queue that goes nowhere"
+            "the dead-letter queue of {id} has none itself"
         );
         let sharing = dead.iter().filter(|dead| ***dead == policy["deadLetterTargetArn"]).count();
-        assert_eq!(sharing, 1, "{id} has dead letters of its own");
+        assert_eq!(sharing, 1, "{id} has a dead-letter queue of its own");
     }
 }
 
@@ -106,7 +116,7 @@ fn every_dead_letter_queue_has_an_alarm() {
         assert_eq!(texts(&alarm.properties["AlarmActions"]), [topic]);
     }
     for (id, alarm) in of_kind(&resources(&[]), Kind::Alarm) {
-        assert_eq!(alarm.properties.get("AlarmActions"), None, "{id} tells nobody without a topic");
+        assert_eq!(alarm.properties.get("AlarmActions"), None, "{id} has no action without a topic");
     }
 }
 
@@ -124,14 +134,17 @@ fn the_stream_is_read_from_its_beginning_and_a_failing_record_is_discarded_with_
         assert_eq!(mapping.properties["StartingPosition"], "TRIM_HORIZON");
         let retries = number(&mapping.properties["MaximumRetryAttempts"]).expect("a number");
         assert!((1..=100).contains(&retries), "{retries}");
-        let told = &mapping.properties["DestinationConfig"]["OnFailure"]["Destination"];
-        let told = queue(&all, told);
+        let destination = &mapping.properties["DestinationConfig"]["OnFailure"]["Destination"];
+        let destination = queue(&all, destination);
         let alarms: Vec<_> = of_kind(&all, Kind::Alarm);
         let watches = |alarm: &stella_local::template::Resource| {
             alarm.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
-                && alarm.properties["Dimensions"][0]["Value"] == told.name.as_str()
+                && alarm.properties["Dimensions"][0]["Value"] == destination.name.as_str()
         };
-        assert!(alarms.iter().any(|(_, alarm)| watches(alarm)), "nobody hears of what is given up");
+        assert!(
+            alarms.iter().any(|(_, alarm)| watches(alarm)),
+            "the queue of discarded records has an alarm"
+        );
         assert_eq!(mapping.properties.get("MaximumRecordAgeInSeconds"), None);
         assert_eq!(mapping.properties["BisectBatchOnFunctionError"], true);
     }
