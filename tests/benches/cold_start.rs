@@ -1,6 +1,6 @@
-//! How long each function takes from the start of its process until it asks for its first event, on a runtime API
-//! and AWS endpoints on loopback; beside the least that a function can be. Prints a table and writes it to
-//! `docs/benchmarks.md`.
+//! Cold starts: the time from the start of each function's process until it asks for its first event,
+//! compared with a minimal function. The runtime API and the AWS endpoints are on loopback. Prints a table
+//! and writes it to `docs/benchmarks.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,11 +12,11 @@ use end_to_end::runtime::{Runtime, record_environments};
 use end_to_end::tables;
 use stella_local::time::Time;
 
-/// How often each is started.
+/// How many times each function is started.
 const ROUNDS: usize = 41;
 
-/// The most that a function may take beyond the least.
-const MOST: Duration = Duration::from_millis(5);
+/// The maximum beyond the minimal function.
+const MAX_BEYOND: Duration = Duration::from_millis(5);
 
 const FUNCTIONS: [(&str, &str); 7] = [
     ("InboundFunction", "stella-inbound"),
@@ -40,7 +40,7 @@ async fn measure() {
     let mut all = vec![("hello", "hello", BTreeMap::new())];
     all.extend(FUNCTIONS.map(|(id, binary)| (id, binary, environments[id].variables().clone())));
     let mut taken = vec![Vec::new(); all.len()];
-    // In turn, so that whatever else the machine does falls on all alike.
+    // In turn, so that other load on the machine affects all alike.
     for _ in 0..ROUNDS {
         for ((_, binary, variables), taken) in all.iter().zip(&mut taken) {
             taken.push(Runtime::start(binary, variables).await.init().await);
@@ -53,7 +53,7 @@ async fn measure() {
     );
     for ((id, ..), median) in all.iter().zip(medians) {
         let beyond = median.saturating_sub(hello);
-        let mark = if beyond <= MOST { "yes" } else { "**no**" };
+        let mark = if beyond <= MAX_BEYOND { "yes" } else { "**no**" };
         let (median, beyond) = (1e3 * median.as_secs_f64(), 1e3 * beyond.as_secs_f64());
         writeln!(table, "| {id} | {median:.1} ms | {beyond:.1} ms | {mark} |").unwrap();
     }

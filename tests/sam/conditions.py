@@ -1,4 +1,4 @@
-"""What is left of a template where its conditions are decided."""
+"""Resolves the conditions of a template for given parameters."""
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
 
@@ -25,8 +25,8 @@ def _value(term, conditions, given):
     }[function]()
 
 
-def decided(template, given):
-    """The template with its resources, outputs and members as they are with these parameters."""
+def resolved(template, given):
+    """The template with its conditions resolved: without the resources, outputs and members that they exclude."""
     conditions = template.get("Conditions", {})
 
     def walk(node):

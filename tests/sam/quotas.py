@@ -1,6 +1,6 @@
-"""What CloudFormation, or a service it calls, would refuse of a template whose conditions are decided.
+"""Finds what CloudFormation or a service would refuse in a template whose conditions are resolved.
 
-Each quota is from the service's own page of quotas (docs.aws.amazon.com); none of these can be raised.
+Each quota is from the service's page of quotas (docs.aws.amazon.com). None of them can be raised.
 """
 
 import json
@@ -9,16 +9,16 @@ import re
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9:]+)(?:\.[A-Za-z0-9.]+)?\}")
 
 
-def broken(template):
-    """Everything that is wrong, each with its place."""
+def violations(template):
+    """All violations, each with its place."""
     resources = template["Resources"]
-    wrong = list(_of_the_whole(template))
-    wrong += _dangling(template)
-    wrong += _circles(resources)
+    found = list(_of_the_whole(template))
+    found += _dangling(template)
+    found += _circles(resources)
     for name, resource in resources.items():
         check = CHECKS.get(resource["Type"])
-        wrong += [f"{name}: {what}" for what in (check(resource.get("Properties", {})) if check else [])]
-    return wrong
+        found += [f"{name}: {what}" for what in (check(resource.get("Properties", {})) if check else [])]
+    return found
 
 
 def _of_the_whole(template):
@@ -34,7 +34,7 @@ def _of_the_whole(template):
 
 
 def references(node):
-    """The names that a part of a template refers to."""
+    """The logical ids that a part of a template refers to."""
     if isinstance(node, list):
         return {name for member in node for name in references(member)}
     if not isinstance(node, dict):
@@ -56,11 +56,11 @@ def _dangling(template):
         for name, it in template[section].items():
             for other in sorted(references(it) - known):
                 if not other.startswith("AWS::"):
-                    yield f"{name}: refers to {other}, which is not made then"
+                    yield f"{name}: refers to {other}, which does not exist under these conditions"
 
 
 def _circles(resources):
-    """Resources that wait for each other."""
+    """Circular dependencies between resources."""
     waits = {}
     for name, resource in resources.items():
         before = resource.get("DependsOn", [])
@@ -69,32 +69,32 @@ def _circles(resources):
     while ready := [name for name, others in waits.items() if not others & set(waits)]:
         for name in ready:
             del waits[name]
-    return [f"these wait for each other: {', '.join(sorted(waits))}"] if waits else []
+    return [f"circular dependency: {', '.join(sorted(waits))}"] if waits else []
 
 
 def _alarm(properties):
     metrics = properties.get("Metrics", [])
     if sum("MetricStat" in metric for metric in metrics) > 10 or sum("Expression" in metric for metric in metrics) > 10:
-        yield "an alarm takes ten metrics and ten expressions"
+        yield "an alarm has at most ten metrics and ten expressions"
     if metrics and sum(metric.get("ReturnData", True) for metric in metrics) != 1:
-        yield "an alarm watches one of its metrics"
+        yield "an alarm returns the data of exactly one metric"
     if len({metric["MetricStat"]["Period"] for metric in metrics if "MetricStat" in metric}) > 1:
-        yield "the metrics of one alarm have one period"
+        yield "all metrics of an alarm have the same period"
     for metric in metrics:
         if not re.fullmatch("[a-z][A-Za-z0-9_]*", metric["Id"]):
-            yield f"the id {metric['Id']} begins with a small letter"
+            yield f"the id {metric['Id']} must begin with a lower-case letter"
         if "SEARCH" in metric.get("Expression", ""):
-            yield "an alarm cannot search"
+            yield "an alarm cannot use SEARCH"
     if len(properties.get("AlarmDescription", "")) > 1024:
         yield "a description of more than 1024 characters"
 
 
 def _function(properties):
     variables = properties.get("Environment", {}).get("Variables", {})
-    # What a reference becomes is not known here: an ARN or an address, of 100 characters or so.
+    # The value of a reference is not known here. An ARN or an address has about 100 characters.
     size = sum(len(name) + (len(value) if isinstance(value, str) else 100) for name, value in variables.items())
     if size > 4096:
-        yield f"variables of about {size} bytes; Lambda takes 4096"
+        yield f"variables of about {size} bytes; the maximum is 4096"
     if len(properties.get("Description", "")) > 256:
         yield "a description of more than 256 characters"
 
@@ -119,7 +119,7 @@ def _table(properties):
     for index in properties.get("GlobalSecondaryIndexes", []):
         keys += index["KeySchema"]
     if {key["AttributeName"] for key in keys} != {it["AttributeName"] for it in properties["AttributeDefinitions"]}:
-        yield "the attributes that are defined are those of the keys"
+        yield "the defined attributes must be those of the keys"
 
 
 CHECKS = {

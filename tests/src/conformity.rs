@@ -1,5 +1,5 @@
-//! Checks every exchange of the tests against the OpenAPI document: the answer is documented, an accepted body
-//! matches its schema, and neither has an undocumented member.
+//! Checks every exchange of the tests against the OpenAPI document: the answer is documented, an accepted
+//! body matches its schema, and neither has an undocumented member.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};

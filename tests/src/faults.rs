@@ -117,8 +117,8 @@ impl FaultProxy {
         *self.shared.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 
-    /// From now on rejects messages and writes that contain this text, as AWS rejects invalid ones: the entry of a
-    /// message batch, otherwise the whole request.
+    /// From now on rejects messages and writes that contain this text, as AWS rejects invalid ones: the entry
+    /// of a message batch, otherwise the whole request.
     pub fn reject(&self, text: &str) {
         *self.shared.rejected.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
     }

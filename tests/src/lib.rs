@@ -1,4 +1,5 @@
-//! The test bench of the end-to-end tests: the whole system in this process, its callers, receivers and faults.
+//! The test bench of the end-to-end tests: the whole system in this process, its callers, receivers and
+//! faults.
 
 pub mod bill;
 pub mod conformity;
@@ -50,8 +51,8 @@ impl World {
         Self::of(Data::Memory, time).await
     }
 
-    /// The system in memory, with a manual clock that starts now. (Items expire by the machine's clock, and receivers'
-    /// libraries check timestamps against it.)
+    /// The system in memory, with a manual clock that starts now. (Items expire by the machine's clock, and
+    /// receivers' libraries check timestamps against it.)
     pub async fn with_manual_clock() -> Self {
         Self::of(Data::Memory, Time::manual(SystemClock.now())).await
     }
@@ -66,8 +67,8 @@ impl World {
         Self::made_of(Settings { data, time, ..Settings::default() }).await
     }
 
-    /// The system in memory, with DynamoDB's units counted. Without `sweep`: its first run starts with the system, and
-    /// on a slow machine it would still be running, and on the bill, when the test counts.
+    /// The system in memory, with DynamoDB's units counted. Without `sweep`: its first run starts with the
+    /// system, and on a slow machine it would still be running, and on the bill, when the test counts.
     pub async fn metered(functions: Functions) -> Self {
         let functions = functions.with("sweep", |_| async { Ok(no_op::NoOp) });
         Self::made_of(Settings { metered: true, functions, ..Settings::default() }).await
@@ -124,7 +125,7 @@ impl World {
 
     /// A client without a key.
     #[must_use]
-    pub fn nobody(&self) -> Client {
+    pub fn anonymous(&self) -> Client {
         Client::new(&self.stack.url(), None).witnessed(conformity::witness())
     }
 
@@ -187,11 +188,12 @@ impl World {
         let path = url.strip_prefix(&base).expect("an address of this stack");
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
-        self.nobody().send(Method::POST, path, &all, body.to_owned().into()).await.expect("an answer")
+        self.anonymous().send(Method::POST, path, &all, body.to_owned().into()).await.expect("an answer")
     }
 
-    /// Advances a manual clock by `wait`, then in steps until a receiver has received `count` requests in all. It first
-    /// waits until the functions are idle: a message that is sent after the clock has moved is due later by as much.
+    /// Advances a manual clock by `wait`, then in steps until a receiver has received `count` requests in
+    /// all. It first waits until the functions are idle: a message that is sent after the clock has moved is
+    /// due later by as much.
     pub async fn pass(&self, wait: Duration, receiver: &Receiver, count: usize) -> Vec<Received> {
         self.idle().await;
         self.time.advance(wait);
@@ -240,8 +242,8 @@ impl World {
         rows(&self.eventually(path, |data| done(&rows(data))).await)
     }
 
-    /// Polls a path until `done` holds for the `data` of its answer; that data. The effects of a request may follow it
-    /// with a delay.
+    /// Polls a path until `done` holds for the `data` of its answer; that data. The effects of a request may
+    /// follow it with a delay.
     ///
     /// # Panics
     /// If `done` does not hold within a minute.

@@ -16,8 +16,8 @@ use crate::World;
 use crate::bill::Bill;
 use crate::receiver::{Receiver, Reply};
 
-/// A function that starts only when its gate is open; messages of the retry queue have a gate of their own. The time
-/// that it waits is added to its deadline.
+/// A function that starts only when its gate is open; messages of the retry queue have a gate of their own.
+/// The time that it waits is added to its deadline.
 struct Gated<F> {
     inner: F,
     open: watch::Receiver<bool>,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use stella_local::template::{Endpoints, read};
 
-/// Permissions that SQS uses on the caller's behalf to redrive dead letters. The emulated SQS does not need them.
+/// Permissions that SQS uses on the caller's behalf to redrive dead letters. The emulated SQS does not need
+/// them.
 const USED_BY_SQS: [&str; 2] =
     ["ApiFunction DeadLetters sqs:DeleteMessage", "ApiFunction Redrive sqs:SendMessage"];
 

@@ -1,5 +1,6 @@
 //! Runs a function's binary in a process of its own, against Lambda's runtime and extensions APIs on loopback
-//! (docs.aws.amazon.com, "Using the Lambda runtime API for custom runtimes", "Using the Lambda Extensions API").
+//! (docs.aws.amazon.com, "Using the Lambda runtime API for custom runtimes", "Using the Lambda Extensions
+//! API").
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

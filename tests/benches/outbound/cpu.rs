@@ -1,4 +1,4 @@
-//! What the processor did: of threads by their name, and of the whole process.
+//! Processor time of threads by name and of the process, and the memory in use (Linux).
 
 use std::fs;
 use std::hint::black_box;
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
-/// The time that threads of this name, and the threads of the whole process, were on a processor.
+/// Processor time: of the threads with one name, and of the whole process.
 #[derive(Clone, Copy)]
 pub struct Spent {
     pub named: Duration,
     pub process: Duration,
 }
 
-/// What was spent so far.
+/// The processor time since the start of the process.
 pub fn spent(name: &str) -> Spent {
     let mut named = Duration::ZERO;
     for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
@@ -30,7 +30,7 @@ pub fn spent(name: &str) -> Spent {
     Spent { named, process: Duration::from_millis(ticks * 10) }
 }
 
-/// The memory that the process has in use, in MiB.
+/// The resident memory of the process, in MiB.
 pub fn resident_mib() -> f64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

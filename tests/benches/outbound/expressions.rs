@@ -1,4 +1,5 @@
-//! The worst that one tenant's expressions do, and how late another tenant's delivery is beside them.
+//! The most expensive expressions of one tenant: how long matching takes, and how late another tenant's
+//! delivery is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,8 @@ use crate::report::Row;
 const SUBSCRIPTIONS: usize = 200;
 const EVENTS: usize = 100;
 
-/// Each kind uses up another part of a tenant's budget, and together they use up all of it.
+/// A subscription with an expensive filter. The two kinds exhaust different parts of a tenant's budget, and
+/// together all of it.
 fn body(number: usize) -> Value {
     let filter = match number % 2 {
         0 => json!({"field": "$..[?@.a.b.c != @.d]", "operator": "equals", "value": "nowhere"}),
@@ -35,7 +37,7 @@ fn data() -> Value {
     data
 }
 
-/// Milliseconds that an event's matching takes.
+/// How long the matching of one event takes, in milliseconds.
 fn matched_ms() -> f64 {
     let stored = |number: usize| {
         let nil = Uuid::nil();
@@ -87,7 +89,7 @@ pub async fn expressions() -> Vec<Row> {
     let publish = |data: &Value| json!({"event": "release.created", "data": data});
     let worst = publish(&worst);
     join_all((0..EVENTS).map(|_| world.post("/api/v1/events", &worst))).await;
-    // All of them are published and few are matched.
+    // All are published by now, and few are matched.
     let began = Instant::now();
     stranger.post("/api/v1/events", &publish(&mild)).await.unwrap();
     receiver.wait_with_timeout(1, Duration::from_mins(1)).await;

@@ -1,4 +1,4 @@
-//! A tenant with many subscriptions, and a subscription with a long log.
+//! Creates many other subscriptions of a tenant, and a long delivery log.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// So many subscriptions to other events than the one that is published.
+/// Creates `count` subscriptions to another event than the one that is published.
 pub async fn neighbours(world: &World, count: usize) {
     for begun in (0..count).step_by(50) {
         let some = (begun..count.min(begun + 50)).map(|number| async move {
@@ -21,7 +21,7 @@ pub async fn neighbours(world: &World, count: usize) {
     }
 }
 
-/// The subscription of that name, among however many.
+/// The subscription with this name, found page by page.
 pub async fn find(world: &World, name: &str) -> Value {
     let mut path = "/api/v1/webhook-subscriptions?pageSize=100".to_owned();
     loop {
@@ -34,10 +34,10 @@ pub async fn find(world: &World, name: &str) -> Value {
     }
 }
 
-/// So many rows in a subscription's log, as old as they come, past the wire.
+/// Writes `count` old rows into a subscription's log, directly into the table.
 pub fn log(world: &World, subscription: &Value, count: u32) {
-    let told = |name: &str| subscription[name].as_str().unwrap().to_owned();
-    let (tenant, subscription) = (told("tenantId"), told("id"));
+    let member = |name: &str| subscription[name].as_str().unwrap().to_owned();
+    let (tenant, subscription) = (member("tenantId"), member("id"));
     let text = |text: String| AttributeValue::S(text);
     let began = world.time.now() - Duration::days(20);
     let rows = (0..count).map(|number| {

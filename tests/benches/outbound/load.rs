@@ -1,4 +1,4 @@
-//! The other side, in a process of its own so that its work is not counted: who publishes, and who receives.
+//! The publisher and the receiver, in a process of their own so that their work is not counted.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -16,36 +16,36 @@ use serde_json::{Value, json};
 use stella_local::client::Client;
 use tokio::net::TcpListener;
 
-/// How long the last deliveries may take to come before those missing are lost.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long to wait for the last deliveries before missing ones count as lost.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What one load came to.
+/// The results of one run.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
-    /// Seconds from the first request to the last receipt.
+    /// Seconds from the first request to the last delivery received.
     pub seconds: f64,
     pub received: u64,
     pub duplicates: u64,
-    /// Milliseconds from a request's answer to the receipt of its event, in order.
+    /// Milliseconds from the answer to a publish request until its delivery was received, sorted.
     pub latencies: Vec<f64>,
-    /// Seconds since the load began at which deliveries came, in order.
+    /// Seconds from the start of the run at which deliveries were received, sorted.
     pub times: Vec<f64>,
 }
 
 impl Outcome {
-    /// The latency that so many percent did not exceed, in milliseconds.
+    /// The percentile of the latencies, in milliseconds.
     pub fn latency(&self, percent: usize) -> f64 {
         let at = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(at).copied().unwrap_or(f64::NAN)
     }
 }
 
-/// The process that makes the load.
+/// A handle of the load process.
 pub struct Load {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    /// Where it receives.
+    /// The address of its receiver.
     pub url: String,
 }
 
@@ -64,7 +64,8 @@ impl Load {
         Self { child, input, output, url: url.trim().to_owned() }
     }
 
-    /// Publishes so many events of a type over so many connections, and waits for `expected` deliveries.
+    /// Publishes `events` events of a type over `connections` connections, and waits for `expected`
+    /// deliveries.
     pub fn run(
         &mut self,
         base: &str,
@@ -74,12 +75,12 @@ impl Load {
         connections: u64,
         expected: u64,
     ) -> Outcome {
-        let asked = json!({"base": base, "key": key, "event": event, "events": events,
+        let request = json!({"base": base, "key": key, "event": event, "events": events,
             "connections": connections, "expected": expected});
-        writeln!(self.input, "{asked}").unwrap();
-        let mut told = String::new();
-        self.output.read_line(&mut told).unwrap();
-        serde_json::from_str(&told).unwrap()
+        writeln!(self.input, "{request}").unwrap();
+        let mut outcome = String::new();
+        self.output.read_line(&mut outcome).unwrap();
+        serde_json::from_str(&outcome).unwrap()
     }
 }
 
@@ -92,23 +93,23 @@ impl Drop for Load {
 
 #[derive(Default)]
 struct Log {
-    /// When each delivery first came, by its id, and the number of its event.
-    came: Mutex<HashMap<String, (Instant, u64)>>,
+    /// By delivery id: when it was last received, and the number of its event.
+    arrivals: Mutex<HashMap<String, (Instant, u64)>>,
     count: AtomicU64,
     duplicates: AtomicU64,
 }
 
-async fn take(State(log): State<Arc<Log>>, headers: http::HeaderMap, body: Bytes) -> StatusCode {
+async fn receive(State(log): State<Arc<Log>>, headers: http::HeaderMap, body: Bytes) -> StatusCode {
     let now = Instant::now();
     let id = headers.get("x-stella-delivery").and_then(|id| id.to_str().ok()).unwrap_or_default();
     let number = sequence(&body);
-    let before = log.came.lock().unwrap().insert(id.to_owned(), (now, number));
+    let before = log.arrivals.lock().unwrap().insert(id.to_owned(), (now, number));
     let counter = if before.is_some() { &log.duplicates } else { &log.count };
     counter.fetch_add(1, Ordering::SeqCst);
     StatusCode::OK
 }
 
-/// The number that we gave an event.
+/// The sequence number in an event's data.
 fn sequence(body: &[u8]) -> u64 {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let digits = text.split("\"sequence\":").nth(1).unwrap_or_default();
@@ -116,27 +117,27 @@ fn sequence(body: &[u8]) -> u64 {
     digits[..end].parse().unwrap_or_default()
 }
 
-/// The process: receives, and publishes as it is told on its standard input.
+/// The load process: receives deliveries, and publishes as each line of standard input requests.
 pub fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let log = Arc::new(Log::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("http://{}/hook", listener.local_addr().unwrap());
-        let router = Router::new().fallback(take).with_state(Arc::clone(&log));
+        let router = Router::new().fallback(receive).with_state(Arc::clone(&log));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let lines = std::io::stdin().lines();
         for line in lines {
-            let asked: Value = serde_json::from_str(&line.unwrap()).unwrap();
-            println!("{}", serde_json::to_string(&publish(&log, &asked).await).unwrap());
+            let request: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            println!("{}", serde_json::to_string(&publish(&log, &request).await).unwrap());
         }
     });
 }
 
-async fn publish(log: &Log, asked: &Value) -> Outcome {
-    let number = |name: &str| asked[name].as_u64().unwrap();
-    let text = |name: &str| asked[name].as_str().unwrap().to_owned();
-    log.came.lock().unwrap().clear();
+async fn publish(log: &Log, request: &Value) -> Outcome {
+    let number = |name: &str| request[name].as_u64().unwrap();
+    let text = |name: &str| request[name].as_str().unwrap().to_owned();
+    log.arrivals.lock().unwrap().clear();
     log.count.store(0, Ordering::SeqCst);
     log.duplicates.store(0, Ordering::SeqCst);
     let kind = text("event");
@@ -161,18 +162,18 @@ async fn publish(log: &Log, asked: &Value) -> Outcome {
         }
     });
     let accepted: HashMap<u64, Instant> = join_all(callers).await.into_iter().flatten().collect();
-    let patience = Instant::now() + PATIENCE;
-    while log.count.load(Ordering::SeqCst) < number("expected") && Instant::now() < patience {
+    let deadline = Instant::now() + TIMEOUT;
+    while log.count.load(Ordering::SeqCst) < number("expected") && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let came = log.came.lock().unwrap();
+    let arrivals = log.arrivals.lock().unwrap();
     let millis = |(at, number): &(Instant, u64)| {
         let accepted = accepted.get(number)?;
         Some(at.saturating_duration_since(*accepted).as_secs_f64() * 1000.0)
     };
-    let mut latencies: Vec<f64> = came.values().filter_map(millis).collect();
+    let mut latencies: Vec<f64> = arrivals.values().filter_map(millis).collect();
     latencies.sort_by(f64::total_cmp);
-    let mut times: Vec<f64> = came.values().map(|(at, _)| (*at - began).as_secs_f64()).collect();
+    let mut times: Vec<f64> = arrivals.values().map(|(at, _)| (*at - began).as_secs_f64()).collect();
     times.sort_by(f64::total_cmp);
     Outcome {
         seconds: times.last().copied().unwrap_or_default(),

@@ -1,7 +1,7 @@
-//! What deliveries cost and how fast they are, on the local stack with a loopback receiver. Prints a table and
-//! writes it to `docs/benchmarks.md`.
+//! Benchmarks of deliveries on the local stack with a receiver on loopback: cost, throughput, latency. Prints
+//! a table and writes it to `docs/benchmarks.md`.
 //!
-//! `make bench` runs everything; `make bench ONLY=cpu` one part of it.
+//! `make bench` runs all parts, `make bench ONLY=cpu` one of them.
 
 #![expect(
     clippy::cast_precision_loss,

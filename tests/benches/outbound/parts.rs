@@ -1,4 +1,4 @@
-//! What is measured, part by part.
+//! The parts of the benchmark, each of which makes rows of the table.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::report::Row;
 
 const EVENT: &str = "release.created";
 
-/// A stack on a folder of its own, as `make run` has it, and who loads it.
+/// A stack on a data folder, as `make run` starts it, and the process that loads it.
 struct Bench {
     world: World,
     load: Load,
@@ -34,7 +34,7 @@ impl Bench {
         Self { world, load: Load::start(), _folder: folder }
     }
 
-    /// So many subscriptions to the event that is published.
+    /// Creates `count` subscriptions to the event that is published.
     async fn subscribe(&self, count: usize) {
         for number in 0..count {
             self.subscribe_to(EVENT, &self.load.url, &format!("s{number}")).await;
@@ -56,7 +56,7 @@ fn seconds_per_thousand(spent: Duration, deliveries: u64) -> f64 {
     spent.as_secs_f64() * 1000.0 / deliveries as f64
 }
 
-/// Every part whose name `only` is, or all.
+/// Runs the part named `only`, or all parts if it is empty; the rows of the table.
 pub async fn all(only: &str) -> Vec<Row> {
     let is_wanted = |part: &str| only.is_empty() || only == part;
     let mut rows = vec![Row::new(
@@ -65,7 +65,7 @@ pub async fn all(only: &str) -> Vec<Row> {
         "",
         true,
     )];
-    // First, while the process has done nothing else.
+    // First, before anything else uses memory.
     if is_wanted("memory") {
         rows.extend(memory().await);
     }
@@ -91,7 +91,7 @@ pub async fn all(only: &str) -> Vec<Row> {
     rows
 }
 
-async fn processor(fan_out: u64, most: f64, most_of_all: Option<f64>) -> Vec<Row> {
+async fn processor(fan_out: u64, max_own: f64, max_whole: Option<f64>) -> Vec<Row> {
     let mut bench = Bench::start().await;
     bench.subscribe(fan_out as usize).await;
     bench.run(300, 8, 300 * fan_out);
@@ -108,15 +108,15 @@ async fn processor(fan_out: u64, most: f64, most_of_all: Option<f64>) -> Vec<Row
     let mut rows = vec![Row::new(
         format!("Processor time of our handlers per 1 000 deliveries of 1 KiB, {at}"),
         format!("{own:.2} s"),
-        &format!("under {most} s"),
-        own < most,
+        &format!("under {max_own} s"),
+        own < max_own,
     )];
-    let wanted = most_of_all.map(|most| format!("under {most} s")).unwrap_or_default();
+    let target = max_whole.map(|max| format!("under {max} s")).unwrap_or_default();
     rows.push(Row::new(
         format!("The same of the whole local process, {at}"),
         format!("{whole:.2} s"),
-        &wanted,
-        most_of_all.is_none_or(|most| whole < most),
+        &target,
+        max_whole.is_none_or(|max| whole < max),
     ));
     rows.push(Row::new(
         format!("Deliveries a second from 8 publishers, {at}"),
@@ -171,7 +171,7 @@ async fn rate() -> Row {
     let body = json!({"name": "slow", "url": bench.load.url, "events": [EVENT], "rateLimitPerSecond": 20});
     bench.world.subscription(&body).await;
     let outcome = bench.run(600, 8, 600);
-    // Every ten seconds that are wholly within the time in which there was something to send.
+    // Every window of ten seconds within the time of the burst.
     let last = outcome.times.last().copied().unwrap_or_default();
     let within = |from: f64| {
         let count = outcome.times.iter().filter(|time| **time >= from && **time < from + 10.0).count();
@@ -193,7 +193,7 @@ async fn rate() -> Row {
     )
 }
 
-/// One stack with ten subscriptions and a short log beside one with ten thousand and a long one, in turn.
+/// Compares a stack with ten subscriptions and a short log with one with ten thousand and a long log.
 async fn neighbours() -> Vec<Row> {
     let mut few = Bench::start().await;
     let mut many = Bench::start().await;

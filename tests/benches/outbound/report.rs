@@ -1,4 +1,4 @@
-//! The table of what outbound costs.
+//! The table of the results.
 
 use std::fmt::Write as _;
 
@@ -16,8 +16,8 @@ impl Row {
     }
 }
 
-/// Prints the rows, and writes the document where they are all there are.
-pub fn write(rows: &[Row], is_whole: bool) {
+/// Prints the rows, and writes them to the document if all parts ran.
+pub fn write(rows: &[Row], is_complete: bool) {
     let mut table = String::from("| What | Measured | Wanted | |\n|---|---|---|---|\n");
     for row in rows {
         let mark = if row.target.is_empty() {
@@ -30,7 +30,7 @@ pub fn write(rows: &[Row], is_whole: bool) {
         writeln!(table, "| {} | {} | {} | {mark} |", row.what, row.measured, row.target).unwrap();
     }
     println!("{table}");
-    if !is_whole {
+    if !is_complete {
         return;
     }
     end_to_end::tables::write("benchmarks.md", "outbound", &table);

@@ -1,5 +1,5 @@
-//! The items of a bill, at the list prices of us-east-1 in dollars (aws.amazon.com, 2026-11, arm64, on demand,
-//! nothing of the free tier).
+//! The items of a bill, at the list prices of us-east-1 in dollars (aws.amazon.com, 2026-11, arm64, on
+//! demand, without the free tier).
 
 use std::fmt::Write as _;
 
@@ -21,15 +21,15 @@ struct Item {
     dollars: f64,
 }
 
-/// What some counted acts cost, each line for a million of them.
+/// A bill for a million operations, scaled up from those counted.
 pub struct Items {
-    /// By what a counted amount is multiplied.
+    /// The factor from counted operations to a million.
     scale: f64,
     lines: Vec<Item>,
 }
 
 impl Items {
-    /// The bill of a million acts, of which so many were counted.
+    /// An empty bill for a million operations, of which `counted` were counted.
     pub fn of(counted: u64) -> Self {
         Self { scale: MILLION / as_f64(counted), lines: Vec::new() }
     }
@@ -61,14 +61,14 @@ impl Items {
         self.per_million(what, "requests", requests, SQS_PER_MILLION);
     }
 
-    /// Invocations of Lambda, each of so many GB-seconds.
+    /// Invocations of Lambda, each of `gb_seconds`.
     pub fn lambda(&mut self, what: &str, invocations: f64, gb_seconds: f64) {
         let per_million = LAMBDA_PER_MILLION + MILLION * gb_seconds * LAMBDA_PER_GB_SECOND;
         let what = format!("Lambda: {what}, {gb_seconds} GB-s each");
         self.per_million(what, "invocations", invocations, per_million);
     }
 
-    /// What `CloudWatch` takes in.
+    /// Log data that `CloudWatch` ingests.
     pub fn logs(&mut self, gigabytes: f64) {
         let gigabytes = gigabytes * self.scale;
         let (what, amount) = ("CloudWatch: a line of metrics each".to_owned(), format!("{gigabytes:.3} GB"));
@@ -76,17 +76,17 @@ impl Items {
     }
 }
 
-/// The bill as a table, with its sum and the most that it may be.
+/// The bill as a table, with its sum and maximum.
 ///
 /// # Panics
-/// When it is more.
-pub fn table(items: &Items, most: f64) -> String {
+/// If the sum exceeds the maximum.
+pub fn table(items: &Items, max: f64) -> String {
     let mut table = String::from("| | Counted | $ |\n|---|---|---|\n");
     for Item { what, amount, dollars } in &items.lines {
         writeln!(table, "| {what} | {amount} | {dollars:.3} |").unwrap();
     }
     let sum: f64 = items.lines.iter().map(|item| item.dollars).sum();
-    writeln!(table, "| **All** | | **{sum:.2}** (at most {most:.2}) |").unwrap();
-    assert!(sum <= most, "this costs {sum} and may cost {most}:\n{table}");
+    writeln!(table, "| **All** | | **{sum:.2}** (at most {max:.2}) |").unwrap();
+    assert!(sum <= max, "this costs {sum} and may cost {max}:\n{table}");
     table
 }

@@ -1,5 +1,5 @@
-//! What a million deliveries and a million releases cost on AWS: the counted calls of this very code, times the
-//! prices below. Prints two tables and writes them to `docs/operations.md`.
+//! What a million deliveries and a million releases cost on AWS: the counted calls of this code, times the
+//! list prices. Prints two tables and writes them to `docs/operations.md`.
 
 mod items;
 
@@ -13,45 +13,46 @@ use items::{Items, table};
 use serde_json::json;
 use stella_local::stack::Functions;
 
-/// At so many subscriptions to each event, 2 KB of body, and one attempt in twenty failing.
+/// Three subscriptions to each event, bodies of 2 KB, and one failing attempt in twenty.
 const LOAD: Load = Load { fan_out: 3, failing: Some(20), more_bytes: 1_500 };
 
-/// How many releases are made to count what one costs.
+/// The number of releases that are made to count the cost of one.
 const RELEASES: u64 = 200;
 
-/// What the deployment gives a function, in GB.
+/// The memory of the functions, in GB.
 const SMALL_GB: f64 = 0.25;
 const INBOUND_GB: f64 = 0.5;
 
-/// How long invocations take on AWS, in seconds; nothing on one machine tells. An attempt takes a receiver 0.1 s.
+/// Assumed durations of invocations on AWS, in seconds, which cannot be measured here. A receiver takes 0.1
+/// s.
 const DELIVER_SECONDS: f64 = 0.15;
 const FANOUT_SECONDS: f64 = 0.1;
 const HTTP_SECONDS: f64 = 0.02;
 
-/// A line of metrics of a batch and of a push, with what Lambda adds to it, in GB.
+/// The size of the metric line of a batch and of a push, with what Lambda adds to it, in GB.
 const BATCH_LINE_GB: f64 = 0.8e-6;
 const PUSH_LINE_GB: f64 = 0.4e-6;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let deliveries = table(&of_deliveries(&deliver(&LOAD).await), 2.80);
+        let deliveries = table(&delivery_bill(&deliver(&LOAD).await), 2.80);
         println!("A million deliveries\n\n{deliveries}");
         tables::write("operations.md", "a million deliveries", &deliveries);
-        let releases = table(&of_releases(&releases().await), 9.0);
+        let releases = table(&release_bill(&releases().await), 9.0);
         println!("A million pushes that create a release\n\n{releases}");
         tables::write("operations.md", "a million releases", &releases);
     });
 }
 
-/// The bill of a million deliveries, their events' publishing included.
-fn of_deliveries(taken: &LoadReport) -> Items {
-    let mut items = Items::of(taken.deliveries);
-    let (publishing, delivering) = (&taken.publishing, &taken.delivering);
+/// The bill of a million deliveries, including the publishing of their events.
+fn delivery_bill(report: &LoadReport) -> Items {
+    let mut items = Items::of(report.deliveries);
+    let (publishing, delivering) = (&report.publishing, &report.delivering);
     items.gateway("posts", publishing.sum(&["ApiFunction"]));
     items.written("events, written once", publishing.written);
-    items.written("marks that they are fanned out", taken.marks);
-    items.written("rows of deliveries and their attempts", delivering.written - taken.marks);
+    items.written("marks that they are fanned out", report.marks);
+    items.written("rows of deliveries and their attempts", delivering.written - report.marks);
     items.read("reads", publishing.read + delivering.read);
     items.sqs(delivering.sum(&["SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch"]));
     let lanes = delivering.sum(&["DeliverFunction", "RetryFunction"]);
@@ -62,7 +63,7 @@ fn of_deliveries(taken: &LoadReport) -> Items {
     items
 }
 
-/// What pushes cost that each create a release.
+/// Counts the cost of pushes that each create a release.
 async fn releases() -> Bill {
     let world = World::metered(Functions::ours().with("fanout", |_| async { Ok(NoOp) })).await;
     let component = world.component(&["myorg/myapp"]).await;
@@ -82,7 +83,8 @@ async fn releases() -> Bill {
     Bill::now(&world).since(&before)
 }
 
-fn of_releases(bill: &Bill) -> Items {
+/// The bill of a million pushes that each create a release.
+fn release_bill(bill: &Bill) -> Items {
     let mut items = Items::of(RELEASES);
     let pushes = bill.sum(&["InboundFunction"]);
     items.gateway("pushes", pushes);

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 /// The entries left out of a batch: the member of the response that names them, and its value.
 pub(super) type LeftOut = (&'static str, Value);
 
-/// The first half of a batch, and the rest as the response names it. `None` for other calls and for batches of one.
+/// The first half of a batch, and the rest as the response names it. `None` for other calls and for batches
+/// of one.
 pub(super) fn split(operation: &str, body: &Bytes) -> Option<(Bytes, LeftOut)> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let left_out = match operation {
@@ -23,9 +24,9 @@ pub(super) fn split(operation: &str, body: &Bytes) -> Option<(Bytes, LeftOut)> {
         }
         "BatchGetItem" => {
             let tables = body.get_mut("RequestItems")?.as_object_mut()?;
-            let (table, wanted) = tables.iter_mut().next()?;
-            let rest = second_half(wanted.get_mut("Keys")?.as_array_mut()?)?;
-            let mut unread: Map<String, Value> = wanted.as_object()?.clone();
+            let (table, keys) = tables.iter_mut().next()?;
+            let rest = second_half(keys.get_mut("Keys")?.as_array_mut()?)?;
+            let mut unread: Map<String, Value> = keys.as_object()?.clone();
             unread.insert("Keys".to_owned(), Value::Array(rest));
             ("UnprocessedKeys", json!({table: unread}))
         }

@@ -11,7 +11,8 @@ pub(super) enum Refusal {
     None,
     /// The whole call, with this error code.
     Whole(&'static str),
-    /// Some entries of a batch: the remaining batch, and the member of the response that names the rejected ones.
+    /// Some entries of a batch: the remaining batch, and the member of the response that names the rejected
+    /// ones.
     Entries(Bytes, LeftOut),
 }
 

@@ -264,7 +264,7 @@ async fn a_profile_stores_address_and_key_readable_by_its_owner_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_sets_the_exit_code_and_its_message_names_the_cause() {
     let world = World::start().await;
-    for (key, arguments, code, said) in [
+    for (key, arguments, code, text) in [
         ("stk_wrong", &["releases", "list"][..], 1, "STELLA_KEY"),
         (&world.key, &["releases", "show", "01a20ee9-b42c-7428-b2a1-124bda45d72c"], 1, "not_found"),
         (&world.key, &["trigger", "release.forgotten"], 2, "event types: release.created"),
@@ -277,7 +277,7 @@ async fn an_error_sets_the_exit_code_and_its_message_names_the_cause() {
     ] {
         let output = run(command(&world, key, arguments)).await;
         assert_eq!(output.code, Some(code), "{arguments:?}: {} {}", output.out, output.err);
-        assert!(output.err.contains(said), "{arguments:?}: {}", output.err);
+        assert!(output.err.contains(text), "{arguments:?}: {}", output.err);
     }
     let problem = stella(&world, &["--json", "releases", "show", "x"]).await;
     let problem: Value = serde_json::from_str(&problem.err).unwrap();
@@ -293,7 +293,7 @@ async fn portal_prints_a_link_that_signs_in_once() {
     let link = json_of(&world, &["portal", "--ttl", "600"]).await;
     let text = link["url"].as_str().unwrap().split_once("#link=").unwrap().1.to_owned();
     let sign_in =
-        async || world.nobody().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();
+        async || world.anonymous().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();
     assert_eq!(sign_in().await.data()["role"], "admin");
     assert_eq!(sign_in().await.status, http::StatusCode::UNAUTHORIZED);
     assert!(stella(&world, &["portal"]).await.out.starts_with(&world.stack.url()));

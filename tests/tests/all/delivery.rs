@@ -1,4 +1,5 @@
-//! Deliveries over the wire: requests, retries, redelivery, the delivery log, and validation of subscriptions.
+//! Deliveries over the wire: requests, retries, redelivery, the delivery log, and validation of
+//! subscriptions.
 
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::receiver::{Received, Receiver, Reply};
@@ -17,7 +18,8 @@ fn is_genuine(received: &Received, secret: &str, now: DateTime<Utc>) -> bool {
     signed && (now - at).abs() < Duration::minutes(5)
 }
 
-/// Advances the clock until the only delivery makes the attempt after `attempt`; the delay that its row had shown.
+/// Advances the clock until the only delivery makes the attempt after `attempt`; the delay that its row had
+/// shown.
 async fn next_attempt(world: &World, subscription: &Value, receiver: &Receiver, attempt: usize) -> Duration {
     let rows = world.deliveries(subscription, |rows| rows.len() == 1 && rows[0]["attempts"] == attempt).await;
     let next: DateTime<Utc> = rows[0]["nextAttemptAt"].as_str().expect("a next attempt").parse().unwrap();
@@ -563,8 +565,8 @@ async fn another_tenant_sees_no_events_deliveries_subscriptions_or_components() 
     for path in ["/api/v1/events", "/api/v1/webhook-subscriptions", "/api/v1/components"] {
         assert_eq!(stranger.get(path).await.unwrap().body["pagination"]["total"], 0, "{path}");
     }
-    let nobody = world.nobody();
-    assert_eq!(nobody.get("/api/v1/events").await.unwrap().status, StatusCode::UNAUTHORIZED);
+    let anonymous = world.anonymous();
+    assert_eq!(anonymous.get("/api/v1/events").await.unwrap().status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! Budgets of filters, patterns and mappings: expensive expressions delay no other tenant, and their owner sees which
-//! of them failed.
+//! Budgets of filters, patterns and mappings: expensive expressions delay no other tenant, and their owner
+//! sees which of them failed.
 
 use std::sync::{Arc, Mutex};
 

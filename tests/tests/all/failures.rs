@@ -1,5 +1,5 @@
-//! Failures that Lambda regards as success (5xx answers, partial batches) are counted by function and version, and raise
-//! alarms.
+//! Failures that Lambda regards as success (5xx answers, partial batches) are counted by function and
+//! version, and raise alarms.
 
 use std::collections::BTreeMap;
 

@@ -184,7 +184,7 @@ async fn every_route_refuses_callers_without_the_required_role() {
     assert_eq!(gone.status, StatusCode::OK);
     // A function caches a key for this long.
     world.time.advance(Duration::seconds(60));
-    let nobody = world.nobody();
+    let anonymous = world.anonymous();
     let malformed = ["x", "stk_", "stk_operator_", "stk_0_0", "eyJhbGciOiJub25lIn0.e30."];
     let malformed = malformed.map(|text| world.admin.with_key(text));
 
@@ -202,16 +202,16 @@ async fn every_route_refuses_callers_without_the_required_role() {
             } else {
                 StatusCode::UNAUTHORIZED
             };
-            for client in [&nobody, &world.admin, &world.operator] {
+            for client in [&anonymous, &world.admin, &world.operator] {
                 assert_eq!(status(client).await, proof, "{name}");
             }
             continue;
         }
         if required == Nothing {
-            assert_eq!(status(&nobody).await, StatusCode::OK, "{name}");
+            assert_eq!(status(&anonymous).await, StatusCode::OK, "{name}");
             continue;
         }
-        let unknown = malformed.iter().chain([&nobody, &revoked]);
+        let unknown = malformed.iter().chain([&anonymous, &revoked]);
         for client in unknown {
             let answer = call(client, &method, &path).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");

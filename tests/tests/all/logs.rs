@@ -1,4 +1,5 @@
-//! The log lines of the Lambda binaries: errors of AWS with each fact in a field, and metrics at every log level.
+//! The log lines of the Lambda binaries: errors of AWS with each fact in a field, and metrics at every log
+//! level.
 
 use std::collections::BTreeMap;
 
@@ -166,8 +167,8 @@ async fn an_invocation_error_has_its_kind_as_type_and_is_logged_once() {
     }
 }
 
-/// Whether Lambda writes a line to the log group at this `ApplicationLogLevel` (docs.aws.amazon.com, "Log-level
-/// filtering"): a line without a level, or without a timestamp of RFC 3339, counts as INFO.
+/// Whether Lambda writes a line to the log group at this `ApplicationLogLevel` (docs.aws.amazon.com,
+/// "Log-level filtering"): a line without a level, or without a timestamp of RFC 3339, counts as INFO.
 fn passes(line: &Value, least: &str) -> bool {
     let rank = |level: &str| {
         ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].iter().position(|name| *name == level)

@@ -1,5 +1,5 @@
-//! Loop protection: the hop limit of events that come back in through a webhook config, and the limit of releases per
-//! minute.
+//! Loop protection: the hop limit of events that come back in through a webhook config, and the limit of
+//! releases per minute.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
-//! End-to-end tests of the whole system over the wire. One binary, because each binary links the whole system.
+//! End-to-end tests of the whole system over the wire. One binary, because each binary links the whole
+//! system.
 
+mod at_least_once;
 mod breaker;
 mod cli;
-mod crowd;
 mod delivery;
 mod endpoints;
 mod expressions;
@@ -11,6 +12,7 @@ mod isolation;
 mod lanes;
 mod logs;
 mod loops;
+mod many_connections;
 mod named_secrets;
 mod oidc;
 mod openapi;
@@ -23,7 +25,6 @@ mod push;
 mod queued;
 mod receipts;
 mod recover;
-mod repetition;
 mod runtime;
 mod second_opinion;
 mod senders;

@@ -1,5 +1,5 @@
-//! Secrets in Secrets Manager: those that configs and subscriptions refer to by name, below their tenant's prefix, and
-//! the rotation of the master key.
+//! Secrets in Secrets Manager: those that configs and subscriptions refer to by name, below their tenant's
+//! prefix, and the rotation of the master key.
 
 use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
@@ -31,7 +31,7 @@ async fn a_sender_is_authenticated_by_a_secret_that_its_config_names() {
     let config = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secretRef": "harbor"});
     let config = world.config(&config).await;
     let push = harbor_push("v1.0.0", &digest('a'), 1_704_067_200);
-    let status = async |said: &str| world.push(&config, &[("authorization", said)], &push).await.status;
+    let status = async |secret: &str| world.push(&config, &[("authorization", secret)], &push).await.status;
     assert_eq!(status("what harbor says").await, StatusCode::OK);
     assert_eq!(status("something else").await, StatusCode::UNAUTHORIZED);
 }

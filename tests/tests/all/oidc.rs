@@ -165,17 +165,3 @@ async fn an_issuer_with_a_forbidden_address_is_refused_when_saved() {
         assert_eq!(answer.body["errors"][0]["field"], "authentication.issuer");
     }
 }
-
-#[tokio::test]
-async fn requests_over_a_configs_rate_limit_are_answered_429() {
-    let world = World::with(Functions::ours(), Time::manual(SystemClock.now())).await;
-    let config = world.docker_hub().await;
-    let pushes = (0..1100).map(|_| world.push(&config, &[], "{}"));
-    let answers = futures_util::future::join_all(pushes).await;
-    let limited: Vec<_> =
-        answers.iter().filter(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS).collect();
-    assert_eq!(limited.len(), 100, "two seconds' worth of 500 pass at once");
-    assert!(limited.iter().all(|answer| answer.headers["retry-after"] == "1"));
-    world.time.advance(Duration::seconds(1));
-    assert_eq!(world.push(&config, &[], "{}").await.status, StatusCode::OK);
-}

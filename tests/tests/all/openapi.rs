@@ -9,7 +9,7 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_has_every_route_and_is_public() {
     let world = World::start().await;
-    let answer = world.nobody().get("/openapi.json").await.unwrap();
+    let answer = world.anonymous().get("/openapi.json").await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.headers["content-type"], "application/json");
     assert_eq!(answer.body, stella_api::openapi());
@@ -24,7 +24,7 @@ async fn the_document_has_every_route_and_is_public() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_html_page_may_load_nothing_from_other_hosts() {
     let world = World::start().await;
-    let answer = world.nobody().send(Method::GET, "/docs", &[], Vec::new().into()).await.unwrap();
+    let answer = world.anonymous().send(Method::GET, "/docs", &[], Vec::new().into()).await.unwrap();
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8");
     let policy = answer.headers["content-security-policy"].to_str().unwrap();

@@ -1,5 +1,5 @@
-//! Outages of SQS and DynamoDB, and changes while deliveries are open: an accepted event is delivered once, one that
-//! cannot be stored is refused.
+//! Outages of SQS and DynamoDB, and changes while deliveries are open: an accepted event is delivered once,
+//! one that cannot be stored is refused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -35,7 +35,8 @@ async fn a_page_of_large_events_is_cut_and_its_cursor_continues_right_after_it()
     let mut expected = BTreeSet::new();
     for number in 0..45 {
         let mut data = world.example("deployment.started");
-        // A quote takes four bytes in Lambda's response: it is escaped in the body, and the body is a JSON string.
+        // A quote takes four bytes in Lambda's response: it is escaped in the body, and the body is a JSON
+        // string.
         data["note"] = json!("\"\\".repeat(if number % 3 == 0 { 60_000 } else { 20_000 }));
         let answer =
             world.post("/api/v1/events", &json!({"event": "deployment.started", "data": data})).await;
@@ -52,8 +53,8 @@ async fn a_page_of_large_events_is_cut_and_its_cursor_continues_right_after_it()
     assert_eq!(second["data"].as_array().expect("rows").len(), 5);
 }
 
-/// Publishes an event whose data has very many quotes. In a delivery's body, within Lambda's response, each takes eight
-/// bytes.
+/// Publishes an event whose data has very many quotes. In a delivery's body, within Lambda's response, each
+/// takes eight bytes.
 async fn publish_quotes(world: &World) {
     let mut data = world.example("deployment.started");
     data["note"] = json!("\"".repeat(100_000));

@@ -1,5 +1,5 @@
-//! A message, item or stream record that can never be processed, ahead of a hundred good events of another tenant: the
-//! good ones arrive in the same round of the manual clock, and the failure is shown to its owner.
+//! A message, item or stream record that can never be processed, ahead of a hundred good events of another
+//! tenant: the good ones arrive in the same round of the manual clock, and the failure is shown to its owner.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -271,7 +271,7 @@ async fn an_unreadable_message_delays_no_other_on_any_queue() {
         "retryPolicy": {"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 1}});
     let made = other.admin.post("/api/v1/webhook-subscriptions", &body).await.unwrap();
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-    let nobody = uuid::Uuid::nil();
+    let unknown = uuid::Uuid::nil();
     for queue in
         ["dev-deliveries-queue", "dev-retries-queue", "dev-commands-queue", "dev-inbound-retry-queue"]
     {
@@ -281,9 +281,9 @@ async fn an_unreadable_message_delays_no_other_on_any_queue() {
             "null".to_owned(),
             "[".repeat(1_000),
             json!({"command": "unheard of"}).to_string(),
-            json!({"command": "resume", "tenantId": nobody, "subscriptionId": nobody, "after": "x".repeat(2_000)})
+            json!({"command": "resume", "tenantId": unknown, "subscriptionId": unknown, "after": "x".repeat(2_000)})
                 .to_string(),
-            json!({"tenantId": nobody, "configId": nobody, "receiptId": nobody, "receivedAt": "2026-01-01T00:00:00Z",
+            json!({"tenantId": unknown, "configId": unknown, "receiptId": unknown, "receivedAt": "2026-01-01T00:00:00Z",
                 "headers": {"a": "\n"}, "body": "?", "tries": 4_000_000_000_u32})
             .to_string(),
         ] {

@@ -20,7 +20,7 @@ struct Browser {
 impl Browser {
     /// Signs in with a link or a key.
     async fn sign_in(world: &World, credential: &Value) -> Self {
-        let client = world.nobody();
+        let client = world.anonymous();
         let answer = client.post("/api/v1/portal-session", credential).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         let set = answer.headers["set-cookie"].to_str().unwrap();
@@ -57,7 +57,7 @@ async fn a_portal_link_works_once_and_not_after_it_expires() {
     let old = link(&world.admin, &json!({"ttlSeconds": 60})).await;
     world.time.advance(Duration::seconds(60));
     for text in [first.as_str(), old.as_str(), "stl_0", ""] {
-        let answer = world.nobody().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();
+        let answer = world.anonymous().post("/api/v1/portal-session", &json!({"link": text})).await.unwrap();
         let expected =
             if text.is_empty() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::UNAUTHORIZED };
         assert_eq!(answer.status, expected, "{text}: {}", answer.body);
@@ -68,7 +68,7 @@ async fn a_portal_link_works_once_and_not_after_it_expires() {
 async fn of_concurrent_uses_of_a_portal_link_exactly_one_signs_in() {
     let world = World::with_manual_clock().await;
     let proof = json!({"link": link(&world.admin, &json!({})).await});
-    let tries = (0..10).map(|_| async { world.nobody().post("/api/v1/portal-session", &proof).await });
+    let tries = (0..10).map(|_| async { world.anonymous().post("/api/v1/portal-session", &proof).await });
     let answers = futures_util::future::join_all(tries).await;
     let opened = answers.iter().flatten().filter(|answer| answer.status == StatusCode::CREATED);
     assert_eq!(opened.count(), 1);
@@ -77,7 +77,7 @@ async fn of_concurrent_uses_of_a_portal_link_exactly_one_signs_in() {
 #[tokio::test]
 async fn the_session_cookie_is_http_only_and_same_site_strict() {
     let world = World::with_manual_clock().await;
-    let answer = world.nobody().post("/api/v1/portal-session", &json!({"key": world.key})).await.unwrap();
+    let answer = world.anonymous().post("/api/v1/portal-session", &json!({"key": world.key})).await.unwrap();
     let cookie = answer.headers["set-cookie"].to_str().unwrap();
     for flag in ["HttpOnly", "SameSite=Strict", "Path=/api/v1", "Max-Age=43200"] {
         assert!(cookie.contains(flag), "{cookie}");

@@ -1,5 +1,6 @@
 //! Inbound pushes over the wire: from a sender's request to a version, a release and a delivery.
 
+use chrono::Duration;
 use end_to_end::receiver::Receiver;
 use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
 use hmac::{Hmac, Mac as _};
@@ -261,7 +262,7 @@ async fn an_unreadable_body_is_refused_with_the_reason() {
         (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_large"))
     );
     let url = config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap().to_owned();
-    let sender = world.nobody();
+    let sender = world.anonymous();
     let xml = [("content-type", "application/xml")];
     let answer = sender.send(Method::POST, &url, &xml, "<push/>".into()).await.unwrap();
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -297,4 +298,18 @@ async fn all_errors_in_a_config_component_or_trigger_are_reported_at_once() {
             assert!(named.contains(&field), "{path}: {field} is not among {named:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn requests_over_a_configs_rate_limit_are_answered_429() {
+    let world = World::with_manual_clock().await;
+    let config = world.docker_hub().await;
+    let pushes = (0..1100).map(|_| world.push(&config, &[], "{}"));
+    let answers = futures_util::future::join_all(pushes).await;
+    let limited: Vec<_> =
+        answers.iter().filter(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS).collect();
+    assert_eq!(limited.len(), 100, "two seconds' worth of 500 pass at once");
+    assert!(limited.iter().all(|answer| answer.headers["retry-after"] == "1"));
+    world.time.advance(Duration::seconds(1));
+    assert_eq!(world.push(&config, &[], "{}").await.status, StatusCode::OK);
 }

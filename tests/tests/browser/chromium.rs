@@ -1,4 +1,4 @@
-//! A real browser, driven by `WebDriver`: it clicks what people click, by the words that they read.
+//! Drives Chromium by `WebDriver`. Elements are found by the text that a user reads.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// How long something may take to appear, in tenths of a second.
-const PATIENCE: u32 = 150;
+/// How often a test looks for something, every 0.1 seconds, before it fails.
+const POLLS: u32 = 150;
 
-/// What `WebDriver` calls the member with an element's id.
+/// The member that has an element's id in `WebDriver`'s answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A window of Chromium.
@@ -68,7 +68,7 @@ impl Chromium {
         let opened = webdriver.post("/session", &body).await.expect("an answer");
         let session = opened.body["value"]["sessionId"].as_str().expect("a window").to_owned();
         let own = Self { webdriver, session, driver, _profile: profile };
-        // A headless window is as narrow as it is told to be only this way.
+        // `--window-size` does not make a headless window this narrow.
         own.devtools(
             "Emulation.setDeviceMetricsOverride",
             json!({"width": width, "height": height,
@@ -84,7 +84,7 @@ impl Chromium {
         self.driver.kill().await.expect("ended");
     }
 
-    /// What the driver answers, or why it does not.
+    /// Sends a command to the driver; the value of its answer.
     async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, String> {
         let path = format!("/session/{}{path}", self.session);
         let headers = [("content-type", "application/json")];
@@ -98,43 +98,43 @@ impl Chromium {
         self.ask(Method::POST, path, &body).await
     }
 
-    /// A command of Chromium's own protocol.
+    /// Runs a command of the `DevTools` protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});
-        self.post("/goog/cdp/execute", body).await.expect("Chromium obeys")
+        self.post("/goog/cdp/execute", body).await.expect("a DevTools result")
     }
 
-    /// Light or dark, as the machine would wish.
+    /// Sets the preferred color scheme, `light` or `dark`.
     pub async fn prefers(&self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.devtools("Emulation.setEmulatedMedia", json!({"features": features})).await;
     }
 
-    /// What the page complained of since it was last asked.
-    pub async fn complaints(&self) -> Vec<String> {
+    /// The warnings and errors in the console since the last call.
+    pub async fn console_errors(&self) -> Vec<String> {
         let log = self.post("/se/log", json!({"type": "browser"})).await.expect("a log");
         let entries = log.as_array().cloned().unwrap_or_default();
         let bad = entries.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
         bad.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Goes to an address, and waits until its page is there.
+    /// Opens a URL and waits until its page is loaded.
     pub async fn visit(&self, url: &str) {
         self.post("/url", json!({"url": url})).await.expect("a page");
-        self.settled().await;
+        self.loaded().await;
     }
 
-    /// Waits until the page has what it asked for.
-    pub async fn settled(&self) {
-        let is_there = "const main = document.querySelector('main'); \
+    /// Waits until the page has loaded its data.
+    pub async fn loaded(&self) {
+        let is_loaded = "const main = document.querySelector('main'); \
             return Boolean(main && main.querySelector('h1') && !main.hasAttribute('aria-busy'));";
-        for _ in 0..PATIENCE {
-            if self.run(is_there).await == json!(true) {
+        for _ in 0..POLLS {
+            if self.run(is_loaded).await == json!(true) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("the page never came: {}", self.text().await);
+        panic!("the page did not load: {}", self.text().await);
     }
 
     /// Runs a script in the page.
@@ -142,7 +142,7 @@ impl Chromium {
         self.script("sync", script).await
     }
 
-    /// Runs a script that calls its last argument when it has a result.
+    /// Runs a script that passes its result to its last argument, a callback.
     pub async fn run_until_done(&self, script: &str) -> Value {
         self.script("async", script).await
     }
@@ -152,30 +152,30 @@ impl Chromium {
         self.post(&format!("/execute/{kind}"), body).await.expect("a script's result")
     }
 
-    /// Everything that can be read on the page.
+    /// The visible text of the page.
     pub async fn text(&self) -> String {
         self.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until a text can be read.
+    /// Waits until a text is visible.
     pub async fn sees(&self, text: &str) {
-        for _ in 0..PATIENCE {
+        for _ in 0..POLLS {
             if self.text().await.contains(text) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("{text:?} never appeared: {}\n{:#?}", self.text().await, self.complaints().await);
+        panic!("{text:?} never appeared: {}\n{:#?}", self.text().await, self.console_errors().await);
     }
 
-    /// The first element of these, by `XPath`, that is displayed and takes this.
+    /// Does something with the first element at an `XPath` for which it succeeds; waits for one.
     async fn act(&self, path: &str, act: impl AsyncFn(&Element) -> Result<Value, String>) {
         let mut last = String::new();
-        for _ in 0..PATIENCE {
+        for _ in 0..POLLS {
             let wanted = json!({"using": "xpath", "value": path});
             let found = self.post("/elements", wanted).await.expect("a list");
             for element in found.as_array().into_iter().flatten().filter_map(|one| one[ELEMENT].as_str()) {
-                // What is drawn anew in between is looked for again.
+                // An element that is redrawn meanwhile is looked up again.
                 match act(&Element(element.to_owned())).await {
                     Ok(_) => return,
                     Err(error) => last = error,
@@ -183,22 +183,22 @@ impl Chromium {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("nothing at {path} ({last}): {}\n{:#?}", self.text().await, self.complaints().await);
+        panic!("nothing at {path} ({last}): {}\n{:#?}", self.text().await, self.console_errors().await);
     }
 
-    /// Clicks the button, link or heading of a folded part with this text.
+    /// Clicks the button, link or summary with this text.
     pub async fn click(&self, text: &str) {
         let path = format!("(//button|//a|//summary)[normalize-space()='{text}']");
         self.act(&path, async |found| self.post(&found.at("click"), json!({})).await).await;
     }
 
-    /// Clicks the last of those with this text: a dialog's, over the page.
+    /// Clicks the last button with this text: that of a dialog over the page.
     pub async fn click_last(&self, text: &str) {
         let path = format!("(//button[normalize-space()='{text}'])[last()]");
         self.act(&path, async |found| self.post(&found.at("click"), json!({})).await).await;
     }
 
-    /// Clicks as a hand does: the button is down for a tenth of a second.
+    /// Clicks as a user does: the mouse button is down for 0.1 seconds.
     pub async fn press(&self, text: &str) {
         let path = format!("(//button|//a|//summary)[normalize-space()='{text}']");
         let press = async |found: &Element| {
@@ -235,13 +235,13 @@ impl Chromium {
         self.act(&path, async |found| self.post(&found.at("click"), json!({})).await).await;
     }
 
-    /// A picture of the whole page, as a PNG.
-    pub async fn picture(&self) -> Vec<u8> {
-        let picture = self.ask(Method::GET, "/screenshot", &json!({})).await.expect("a picture");
-        STANDARD.decode(picture.as_str().unwrap_or_default()).expect("base64")
+    /// A screenshot, as a PNG.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        let screenshot = self.ask(Method::GET, "/screenshot", &json!({})).await.expect("a screenshot");
+        STANDARD.decode(screenshot.as_str().unwrap_or_default()).expect("base64")
     }
 
-    /// The cookies of the page's site that its path would get.
+    /// All cookies of the browser.
     pub async fn cookies(&self) -> Vec<Value> {
         let all = self.devtools("Network.getAllCookies", json!({})).await;
         all["cookies"].as_array().cloned().unwrap_or_default()

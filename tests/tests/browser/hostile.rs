@@ -1,12 +1,12 @@
-//! What others send is shown as text, whatever it is.
+//! HTML in names, headers and bodies from outside is shown as text.
 
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use serde_json::json;
 
-use crate::things::{at, signed_in};
+use crate::fixture::{at, signed_in};
 
-/// It would show itself as an element and as a member of the window.
+/// If it were interpreted, it would add elements and set `window.hacked`.
 const HTML: &str = "</code><img src=x onerror=\"window.hacked=1\"><script>window.hacked=2</script>{{7*7}}";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,11 +59,11 @@ async fn html_in_names_headers_and_bodies_is_shown_as_text() {
         chromium.visit(&at(&world, &page)).await;
         let shown = "return document.documentElement.textContent.includes('window.hacked') || \
             [...document.querySelectorAll('input, textarea')].some((one) => one.value.includes('window.hacked'))";
-        assert_eq!(chromium.run(shown).await, true, "{page} shows it");
+        assert_eq!(chromium.run(shown).await, true, "{page} shows the text");
         let made =
             "return [window.hacked ?? null, document.querySelectorAll('main img, main script').length]";
         assert_eq!(chromium.run(made).await, json!([null, 0]), "{page}");
-        assert_eq!(chromium.complaints().await, Vec::<String>::new(), "{page}");
+        assert_eq!(chromium.console_errors().await, Vec::<String>::new(), "{page}");
     }
     chromium.close().await;
 }

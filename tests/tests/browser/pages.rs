@@ -1,4 +1,4 @@
-//! Every page by itself: it complains of nothing, everybody can use it, it fits a phone, and it is small.
+//! Every page: no console errors, accessible, fits a phone, small; and the screenshots.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use end_to_end::{World, profile_folder};
 use serde_json::json;
 
 use crate::chromium::Chromium;
-use crate::things::{Things, after_a_day, at, signed_in};
+use crate::fixture::{Fixture, after_a_day, at, signed_in};
 
-/// What axe finds wrong on the page.
-async fn barriers(chromium: &Chromium, axe: &str) -> Vec<String> {
+/// The violations that axe finds on the page.
+async fn violations(chromium: &Chromium, axe: &str) -> Vec<String> {
     chromium.run(axe).await;
     let script = "const done = arguments[arguments.length - 1]; \
         axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations.flatMap((rule) => \
@@ -22,35 +22,37 @@ async fn barriers(chromium: &Chromium, axe: &str) -> Vec<String> {
 
 fn axe() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/axe.min.js");
-    fs::read_to_string(path).expect("axe: `make browser` has it")
+    fs::read_to_string(path).expect("axe: `make browser` installs it")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
 async fn no_page_has_console_errors_or_axe_violations_in_light_and_dark_wide_and_narrow() {
     let (world, axe) = (World::start().await, axe());
-    let things = Things::of(&world).await;
-    let mut wrong = Vec::new();
+    let fixture = Fixture::create(&world).await;
+    let mut errors = Vec::new();
     for (width, height) in [(1280, 900), (390, 844)] {
         let chromium = signed_in(&world, width, height).await;
         for scheme in ["light", "dark"] {
             chromium.prefers(scheme).await;
-            for (name, page) in things.pages() {
+            for (name, page) in fixture.pages() {
                 chromium.visit(&at(&world, &page)).await;
                 let place = format!("{name}, {scheme}, {width} wide");
-                wrong.extend(chromium.complaints().await.into_iter().map(|text| format!("{place}: {text}")));
-                wrong.extend(
-                    barriers(&chromium, &axe).await.into_iter().map(|text| format!("{place}: {text}")),
+                errors.extend(
+                    chromium.console_errors().await.into_iter().map(|text| format!("{place}: {text}")),
+                );
+                errors.extend(
+                    violations(&chromium, &axe).await.into_iter().map(|text| format!("{place}: {text}")),
                 );
                 let too_wide = chromium.run("return document.documentElement.scrollWidth - innerWidth").await;
                 if too_wide.as_i64() > Some(0) {
-                    wrong.push(format!("{place}: {too_wide} pixels too wide"));
+                    errors.push(format!("{place}: {too_wide} pixels too wide"));
                 }
             }
         }
         chromium.close().await;
     }
-    assert!(wrong.is_empty(), "{} barriers:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(errors.is_empty(), "{} errors:\n{}", errors.len(), errors.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,17 +96,17 @@ async fn the_first_page_is_small_uses_no_other_host_and_exposes_no_key_to_script
 #[ignore = "makes pictures: make screenshots"]
 async fn screenshots() {
     let world = after_a_day().await;
-    let things = Things::of(&world).await;
+    let fixture = Fixture::create(&world).await;
     let folder = profile_folder().join("screenshots");
     fs::create_dir_all(&folder).expect("a folder");
     for (kind, width, height) in [("wide", 1280, 900), ("narrow", 390, 844)] {
         let chromium = signed_in(&world, width, height).await;
         for scheme in ["light", "dark"] {
             chromium.prefers(scheme).await;
-            for (name, page) in things.pages() {
+            for (name, page) in fixture.pages() {
                 chromium.visit(&at(&world, &page)).await;
                 tokio::time::sleep(Duration::from_millis(300)).await;
-                let picture = chromium.picture().await;
+                let picture = chromium.screenshot().await;
                 fs::write(folder.join(format!("{name}-{kind}-{scheme}.png")), picture).expect("written");
             }
         }

@@ -1,4 +1,5 @@
-//! Tests of what requests cost on AWS, counted at the emulated endpoints: operations, and DynamoDB's capacity units.
+//! Tests of what requests cost on AWS, counted at the emulated endpoints: operations, and DynamoDB's capacity
+//! units.
 
 use std::collections::BTreeMap;
 
@@ -165,7 +166,8 @@ async fn a_push_that_creates_a_release_makes_two_reads_and_one_transaction() {
     assert_eq!((bill.of("TransactWriteItems"), bill.of("SendMessage")), (1, 0), "{:?}", bill.calls);
 }
 
-/// Checks what an attempt costs with `fan_out` subscriptions to each event, if one in `failing` first attempts fails.
+/// Checks what an attempt costs with `fan_out` subscriptions to each event, if one in `failing` first
+/// attempts fails.
 async fn attempts_cost(fan_out: usize, failing: Option<usize>) {
     let _alone = ALONE.lock().await;
     let done = deliver(&Load { fan_out, failing, more_bytes: 0 }).await;

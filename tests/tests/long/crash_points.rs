@@ -1,5 +1,5 @@
-//! Crashes of the process before and after each effect. It is started again, and callers repeat unanswered requests:
-//! nothing is lost or created twice, and a repeated delivery keeps its id.
+//! Crashes of the process before and after each effect. It is started again, and callers repeat unanswered
+//! requests: nothing is lost or created twice, and a repeated delivery keeps its id.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -167,8 +167,8 @@ async fn check(world: &World, setup: &Setup, point: &str) {
         let ids: BTreeSet<&str> =
             received.iter().map(|request| request.header("x-stella-delivery")).collect();
         assert_eq!(ids.len(), deliveries, "{point}: each delivery has one id");
-        // All functions crashed at once. An attempt under way is repeated, and so is one whose message was sent by a
-        // fan-out that could not write its mark.
+        // All functions crashed at once. An attempt under way is repeated, and so is one whose message was
+        // sent by a fan-out that could not write its mark.
         let made: Vec<String> = received
             .iter()
             .map(|request| {
@@ -200,8 +200,8 @@ fn process() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Runs the scenario with a crash at one point, then again on the same data; the effects of the first run, and whether it
-/// crashed.
+/// Runs the scenario with a crash at one point, then again on the same data; the effects of the first run,
+/// and whether it crashed.
 fn run_with_crash(at: u64, side: Side) -> (Vec<String>, bool) {
     let outside = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
-//! Random network faults between the functions and AWS, by a seed, while callers go on: accepted requests are processed
-//! once. `make torture` runs ten long seeds and prints a failing one; `SEED=n make torture` repeats it.
+//! Random network faults between the functions and AWS, by a seed, while callers go on: accepted requests are
+//! processed once. `make torture` runs ten long seeds and prints a failing one; `SEED=n make torture` repeats
+//! it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -17,7 +17,7 @@ pub(super) async fn keys_and_sessions(moto: &Moto, world: &World) {
     let config = id(&world.docker_hub().await);
     let hidden = stranger.get(&format!("/api/v1/webhook-configs/{config}")).await.unwrap();
     assert_eq!(hidden.status, StatusCode::NOT_FOUND);
-    session(world, &moto.nobody(world)).await;
+    session(world, &moto.anonymous(world)).await;
 }
 
 /// An admin of a second tenant, which is created by a repeated request with an idempotency key.

@@ -1,4 +1,5 @@
-//! Inbound: from a push to a version, a release and a delivery; receipts, replay, rotation, and queued requests.
+//! Inbound: from a push to a version, a release and a delivery; receipts, replay, rotation, and queued
+//! requests.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,8 +1,8 @@
-//! The end-to-end scenario on moto's DynamoDB, SQS and Secrets Manager, which were written independently of our emulated
-//! ones. `make second-opinion` starts moto and sets `SECOND_OPINION` to its address.
+//! The end-to-end scenario on moto's DynamoDB, SQS and Secrets Manager, which were written independently of
+//! our emulated ones. `make second-opinion` starts moto and sets `SECOND_OPINION` to its address.
 //!
-//! Moto uses the machine's clock, so the stack's clock runs too. The tests only move it ahead, by whole minutes, so that
-//! what runs each minute keeps its second.
+//! Moto uses the machine's clock, so the stack's clock runs too. The tests only move it ahead, by whole
+//! minutes, so that what runs each minute keeps its second.
 
 mod access;
 mod inbound;
@@ -130,8 +130,8 @@ impl Moto {
     }
 
     /// A client without a key.
-    fn nobody(&self, world: &World) -> Client {
-        self.witnessed(&world.nobody())
+    fn anonymous(&self, world: &World) -> Client {
+        self.witnessed(&world.anonymous())
     }
 
     /// Stops a system. The refusals are checked at the end of the scenario.

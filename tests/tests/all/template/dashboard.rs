@@ -1,5 +1,5 @@
-//! The dashboard's body is valid. `CloudWatch` refuses a body with any error, and the whole deployment fails with it
-//! (docs.aws.amazon.com, "Dashboard Body Structure and Syntax").
+//! The dashboard's body is valid. `CloudWatch` refuses a body with any error, and the whole deployment fails
+//! with it (docs.aws.amazon.com, "Dashboard Body Structure and Syntax").
 
 use std::collections::BTreeSet;
 
@@ -111,7 +111,7 @@ fn widget_errors(place: &str, properties: &Value) -> Vec<String> {
             found.push(format!("{place}: should be array"));
             continue;
         };
-        found.extend(of_metric(&place, members));
+        found.extend(metric_errors(&place, members));
         let id = members.last().and_then(|last| last["id"].as_str());
         found.extend(
             id.filter(|id| !ids.insert((*id).to_owned())).map(|_| format!("{place}: its id is another's")),
@@ -120,8 +120,8 @@ fn widget_errors(place: &str, properties: &Value) -> Vec<String> {
     found
 }
 
-/// The errors in a metric, which is an array: namespace, name, and pairs of dimension name and value, or one expression
-/// object. The last member may be an object with rendering properties.
+/// The errors in a metric, which is an array: namespace, name, and pairs of dimension name and value, or one
+/// expression object. The last member may be an object with rendering properties.
 fn metric_errors(place: &str, members: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     let (texts, drawn) = match members.split_last() {
@@ -175,8 +175,8 @@ fn is_statistic(text: &str) -> bool {
         || percentile.is_some_and(|percentile| (0.0..=100.0).contains(&percentile))
 }
 
-/// The errors in a search, `SEARCH('{Namespace,Dimension,…} Name="value" …', 'Statistic', period)`, whose query has at
-/// most 1 024 characters.
+/// The errors in a search, `SEARCH('{Namespace,Dimension,…} Name="value" …', 'Statistic', period)`, whose
+/// query has at most 1 024 characters.
 fn expression_errors(place: &str, text: &str) -> Vec<String> {
     let parts = text.strip_prefix("SEARCH('").and_then(|rest| rest.strip_suffix(')'));
     let parts = parts.and_then(|rest| rest.split_once("', '"));

@@ -1,10 +1,10 @@
-//! Who is signed in, and as whom.
+//! Signing in and out, sessions in several tabs, and what a role or a key permits.
 
 use end_to_end::World;
 use serde_json::json;
 
 use crate::chromium::Chromium;
-use crate::things::{at, signed_in};
+use crate::fixture::{at, signed_in};
 
 async fn link(caller: &stella_local::client::Client) -> String {
     let made = caller.post("/api/v1/portal-links", &json!({})).await.unwrap();

@@ -107,8 +107,9 @@ async fn a_message_received_twice_makes_one_chain_of_attempts() {
         let world = with_delivery_in(trouble).await;
         let (row, requests) = deliver(&world).await;
         assert_eq!((&row["status"], &row["attempts"]), (&json!("delivered"), &json!(ATTEMPTS)), "{row}");
-        // The second copy of a message for attempt n sends a second message for attempt n+1, which ends there. So
-        // there are at most two messages, each handled twice; two chains would double with each attempt.
+        // The second copy of a message for attempt n sends a second message for attempt n+1, which ends
+        // there. So there are at most two messages, each handled twice; two chains would double with each
+        // attempt.
         assert!((ATTEMPTS..=2 + 4 * (ATTEMPTS - 1)).contains(&requests), "{requests} requests");
     }
 }

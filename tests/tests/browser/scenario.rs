@@ -1,15 +1,15 @@
-//! A newcomer's story, from the first component to a failure that is delivered again.
+//! The first steps of a new user: from the first component to a failed delivery that is redelivered.
 
 use end_to_end::{World, docker_hub_push};
 use serde_json::Value;
 
-use crate::things::{Moody, signed_in};
+use crate::fixture::{SwitchableReceiver, signed_in};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
 async fn a_new_user_sets_up_a_push_and_redelivers_a_failed_delivery() {
     let world = World::start().await;
-    let moody = Moody::answering(500).await;
+    let switchable = SwitchableReceiver::answering(500).await;
     let chromium = signed_in(&world, 1280, 900).await;
     chromium.sees("No activity yet").await;
 
@@ -40,7 +40,7 @@ async fn a_new_user_sets_up_a_push_and_redelivers_a_failed_delivery() {
     chromium.fill("Endpoint URL", "hooks.example.com").await;
     chromium.click("Create").await;
     chromium.sees("Not a URL").await;
-    chromium.fill("Endpoint URL", &moody.receiver.url).await;
+    chromium.fill("Endpoint URL", &switchable.receiver.url).await;
     chromium.tick("release.created").await;
     chromium.click("Test with a sample event").await;
     chromium.choose("Event", "release.created").await;
@@ -60,20 +60,20 @@ async fn a_new_user_sets_up_a_push_and_redelivers_a_failed_delivery() {
     chromium.sees("No deliveries yet").await;
     let pushed = world.push_to(&address, &[], &docker_hub_push("v1.0.0", 1)).await;
     assert_eq!(pushed.body["triggersActivated"], 1, "{}", pushed.body);
-    // It appears by itself.
+    // The page refreshes by itself.
     chromium.sees("Server error: 500").await;
     chromium.click("release.created").await;
     chromium.sees("The last attempt failed: Server error: 500").await;
-    moody.answers(200);
+    switchable.set_status(200);
     chromium.click("Redeliver").await;
     chromium.sees("Redelivery 1").await;
     chromium.sees("Status 200").await;
 
-    let received = moody.receiver.wait_for(2).await;
+    let received = switchable.receiver.wait_for(2).await;
     let ids: Vec<&str> = received.iter().map(|request| request.header("x-stella-delivery")).collect();
-    assert_eq!(ids[0], ids[1], "it keeps its id");
-    let complaints = chromium.complaints().await;
-    let unexpected: Vec<&String> = complaints.iter().filter(|text| !text.contains("401")).collect();
+    assert_eq!(ids[0], ids[1], "a redelivery keeps the id");
+    let errors = chromium.console_errors().await;
+    let unexpected: Vec<&String> = errors.iter().filter(|text| !text.contains("401")).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
     assert_ne!(chromium.run("return document.title").await, Value::Null);
     chromium.close().await;

@@ -1,4 +1,4 @@
-//! A tenant with something of everything to look at.
+//! A tenant with data for every page of the portal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -14,32 +14,32 @@ use stella_local::time::Time;
 use crate::chromium::Chromium;
 
 /// A receiver whose answer can be changed.
-pub struct Moody {
-    /// Where it listens.
+pub struct SwitchableReceiver {
+    /// The receiver itself.
     pub receiver: Receiver,
     status: Arc<AtomicU16>,
 }
 
-impl Moody {
-    /// A receiver that answers so.
+impl SwitchableReceiver {
+    /// Starts a receiver that answers with this status.
     pub async fn answering(status: u16) -> Self {
         let status = Arc::new(AtomicU16::new(status));
-        let told = Arc::clone(&status);
-        let receiver = Receiver::start(move |_, _| Reply::from(told.load(Ordering::Relaxed))).await;
+        let current = Arc::clone(&status);
+        let receiver = Receiver::start(move |_, _| Reply::from(current.load(Ordering::Relaxed))).await;
         Self { receiver, status }
     }
 
-    /// From now on it answers so.
-    pub fn answers(&self, status: u16) {
+    /// From now on answers with this status.
+    pub fn set_status(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
     }
 }
 
-/// A system with a day behind it: pushes and events in each hour, and a receiver that was down for some of them.
+/// A system after a day with pushes and events in each hour, and a receiver that was down for three hours.
 pub async fn after_a_day() -> World {
     let start = SystemClock.now() - Duration::hours(23);
     let world = World::of(Data::Memory, Time::manual(start)).await;
-    let (archive, chat) = (Receiver::accepting().await, Moody::answering(200).await);
+    let (archive, chat) = (Receiver::accepting().await, SwitchableReceiver::answering(200).await);
     for (name, url) in [("archive", &archive.url), ("chat", &chat.receiver.url)] {
         let body = json!({"name": name, "url": url, "events": ["deployment.*"], "authType": "bearer", "credential": "t"});
         world.subscription(&body).await;
@@ -48,7 +48,7 @@ pub async fn after_a_day() -> World {
     let config = world.docker_hub().await;
     let mut published = 0;
     for hour in 0..23_usize {
-        chat.answers(if (9..12).contains(&hour) { 503 } else { 200 });
+        chat.set_status(if (9..12).contains(&hour) { 503 } else { 200 });
         for number in 0..3 + hour * 5 % 7 {
             let push = docker_hub_push(&format!("1.{hour}.{number}"), 1).replace("myapp", "billing");
             world.push(&config, &[], &push).await;
@@ -66,21 +66,21 @@ pub async fn after_a_day() -> World {
     world
 }
 
-/// Ids of what is there.
-pub struct Things {
+/// The ids of a tenant's resources.
+pub struct Fixture {
     pub component: String,
     pub config: String,
     pub receipt: String,
-    pub taken: String,
+    pub subscription: String,
     pub delivered: String,
     pub failed: String,
     pub event: String,
 }
 
-impl Things {
-    /// Makes them, and waits until the deliveries have ended.
-    pub async fn of(world: &World) -> Self {
-        let (good, bad) = (Receiver::accepting().await, Moody::answering(503).await);
+impl Fixture {
+    /// Creates them, and waits until the deliveries have ended.
+    pub async fn create(world: &World) -> Self {
+        let (good, bad) = (Receiver::accepting().await, SwitchableReceiver::answering(503).await);
         let component = world.component(&["myorg/myapp", "ghcr.io/myorg/myapp"]).await;
         world.trigger(&component, &json!({"name": "every stable release", "on": "artifact.pushed"})).await;
         let config = world.docker_hub().await;
@@ -90,8 +90,8 @@ impl Things {
                 "retryPolicy": {"maxRetries": 1, "backoffType": "fixed", "backoffSeconds": 1}});
             world.subscription(&body).await
         };
-        let taken = subscribe("deploy bot", &good.url, "signature", &["release.*", "deployment.*"]).await;
-        let refused = subscribe("status page", &bad.receiver.url, "none", &["deployment.completed"]).await;
+        let delivered = subscribe("deploy bot", &good.url, "signature", &["release.*", "deployment.*"]).await;
+        let failed = subscribe("status page", &bad.receiver.url, "none", &["deployment.completed"]).await;
         let mut receipt = Value::Null;
         for (tag, pushed_at) in [("1.4.0", 1), ("1.4.1", 2), ("1.5.0-rc.1", 3), ("1.4.1", 4), ("1.4.1", 4)] {
             receipt = world.push(&config, &[], &docker_hub_push(tag, pushed_at)).await.body;
@@ -102,7 +102,7 @@ impl Things {
                 && rows.iter().all(|row| row["status"] == "delivered" || row["status"] == "failed")
         };
         let mut rows = [Vec::new(), Vec::new()];
-        for (subscription, found) in [&taken, &refused].into_iter().zip(&mut rows) {
+        for (subscription, found) in [&delivered, &failed].into_iter().zip(&mut rows) {
             let path = format!("/api/v1/webhook-subscriptions/{}/deliveries", id(subscription));
             for _ in 0..300 {
                 *found = world.get(&path).await["data"].as_array().cloned().unwrap_or_default();
@@ -121,22 +121,22 @@ impl Things {
             event: rows[0][0]["eventId"].as_str().unwrap().to_owned(),
             delivered: id(&rows[0][0]),
             failed: id(&rows[1][0]),
-            taken: id(&taken),
+            subscription: id(&delivered),
         }
     }
 
-    /// Every page, by a name for its picture.
+    /// Every page: a name for its screenshot, and its address.
     pub fn pages(&self) -> Vec<(&'static str, String)> {
-        let Self { component, config, receipt, taken, delivered, failed, event, .. } = self;
+        let Self { component, config, receipt, subscription, delivered, failed, event, .. } = self;
         vec![
             ("overview", "overview".to_owned()),
             ("deliveries", "deliveries".to_owned()),
             ("delivery-failed", format!("deliveries/{failed}")),
             ("delivery", format!("deliveries/{delivered}")),
             ("subscriptions", "subscriptions".to_owned()),
-            ("subscription", format!("subscriptions/{taken}")),
+            ("subscription", format!("subscriptions/{subscription}")),
             ("subscription-new", "subscriptions/new".to_owned()),
-            ("subscription-edit", format!("subscriptions/{taken}/edit")),
+            ("subscription-edit", format!("subscriptions/{subscription}/edit")),
             ("inbound", "inbound".to_owned()),
             ("inbound-config", format!("inbound/{config}")),
             ("inbound-new", "inbound/new".to_owned()),
@@ -153,7 +153,7 @@ impl Things {
     }
 }
 
-/// A window that is signed in as an admin.
+/// Opens a window and signs in as an admin.
 pub async fn signed_in(world: &World, width: u32, height: u32) -> Chromium {
     let chromium = Chromium::open(width, height).await;
     let link = world.post("/api/v1/portal-links", &json!({})).await;
@@ -161,7 +161,7 @@ pub async fn signed_in(world: &World, width: u32, height: u32) -> Chromium {
     chromium
 }
 
-/// The address of a page.
+/// The URL of a page.
 pub fn at(world: &World, page: &str) -> String {
     format!("{}/portal#/{page}", world.stack.url())
 }
