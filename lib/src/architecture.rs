@@ -1,11 +1,11 @@
-//! Tests of the shape of this crate: which layer and context may use which, and that no files use each other in a
-//! circle.
+//! Tests of this crate's architecture: which layer and context may use which, and that there are no import
+//! circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers, and those that each may use besides itself.
+/// The layers, each with the layers that it may use besides itself.
 const LAYERS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("random", &[]),
@@ -35,7 +35,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("web", &["app", "domain", "egress", "environment", "random", "store"]),
 ];
 
-/// The contexts of `domain` and of `app`, and those that each may use besides itself.
+/// The contexts of `domain` and of `app`, each with the contexts that it may use besides itself.
 const CONTEXTS: [(&str, &[&str]); 5] = [
     ("shared", &[]),
     ("access", &["shared"]),
@@ -44,7 +44,7 @@ const CONTEXTS: [(&str, &[&str]); 5] = [
     ("releases", &["shared", "inbound", "outbound"]),
 ];
 
-/// A module's path below the crate.
+/// A module's path within the crate.
 type Module = Vec<String>;
 
 fn sources() -> PathBuf {
@@ -71,13 +71,13 @@ fn module(file: &Path) -> Module {
     module
 }
 
-/// A file without its comments and its tests.
+/// A file's text without its comments and its tests.
 fn code(text: &str) -> String {
     let code = text.split("\nmod tests {").next().unwrap();
     code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// Modules that exist in tests only.
+/// The modules that exist in tests only.
 fn tests_of(text: &str) -> BTreeSet<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = BTreeSet::new();
@@ -91,7 +91,7 @@ fn tests_of(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The paths that begin with `root`, those in braces one by one.
+/// The paths in `code` that begin with `root`. A path with braces is several.
 fn paths(code: &str, root: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (start, _) in code.match_indices(root) {
@@ -103,7 +103,7 @@ fn paths(code: &str, root: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Reads one path, or a tree of them, and gives the rest.
+/// Reads one path, or a tree of paths, and returns the rest of the text.
 fn tree<'t>(text: &'t str, above: &[String], found: &mut Vec<Vec<String>>) -> &'t str {
     let text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
@@ -131,7 +131,7 @@ fn tree<'t>(text: &'t str, above: &[String], found: &mut Vec<Vec<String>>) -> &'
     }
 }
 
-/// Each module with those that it uses.
+/// Every module with the modules that it uses.
 fn uses() -> BTreeMap<Module, BTreeSet<Module>> {
     let mut all = Vec::new();
     files(&sources(), &mut all);
@@ -197,7 +197,7 @@ fn contexts_use_only_those_they_may() {
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let mut left = uses();
-    // Who uses nobody that is left is in no circle.
+    // A module that uses none of the modules that are left is in no circle.
     loop {
         let free: BTreeSet<Module> = left
             .iter()
@@ -209,7 +209,7 @@ fn no_files_use_each_other_in_a_circle() {
         }
         left.retain(|module, _| !free.contains(module));
     }
-    // What is left is in a circle, or uses one that is.
+    // The rest is in a circle, or uses a module that is.
     let circle: Vec<String> = left.keys().map(|module| module.join("::")).collect();
     assert!(circle.is_empty(), "in or above a circle: {circle:#?}");
 }

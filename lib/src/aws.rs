@@ -1,4 +1,5 @@
-//! Clients of AWS's services: credentials, region and endpoints from the environment, Amazon's roots only.
+//! Clients of AWS's services. Credentials, region and endpoints come from the environment; TLS trusts
+//! Amazon's root certificates only.
 
 pub mod refusal;
 
@@ -16,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// What every client of one function shares.
+/// What the clients of one function share.
 #[derive(Clone)]
 pub struct Aws {
     environment: Environment,
@@ -28,12 +29,12 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Reads region and credentials, which Lambda gives every function. `LOCAL_TIMEOUT_MS`, which is set by the local
-    /// stack alone, stands for every operation's time: on one machine the tables share the processor with everything
-    /// else, and no other copy of them answers sooner.
+    /// Reads region and credentials, which Lambda sets for every function. `LOCAL_TIMEOUT_MS`, which only the
+    /// local stack sets, replaces the time limit of every operation: on one machine the tables share the
+    /// processor with everything else, and there is no other server that would answer sooner.
     ///
     /// # Errors
-    /// A fault when one is missing.
+    /// `Fault` if one is missing.
     pub fn new(environment: &Environment) -> Result<Self, Error> {
         let credentials = Credentials::new(
             environment.required("AWS_ACCESS_KEY_ID")?,
@@ -55,7 +56,7 @@ impl Aws {
         })
     }
 
-    /// A DynamoDB client: two tries within 700 ms, because senders wait for the answer.
+    /// A DynamoDB client: two tries within 700 ms in all, because senders wait for the answer.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let mut config = aws_sdk_dynamodb::Config::builder()
@@ -68,13 +69,13 @@ impl Aws {
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
-    /// An SQS client: two tries within 600 ms.
+    /// An SQS client: two tries within 600 ms in all.
     #[must_use]
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         self.sqs_within(Duration::from_millis(600))
     }
 
-    /// An SQS client: two tries within the time given.
+    /// An SQS client: two tries within `time` in all.
     #[must_use]
     pub fn sqs_within(&self, time: Duration) -> aws_sdk_sqs::Client {
         let mut config = aws_sdk_sqs::Config::builder()
@@ -87,7 +88,8 @@ impl Aws {
         aws_sdk_sqs::Client::from_conf(config.build())
     }
 
-    /// A Secrets Manager client. Several want one, and making it takes half a millisecond of a cold start.
+    /// The Secrets Manager client: two tries within 2 s in all. It is created once, because that takes half a
+    /// millisecond of a cold start.
     #[must_use]
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         self.secrets_manager.get_or_init(|| self.new_secrets_manager()).clone()
@@ -117,7 +119,7 @@ fn quick_retry() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(25))
 }
 
-/// Reading the system's store of roots costs 3–25 ms of every cold start; AWS needs five of them.
+/// Loading the system's root certificates costs 3–25 ms of every cold start. AWS needs five of them.
 fn http_client() -> Result<SharedHttpClient, Error> {
     let mut roots = TrustStore::empty();
     for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|root| is_amazons(root)) {
@@ -137,8 +139,8 @@ fn http_client() -> Result<SharedHttpClient, Error> {
         .build_https())
 }
 
-/// Amazon Trust Services' roots: its own four, and Starfield's that signs them across. Who issued a certificate
-/// stands at its beginning.
+/// Whether a certificate is one of Amazon Trust Services' roots: its own four, and Starfield's, which
+/// cross-signs them. The issuer's name is at the beginning of a certificate.
 fn is_amazons(root: &[u8]) -> bool {
     let beginning = root.get(..300).unwrap_or(root);
     let names = |name: &[u8]| beginning.windows(name.len()).any(|window| window == name);

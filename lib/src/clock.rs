@@ -1,22 +1,22 @@
-//! What time it is. The one place where the wall clock is read, so that tests can hold the clock.
+//! The clock. The wall clock is read here only, so that tests can set the time.
 
 use std::pin::Pin;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-/// A wait for a moment.
+/// A wait until a point in time.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Tells the time. Use cases take it as an argument and never read the wall clock.
+/// Gives the time. Use cases take it as an argument and never read the wall clock.
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment, with milliseconds and nothing finer: what is stored and compared.
+    /// The current time, in whole milliseconds: the precision of stored times.
     fn now(&self) -> DateTime<Utc>;
 
     /// Returns at that moment, at once if it is past.
     fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_>;
 }
 
-/// The machine's own clock.
+/// The machine's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 

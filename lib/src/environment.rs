@@ -1,4 +1,4 @@
-//! What a function is told from outside: its variables and its clock.
+//! A function's environment variables and its clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 
-/// The variables and the clock of one function. On Lambda they are the process's; the local stack
-/// hands each function the variables that `template.yaml` gives it.
+/// The environment variables and the clock of one function. On Lambda they are the process's; the local stack
+/// passes each function the variables that `template.yaml` sets.
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// The names that were asked for; clones share them.
+    /// The names that were asked for. Clones share them.
     asked: Arc<Mutex<BTreeSet<String>>>,
     clock: Arc<dyn Clock>,
 }
@@ -24,20 +24,20 @@ impl Environment {
         Self::new(std::env::vars().collect(), Arc::new(SystemClock))
     }
 
-    /// Variables and a clock given by the caller.
+    /// Given variables and a given clock.
     #[must_use]
     pub fn new(variables: BTreeMap<String, String>, clock: Arc<dyn Clock>) -> Self {
         Self { variables, asked: Arc::default(), clock }
     }
 
-    /// The same with one variable set.
+    /// The same environment with one variable set.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// The value of `name`; one that is absent or empty is `None`.
+    /// The value of `name`. `None` if it is absent or empty.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
@@ -47,7 +47,7 @@ impl Environment {
     /// The value of `name`, without which the function cannot start.
     ///
     /// # Errors
-    /// A fault that names the variable.
+    /// `Fault` that names the variable, if it is absent or empty.
     pub fn required(&self, name: &'static str) -> Result<&str, Error> {
         self.variable(name).ok_or_else(|| Error::fault("a required variable is not set").about(name))
     }
@@ -55,7 +55,7 @@ impl Environment {
     /// The value of `name` as a number.
     ///
     /// # Errors
-    /// A fault that names the variable.
+    /// `Fault` that names the variable, if it is absent or not a number.
     pub fn number(&self, name: &'static str) -> Result<u32, Error> {
         let not_one = |error| Error::fault("a variable is not a number").about(name).caused_by(error);
         self.required(name)?.parse().map_err(not_one)
@@ -67,7 +67,7 @@ impl Environment {
         &self.variables
     }
 
-    /// The names that were asked for so far, there or not: what the template must give.
+    /// The names that were asked for so far, set or not: those that the template must set.
     #[must_use]
     pub fn asked(&self) -> BTreeSet<String> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()

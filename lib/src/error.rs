@@ -1,4 +1,4 @@
-//! Our one error: what happened, and by its kind what to do about it.
+//! The crate's one error type: what happened and, by its kind, what to do about it.
 
 mod code;
 
@@ -9,39 +9,40 @@ use serde::Serialize;
 
 pub use self::code::Code;
 
-/// What the one who gets the error should do; each edge maps it once (to a status, or to a retry).
+/// What to do about an error. Each edge maps it once: to an HTTP status, or to a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The request is wrong; repeating it as it is will not help.
+    /// The request is wrong: repeating it unchanged will not help.
     Invalid,
-    /// The body is not of a media type that we read.
+    /// The body has a media type that we do not read.
     UnsupportedMediaType,
-    /// Who calls is not known.
+    /// The caller is not authenticated.
     Unauthenticated,
-    /// Who calls is known and may not do this.
+    /// The caller is authenticated and must not do this.
     Forbidden,
-    /// There is no such thing, or it is another tenant's.
+    /// There is no such resource, or it belongs to another tenant.
     NotFound,
-    /// There is such a thing, and this method is not for it.
+    /// The resource exists, and does not have this method.
     MethodNotAllowed,
-    /// The thing's present state does not allow it.
+    /// The current state of the resource does not allow it.
     Conflict,
-    /// The request is well-formed and its content is not acceptable; `errors` names every mistake.
+    /// The request is well-formed and its content is invalid: `errors` lists every mistake.
     Unprocessable,
     /// The request is too large.
     TooLarge,
     /// Too many requests; try again later.
     Limited,
-    /// Something that we depend on is out of order; try again later.
+    /// A dependency does not answer, or cannot now: try again later.
     Unavailable,
-    /// A dependency refuses this one item or message for what it holds: it never takes it, and others it takes.
+    /// A dependency refuses this one item or message for its content. It will never accept it, and accepts
+    /// others.
     Refused,
-    /// We made a mistake.
+    /// A bug, or a wrong deployment.
     Fault,
 }
 
 impl Kind {
-    /// Its name, which stays the same: what tells errors apart that a function returns to Lambda.
+    /// Its stable name. Lambda gets it as the type of a function's error.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,29 +63,29 @@ impl Kind {
     }
 }
 
-/// One mistake in a request: where it is and what is wrong there.
+/// One mistake in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The member's path, as in `retryPolicy.maxRetries`.
+    /// The member's path, as `retryPolicy.maxRetries`.
     pub field: String,
-    /// What is wrong with it, for a person.
+    /// What is wrong with it, for people.
     pub message: String,
 }
 
-/// What happened. `detail` is constant text without secrets or bodies; `subject` names the thing.
+/// An error. `detail` is constant text without secrets or bodies; `subject` names what it is about.
 #[derive(Debug)]
 pub struct Error {
     /// What to do about it.
     pub kind: Kind,
     /// What it is, for programs.
     pub code: Code,
-    /// What happened, for a person.
+    /// What happened, for people.
     pub detail: String,
-    /// Every mistake of the request, where it is about the request's content.
+    /// Every mistake of the request, if the error is about its content.
     pub errors: Vec<FieldError>,
-    /// What it is about, for the log: a variable, an operation, a resource.
+    /// The variable, operation or resource that it is about, for the log.
     pub subject: Option<String>,
-    /// After how many seconds a repetition makes sense.
+    /// After how many seconds the request can be repeated.
     pub retry_after_seconds: Option<u32>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -104,19 +105,19 @@ impl Error {
         }
     }
 
-    /// Our own mistake, or something that cannot happen.
+    /// A bug, or a wrong deployment.
     #[must_use]
     pub fn fault(detail: impl Into<String>) -> Self {
         Self::new(Kind::Fault, Code::InternalError, detail)
     }
 
-    /// Something that a dependency refuses for good, and only this.
+    /// An item or message that a dependency refuses for its content.
     #[must_use]
     pub fn refused(detail: impl Into<String>) -> Self {
         Self::new(Kind::Refused, Code::Refused, detail)
     }
 
-    /// A dependency out of order.
+    /// A dependency that does not answer. The request can be repeated after 5 seconds.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let mut error = Self::new(Kind::Unavailable, Code::Unavailable, detail);
@@ -124,7 +125,7 @@ impl Error {
         error
     }
 
-    /// Too many requests; one may come again after so many seconds.
+    /// Too many requests. The next is accepted after this many seconds.
     #[must_use]
     pub fn limited(detail: impl Into<String>, seconds: u32) -> Self {
         let mut error = Self::new(Kind::Limited, Code::RateLimited, detail);
@@ -132,13 +133,13 @@ impl Error {
         error
     }
 
-    /// An unknown id, or another tenant's: the two look the same.
+    /// An unknown id, or one of another tenant. The two cannot be told apart.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(Kind::NotFound, Code::NotFound, "No such resource")
     }
 
-    /// A request whose content has mistakes, all of them.
+    /// A request whose content has mistakes.
     #[must_use]
     pub fn unprocessable(errors: Vec<FieldError>) -> Self {
         let mut error = Self::new(
@@ -150,7 +151,7 @@ impl Error {
         error
     }
 
-    /// A request whose form or query has mistakes, all of them.
+    /// A request whose form or query has mistakes.
     #[must_use]
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let mut error = Self::new(
@@ -169,21 +170,21 @@ impl Error {
         self
     }
 
-    /// Keeps what caused it, for the log.
+    /// Adds the cause, for the log.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Whether the same act may succeed later without anyone changing anything.
+    /// Whether a repetition may succeed without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Unavailable | Kind::Limited)
     }
 }
 
-/// An error with what caused it, and what caused that, in one line.
+/// An error with the chain of its causes, in one line.
 #[must_use]
 pub fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut told = error.to_string();

@@ -1,5 +1,6 @@
-//! What failed, counted by function and version: Lambda's own `Errors` counts what it sees, and an answer of 500 or
-//! a message that is to come again is success to it (docs/adr/0014-failures-and-log-levels.md).
+//! The metric `Failures`, by function and version. Lambda's own `Errors` does not count an answer of 500, or
+//! a message that is to be received again: both are a success to it
+//! (docs/adr/0014-failures-and-log-levels.md).
 
 use std::sync::Arc;
 
@@ -45,18 +46,18 @@ impl Failures {
     }
 }
 
-/// What tells a failure in an answer, whatever drove the function.
+/// The members of an answer that show failures, whatever invoked the function.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Answer {
     /// Of an HTTP function.
     status_code: u16,
-    /// Of one that a queue or a stream drives.
+    /// Of a function that a queue or a stream invokes.
     batch_item_failures: Vec<IgnoredAny>,
 }
 
-/// How many failures an outcome is: an error is one, an answer of 5xx is one, and each message that comes again.
-/// A stream names the first record that comes again, so its batch is one.
+/// How many failures an outcome has: one for an error, one for an answer of 5xx, and one for each message
+/// that is to be received again. A stream's answer names the first record only, so its batch has one.
 fn failures(outcome: &Result<String, Error>) -> u64 {
     let Ok(answer) = outcome else { return 1 };
     let answer: Answer = serde_json::from_str(answer).unwrap_or_default();

@@ -1,6 +1,6 @@
-//! One function: it takes an event as JSON and gives an answer as JSON, before a deadline.
+//! A function: it takes an event as JSON and returns an answer as JSON, before a deadline.
 //!
-//! On Lambda the runtime's loop drives it; the local stack drives the very same value.
+//! On Lambda the runtime's loop calls it; in the local stack, the emulator calls the same value.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::error::Error;
 use crate::failures::Failures;
 use crate::log_error;
 
-/// What a function promises: its answer as JSON text.
+/// A function's future answer, as JSON text.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<String, Error>> + Send + 'a>>;
 
-/// The last that a function does.
+/// The future of [`Function::finish`].
 pub type Finish<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A function of the deployment.
 pub trait Function: Send + Sync + 'static {
-    /// Handles one event as AWS sends it. An error hands a queue's or stream's whole batch back.
+    /// Handles one event as AWS sends it. After an error, a queue or stream repeats the whole batch.
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a>;
 
-    /// Writes what it keeps in memory: no event comes any more, and in half a second the process ends.
+    /// Writes what is buffered in memory. No event follows, and the process ends within half a second.
     fn finish(&self) -> Finish<'_> {
         Box::pin(std::future::ready(()))
     }
 }
 
-/// Starts a function in this process and serves Lambda's runtime API until the process is ended.
+/// Starts a function in this process and serves Lambda's runtime API until the process ends.
 ///
 /// # Errors
-/// What kept it from starting, or the runtime API's failure.
+/// Why it could not start, or the failure of the runtime API.
 pub async fn run<F, S>(start: impl FnOnce(Environment) -> S) -> Result<(), lambda_runtime::Error>
 where
     F: Function,
@@ -73,8 +73,8 @@ where
     lambda_runtime::run(serve).await
 }
 
-/// An error as it is returned to Lambda: typed by its kind, so that errors of a kind are counted together, and without
-/// its cause, which is in the log.
+/// An error as Lambda gets it: typed by its kind, so that errors of one kind are counted together, and
+/// without its cause, which is in the log.
 #[derive(Debug)]
 struct Failed(Error);
 

@@ -1,7 +1,7 @@
-//! Stella Webhooks: everything the functions share.
+//! Stella Webhooks: the library that all functions share.
 //!
-//! `domain` is pure rules: no clock, no chance, no input or output. The rest, behind
-//! the feature `aws`, loads, decides by those rules, and saves. See `docs/architecture.md`.
+//! `domain` has the pure rules: no clock, no randomness, no I/O. The rest, behind the feature `aws`, loads,
+//! decides by those rules, and saves. See `docs/architecture.md`.
 
 #[cfg(test)]
 mod architecture;

@@ -1,4 +1,5 @@
-//! How an error is logged: once, where it becomes an answer or is got over, with each fact in a field of its own.
+//! Logging of errors: once, where an error becomes an answer or is recovered from, with each fact in a field
+//! of its own.
 
 use crate::aws::refusal::Refusal;
 use crate::error::{Error, causes};
@@ -6,13 +7,13 @@ use crate::error::{Error, causes};
 /// The facts of an error, as fields of a log line. [`log_error`](crate::log_error) writes them.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// Its stable name.
+    /// The error's stable name.
     pub code: &'static str,
-    /// What happened and what it is about.
+    /// What happened, and what it is about.
     pub detail: String,
-    /// What caused it, if AWS's answer does not say that.
+    /// The underlying error, if AWS's answer does not contain it.
     pub cause: Option<String>,
-    /// What AWS said, where AWS caused it.
+    /// AWS's answer, if AWS caused the error.
     pub aws: Option<&'a Refusal>,
 }
 

@@ -1,8 +1,8 @@
-//! What a function counts and measures: one line for each batch or request, in `CloudWatch`'s embedded metric
-//! format (docs.aws.amazon.com, "Embedded metric format specification").
+//! Metrics of a function: one line for each batch or request, in `CloudWatch`'s embedded metric format
+//! ("Specification: Embedded metric format" of the `CloudWatch` user guide).
 //!
-//! It is printed where Lambda reads it, and nowhere else: one machine has no `CloudWatch`. It has no level, which is
-//! why Lambda is told to drop nothing (docs/adr/0014-failures-and-log-levels.md).
+//! Lines are printed on Lambda only: elsewhere there is no `CloudWatch`. They have no level, which is why
+//! Lambda must not filter by level (docs/adr/0014-failures-and-log-levels.md).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 
 use crate::environment::Environment;
 
-/// What all metrics are filed under.
+/// The `CloudWatch` namespace of all metrics.
 const NAMESPACE: &str = "Stella";
-/// How many values one line has of a metric: the format takes a hundred.
+/// How many values of a metric one line has: the format allows 100.
 const MAX_VALUES: usize = 100;
 
-/// What a metric's values are.
+/// The unit of a metric's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Count,
@@ -36,15 +36,16 @@ impl Unit {
 
 type Gathered = BTreeMap<&'static str, (Unit, Vec<u64>)>;
 
-/// Gathers metrics until they are told.
+/// Collects metrics until they are emitted.
 pub struct Metrics {
-    /// Which deployment's they are; none where nobody listens.
+    /// The deployment's stage. `None` if metrics are not collected.
     stage: Option<String>,
     gathered: Mutex<Gathered>,
 }
 
 impl Metrics {
-    /// The metrics of a function. Lambda tells each function its name; elsewhere nothing is told.
+    /// The metrics of a function. Only Lambda sets the variable with the function's name; elsewhere nothing
+    /// is collected.
     #[must_use]
     pub fn of(environment: &Environment) -> Self {
         let is_lambda = environment.variable("AWS_LAMBDA_FUNCTION_NAME").is_some();
@@ -52,7 +53,7 @@ impl Metrics {
         Self { stage, gathered: Mutex::default() }
     }
 
-    /// Counts something.
+    /// Adds to a counter.
     pub fn count(&self, name: &'static str, count: u64) {
         if self.stage.is_none() {
             return;
@@ -64,7 +65,7 @@ impl Metrics {
         }
     }
 
-    /// Notes how many milliseconds something took.
+    /// Adds a duration in milliseconds.
     pub fn measure(&self, name: &'static str, milliseconds: u64) {
         if self.stage.is_none() {
             return;
@@ -84,7 +85,7 @@ impl Metrics {
             return;
         }
         let line = line(stage, &gathered, dimensions, now);
-        // A line that cannot be printed is one that nobody reads.
+        // If the line cannot be printed, there is nobody to report it to.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 }

@@ -1,4 +1,4 @@
-//! What a panic said, for the log.
+//! The message of a panic, for the log.
 
 use std::any::Any;
 

@@ -1,6 +1,6 @@
-//! Chance: the one place where random bytes are drawn. Rules take them as arguments.
+//! Randomness: random bytes are drawn here only. Rules take them as arguments.
 
-/// Random bytes, fit for secrets and ids.
+/// Random bytes from a cryptographically secure generator, for secrets and ids.
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     rand::random()

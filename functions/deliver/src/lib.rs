@@ -1,4 +1,4 @@
-//! `deliver`: driven by the queues of deliveries and retries, it makes the attempts that are due.
+//! `deliver`: makes the attempts that are due. The delivery and retry queues invoke it.
 
 use chrono::{DateTime, Utc};
 use stella::app::outbound::attempt::AttemptSender;
@@ -14,10 +14,10 @@ use stella::store::Store;
 /// The function.
 pub struct Delivering(Deliver);
 
-/// Makes the function's clients.
+/// Creates the function's clients.
 ///
 /// # Errors
-/// A fault when a variable is missing.
+/// `Fault` if a variable is missing.
 #[expect(clippy::unused_async, reason = "functions start alike, and some read their keys first")]
 pub async fn start(environment: Environment) -> Result<Delivering, Error> {
     let aws = Aws::new(&environment)?;

@@ -1,4 +1,4 @@
-//! `fanout`: driven by the stream of the table `core`, it puts each new event's deliveries on the queue.
+//! `fanout`: sends the first attempts of new events to the queues. The stream of the table `core` invokes it.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ pub struct Fanout {
     clock: Arc<dyn Clock>,
 }
 
-/// Makes the function's clients.
+/// Creates the function's clients.
 ///
 /// # Errors
-/// A fault when a variable is missing.
+/// `Fault` if a variable is missing.
 #[expect(clippy::unused_async, reason = "functions start alike, and some read their keys first")]
 pub async fn start(environment: Environment) -> Result<Fanout, Error> {
     let aws = Aws::new(&environment)?;
@@ -56,8 +56,8 @@ impl Function for Fanout {
 }
 
 impl Fanout {
-    /// Answers with the first record that is to come again. Those after it come again with it, which
-    /// makes the same deliveries once more.
+    /// Answers with the first record that failed. The stream repeats it and those behind it, which makes the
+    /// same deliveries again.
     async fn batch(&self, event: &str) -> Result<String, Error> {
         let event: StreamEvent = serde_json::from_str(event)
             .map_err(|error| Error::fault("the event is not one of a stream").caused_by(error))?;

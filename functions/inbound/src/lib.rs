@@ -1,4 +1,4 @@
-//! `inbound`: what senders post, at once, and what could not be processed then, later.
+//! `inbound`: processes senders' requests, those of the HTTP API at once, and queued ones later.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,10 +48,10 @@ struct Receiving {
     clock: Arc<dyn Clock>,
 }
 
-/// Makes the function's clients and reads its key.
+/// Creates the function's clients, and reads the key of integration ids.
 ///
 /// # Errors
-/// A fault when a variable is missing; unavailable when the key cannot be read.
+/// `Fault` if a variable is missing; `Unavailable` if the key cannot be read.
 pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let aws = Aws::new(&environment)?;
     let store = Store::new(&environment, &aws)?;
@@ -112,7 +112,7 @@ fn router(receiving: Arc<Receiving>) -> Router {
         .method_not_allowed_fallback(|| async {
             Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted")
         })
-        // How large a body may be is asked after whose it is.
+        // The size of a body is checked after its config was found.
         .layer(DefaultBodyLimit::disable())
         .with_state(receiving)
 }
@@ -127,7 +127,7 @@ struct Address {
 }
 
 impl Address {
-    /// What the address says, if it can be one of ours.
+    /// The parsed address, if it can be one of ours.
     fn read(self, uri: &Uri) -> Result<(WebhookType, IntegrationId, Option<String>), Error> {
         let webhook_type = WebhookType::of_segment(&self.kind).ok_or_else(Error::not_found)?;
         let query = Query::<TokenQuery>::try_from_uri(uri).ok();
@@ -136,13 +136,14 @@ impl Address {
     }
 }
 
-/// The token, where a sender's form has no room for it in the path.
+/// The URL token, for senders whose form has no room for it in the path.
 #[derive(Deserialize)]
 struct TokenQuery {
     token: Option<String>,
 }
 
-/// CloudEvents' way to ask for consent, which is given by headers. A callback address is never called.
+/// The handshake of CloudEvents ("HTTP 1.1 Web Hooks for Event Delivery", section 4): consent is given by
+/// headers. A callback address is never called.
 async fn handshake(
     State(receiving): State<Arc<Receiving>>,
     Path(address): Path<Address>,

@@ -1,5 +1,5 @@
-//! `sweep`: driven by the clock and by the queue of commands, it does what is due later than a queue can
-//! wait, and what is to be done with whole subscriptions.
+//! `sweep`: sends deliveries that wait longer than a queue can delay them, finds missed events, and executes
+//! commands about whole subscriptions. A schedule and the command queue invoke it.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub struct Sweeping {
     clock: Arc<dyn Clock>,
 }
 
-/// Makes the function's clients.
+/// Creates the function's clients.
 ///
 /// # Errors
-/// A fault when a variable is missing.
+/// `Fault` if a variable is missing.
 #[expect(clippy::unused_async, reason = "functions start alike, and some read their keys first")]
 pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
     let aws = Aws::new(&environment)?;

@@ -1,4 +1,5 @@
-//! Use cases: load, decide by the domain's rules, save, tell. Contexts and arrows are those of [`crate::domain`].
+//! Use cases: load, decide by the domain's rules, save, notify. Contexts and arrows are those of
+//! [`crate::domain`].
 
 pub mod access;
 pub mod inbound;

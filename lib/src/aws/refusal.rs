@@ -1,8 +1,8 @@
-//! What AWS said of a request that it did not serve: facts for the log, each a field of its own.
+//! A request that AWS did not serve: the facts of its answer, each for a log field of its own.
 //!
-//! AWS's words are kept without what they quote of the request. A request that is out of shape is answered with
-//! the values that are wrong, and these may be whole items ("1 validation error detected: Value '{…}' at
-//! 'requestItems' failed to satisfy constraint").
+//! AWS's text is kept without the values that it quotes from the request: the answer to an invalid request
+//! may contain whole items ("1 validation error detected: Value '{…}' at 'requestItems' failed to satisfy
+//! constraint").
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,30 +14,30 @@ use aws_sdk_dynamodb::operation::RequestId as _;
 use crate::domain::shared::text::cut;
 use crate::error::{Error, causes};
 
-/// How much of AWS's words is kept, in bytes.
+/// How much of AWS's text is kept, in bytes.
 const MAX_MESSAGE_BYTES: usize = 512;
 
 /// A request that was not served. It is the cause of an [`Error`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// As in `DynamoDB`.
+    /// The service, as `DynamoDB`.
     pub service: &'static str,
-    /// As in `GetItem`.
+    /// The operation, as `GetItem`.
     pub operation: &'static str,
-    /// The table, the queue or the secret, by its name.
+    /// The name of the table, queue or secret.
     pub resource: String,
-    /// AWS's name of the error, as in `AccessDeniedException`.
+    /// AWS's name of the error, as `AccessDeniedException`.
     pub code: Option<String>,
-    /// AWS's words, without the values that they quote.
+    /// AWS's text, without the values that it quotes.
     pub message: Option<String>,
-    /// By which AWS's support finds the request.
+    /// The id by which AWS's support finds the request.
     pub request_id: Option<String>,
-    /// Why no answer came: a timeout, a broken connection.
+    /// Why there was no answer: a timeout, a broken connection.
     pub unanswered: Option<String>,
 }
 
 impl Refusal {
-    /// What an SDK says of a request.
+    /// The facts of an SDK's error.
     pub(crate) fn new<E>(
         service: &'static str,
         operation: &'static str,
@@ -59,7 +59,7 @@ impl Refusal {
         }
     }
 
-    /// What a service says of one part of a request whose other parts it served.
+    /// The facts of one part of a batch request whose other parts were served.
     pub(crate) fn of_a_part(
         service: &'static str,
         operation: &'static str,
@@ -78,7 +78,7 @@ impl Refusal {
         }
     }
 
-    /// What caused an error, where that was AWS.
+    /// The refusal that caused an error, if one did.
     #[must_use]
     pub fn of(error: &Error) -> Option<&Self> {
         error.source()?.downcast_ref()
@@ -98,7 +98,7 @@ impl fmt::Display for Refusal {
 
 impl StdError for Refusal {}
 
-/// AWS's words without what they quote of the request, and not too many of them.
+/// AWS's text without the values that it quotes, cut to [`MAX_MESSAGE_BYTES`].
 fn without_values(message: &str) -> String {
     let quoted = message.split_once("Value ").and_then(|(before, rest)| {
         let ends = [("' at '", " at '"), (" for parameter ", " for parameter ")];

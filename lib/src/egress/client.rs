@@ -1,5 +1,5 @@
-//! The HTTP client that calls subscribers: no redirects, no proxies, TLS always verified, one deadline for
-//! the whole attempt, and little of the answer read.
+//! The HTTP client for subscribers and issuers: no redirects, no proxies, TLS is always verified, one
+//! deadline for the whole attempt, and only the beginning of the answer is read.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -22,31 +22,31 @@ use super::guard::{self, Refusal};
 use crate::domain::outbound::outcome::{Failure, FailureKind, Outcome, Response, RetryAfter};
 use crate::domain::shared::target::{EgressPolicy, Target};
 
-/// How much of an answer's body is read.
+/// How much of an answer's body [`Client::send`] reads, in bytes.
 const MAX_READ: usize = 16 * 1024;
 
-/// Calls subscribers. Connections are kept per host and shared by clones.
+/// Calls subscribers and issuers. Clones share its connections, which are pooled per host.
 #[derive(Clone)]
 pub struct Client {
     http: HyperClient<HttpsConnector<Guarded>, Full<Bytes>>,
 }
 
-/// One request to be made.
+/// A request.
 pub struct Request<'a> {
-    /// Where to.
+    /// The vetted URL.
     pub target: &'a Target,
-    /// `POST` or `PUT`.
+    /// `GET`, `POST` or `PUT`.
     pub method: &'static str,
     /// All headers but `Host` and `Content-Length`.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
-    /// For everything: resolving, connecting, sending, and reading the answer.
+    /// The deadline for everything: resolving, connecting, sending, and reading the answer.
     pub timeout: Duration,
 }
 
 impl Client {
-    /// A client that calls what the policy allows.
+    /// A client that calls only what `policy` allows.
     #[must_use]
     pub fn new(policy: EgressPolicy) -> Self {
         Self::with_tls(policy, HttpsConnectorBuilder::new().with_webpki_roots())
@@ -62,7 +62,7 @@ impl Client {
         Self { http }
     }
 
-    /// Makes the request and says what came of it.
+    /// Sends the request, and returns the answer or the failure.
     pub async fn send(&self, request: Request<'_>) -> Outcome {
         let started = Instant::now();
         let timeout = request.timeout;
@@ -77,7 +77,7 @@ impl Client {
         }
     }
 
-    /// Fetches a document of at most `most` bytes.
+    /// Fetches a document of at most `max` bytes.
     ///
     /// # Errors
     /// What went wrong; anything but 200, and a longer document, is `Protocol`.
@@ -87,7 +87,7 @@ impl Client {
         if status == 200 && body.len() <= most { Ok(body) } else { Err(FailureKind::Protocol) }
     }
 
-    /// The answer with at most `most` bytes of its body.
+    /// The status, `Retry-After`, and at most `max` bytes of the body.
     async fn exchange(
         &self,
         request: Request<'_>,
@@ -125,7 +125,7 @@ async fn beginning(mut body: Incoming, most: usize) -> Result<Vec<u8>, FailureKi
     Ok(read)
 }
 
-/// What kind of failure the client's error is, by what is at the bottom of it.
+/// The kind of the client's error, by its innermost cause.
 fn kind_of(error: &hyper_util::client::legacy::Error) -> FailureKind {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(current) = cause {
@@ -147,14 +147,13 @@ fn kind_of(error: &hyper_util::client::legacy::Error) -> FailureKind {
     if error.is_connect() { FailureKind::Connect } else { FailureKind::Interrupted }
 }
 
-/// Whether it is an error of TLS, perhaps wrapped into errors of input and output, which do not name what they
-/// wrap as their source.
+/// Whether an error comes from TLS. An [`std::io::Error`] may wrap it, and does not return it as its source.
 fn is_of_tls(error: &(dyn StdError + 'static)) -> bool {
     let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_of_tls(wrapped))
 }
 
-/// Connects through the guard.
+/// Connects through the egress guard.
 #[derive(Clone)]
 struct Guarded {
     policy: EgressPolicy,

@@ -1,4 +1,4 @@
-//! What the client does with receivers that misbehave, over real sockets on this machine.
+//! How the client handles receivers that misbehave, over real sockets on this machine.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::client::{Client, Request};
 use crate::domain::outbound::outcome::{FailureKind, Outcome, Response, RetryAfter};
 use crate::domain::shared::target::{EgressPolicy, Target};
 
-/// A receiver that reads one request and then does what the test says.
+/// A receiver that reads one request and then does what `answer` does.
 async fn receiver<F>(answer: impl FnOnce(TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send,
@@ -145,7 +145,7 @@ async fn what_is_not_http_is_a_protocol_failure() {
     );
 }
 
-/// What becomes of a receiver that writes one thing over and over, and how much of it was taken.
+/// The failure of a receiver that writes `again` endlessly, and how many bytes of that it could write.
 async fn repeating(first: &'static str, again: &'static str, timeout: Duration) -> (FailureKind, usize) {
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
@@ -201,8 +201,8 @@ async fn a_compressed_body_stays_as_it_is() {
     assert_eq!(response_of(answer).await.body.as_slice(), b"bomb");
 }
 
-/// What became of a call to a receiver whose certificate is for a name and until a day, by an authority that the
-/// client trusts or not.
+/// The outcome of a call to a receiver with a certificate for `name` that expires in the year `until`.
+/// `is_trusted`: the client trusts the authority that signed it.
 async fn with_certificate(name: &str, until: i32, is_trusted: bool) -> Outcome {
     let authority_key = rcgen::KeyPair::generate().expect("a key");
     let mut authority = rcgen::CertificateParams::default();
@@ -268,8 +268,8 @@ async fn a_closed_port_is_a_connect_failure() {
     assert_eq!(failure_of(&format!("http://{address}/"), Duration::from_secs(5)).await, FailureKind::Connect);
 }
 
-/// Whether a call is blocked under a policy that does not allow loopback, though its URL was saved under
-/// one that does.
+/// Whether a call is blocked by a policy that does not allow loopback, although the URL was saved under one
+/// that does.
 async fn is_blocked_when_called(url: &str) -> bool {
     let target = Target::vet(url, &loopback_allowed()).expect("a target");
     let request = Request {

@@ -1,4 +1,4 @@
-//! The egress guard: resolves a name, checks every address, and connects to a checked one only.
+//! The egress guard: resolves a name, checks every address, and connects to checked addresses only.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,25 +12,25 @@ use crate::domain::shared::target::{EgressPolicy, Target};
 use crate::environment::Environment;
 use crate::error::Error;
 
-/// Why no connection came about.
+/// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The name leads to an address that may not be called.
+    /// The name resolves to an address that must not be called.
     #[error("the address may not be called")]
     Blocked,
     /// The name did not resolve.
     #[error("the name did not resolve")]
     Dns,
-    /// Nobody answered.
+    /// No address accepted the connection.
     #[error("the connection could not be made")]
     Connect,
 }
 
 impl EgressPolicy {
-    /// What the deployment allows. `LOCAL_PORTS` is set by the local stack alone.
+    /// The policy that the deployment's variables set. `LOCAL_PORTS` is set by the local stack only.
     ///
     /// # Errors
-    /// A fault when a variable is not the list that it should be.
+    /// `Fault` if a variable is not a valid list.
     pub fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let cidrs: Vec<IpNet> = listed(environment, "EGRESS_ALLOW_CIDRS")?;
         let own_ports = listed(environment, "LOCAL_PORTS")?;
@@ -39,7 +39,7 @@ impl EgressPolicy {
     }
 }
 
-/// The values of a variable that has them with commas between.
+/// The values of a variable, which are separated by commas.
 fn listed<T>(environment: &Environment, name: &'static str) -> Result<Vec<T>, Error>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -51,10 +51,10 @@ where
     })
 }
 
-/// The addresses of a host, all of them checked: one bad address refuses all.
+/// The addresses of a host, all of them checked: one forbidden address refuses all.
 ///
 /// # Errors
-/// Why there are none.
+/// Why there are none: [`Refusal::Blocked`] or [`Refusal::Dns`].
 pub async fn addresses(host: &Host, port: u16, policy: &EgressPolicy) -> Result<Vec<SocketAddr>, Refusal> {
     let found: Vec<IpAddr> = match host {
         Host::Address(ip) => vec![*ip],
@@ -67,8 +67,8 @@ pub async fn addresses(host: &Host, port: u16, policy: &EgressPolicy) -> Result<
     checked(found, port, policy)
 }
 
-/// What a name resolved to, if all of it may be called. Who connects takes these addresses, so that what the
-/// name resolves to a moment later is of no interest.
+/// The addresses if every one may be called. The caller connects to these, so a later answer of DNS changes
+/// nothing (DNS rebinding).
 fn checked(found: Vec<IpAddr>, port: u16, policy: &EgressPolicy) -> Result<Vec<SocketAddr>, Refusal> {
     if found.is_empty() {
         return Err(Refusal::Dns);
@@ -79,10 +79,11 @@ fn checked(found: Vec<IpAddr>, port: u16, policy: &EgressPolicy) -> Result<Vec<S
     Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-/// The addresses of a target that may be saved: it resolves, and only to addresses that may be called.
+/// Checks that a target may be saved: its name resolves, and only to addresses that may be called. Returns
+/// them.
 ///
 /// # Errors
-/// What is wrong with it, for a person.
+/// What is wrong with it, for people.
 pub async fn check(target: &Target, policy: &EgressPolicy) -> Result<Vec<IpAddr>, String> {
     match addresses(target.host(), target.port(), policy).await {
         Ok(addresses) => Ok(addresses.iter().map(SocketAddr::ip).collect()),
@@ -91,7 +92,7 @@ pub async fn check(target: &Target, policy: &EgressPolicy) -> Result<Vec<IpAddr>
     }
 }
 
-/// Connects to one of a URL's checked addresses, the first that answers.
+/// Connects to the first of a URL's checked addresses that accepts the connection.
 ///
 /// # Errors
 /// Why there is no connection.
@@ -100,7 +101,7 @@ pub async fn connect(uri: Uri, policy: EgressPolicy) -> Result<TokioIo<TcpStream
     let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
     for address in addresses(&host, port, &policy).await? {
         if let Ok(stream) = TcpStream::connect(address).await {
-            // A lost option costs latency only.
+            // Without the option the connection works, with more latency.
             let _ = stream.set_nodelay(true);
             return Ok(TokioIo::new(stream));
         }

@@ -1,4 +1,4 @@
-//! The keys of `OpenID` Connect issuers, fetched through the egress guard and remembered.
+//! The keys of `OpenID` Connect issuers, fetched through the egress guard and cached.
 
 use std::collections::HashMap;
 use std::time::Duration as Timeout;
@@ -14,42 +14,43 @@ use crate::domain::inbound::auth::oidc::Keys;
 use crate::domain::shared::target::{EgressPolicy, Target};
 use crate::error::Error;
 
-/// How long keys are taken as read, in seconds.
+/// How long keys are cached, in seconds.
 const KEPT_SECONDS: i64 = 3_600;
 
-/// How often keys are fetched because a token names one that is not among them, in seconds.
+/// The least time between two fetches because a token names an unknown key, in seconds.
 const REFRESH_SECONDS: i64 = 30;
 
-/// How long one fetch may take: a sender is waiting.
+/// The longest that one fetch takes: a sender is waiting.
 const TIMEOUT: Timeout = Timeout::from_secs(2);
 
-/// How much of an answer is read, in bytes.
+/// The largest document that is read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// Issuers by their addresses, each with its keys and when they were fetched.
+/// A cache of issuers' keys, by the issuers' addresses.
 pub struct Issuers {
     client: Client,
     policy: EgressPolicy,
     known: Mutex<HashMap<String, (DateTime<Utc>, Keys)>>,
 }
 
-/// What of an issuer's configuration counts (`OpenID` Connect Discovery 1.0, 3).
+/// The member of an issuer's configuration that is needed ("OpenID Provider Metadata", `OpenID` Connect
+/// Discovery 1.0, section 3).
 #[derive(Deserialize)]
 struct Discovery {
     jwks_uri: String,
 }
 
 impl Issuers {
-    /// Issuers that the policy allows to be called.
+    /// Issuers that `policy` allows to be called.
     #[must_use]
     pub fn new(policy: EgressPolicy) -> Self {
         Self { client: Client::new(policy.clone()), policy, known: Mutex::default() }
     }
 
-    /// An issuer's keys, with the named one among them if the issuer has it.
+    /// An issuer's keys. If they lack the key `kid`, they are fetched again, at most once in 30 seconds.
     ///
     /// # Errors
-    /// Unavailable when they cannot be fetched and none are remembered.
+    /// `Unavailable` if they cannot be fetched and none are cached.
     pub async fn keys(&self, issuer: &str, kid: Option<&str>, now: DateTime<Utc>) -> Result<Keys, Error> {
         let known = self.known.lock().await.get(issuer).cloned();
         if let Some((fetched, keys)) = &known {

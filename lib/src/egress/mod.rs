@@ -1,4 +1,4 @@
-//! HTTP to subscribers, behind the egress guard.
+//! HTTP to subscribers and issuers, behind the egress guard.
 
 pub mod client;
 #[cfg(test)]

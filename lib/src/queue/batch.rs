@@ -1,4 +1,4 @@
-//! A batch of messages as Lambda hands it over, and the answer that names those to come again.
+//! A batch of messages as Lambda passes it, and the answer that names the messages to be received again.
 
 use std::panic::AssertUnwindSafe;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::log_error;
 use crate::panic;
 
-/// One message of a batch.
+/// A message that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     id: String,
@@ -22,17 +22,17 @@ pub struct Received {
 }
 
 impl Received {
-    /// What it says.
+    /// The message as a value.
     ///
     /// # Errors
-    /// A fault when it is not what is wanted: a mistake of ours, which ends in the dead-letter queue.
+    /// `Fault` if it is not of that form. This is a bug of ours; the message becomes a dead letter.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.body)
             .map_err(|error| Error::fault("a message cannot be read").caused_by(error))
     }
 }
 
-/// Handles every message of an event by itself, all at once, and answers which are to come again.
+/// Whether an event of a function is one of SQS: it has records.
 ///
 /// # Errors
 /// A fault when the event is not one of SQS.
@@ -52,7 +52,7 @@ where
         };
         let outcome = AssertUnwindSafe(handle(message)).catch_unwind();
         async move {
-            // A panic is this message's own: the others are done.
+            // A panic fails its own message only.
             let error = match outcome.await {
                 Ok(outcome) => outcome.err()?,
                 Err(panic) => Error::fault("a message's handler panicked").about(panic::said(&*panic)),

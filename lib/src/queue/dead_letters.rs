@@ -1,4 +1,4 @@
-//! What our own machinery could not handle: looked at, and moved back by SQS's own redrive.
+//! Dead-letter queues: what is in them, and SQS's redrive, which moves messages back.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
@@ -12,7 +12,7 @@ use crate::domain::shared::time::timestamp;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Kind};
 
-/// The dead-letter queues by the name of the queue they belong to, and the variables with their addresses.
+/// The queues that have a dead-letter queue, each with the variable that has the latter's URL.
 const QUEUES: [(&str, &str); 4] = [
     ("deliveries", "DELIVERIES_DEAD_LETTERS_URL"),
     ("retries", "RETRIES_DEAD_LETTERS_URL"),
@@ -20,13 +20,13 @@ const QUEUES: [(&str, &str); 4] = [
     ("inbound-retry", "INBOUND_RETRY_DEAD_LETTERS_URL"),
 ];
 
-/// What Lambda was told of records of the stream that fan-out gave up: it names shard and sequence numbers, and nothing
-/// is moved back from it, because `sweep` finds the events.
+/// The records of the stream that fan-out gave up. A message names a shard and sequence numbers; nothing is
+/// moved back from here, because `sweep` finds the events.
 const GIVEN_UP: (&str, &str) = ("fanout", "FANOUT_DEAD_LETTERS_URL");
 
 /// How many messages are shown at most.
 const MAX_SHOWN: usize = 10;
-/// How much of a message is shown, in bytes.
+/// How much of a message's body is shown, in bytes.
 const MAX_BODY: usize = 1024;
 
 /// The dead-letter queues.
@@ -38,20 +38,20 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The dead-letter queues of a deployment.
+    /// The dead-letter queues of a deployment, by its environment.
     ///
     /// # Errors
-    /// A fault when a variable is missing.
+    /// `Fault` if a variable is missing.
     pub fn of(environment: &Environment, client: &Client) -> Result<Self, Error> {
         let queue = |(name, variable)| Ok::<_, Error>((name, environment.required(variable)?.to_owned()));
         let queues = QUEUES.into_iter().map(queue).collect::<Result<_, _>>()?;
         Ok(Self { client: client.clone(), queues, given_up: queue(GIVEN_UP)? })
     }
 
-    /// About how many there are of each queue, and some of them.
+    /// The approximate number of messages in each queue, and some of the messages.
     ///
     /// # Errors
-    /// Unavailable when SQS is.
+    /// `Unavailable` if SQS does not answer.
     pub async fn look(&self) -> Result<Value, Error> {
         let counted =
             try_join_all(self.queues.iter().chain([&self.given_up]).map(|(name, url)| async move {
@@ -73,7 +73,7 @@ impl DeadLetters {
         Ok(json!({"approximateMessages": total, "queues": queues, "sample": sample}))
     }
 
-    /// Some messages of a queue, which stay in it.
+    /// Some messages of a queue. They stay in it.
     async fn some(&self, name: &str, url: &str, most: usize) -> Result<Vec<Value>, Error> {
         let received = self
             .client
@@ -101,10 +101,10 @@ impl DeadLetters {
         Ok(shown.collect())
     }
 
-    /// Moves the messages of one dead-letter queue, or of all, back to where they came from.
+    /// Starts to move the messages of one dead-letter queue, or of all, back to their queues.
     ///
     /// # Errors
-    /// Unprocessable for a queue that there is none of; conflict while they are being moved already.
+    /// `Conflict` while a redrive runs; `Unavailable` if SQS does not answer.
     pub async fn redrive(&self, only: Option<&str>) -> Result<Value, Error> {
         let mut moved = Vec::new();
         for (name, url) in self.queues.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
@@ -124,7 +124,7 @@ impl DeadLetters {
         Ok(json!({"queues": moved}))
     }
 
-    /// What the queues are called that dead letters come from.
+    /// The names of the queues that have a dead-letter queue, as the choices of a member.
     #[must_use]
     pub fn names() -> [(&'static str, &'static str); 4] {
         QUEUES.map(|(name, _)| (name, name))

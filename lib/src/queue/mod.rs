@@ -1,4 +1,4 @@
-//! SQS: how messages are sent.
+//! SQS: sending messages.
 
 pub mod batch;
 pub mod dead_letters;
@@ -19,10 +19,11 @@ use crate::environment::Environment;
 use crate::error::{Error, Kind};
 use crate::log_error;
 
-/// The longest delay that a message can be sent with, in seconds.
+/// The longest delay of a message, in seconds ("`SendMessage`" of SQS's API reference).
 pub const MAX_DELAY_SECONDS: i32 = 900;
 
-/// What a batch may weigh: SQS takes 1 MiB, and its entries' wrapping counts too.
+/// The most that the bodies of one batch have, in bytes: SQS accepts 1 MiB, including the entries' own
+/// overhead.
 const MAX_BATCH_BYTES: usize = 900 * 1024;
 
 /// A queue.
@@ -34,24 +35,25 @@ pub struct Queue {
 
 /// A message to be sent.
 pub struct Outgoing<'a, T> {
-    /// What it says.
+    /// Its content, which is sent as JSON.
     pub body: &'a T,
-    /// Whose it is, for fair turns among them.
+    /// The message group, for SQS's fair queues: one group with many messages does not hold up the others
+    /// ("Amazon SQS fair queues" of the SQS developer guide).
     pub group: String,
-    /// After how many seconds it may be received, 0 to 900.
+    /// After how many seconds it can be received, 0 to 900.
     pub delay_seconds: i32,
 }
 
 impl Queue {
-    /// The queue whose address the environment has under this name.
+    /// The queue whose URL is in `variable`.
     ///
     /// # Errors
-    /// A fault when the variable is missing.
+    /// `Fault` if the variable is missing.
     pub fn of(environment: &Environment, client: &Client, variable: &'static str) -> Result<Self, Error> {
         Ok(Self::new(client.clone(), environment.required(variable)?))
     }
 
-    /// The queue at that address.
+    /// The queue with that URL.
     #[must_use]
     pub fn new(client: Client, url: &str) -> Self {
         Self { client, url: url.to_owned() }
@@ -60,7 +62,7 @@ impl Queue {
     /// Sends one message.
     ///
     /// # Errors
-    /// Unavailable when SQS did not take it; refused when it never takes it.
+    /// `Unavailable` if SQS did not accept it; `Refused` if it never will.
     pub async fn send<T: Serialize>(&self, message: Outgoing<'_, T>) -> Result<(), Error> {
         self.client
             .send_message()
@@ -74,11 +76,12 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends any number of messages, ten to a request and fewer when they are large. Says which (by number) SQS did
-    /// not take: unavailable, or refused for good; the others have gone.
+    /// Sends any number of messages, ten to a request, and fewer if they are large. Returns those that SQS
+    /// did not accept, by index: [`Kind::Unavailable`], or [`Kind::Refused`] if it never will. The others
+    /// were sent.
     ///
     /// # Errors
-    /// A fault when a message cannot be written.
+    /// `Fault` if a message cannot be serialised.
     pub async fn send_all<T: Serialize>(
         &self,
         messages: Vec<Outgoing<'_, T>>,
@@ -109,8 +112,8 @@ impl Queue {
         Ok(failed.into_iter().flatten().collect())
     }
 
-    /// Sends one batch; gives the messages that did not go, each with the reason. A request that is refused for one
-    /// of its messages is made again message by message.
+    /// Sends one batch. Returns the messages that were not sent, each with the kind of its error. A request
+    /// that is refused for one of its messages is repeated message by message.
     async fn send_batch(&self, batch: Vec<(usize, SendMessageBatchRequestEntry)>) -> Vec<(usize, Kind)> {
         let entries = batch.iter().map(|(_, entry)| entry.clone()).collect();
         let sent =
@@ -139,8 +142,8 @@ impl Queue {
     }
 }
 
-/// Whether SQS refuses a message for what it holds, or did not serve the request: by the codes of `SendMessage` and
-/// of the entries of `SendMessageBatch`.
+/// Whether SQS refuses a message for its content, or did not serve the request, by the error codes of
+/// `SendMessage` and of the entries of `SendMessageBatch`.
 fn kind_of(code: Option<&str>) -> Kind {
     match code {
         Some(
@@ -155,8 +158,8 @@ fn kind_of(code: Option<&str>) -> Kind {
     }
 }
 
-/// A message's text. SQS takes the characters of XML 1.0 alone: of those that JSON writes as they are, U+FFFE and
-/// U+FFFF are none. They stand in strings, where JSON has an escape for them.
+/// The JSON text of a message. SQS accepts the characters of XML 1.0 only. Of those that JSON does not
+/// escape, U+FFFE and U+FFFF are not among them; they occur in strings only, where JSON can escape them.
 fn text<T: Serialize>(body: &T) -> Result<String, Error> {
     let text = serde_json::to_string(body)
         .map_err(|error| Error::fault("a message cannot be written").caused_by(error))?;
@@ -166,14 +169,14 @@ fn text<T: Serialize>(body: &T) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What SQS said of one message of a batch that it took.
+/// The error of one message of a batch whose request was served.
 fn not_taken(url: &str, entry: &BatchResultErrorEntry) -> Error {
     let queue = url.rsplit('/').next().unwrap_or_default();
     let refusal = Refusal::of_a_part("SQS", "SendMessageBatch", queue, entry.code(), entry.message());
     Error::unavailable("SQS did not take a message").about("SendMessageBatch").caused_by(refusal)
 }
 
-/// What SQS said of a request that may hold a message: it refuses what that holds, or could not serve the request now.
+/// The error of a request that contains messages: `Refused` for their content, or else `Unavailable`.
 fn failed<E>(operation: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -186,7 +189,7 @@ where
     Error::refused("SQS refuses what a message holds").about(operation).caused_by(refusal)
 }
 
-/// What SQS said of a request to a queue, which its address names at its end.
+/// The error of a request to a queue, whose name is the end of its URL.
 fn unavailable<E>(operation: &'static str, url: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -196,7 +199,7 @@ where
     Error::unavailable("SQS did not serve a request").about(operation).caused_by(refusal)
 }
 
-/// The seconds until `due`, rounded up, as far as one message can wait.
+/// The seconds until `due`, rounded up, at most [`MAX_DELAY_SECONDS`].
 #[must_use]
 pub fn delay_until(due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> i32 {
     let wait = due.map_or(0, |due| due.signed_duration_since(now).num_milliseconds().max(0));
@@ -210,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// The characters that SQS takes ("`SendMessage`" of its API reference).
+    /// The characters that SQS accepts ("`SendMessage`" of its API reference).
     fn is_taken(character: char) -> bool {
         matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
     }

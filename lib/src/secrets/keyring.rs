@@ -1,4 +1,4 @@
-//! The tenants' data keys: made once, stored wrapped by the master key, kept open in memory.
+//! The tenants' data keys: created once, stored wrapped by the master key, cached open in memory.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::random;
 use crate::store::{Created, Key, Store, keys};
 
-/// Seals and opens for every tenant.
+/// Seals and opens secrets of every tenant.
 #[derive(Clone)]
 pub struct Keyring {
     store: Store,
@@ -26,14 +26,14 @@ pub struct Keyring {
     open: Arc<Mutex<HashMap<TenantId, SealKey>>>,
 }
 
-/// A data key as stored.
+/// A data key, as it is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wrapped {
     wrapped_key: String,
 }
 
-/// What comes of the master secret.
+/// The keys that are derived from the master secret.
 #[derive(Clone)]
 struct Master {
     wraps: SealKey,
@@ -46,7 +46,7 @@ impl Master {
     }
 }
 
-/// The master secret as it is now, and as it was before its rotation.
+/// The keys of the current master secret and, during a rotation, of the previous one.
 pub struct Masters {
     current: Master,
     previous: Option<Master>,
@@ -61,31 +61,31 @@ impl Masters {
         }
     }
 
-    /// The keys that sign numbers of hops, and did before the rotation.
+    /// The keys that sign numbers of hops, the current one first.
     pub fn lineages(&self) -> impl Iterator<Item = &LineageKey> {
         [Some(&self.current), self.previous.as_ref()].into_iter().flatten().map(|master| &master.lineage)
     }
 }
 
 impl Keyring {
-    /// The keyring of a function.
+    /// The keyring of a function, by its environment.
     ///
     /// # Errors
-    /// A fault when a variable is missing.
+    /// `Fault` if a variable is missing.
     pub fn of(environment: &Environment, aws: &Aws, store: &Store) -> Result<Self, Error> {
         Ok(Self::new(store.clone(), aws.secrets_manager(), environment.required("MASTER_SECRET_ID")?))
     }
 
-    /// A keyring whose master secret is read when it is first needed.
+    /// A keyring. The master secret is read when it is first needed.
     #[must_use]
     pub fn new(store: Store, client: Client, master_id: &str) -> Self {
         Self { store, client, master_id: master_id.to_owned(), master: Arc::default(), open: Arc::default() }
     }
 
-    /// Seals a text of a tenant for the item at `key`.
+    /// Seals a tenant's text for the item at `key`.
     ///
     /// # Errors
-    /// Unavailable when a key cannot be read.
+    /// `Unavailable` if a key cannot be read.
     pub async fn seal(&self, tenant: TenantId, key: &Key, plain: &str) -> Result<String, Error> {
         let data_key = self.data_key(tenant, true).await?;
         data_key.seal(plain.as_bytes(), &place(key), random::bytes())
@@ -94,13 +94,14 @@ impl Keyring {
     /// Opens a text that was sealed for the item at `key`.
     ///
     /// # Errors
-    /// Unavailable when a key cannot be read; a fault when the text does not open.
+    /// `Unavailable` if a key cannot be read; `Fault` if the text does not open.
     pub async fn open(&self, tenant: TenantId, key: &Key, sealed: &str) -> Result<String, Error> {
         let plain = self.data_key(tenant, false).await?.open(sealed, &place(key))?;
         String::from_utf8(plain).map_err(|_| Error::fault("A sealed secret is not text"))
     }
 
-    /// A tenant's data key. Two writers may both make one: the first stored is the one that both use.
+    /// A tenant's data key. Of two concurrent writers that create one, both use the key that was stored
+    /// first.
     async fn data_key(&self, tenant: TenantId, may_create: bool) -> Result<SealKey, Error> {
         if let Some(key) = self.open.lock().await.get(&tenant) {
             return Ok(key.clone());
@@ -122,7 +123,8 @@ impl Keyring {
         };
         let bytes = match master.open(&wrapped.wrapped_key, &place(&at)) {
             Ok(bytes) => bytes,
-            // The master secret was rotated since we read it, or this key was not wrapped anew yet.
+            // The master secret was rotated after we read it, or this data key is still wrapped by the
+            // previous one.
             Err(_) => self.masters().await?.open(&wrapped, &at)?,
         };
         let bytes: [u8; 32] =
@@ -132,12 +134,12 @@ impl Keyring {
         Ok(key)
     }
 
-    /// Wraps a tenant's data key with the master secret as it is now; says whether it was not already.
+    /// Wraps a tenant's data key with the current master key. Returns whether that was necessary.
     ///
-    /// Safe to run twice, and by several at once: the data key itself stays the same.
+    /// Safe to run twice, also concurrently: the data key itself stays the same.
     ///
     /// # Errors
-    /// Unavailable when a key cannot be read; a fault when the data key opens with neither secret.
+    /// `Unavailable` if a key cannot be read; `Fault` if neither master key opens the data key.
     pub async fn rewrap(&self, tenant: TenantId, masters: &Masters) -> Result<bool, Error> {
         let at = keys::keyring(tenant);
         let Some(wrapped) = self.store.core.get::<Wrapped>(&at).await? else { return Ok(false) };
@@ -150,10 +152,10 @@ impl Keyring {
         Ok(true)
     }
 
-    /// The master secret as it is now, and as it was before its rotation.
+    /// Reads the current master secret and, during a rotation, the previous one.
     ///
     /// # Errors
-    /// Unavailable when it cannot be read.
+    /// `Unavailable` if it cannot be read.
     pub async fn masters(&self) -> Result<Masters, Error> {
         let texts = super::read_both(&self.client, &self.master_id).await?;
         let mut keys = texts.iter().map(|text| Master::of_secret(text));
@@ -165,7 +167,7 @@ impl Keyring {
     /// The key that signs numbers of hops.
     ///
     /// # Errors
-    /// Unavailable when the master secret cannot be read.
+    /// `Unavailable` if the master secret cannot be read.
     pub async fn lineage(&self) -> Result<LineageKey, Error> {
         self.master().await.map(|master| master.lineage)
     }
@@ -180,7 +182,7 @@ impl Keyring {
     }
 }
 
-/// What sealing binds to: tenant and item, which a key names both.
+/// The associated data of sealing: partition and sort key of the item, which contain its tenant.
 fn place(key: &Key) -> String {
     format!("{}/{}", key.pk, key.sk)
 }

@@ -12,10 +12,10 @@ use crate::aws::refusal::Refusal;
 use crate::domain::shared::ids::TenantId;
 use crate::error::Error;
 
-/// The current text of a secret.
+/// The current text of a secret. `id` is its name or ARN.
 ///
 /// # Errors
-/// Unavailable when Secrets Manager does not answer; a fault when the secret has no text.
+/// `Unavailable` if Secrets Manager does not answer; `Fault` if the secret is empty.
 pub async fn read(client: &Client, id: &str) -> Result<String, Error> {
     let output = client.get_secret_value().secret_id(id).send().await;
     let output = output.map_err(|error| unreadable(id, &error))?;
@@ -25,12 +25,12 @@ pub async fn read(client: &Client, id: &str) -> Result<String, Error> {
         .ok_or_else(|| Error::fault("A secret is empty").about(id))
 }
 
-/// The current text of a secret and, while it is being rotated, the one before.
+/// The current text of a secret and, during a rotation, the previous one (its stage `AWSPREVIOUS`).
 ///
 /// # Errors
-/// As `read`.
+/// As [`read`].
 pub async fn read_both(client: &Client, id: &str) -> Result<Vec<String>, Error> {
-    // What is pasted into Secrets Manager often ends in a line break, which no sender sends.
+    // A text that is pasted into Secrets Manager often ends in a line break, which is not part of the secret.
     let bare = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
     let mut both = vec![bare(read(client, id).await?)];
     let previous = client.get_secret_value().secret_id(id).version_stage("AWSPREVIOUS").send().await;
@@ -47,14 +47,14 @@ pub async fn read_both(client: &Client, id: &str) -> Result<Vec<String>, Error> 
     Ok(both)
 }
 
-/// What Secrets Manager said of a secret that it did not give.
+/// The error of a secret that Secrets Manager did not return.
 fn unreadable(id: &str, error: &SdkError<GetSecretValueError, HttpResponse>) -> Error {
     let refusal = Refusal::new("Secrets Manager", "GetSecretValue", id, error);
     Error::unavailable("A secret cannot be read").about(id).caused_by(refusal)
 }
 
-/// The name of a tenant's entry. Every tenant's entries live below its own prefix, which is put before the
-/// name here, because the functions share a role.
+/// The name of a tenant's secret. The tenant's own prefix is put before the name here, because the functions'
+/// role may read those of all tenants.
 #[must_use]
 pub fn tenants_entry(stage: &str, tenant: TenantId, name: &str) -> String {
     format!("/{stage}/tenants/{tenant}/{}", name.trim_start_matches('/'))

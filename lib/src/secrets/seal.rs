@@ -1,4 +1,4 @@
-//! Sealing: AES-256-GCM, bound to the place where the sealed text is stored.
+//! Sealing: AES-256-GCM, bound to the item in which the sealed text is stored.
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use crate::error::Error;
 
-/// A key that seals. It has no `Display` and a blank `Debug`.
+/// A key that seals. It has no `Display`, and its `Debug` is empty.
 #[derive(Clone)]
 pub struct SealKey(Aes256Gcm);
 
@@ -20,22 +20,22 @@ impl std::fmt::Debug for SealKey {
 }
 
 impl SealKey {
-    /// The key that wraps data keys, made of the master secret's text.
+    /// The master key, which wraps data keys. It is derived from the master secret's text by HMAC-SHA256.
     #[must_use]
     pub fn of_master_secret(secret: &str) -> Self {
         Self::of_bytes(&derive(secret))
     }
 
-    /// A key of 32 bytes of chance.
+    /// The key with these bytes, which must be random.
     #[must_use]
     pub fn of_bytes(bytes: &[u8; 32]) -> Self {
         Self(Aes256Gcm::new(bytes.into()))
     }
 
-    /// Seals a text for one place; elsewhere it does not open.
+    /// Seals a text for one place. It opens with the same place only.
     ///
     /// # Errors
-    /// A fault when the text is too long for the cipher, which no text of ours is.
+    /// `Fault` if the text is too long for the cipher, which no text of ours is.
     pub fn seal(&self, plain: &[u8], place: &str, nonce: [u8; 12]) -> Result<String, Error> {
         let sealed = self
             .0
@@ -47,7 +47,7 @@ impl SealKey {
     /// Opens a text that was sealed for this place.
     ///
     /// # Errors
-    /// A fault when it was sealed with another key, for another place, or was changed.
+    /// `Fault` if it was sealed with another key or for another place, or was changed.
     pub fn open(&self, sealed: &str, place: &str) -> Result<Vec<u8>, Error> {
         let wrong = || Error::fault("A sealed secret does not open");
         let bytes = STANDARD_NO_PAD.decode(sealed).map_err(|_| wrong())?;

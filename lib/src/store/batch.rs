@@ -1,4 +1,4 @@
-//! Many items written with few requests.
+//! Writing many items with few requests.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,21 +12,21 @@ use super::{Key, Table};
 use crate::error::{Error, Kind};
 use crate::log_error;
 
-/// How many items one request writes.
+/// How many items one request writes: the limit of DynamoDB's `BatchWriteItem`.
 const MAX_WRITES: usize = 25;
 
 impl Table {
-    /// Writes items whether or not they are there, 25 to a request. Says which (by number) were not written, and
-    /// why; the others are. Only for what no other writer can have changed; of several for one place the first is
-    /// written.
+    /// Writes items whether or not they exist, 25 to a request. Returns those that were not written, by
+    /// index, each with the kind of its error. For items that no other writer changes. Of several items with
+    /// the same key, the first is written.
     ///
     /// # Errors
-    /// A fault when a value cannot be written.
+    /// `Fault` if a value cannot be serialised.
     pub async fn put_many<T: Serialize>(&self, items: &[(Key, T)]) -> Result<BTreeMap<usize, Kind>, Error> {
         let mut places = HashSet::new();
         let mut puts = Vec::new();
         for (key, value) in items {
-            // A request that names a place twice is refused as a whole.
+            // DynamoDB refuses a request that names a key twice.
             if places.insert(key) {
                 let put = PutRequest::builder().set_item(Some(write(key, value)?)).build();
                 puts.push(put.map_err(|error| Error::fault("a write cannot be built").caused_by(error))?);
@@ -40,7 +40,8 @@ impl Table {
         Ok(items.iter().enumerate().filter_map(failed).collect())
     }
 
-    /// Writes what fits one request. One that is refused for one of its items is made again item by item.
+    /// Writes the items of one request. A request that is refused for one of its items is repeated item by
+    /// item.
     async fn put_some(&self, puts: &[PutRequest]) -> HashMap<Key, Kind> {
         let request = |put: &PutRequest| WriteRequest::builder().put_request(put.clone()).build();
         let requests: Vec<WriteRequest> = puts.iter().map(request).collect();

@@ -1,4 +1,4 @@
-//! What hours counted, read back.
+//! Counts per hour.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -7,7 +7,7 @@ use crate::domain::shared::counts::{Counts, RETENTION_DAYS, SHOWN_HOURS};
 use crate::domain::shared::time::hour;
 use crate::error::Error;
 
-/// An hour and what it counted, if that is what an item is.
+/// The hour and the counts of an item. `None` if it is another kind of item.
 #[must_use]
 pub fn read_hour(item: &Item) -> Option<(DateTime<Utc>, Counts)> {
     let at = item.get("sk")?.as_s().ok()?.strip_prefix("HOUR#")?;
@@ -22,20 +22,21 @@ pub fn read_hour(item: &Item) -> Option<(DateTime<Utc>, Counts)> {
 }
 
 impl Table {
-    /// Adds to what an hour counted in a partition.
+    /// Adds to a partition's counts of the hour of `at`.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn count(&self, partition: &str, at: DateTime<Utc>, counts: &Counts) -> Result<(), Error> {
         let at = hour(at);
         let expires = at.checked_add_signed(Duration::days(RETENTION_DAYS)).unwrap_or(at).timestamp();
         self.add(&keys::hour(partition, at), counts.iter(), expires).await
     }
 
-    /// The last 24 hours of a partition with counts, oldest first, and what stands behind them.
+    /// The items with the counts of the last 24 hours, oldest first, and the items whose sort keys follow
+    /// them.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn last_day(&self, partition: &str, now: DateTime<Utc>) -> Result<Vec<Item>, Error> {
         let hours = SHOWN_HOURS.saturating_sub(1);
         let from = hour(now.checked_sub_signed(Duration::hours(hours)).unwrap_or(now));

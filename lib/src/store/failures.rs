@@ -1,4 +1,4 @@
-//! Failures of expressions, beside what else is known of their owner.
+//! Failed expressions, in the item with their owner's state.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{DateTime, Duration, Utc};
@@ -8,7 +8,7 @@ use super::{Key, Table, keys};
 use crate::domain::shared::expression::Failures;
 use crate::error::Error;
 
-/// After how many days without another failure they are forgotten.
+/// After how many days without another failure the counts expire.
 const FORGOTTEN_DAYS: i64 = 90;
 
 impl Table {

@@ -1,4 +1,4 @@
-//! Items as values.
+//! Items as typed values.
 
 use serde::de::DeserializeOwned;
 
@@ -6,16 +6,16 @@ use super::{Item, Key};
 use crate::error::Error;
 use crate::log_error;
 
-/// An item as a value; members that the value does not know are passed over.
+/// An item as a value. Unknown attributes are ignored.
 ///
 /// # Errors
-/// A fault when the item lacks something.
+/// `Fault` if an attribute is missing or has another type.
 pub fn read<T: DeserializeOwned>(item: Item) -> Result<T, Error> {
     serde_dynamo::from_item(item)
         .map_err(|error| Error::fault("a stored item cannot be read").caused_by(error))
 }
 
-/// An item as a value, unless it cannot be read: then that is logged, and what it stands among goes on without it.
+/// An item as a value. One that cannot be read is logged and left out, so that the rest of a list goes on.
 #[must_use]
 pub fn readable<T: DeserializeOwned>(item: Item) -> Option<T> {
     let place = key_of(&item);
@@ -27,7 +27,7 @@ pub fn readable<T: DeserializeOwned>(item: Item) -> Option<T> {
         .ok()
 }
 
-/// Where an item is, if it says so.
+/// The key of an item, if it contains one.
 #[must_use]
 pub fn key_of(item: &Item) -> Option<Key> {
     let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();

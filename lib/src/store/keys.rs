@@ -1,4 +1,4 @@
-//! Every key of the two tables, by a constructor named for the thing.
+//! The keys of both tables, each by a constructor named for the item.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -7,12 +7,12 @@ use crate::domain::shared::ids::{
     ApiKeyId, ComponentId, ConfigId, EventId, ReceiptId, RecoveryId, ReleaseId, SubscriptionId, TenantId,
 };
 
-/// The address of one item.
+/// The primary key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The partition.
+    /// The partition key.
     pub pk: String,
-    /// The place within it.
+    /// The sort key.
     pub sk: String,
 }
 
@@ -20,13 +20,13 @@ fn key(pk: impl Into<String>, sk: impl Into<String>) -> Key {
     Key { pk: pk.into(), sk: sk.into() }
 }
 
-/// A time as keys hold it: three decimals always, so that it sorts.
+/// A time as keys contain it: always with milliseconds, so that it sorts.
 #[must_use]
 pub fn time(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The partition with one tenant's things.
+/// The partition with a tenant's resources.
 #[must_use]
 pub fn tenant(tenant: TenantId) -> String {
     format!("TENANT#{tenant}")
@@ -47,13 +47,13 @@ pub fn keyring(id: TenantId) -> Key {
     key(tenant(id), "KEYRING")
 }
 
-/// The number that every change of a tenant's subscriptions raises.
+/// The number that every change of a tenant's subscriptions increments.
 #[must_use]
 pub fn revision(id: TenantId) -> Key {
     key(tenant(id), "REV")
 }
 
-/// An API key by the hash of its text: what a request looks up.
+/// An API key, by the hash of its text: read for every request.
 #[must_use]
 pub fn api_key(sha256: &str) -> Key {
     key(format!("KEY#{sha256}"), "KEY")
@@ -65,19 +65,19 @@ pub fn api_key_entry(id: TenantId, api_key: ApiKeyId) -> Key {
     key(tenant(id), format!("APIKEY#{api_key}"))
 }
 
-/// A link to the portal, by the hash of its text.
+/// A portal link, by the hash of its text.
 #[must_use]
 pub fn portal_link(sha256: &str) -> Key {
     key(format!("LINK#{sha256}"), "LINK")
 }
 
-/// A session of the portal, by the hash of its text.
+/// A portal session, by the hash of its text.
 #[must_use]
 pub fn portal_session(sha256: &str) -> Key {
     key(format!("SESSION#{sha256}"), "SESSION")
 }
 
-/// What a request with an `Idempotency-Key` came to.
+/// The record of a request with an `Idempotency-Key`.
 #[must_use]
 pub fn idempotency(id: TenantId, hash: &str) -> Key {
     key(format!("TENANT#{id}#IDEMPOTENCY"), hash)
@@ -89,7 +89,7 @@ pub fn config(id: TenantId, config: ConfigId) -> Key {
     key(tenant(id), format!("CONFIG#{config}"))
 }
 
-/// A webhook config by the id in its URL: the hot read of every push.
+/// A webhook config by its integration id: read for every push.
 #[must_use]
 pub fn integration(integration: uuid::Uuid) -> Key {
     key(format!("INTEGRATION#{integration}"), "CONFIG")
@@ -101,7 +101,7 @@ pub fn component(id: TenantId, component: ComponentId) -> Key {
     key(tenant(id), format!("COMPONENT#{component}"))
 }
 
-/// The components that a repository belongs to.
+/// The partition with the components of a repository.
 #[must_use]
 pub fn repository(id: TenantId, name: &str) -> String {
     format!("REPO#{id}#{name}")
@@ -119,7 +119,7 @@ pub fn versions(tenant: TenantId, component: ComponentId) -> String {
     format!("TENANT#{tenant}#COMPONENT#{component}")
 }
 
-/// Where a tag points now.
+/// The state of a tag.
 #[must_use]
 pub fn tag(tenant: TenantId, component: ComponentId, tag: &str) -> Key {
     key(versions(tenant, component), format!("TAG#{tag}"))
@@ -131,7 +131,7 @@ pub fn version(tenant: TenantId, component: ComponentId, changed: DateTime<Utc>,
     key(versions(tenant, component), format!("VERSION#{}#{tag}", time(changed)))
 }
 
-/// The mark that a trigger has made its release of something.
+/// The guard that a trigger created its release with this identity.
 #[must_use]
 pub fn release_guard(tenant: TenantId, component: ComponentId, identity: &str) -> Key {
     key(versions(tenant, component), format!("RELEASED#{identity}"))
@@ -149,13 +149,13 @@ pub fn subscription(id: TenantId, subscription: SubscriptionId) -> Key {
     key(tenant(id), format!("SUBSCRIPTION#{subscription}"))
 }
 
-/// Which subscription a delivery id's handle means.
+/// The subscription of a handle in delivery ids.
 #[must_use]
 pub fn handle(id: TenantId, handle: u32) -> Key {
     key(tenant(id), format!("HANDLE#{handle:08x}"))
 }
 
-/// The subscriptions that name an event pattern.
+/// The partition with the subscriptions that name an event pattern.
 #[must_use]
 pub fn event_pattern(id: TenantId, pattern: &str) -> String {
     format!("TENANT#{id}#EVENTTYPE#{pattern}")
@@ -167,7 +167,7 @@ pub fn pattern_subscription(id: TenantId, pattern: &str, subscription: Subscript
     key(event_pattern(id, pattern), format!("SUBSCRIPTION#{subscription}"))
 }
 
-/// How many partitions a day's events are spread over.
+/// Over how many partitions a day's events are spread.
 pub const EVENT_SHARDS: u8 = 16;
 
 /// One of the partitions with a day's events.
@@ -183,26 +183,27 @@ pub fn event(tenant: TenantId, id: EventId) -> Key {
     key(events(tenant, id.time().date_naive(), shard), id.to_string())
 }
 
-/// The mark that an event's fan-out is done, beside the event.
+/// The fan-out mark of an event. It sorts right behind the event.
 #[must_use]
 pub fn fan_out(tenant: TenantId, id: EventId) -> Key {
     let event = event(tenant, id);
     key(event.pk, format!("{}#FANOUT", event.sk))
 }
 
-/// The partition with the days on which a tenant has events. Whoever may write events may write it.
+/// The partition with the days on which a tenant has events. Its key begins as those of events do, so that
+/// the same policy covers both.
 #[must_use]
 pub fn event_days(id: TenantId) -> String {
     format!("TENANT#{id}#EVENTS#DAYS")
 }
 
-/// A day on which a tenant has events, so that lists visit no other.
+/// A day on which a tenant has events. Lists read no other days.
 #[must_use]
 pub fn event_day(id: TenantId, day: chrono::NaiveDate) -> Key {
     key(event_days(id), format!("DAY#{day}"))
 }
 
-/// Up to when every event was seen to be fanned out.
+/// Up to which time all events are known to be fanned out.
 #[must_use]
 pub fn fan_out_watermark() -> Key {
     key("SYSTEM", "FANOUT_WATERMARK")
@@ -226,37 +227,37 @@ pub fn receipts(tenant: TenantId, config: ConfigId) -> String {
     format!("TENANT#{tenant}#RECEIPTS#{config}")
 }
 
-/// The partition with what is known of how a subscription's receiver does.
+/// The partition with the health of a subscription's receiver.
 #[must_use]
 pub fn pulse(tenant: TenantId, subscription: SubscriptionId) -> String {
     format!("TENANT#{tenant}#PULSE#{subscription}")
 }
 
-/// Where a subscription stands now.
+/// The state of a subscription's receiver.
 #[must_use]
 pub fn state(tenant: TenantId, subscription: SubscriptionId) -> Key {
     key(pulse(tenant, subscription), "STATE")
 }
 
-/// What an hour counted, in a partition with counts.
+/// The counts of an hour, in a partition with counts.
 #[must_use]
 pub fn hour(partition: &str, hour: DateTime<Utc>) -> Key {
     key(partition, format!("HOUR#{}", time(hour)))
 }
 
-/// The partition with what each hour counted of a tenant's deliveries and pushes.
+/// The partition with the hourly counts of a tenant's deliveries and pushes.
 #[must_use]
 pub fn tally(tenant: TenantId) -> String {
     format!("TENANT#{tenant}#TALLY")
 }
 
-/// Whose turn is next at a subscription that wants no more than so many a second.
+/// The counter of a subscription's rate-limit slots. Another rate has another counter.
 #[must_use]
 pub fn pace(tenant: TenantId, subscription: SubscriptionId, per_second: u32) -> Key {
     key(format!("TENANT#{tenant}#PACE#{subscription}"), format!("PACE#{per_second}"))
 }
 
-/// The next slot of a component's releases.
+/// The counter of a component's release slots.
 #[must_use]
 pub fn release_rate(tenant: TenantId, component: ComponentId) -> Key {
     key(format!("TENANT#{tenant}#RELEASE_RATE#{component}"), "SLOTS")
@@ -274,34 +275,34 @@ pub fn receipt(tenant: TenantId, config: ConfigId, id: ReceiptId) -> Key {
     key(receipts(tenant, config), id.to_string())
 }
 
-/// The partition with what each hour counted of rejected requests to a config.
+/// The partition with the hourly counts of a config's rejected requests.
 #[must_use]
 pub fn rejections(tenant: TenantId, config: ConfigId) -> String {
     format!("TENANT#{tenant}#REJECTIONS#{config}")
 }
 
-/// What is known of a config beside what its hours counted.
+/// The state of a config: what is known of it besides counts.
 #[must_use]
 pub fn config_state(tenant: TenantId, config: ConfigId) -> Key {
     key(rejections(tenant, config), "STATE")
 }
 
-/// The record that something was received before.
+/// A de-duplication key.
 #[must_use]
 pub fn duplicate(tenant: TenantId, config: ConfigId, identity: &str) -> Key {
     key(format!("TENANT#{tenant}#SEEN#{config}#{identity}"), "SEEN")
 }
 
-/// How many partitions the index of due deliveries is spread over.
+/// Over how many partitions the due index is spread.
 pub const DUE_SHARDS: u8 = 4;
 
-/// Where in the index of due deliveries those of a subscription are that wait to be fetched.
+/// The partition of the due index with a subscription's deliveries that wait for a reader.
 #[must_use]
 pub fn pull(tenant: TenantId, subscription: SubscriptionId) -> String {
     format!("PULL#{tenant}#{subscription}")
 }
 
-/// One of the partitions of the index of due deliveries.
+/// A partition of the due index.
 #[must_use]
 pub fn due(shard: u8) -> String {
     format!("DUE#{shard}")

@@ -16,29 +16,29 @@ use super::sort_keys::{Bound, SortKeys};
 use super::{Item, Table};
 use crate::error::{Code, Error, Kind};
 
-/// How many rows one request examines at most.
+/// How many rows one request reads at most.
 const MAX_EXAMINED: u64 = 10_000;
-/// How many rows past its page a request usually counts for `total`.
+/// How many rows beyond its page a request usually counts for `total`.
 pub const COUNTED_AHEAD: u64 = 1_000;
 /// How many rows of one partition are read at once, at least and at most.
 const READ_AT_ONCE: (u64, u64) = (10, 500);
 
-/// Which rows a list is made of.
+/// The rows of a list.
 pub struct Listing {
-    /// What the list is called among all lists: a cursor of one list is none of another.
+    /// The list's name, unique among all lists: a cursor is valid for its own list only.
     pub name: String,
-    /// Groups of partitions, newest group first; the rows within a group interleave.
+    /// Groups of partitions, the newest group first. Rows within a group interleave.
     pub groups: Vec<Vec<String>>,
-    /// What their sort keys begin with.
+    /// What the sort keys of the rows begin with.
     pub prefix: String,
-    /// The greatest sort key (after the prefix) of a row made at or before a moment.
+    /// The greatest sort key, after the prefix, of a row that was created at or before a time.
     pub bound: fn(DateTime<Utc>) -> String,
-    /// How many rows past its page a request counts for `total`; each of them is read.
+    /// How many rows beyond its page a request counts for `total`. Each of them is read.
     pub counted_ahead: u64,
 }
 
 impl Listing {
-    /// The rows of one partition whose sort keys are a prefix and a minted id.
+    /// The rows of one partition whose sort keys are a prefix and an id that begins with its time.
     #[must_use]
     pub fn of(partition: String, prefix: &str) -> Self {
         let name = format!("{partition} {prefix}");
@@ -53,7 +53,7 @@ impl Listing {
 }
 
 impl Listing {
-    /// What a cursor of the list carries: short, and telling nothing.
+    /// The list's mark in its cursors: a short hash, which reveals nothing.
     fn mark(&self) -> String {
         let hash = hex::encode(Sha256::digest(self.name.as_bytes()));
         hash.get(..16).unwrap_or_default().to_owned()
@@ -64,7 +64,7 @@ fn not_ours() -> Error {
     Error::new(Kind::Invalid, Code::InvalidCursor, "The cursor is not one that this list gave")
 }
 
-/// The greatest id that could have been minted at or before `moment`.
+/// The greatest id that can have been generated at or before `time`.
 #[must_use]
 pub fn id_bound(moment: DateTime<Utc>) -> String {
     let millis = u64::try_from(moment.timestamp_millis()).unwrap_or(0);
@@ -73,31 +73,31 @@ pub fn id_bound(moment: DateTime<Utc>) -> String {
     format!("{high}-{low}-ffff-ffff-ffffffffffff")
 }
 
-/// What comes before every id that could have been minted at or after `moment`.
+/// A bound below every id that can have been generated at or after `time`.
 #[must_use]
 pub fn id_floor(moment: DateTime<Utc>) -> String {
     let bound = id_bound(moment);
     bound.get(..13).unwrap_or_default().to_owned()
 }
 
-/// Which page is asked for.
+/// The page that is requested.
 #[derive(Debug, Clone, Default)]
 pub struct PageRequest {
-    /// From 1.
+    /// The number of the page, from 1. Ignored with a cursor.
     pub page: u64,
-    /// From 1 to 100.
+    /// The rows per page, 1 to 100.
     pub page_size: u64,
-    /// Where an earlier page ended.
+    /// The cursor that an earlier page returned.
     pub cursor: Option<Cursor>,
-    /// Rows made later are left out.
+    /// Rows that were created later are left out.
     pub as_of: Option<DateTime<Utc>>,
 }
 
-/// Where a page ended.
+/// The position at which a page ended, opaque to callers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cursor {
     list: String,
-    /// The last row's sort key, where the list is read from a table.
+    /// The last row's sort key, if the list is read from a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<Bound>,
     /// How many rows of the list came before.
@@ -107,16 +107,16 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The cursor as a caller hands it back.
+    /// Decodes a cursor.
     ///
     /// # Errors
-    /// Invalid when it is not one of ours.
+    /// `Invalid` if it is not one of ours.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(not_ours)
     }
 
-    /// The sort key to go on behind, if it is a cursor of that list and leads nowhere else.
+    /// The sort key to continue behind, if it is a cursor of this list.
     fn of(&self, listing: &Listing) -> Result<&Bound, Error> {
         let is_ours =
             |after: &&Bound| self.list == listing.mark() && after.as_str().starts_with(&listing.prefix);
@@ -133,21 +133,22 @@ impl Cursor {
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// Where the page stands.
+    /// The page's position in the list.
     pub pagination: Pagination,
     /// The cursor behind each row.
     cursors: Vec<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// The page with each row made into something else.
+    /// The page with each row converted.
     #[must_use]
     pub fn map<U>(self, row: impl FnMut(T) -> U) -> Page<U> {
         let items = self.items.into_iter().map(row).collect();
         Page { items, pagination: self.pagination, cursors: self.cursors }
     }
 
-    /// Where the page stands when only its first `count` rows are given: the next one begins right behind them.
+    /// The page's position if only its first `count` rows are returned. The next page begins right behind
+    /// them.
     #[must_use]
     pub fn cut_behind(&self, count: usize) -> Pagination {
         let last = count.checked_sub(1).and_then(|last| self.cursors.get(last));
@@ -163,27 +164,27 @@ impl<T> Page<T> {
     }
 }
 
-/// Where a page stands in its list.
+/// A page's position in its list.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
-    /// From 1.
+    /// The number of the page, from 1.
     pub page: u64,
-    /// Rows a page has at most.
+    /// The most rows that a page has.
     pub page_size: u64,
     /// Whether another page follows.
     pub has_more: bool,
-    /// Whether the page ends early because an answer can hold no more; the rest is reached by the cursor alone.
+    /// Whether the page ends early because the answer would be too large. The cursor leads to the rest.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cut: bool,
-    /// What to pass for the next page.
+    /// The cursor of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-    /// How many rows there are, as far as counted.
+    /// The number of rows, as far as counted.
     pub total: u64,
-    /// Whether counting ended before the rows did.
+    /// Whether there may be more rows than `total`.
     pub total_is_lower_bound: bool,
-    /// Rows made later than this were left out.
+    /// Rows that were created later were left out.
     #[serde(serialize_with = "with_milliseconds")]
     pub as_of: DateTime<Utc>,
 }
@@ -193,10 +194,11 @@ fn with_milliseconds<S: serde::Serializer>(time: &DateTime<Utc>, to: S) -> Resul
 }
 
 impl Table {
-    /// A page of a list, of the rows that `keep` keeps.
+    /// A page of the rows that `keep` accepts.
     ///
     /// # Errors
-    /// Invalid when the page is deeper than one request examines; unavailable when DynamoDB is.
+    /// `Invalid` for a page that is deeper than one request reads, or a cursor of another list; `Unavailable`
+    /// if DynamoDB does not answer.
     pub async fn list<T: DeserializeOwned>(
         &self,
         listing: &Listing,
@@ -230,7 +232,7 @@ impl Table {
                     complete = false;
                     break 'groups;
                 }
-                // A mark beside a row is not a row of the list.
+                // A fan-out mark is not a row of the list.
                 let row = if sk.ends_with("#FANOUT") { None } else { readable(item) };
                 rows.examined(Bound::new(sk));
                 if let Some(row) = row.filter(|row| keep(row)) {
@@ -242,11 +244,11 @@ impl Table {
     }
 }
 
-/// Which rows of a list a page has, counted from the list's first.
+/// The rows of a list that a page has, counted from the first row of the list.
 struct Window {
     page: u64,
     page_size: u64,
-    /// How many rows came before those that are read.
+    /// How many rows of the list precede those that are read.
     seen: u64,
     first: u64,
     end: u64,
@@ -265,13 +267,13 @@ impl Window {
     }
 }
 
-/// The rows of a page as they are found.
+/// Collects the rows of a page.
 struct Rows<T> {
     list: String,
     window: Window,
-    /// Rows of the list up to here.
+    /// How many rows of the list were found, those before the page included.
     seen: u64,
-    /// The sort key of the row that was examined last.
+    /// The sort key of the row that was read last.
     last: Option<Bound>,
     items: Vec<T>,
     cursors: Vec<Cursor>,
@@ -282,12 +284,12 @@ impl<T> Rows<T> {
         Self { list, seen: window.seen, window, last: None, items: Vec::new(), cursors: Vec::new() }
     }
 
-    /// Notes which row was looked at, whether or not the list has it.
+    /// Sets which row was read last, whether or not it belongs to the list.
     fn examined(&mut self, sk: Option<Bound>) {
         self.last = sk;
     }
 
-    /// Counts a row, and keeps it if the page has it.
+    /// Counts a row, and keeps it if it belongs to the page.
     fn add(&mut self, row: T) {
         let place = self.seen;
         self.seen = self.seen.saturating_add(1);
@@ -297,7 +299,7 @@ impl<T> Rows<T> {
         }
     }
 
-    /// The cursor behind the row that was examined last.
+    /// The cursor behind the row that was read last.
     fn cursor(&self) -> Cursor {
         Cursor {
             list: self.list.clone(),
@@ -310,7 +312,7 @@ impl<T> Rows<T> {
 
     fn into_page(self, complete: bool) -> Page<T> {
         let has_more = self.seen > self.window.end || !complete;
-        // A page that ended early, having examined as much as it may, goes on behind what it examined.
+        // A page that ended early, at the limit of rows read, continues behind the last row that was read.
         let is_full = self.seen >= self.window.end;
         let next = if is_full { self.cursors.last().cloned() } else { Some(self.cursor()) };
         let next_cursor = next.filter(|_| has_more).map(|cursor| cursor.text());
@@ -331,10 +333,10 @@ impl<T> Rows<T> {
     }
 }
 
-/// A page of rows that are at hand already, newest first.
+/// A page of rows that are in memory already, newest first.
 ///
 /// # Errors
-/// Invalid when the cursor is another list's.
+/// `Invalid` if the cursor is another list's.
 pub fn page_of<T>(
     name: &str,
     rows: Vec<T>,
@@ -355,20 +357,20 @@ pub fn page_of<T>(
     Ok(page.into_page(true))
 }
 
-/// How many rows of each partition are read at first: twice its share of what is wanted, as no two are alike.
+/// How many rows of each partition are read first: twice its share of what is wanted, because shares differ.
 fn first_read(wanted: u64, partitions: usize) -> u64 {
     let shares = u64::try_from(partitions).unwrap_or(1).max(1);
     wanted.saturating_mul(2).div_ceil(shares).clamp(READ_AT_ONCE.0, READ_AT_ONCE.1)
 }
 
-/// The rows of several partitions as one descending sequence.
+/// The rows of several partitions, merged in descending order.
 struct Merge<'a> {
     table: &'a Table,
     prefix: &'a str,
     sources: Vec<Source>,
 }
 
-/// Where rows are read from, and how many of all partitions together.
+/// Where reading begins, and how many rows are wanted of all partitions together.
 struct Reading<'a> {
     sk: &'a Bound,
     exclusive: bool,
@@ -379,7 +381,8 @@ struct Source {
     partition: String,
     from: Bound,
     exclusive: bool,
-    /// How many rows are read next: more each time, because whoever goes on is looking for few among many.
+    /// How many rows are read next. The number doubles, because a caller that continues looks for few rows
+    /// among many.
     limit: u64,
     rows: VecDeque<(String, Item)>,
     start: Option<Item>,

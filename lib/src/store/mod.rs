@@ -1,4 +1,4 @@
-//! DynamoDB: the two tables, their keys, and what one call of theirs can do.
+//! DynamoDB: the two tables, their keys, and the operations on them.
 
 mod batch;
 pub mod counts;
@@ -32,7 +32,7 @@ pub use sort_keys::Bound;
 pub use table::{Created, Table};
 pub use transaction::{Commit, Transaction};
 
-/// An item as DynamoDB has it.
+/// An item, as the SDK represents it.
 pub type Item = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
 
 /// A day on which a tenant has events.
@@ -44,12 +44,12 @@ struct EventDay {
 /// The two tables.
 #[derive(Clone)]
 pub struct Store {
-    /// What is kept: tenants, configs, components, releases, subscriptions, events.
+    /// Long-lived items: tenants, configs, components, releases, subscriptions, events.
     pub core: Table,
-    /// What passes: deliveries, receipts, de-duplication.
+    /// Items that expire: deliveries, receipts, de-duplication keys.
     pub deliveries: Table,
     client: aws_sdk_dynamodb::Client,
-    /// Days that are known to be noted.
+    /// The event days that this environment has recorded.
     event_days: Arc<Mutex<HashSet<(TenantId, NaiveDate)>>>,
 }
 
@@ -57,7 +57,7 @@ impl Store {
     /// The tables that the environment names.
     ///
     /// # Errors
-    /// A fault when a variable is missing.
+    /// `Fault` if a variable is missing.
     pub fn new(environment: &Environment, aws: &Aws) -> Result<Self, Error> {
         let client = aws.dynamodb();
         Ok(Self {
@@ -68,7 +68,7 @@ impl Store {
         })
     }
 
-    /// Notes that a tenant has events of a day, before the first of them is written.
+    /// Records that a tenant has events of a day. Must be called before the first of them is written.
     ///
     /// # Errors
     /// Unavailable when DynamoDB is.
@@ -91,7 +91,7 @@ impl Store {
     /// The days on which a tenant has events, newest first.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn event_days(&self, tenant: TenantId) -> Result<Vec<NaiveDate>, Error> {
         let days: Vec<EventDay> = self.core.all(&keys::event_days(tenant), "DAY#").await?;
         Ok(days.into_iter().rev().map(|day| day.day).collect())

@@ -1,4 +1,4 @@
-//! Queries over one partition, and over the index of due deliveries.
+//! Queries of one partition, and of the due index.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,10 +11,10 @@ use super::{Item, Key, Table, keys};
 use crate::error::Error;
 
 impl Table {
-    /// Every row of one partition whose sort key lies between two bounds, oldest first; at most 10 000.
+    /// All rows of a partition whose sort keys are between two bounds, oldest first; about 10 000 at most.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn range(&self, partition: &str, from: &str, to: &str) -> Result<Vec<Item>, Error> {
         let to = Bound::new(to).ok_or_else(|| Error::fault("a range has no upper bound"))?;
         let wanted = SortKeys::between(from, to);
@@ -35,20 +35,20 @@ impl Table {
         }
     }
 
-    /// Every row of one partition whose sort key begins so, oldest first; at most 10 000.
+    /// All rows of a partition whose sort keys begin with `prefix`, oldest first; about 10 000 at most.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer; `Fault` if a row cannot be read.
     pub async fn all<T: DeserializeOwned>(&self, partition: &str, prefix: &str) -> Result<Vec<T>, Error> {
         let rows = self.range(partition, prefix, &format!("{prefix}\u{10ffff}")).await?;
         rows.into_iter().map(read).collect()
     }
 
-    /// Some rows of one partition, oldest first, behind a sort key (empty: from the first); and the sort key to go on
-    /// behind. A row that cannot be read is logged and left out.
+    /// At most `limit` rows of a partition, oldest first, behind the sort key `after` (empty: from the
+    /// first), and the sort key to continue behind. A row that cannot be read is logged and left out.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn next<T: DeserializeOwned>(
         &self,
         partition: &str,
@@ -65,11 +65,11 @@ impl Table {
         Ok((output.items.unwrap_or_default().into_iter().filter_map(readable).collect(), next))
     }
 
-    /// Some sort keys of one partition between two bounds, oldest first, and where to go on: what a row holds is not
-    /// brought over.
+    /// Sort keys of a partition between two bounds, oldest first, and where to continue. Other attributes of
+    /// the rows are not transferred.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn sort_keys(
         &self,
         partition: &str,
@@ -94,10 +94,11 @@ impl Table {
         wanted.of(partition, self.client().query().table_name(self.name()).consistent_read(true))
     }
 
-    /// The keys of the rows of the index `due` that are due by `until`, soonest first; at most `limit`.
+    /// The keys of rows in a partition of the due index that are due by `until`, the earliest first; at most
+    /// `limit`.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn due(&self, partition: &str, until: DateTime<Utc>, limit: i32) -> Result<Vec<Key>, Error> {
         let output = self
             .client()

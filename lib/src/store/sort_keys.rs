@@ -1,20 +1,20 @@
-//! Which sort keys of a partition a query wants.
+//! Ranges of sort keys.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
-/// The longest sort key that DynamoDB takes, in bytes.
+/// The longest sort key, in bytes ("Quotas in Amazon DynamoDB" of the DynamoDB developer guide).
 const MAX_BYTES: usize = 1024;
 
-/// A sort key as the bound of a range. It is never empty: DynamoDB refuses an empty string as the value of a key, in
-/// conditions too ("The `AttributeValue` for a key attribute cannot contain an empty string value").
+/// A sort key as the bound of a range. It is never empty: DynamoDB refuses an empty string as the value of a
+/// key, also in conditions ("The `AttributeValue` for a key attribute cannot contain an empty string value").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Bound(String);
 
 impl Bound {
-    /// The bound of that text, unless it is empty or longer than a sort key can be.
+    /// The bound with that text, unless it is empty or longer than a sort key can be.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
@@ -57,17 +57,17 @@ enum Start {
 }
 
 impl SortKeys {
-    /// Those from `from`, which may be empty, up to `to`, both included.
+    /// The range from `from`, which may be empty, to `to`, both included.
     pub(super) fn between(from: &str, to: Bound) -> Self {
         Self { from: Bound::new(from).map_or(Start::First, Start::At), to: Some(to) }
     }
 
-    /// Those behind `after`; all of them when it is empty.
+    /// The range behind `after`; everything if it is empty.
     pub(super) fn behind(after: &str) -> Self {
         Self { from: Bound::new(after).map_or(Start::First, Start::Behind), to: None }
     }
 
-    /// The query of a partition's rows that have these sort keys.
+    /// Adds the range to a query of a partition.
     pub(super) fn of(self, partition: &str, query: QueryFluentBuilder) -> QueryFluentBuilder {
         let (from, condition) = match (self.from, self.to.is_some()) {
             (Start::First, false) => (None, "pk = :pk"),

@@ -1,5 +1,5 @@
-//! Subscriptions in the table: by their ids, by the handles in delivery ids, and under each pattern that fan-out
-//! looks up.
+//! Stored subscriptions: by id, by the handle in delivery ids, and by each event pattern, which fan-out
+//! reads.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::ids::{SubscriptionId, TenantId};
 use crate::error::{Code, Error, Kind};
 
-/// What a handle means, within its tenant.
+/// The subscription of a handle, within its tenant.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Handle {
@@ -16,18 +16,18 @@ pub(crate) struct Handle {
 }
 
 impl Store {
-    /// The tenant's subscription of that id.
+    /// The tenant's subscription with this id.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn subscription(&self, tenant: TenantId, id: SubscriptionId) -> Result<Subscription, Error> {
         self.find_subscription(tenant, id).await?.ok_or_else(Error::not_found)
     }
 
-    /// The tenant's subscription of that id, if it has not been deleted.
+    /// The tenant's subscription with this id, or `None` if there is none.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn find_subscription(
         &self,
         tenant: TenantId,
@@ -36,19 +36,19 @@ impl Store {
         self.core.get(&keys::subscription(tenant, id)).await
     }
 
-    /// The subscription that a delivery id's handle means.
+    /// The subscription of the handle in a delivery id.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn subscription_of(&self, tenant: TenantId, handle: u32) -> Result<SubscriptionId, Error> {
         let handle: Option<Handle> = self.core.get(&keys::handle(tenant, handle)).await?;
         handle.map(|handle| handle.subscription_id).ok_or_else(Error::not_found)
     }
 
-    /// Puts a changed subscription wherever it is kept, and raises its tenant's revision.
+    /// Replaces a subscription in all its places, and increments its tenant's revision.
     ///
     /// # Errors
-    /// Conflict when somebody else changed it meanwhile.
+    /// `Conflict` if the subscription was changed concurrently.
     pub async fn replace_subscription(
         &self,
         before: &Subscription,

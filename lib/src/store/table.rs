@@ -1,4 +1,4 @@
-//! One table: reading and writing single items as typed values, with every write's condition named.
+//! One table: typed reads and writes of single items. Each write has a name that says its condition.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -19,17 +19,17 @@ pub struct Table {
     name: String,
 }
 
-/// What came of a write that must be the first.
+/// The result of creating an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created<T> {
-    /// The item is there now.
+    /// The item was created.
     Now,
-    /// It was there before: this is it.
+    /// The item existed. This is it.
     Before(T),
 }
 
 impl Table {
-    /// The table of that name.
+    /// The table with that name.
     #[must_use]
     pub fn new(client: Client, name: &str) -> Self {
         Self { client, name: name.to_owned() }
@@ -45,7 +45,7 @@ impl Table {
         &self.client
     }
 
-    /// What DynamoDB said of a request to this table.
+    /// The error of a request to this table.
     pub(super) fn failed<E>(&self, operation: &'static str, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -56,7 +56,7 @@ impl Table {
     /// Reads an item, consistently.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB does not answer; a fault when the item cannot be read.
+    /// `Unavailable` if DynamoDB does not answer; `Fault` if the item cannot be read.
     pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
         let output = self
             .client
@@ -70,10 +70,10 @@ impl Table {
         output.item.map(read).transpose()
     }
 
-    /// Reads at most 100 items at once, consistently; those that are not there are left out.
+    /// Reads at most 100 items at once, consistently. Items that do not exist are left out.
     ///
     /// # Errors
-    /// As `get`; unavailable also when DynamoDB left some unread.
+    /// `Unavailable` if DynamoDB does not answer, or left some keys unread.
     pub async fn get_many(&self, keys: &[Key]) -> Result<Vec<Item>, Error> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -96,10 +96,10 @@ impl Table {
         Ok(output.responses.and_then(|mut tables| tables.remove(&self.name)).unwrap_or_default())
     }
 
-    /// Writes an item that must not be there yet; when it is, says what is there.
+    /// Creates an item. If it exists, returns the existing one.
     ///
     /// # Errors
-    /// As `get`.
+    /// As [`Self::get`]; `Refused` if DynamoDB refuses the item for its content.
     pub async fn create<T: Serialize, E: DeserializeOwned>(
         &self,
         key: &Key,
@@ -131,10 +131,10 @@ impl Table {
         }
     }
 
-    /// Writes an item whether or not it is there. Only for what no other writer can have changed.
+    /// Writes an item whether or not it exists. For items that no other writer changes.
     ///
     /// # Errors
-    /// As `get`.
+    /// As [`Self::create`].
     pub async fn put<T: Serialize>(&self, key: &Key, item: &T) -> Result<(), Error> {
         self.client
             .put_item()
@@ -146,10 +146,10 @@ impl Table {
         Ok(())
     }
 
-    /// Writes an item in place of one whose number `revision` is still `expected`; says whether it was.
+    /// Replaces an item whose `revision` is still `expected`. Returns whether it was.
     ///
     /// # Errors
-    /// As `get`.
+    /// As [`Self::create`].
     pub async fn replace<T: Serialize>(&self, key: &Key, item: &T, expected: u64) -> Result<bool, Error> {
         let result = self
             .client
@@ -168,10 +168,11 @@ impl Table {
         }
     }
 
-    /// Adds to numbers of an item, which comes to be if it is not there, and says when the item may go.
+    /// Adds to numbers of an item, which is created if it does not exist. `expires_at` is in seconds since
+    /// 1970.
     ///
     /// # Errors
-    /// As `get`.
+    /// As [`Self::create`].
     pub async fn add<'a>(
         &self,
         key: &Key,
@@ -195,10 +196,10 @@ impl Table {
         Ok(())
     }
 
-    /// Takes an item out of the index `due`, whatever else it holds.
+    /// Removes an item from the due index and leaves the rest of it as it is.
     ///
     /// # Errors
-    /// As `get`.
+    /// As [`Self::create`].
     pub async fn leave_due_index(&self, key: &Key) -> Result<(), Error> {
         self.client
             .update_item()
@@ -211,10 +212,10 @@ impl Table {
         Ok(())
     }
 
-    /// Removes an item, if it is there.
+    /// Deletes an item, if it exists.
     ///
     /// # Errors
-    /// As `get`.
+    /// As [`Self::create`].
     pub async fn delete(&self, key: &Key) -> Result<(), Error> {
         self.client
             .delete_item()
@@ -227,7 +228,7 @@ impl Table {
     }
 }
 
-/// The item's key as DynamoDB wants it.
+/// The attributes of a key.
 pub(super) fn attributes(key: &Key) -> Item {
     Item::from([
         ("pk".to_owned(), AttributeValue::S(key.pk.clone())),
@@ -235,7 +236,7 @@ pub(super) fn attributes(key: &Key) -> Item {
     ])
 }
 
-/// A value as an item with its key.
+/// A value as an item, with its key.
 pub(super) fn write<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(value)
         .map_err(|error| Error::fault("a value cannot be written as an item").caused_by(error))?;
@@ -243,8 +244,8 @@ pub(super) fn write<T: Serialize>(key: &Key, value: &T) -> Result<Item, Error> {
     Ok(item)
 }
 
-/// What a failed request means: DynamoDB refuses what was to be written, refuses the request for another mistake of
-/// ours, or could not serve it now.
+/// The error of a failed request: `Refused` if DynamoDB refuses what was to be written, `Fault` for another
+/// mistake of ours, or else `Unavailable`.
 pub(super) fn failed<E>(operation: &'static str, tables: &str, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,

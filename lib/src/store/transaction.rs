@@ -1,4 +1,4 @@
-//! One transaction: all of its writes happen, or none.
+//! A transaction: all of its writes happen, or none.
 
 use std::collections::BTreeSet;
 
@@ -15,18 +15,18 @@ use super::{Item, Key, Table};
 use crate::aws::refusal::Refusal;
 use crate::error::Error;
 
-/// Writes that happen together, at most 100.
+/// Writes that happen together, at most 100 ("`TransactWriteItems`" of DynamoDB's API reference).
 pub struct Transaction {
     client: Client,
     writes: Vec<TransactWriteItem>,
 }
 
-/// What came of a transaction.
+/// The result of a transaction.
 #[derive(Debug)]
 pub enum Commit {
     /// Everything is written.
     Done,
-    /// Nothing is written: these writes (by number) were refused, each with the item that is there.
+    /// Nothing is written. The conditions of these writes failed: their indexes, each with the existing item.
     Refused(Vec<(usize, Item)>),
 }
 
@@ -35,31 +35,31 @@ impl Transaction {
         Self { client, writes: Vec::new() }
     }
 
-    /// How many writes there are so far; the number of the next.
+    /// How many writes there are so far, which is the index of the next one.
     #[must_use]
     pub fn len(&self) -> usize {
         self.writes.len()
     }
 
-    /// Whether there is nothing to write.
+    /// Whether there are no writes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
-    /// Writes an item that must not be there yet.
+    /// Creates an item, on condition that it does not exist.
     ///
     /// # Errors
-    /// A fault when the value cannot be written.
+    /// `Fault` if the value cannot be serialised.
     pub fn create<T: Serialize>(&mut self, table: &Table, key: &Key, value: &T) -> Result<(), Error> {
         self.put(table, key, value, Some("attribute_not_exists(pk)"), None)
     }
 
-    /// Writes an item that must not be there yet, or only as one whose time (`liveUntil`, in seconds since
-    /// 1970) is over.
+    /// Creates an item, on condition that it does not exist, or that its `liveUntil` (seconds since 1970) is
+    /// not after `now`.
     ///
     /// # Errors
-    /// As `create`.
+    /// As [`Self::create`].
     pub fn create_unless_live<T: Serialize>(
         &mut self,
         table: &Table,
@@ -71,18 +71,18 @@ impl Transaction {
         self.put(table, key, value, Some(condition), Some((":now", now.timestamp().to_string())))
     }
 
-    /// Writes an item whether or not it is there.
+    /// Writes an item whether or not it exists.
     ///
     /// # Errors
-    /// As `create`.
+    /// As [`Self::create`].
     pub fn overwrite<T: Serialize>(&mut self, table: &Table, key: &Key, value: &T) -> Result<(), Error> {
         self.put(table, key, value, None, None)
     }
 
-    /// Writes an item in place of one whose `revision` is still `expected`.
+    /// Replaces an item, on condition that its `revision` is still `expected`.
     ///
     /// # Errors
-    /// As `create`.
+    /// As [`Self::create`].
     pub fn replace<T: Serialize>(
         &mut self,
         table: &Table,
@@ -114,18 +114,18 @@ impl Transaction {
         Ok(())
     }
 
-    /// Removes an item, if it is there.
+    /// Deletes an item, if it exists.
     ///
     /// # Errors
-    /// As `create`.
+    /// As [`Self::create`].
     pub fn delete(&mut self, table: &Table, key: &Key) -> Result<(), Error> {
         self.remove(table, key, None)
     }
 
-    /// Removes an item that must be there: of several who take it, one has it.
+    /// Deletes an item, on condition that it exists: of several concurrent callers, one succeeds.
     ///
     /// # Errors
-    /// As `create`.
+    /// As [`Self::create`].
     pub fn take(&mut self, table: &Table, key: &Key) -> Result<(), Error> {
         self.remove(table, key, Some("attribute_exists(pk)"))
     }
@@ -141,10 +141,10 @@ impl Transaction {
         Ok(())
     }
 
-    /// Adds one to a number of an item, which comes to be if it is not there.
+    /// Adds one to a number of an item, which is created if it does not exist.
     ///
     /// # Errors
-    /// As `create`.
+    /// As [`Self::create`].
     pub fn increment(&mut self, table: &Table, key: &Key, attribute: &str) -> Result<(), Error> {
         let update = Update::builder()
             .table_name(table.name())
@@ -158,11 +158,11 @@ impl Transaction {
         Ok(())
     }
 
-    /// Writes everything, or nothing.
+    /// Commits: writes everything, or nothing.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB does not answer or another transaction is at the same items; refused when an item
-    /// can never be written.
+    /// `Unavailable` if DynamoDB does not answer, or another transaction is writing the same items; `Refused`
+    /// if DynamoDB refuses an item for its content.
     pub async fn commit(self) -> Result<Commit, Error> {
         let tables: BTreeSet<&str> = self.writes.iter().filter_map(table_of).collect();
         let tables = tables.into_iter().collect::<Vec<_>>().join(", ");
@@ -198,7 +198,7 @@ impl Transaction {
     }
 }
 
-/// The table that a write is for.
+/// The table of a write.
 fn table_of(write: &TransactWriteItem) -> Option<&str> {
     let put = write.put().map(Put::table_name);
     let delete = write.delete().map(Delete::table_name);

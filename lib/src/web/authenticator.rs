@@ -1,4 +1,4 @@
-//! Who calls: by the API key of a request, an issuer's token, or the cookie of a session; and what its role may do.
+//! Authentication of API callers, by API key, JWT or session cookie, and authorisation by role.
 
 use std::sync::Arc;
 
@@ -25,14 +25,14 @@ pub const COOKIE: &str = "stella_session";
 /// The header with a session's CSRF token.
 pub const CSRF_HEADER: &str = "x-csrf-token";
 
-/// How long a key is taken as read, in seconds: a revoked one works no longer than this.
+/// How long an API key is cached, in seconds: a revoked one works no longer than this.
 const CACHED_SECONDS: i64 = 30;
 
-/// What an application's state must hold so that its handlers can say who may call them.
+/// The state of an application whose handlers authenticate their callers.
 pub trait HasAuthenticator {
-    /// Who knows the callers.
+    /// The authenticator.
     fn authenticator(&self) -> &Authenticator;
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> DateTime<Utc>;
 }
 
@@ -53,11 +53,11 @@ macro_rules! callers {
 }
 
 callers! {
-    /// Whoever may read.
+    /// A caller that may read.
     Viewer = Role::Viewer,
-    /// Whoever may publish events.
+    /// A caller that may publish events.
     Publisher = Role::Publisher,
-    /// Whoever may do everything in its tenant.
+    /// A caller that may do everything within its tenant.
     Admin = Role::Admin,
 }
 
@@ -77,11 +77,11 @@ impl<S: HasAuthenticator + Send + Sync> FromRequestParts<Arc<S>> for SignedIn {
     }
 }
 
-/// The operator, who proved to be it.
+/// The authenticated operator.
 #[derive(Debug, Clone, Copy)]
 pub struct Operator(());
 
-/// Whoever is signed in to the portal.
+/// A caller that is signed in to the portal.
 pub struct SignedIn {
     /// The session.
     pub session: Session,
@@ -135,7 +135,7 @@ fn cookie(parts: &Parts) -> Option<&str> {
     pairs.find(|(name, text)| *name == COOKIE && is_session_text(text)).map(|(_, text)| text)
 }
 
-/// Knows callers by their keys, tokens and sessions.
+/// Authenticates API keys, sessions and, if given, JWTs.
 pub struct Authenticator {
     store: Store,
     operator_key: String,
@@ -146,8 +146,8 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// A authenticator whose operator key is `stk_operator_` and the secret, who takes tokens or none, and lets each
-    /// caller ask so often a second.
+    /// Authenticates API keys, the operator key `stk_operator_` + `operator_secret`, sessions and, if given,
+    /// JWTs. Limits each credential to `per_second` requests per second, in this environment.
     #[must_use]
     pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>, per_second: u32) -> Self {
         let operator_key = format!("stk_operator_{operator_secret}");
@@ -155,11 +155,11 @@ impl Authenticator {
         Self { store, operator_key, tokens, known: TtlCache::default(), buckets }
     }
 
-    /// The caller of a request that a role of at least `role` may make.
+    /// The caller of a request that needs at least the role `role`.
     ///
     /// # Errors
-    /// Unauthenticated without a good proof; limited when it is used too often; forbidden when its role may not do
-    /// this, or when a session's request lacks its CSRF token.
+    /// `Unauthenticated` without a valid credential; `Limited` if it is used too often; `Forbidden` if its
+    /// role is too low, or if a session's request lacks its CSRF token.
     pub async fn caller(&self, parts: &Parts, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
         let proof = Proof::of(parts)?;
         let hash = secret_hash(proof.text());
@@ -175,10 +175,10 @@ impl Authenticator {
         Ok(caller)
     }
 
-    /// The operator.
+    /// Authenticates the operator.
     ///
     /// # Errors
-    /// Unauthenticated without a good proof; forbidden with a tenant's.
+    /// `Unauthenticated` without a valid credential; `Forbidden` with a tenant's.
     pub async fn operator(&self, parts: &Parts, now: DateTime<Utc>) -> Result<Operator, Error> {
         let is_operator = match Proof::of(parts)? {
             Proof::Bearer(text) => self.is_operator_key(text),
@@ -194,20 +194,20 @@ impl Authenticator {
         Err(Error::new(Kind::Forbidden, Code::Forbidden, "Only the operator may do this"))
     }
 
-    /// Whoever is signed in.
+    /// The session of a caller that is signed in to the portal.
     ///
     /// # Errors
-    /// Unauthenticated without a session; forbidden when its CSRF token is needed and not there.
+    /// `Unauthenticated` without a session; `Forbidden` if its CSRF token is required and missing.
     pub async fn signed_in(&self, parts: &Parts, now: DateTime<Utc>) -> Result<SignedIn, Error> {
         let Proof::Session(text) = Proof::of(parts)? else { return Err(unauthenticated()) };
         let session = self.session(&secret_hash(text), now).await?.ok_or_else(unauthenticated)?;
         Ok(SignedIn { session, text: text.to_owned() })
     }
 
-    /// For whom a key's session would be.
+    /// The principal of an API key or of the operator key.
     ///
     /// # Errors
-    /// Unauthenticated when it is no key.
+    /// `Unauthenticated` if it is not a valid key.
     pub async fn holder(&self, key: &str, now: DateTime<Utc>) -> Result<Principal, Error> {
         if self.is_operator_key(key) {
             return Ok(Principal::Operator { key_hash: secret_hash(key) });
@@ -220,7 +220,7 @@ impl Authenticator {
     async fn bearer(&self, text: &str, hash: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
         if is_key_text(text) {
             let key = self.key(keys::api_key(hash), now).await?;
-            // The row was found by the hash; comparing it again in constant time costs nothing.
+            // The item was found by the hash. Comparing it again in constant time costs nothing.
             let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
             return Ok(key.map(|key| known_by(&key)));
         }
@@ -230,7 +230,7 @@ impl Authenticator {
         }
     }
 
-    /// The session by the hash of its text, unless it has ended, or what it stands on is gone.
+    /// The session with the hash of its text, unless it has expired, or the key that created it was revoked.
     async fn session(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<Session>, Error> {
         let session: Option<Session> = self.store.core.get(&keys::portal_session(hash)).await?;
         let Some(session) = session.filter(|session| !session.has_expired(now)) else { return Ok(None) };

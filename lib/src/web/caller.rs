@@ -1,22 +1,22 @@
-//! A tenant's caller.
+//! The authenticated caller of a tenant.
 
 use crate::domain::access::session::Principal;
 use crate::domain::access::tenant::Role;
 use crate::domain::shared::ids::{ApiKeyId, TenantId};
 
-/// A tenant's caller, who proved to be one.
+/// An authenticated caller of a tenant.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller {
-    /// For whom it calls.
+    /// The caller's tenant.
     pub tenant: TenantId,
-    /// What it may do.
+    /// The caller's role.
     pub role: Role,
-    /// The key by which it is known; who comes with an issuer's token has none.
+    /// The API key of the caller. `None` for a JWT.
     pub key_id: Option<ApiKeyId>,
 }
 
 impl Caller {
-    /// For whom a session of this caller's would be.
+    /// The principal of a session that this caller creates.
     #[must_use]
     pub fn holder(self) -> Principal {
         Principal::Caller { tenant_id: self.tenant, role: self.role, key_id: self.key_id }

@@ -1,4 +1,4 @@
-//! The HTTP API's event as a request to a router, and the router's response as the answer.
+//! API Gateway's events as requests to a router, and the router's responses as answers.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body as Encoded;
@@ -18,7 +18,7 @@ use crate::error::Error;
 /// [`Origin`] among its extensions.
 ///
 /// # Errors
-/// A fault when the event is not one of an HTTP API.
+/// `Fault` if the event is not one of an HTTP API.
 pub async fn serve(router: &Router, event: &str) -> Result<String, Error> {
     let request = lambda_http::request::from_str(event)
         .map_err(|error| Error::fault("the event is not one of an HTTP API").caused_by(error))?;

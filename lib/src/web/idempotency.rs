@@ -1,7 +1,7 @@
-//! `Idempotency-Key`: a repeated request makes nothing new.
+//! `Idempotency-Key`: a repeated creating request creates nothing new.
 //!
-//! The record is written first and holds the id that the request is going to mint. A repetition after a
-//! crash goes on with that id, so that it makes the same thing and not a second one.
+//! The record is written first, with the id that the request is going to use. A repetition after a crash
+//! continues with that id, so that it creates the same resource and not a second one.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -21,19 +21,19 @@ use crate::store::{Created, Store, keys};
 /// How long a key is honoured, in hours.
 const HONOURED_HOURS: i64 = 24;
 
-/// How long a key may be, in bytes.
+/// The longest key, in bytes.
 const MAX_KEY: usize = 255;
 
-/// How long a request counts as still running, in seconds: longer than any function runs.
+/// How long a request without an answer counts as running, in seconds: longer than any function runs.
 const RUNNING_SECONDS: i64 = 60;
 
-/// What a creating request came to.
+/// The result of a creating request.
 pub struct Made {
     /// The answer's status.
     pub status: StatusCode,
     /// The answer's data.
     pub data: Value,
-    /// Whether the data shows a secret, which is told once and not stored.
+    /// Whether the data shows a secret, which is shown once and not stored.
     pub shows_secret: bool,
 }
 
@@ -55,26 +55,26 @@ struct Answer {
     data: Option<String>,
 }
 
-/// One creating request.
+/// A creating request.
 pub struct Creation<'a> {
     /// The tables.
     pub store: &'a Store,
-    /// Whose request it is.
+    /// The tenant of the caller.
     pub tenant: TenantId,
-    /// The route, because a key means something on one route only.
+    /// The route: a key is valid on one route only.
     pub route: &'a str,
     /// The request.
     pub request: &'a New,
-    /// Now.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
 impl Creation<'_> {
-    /// Runs `act` with the id to mint, or answers as the first such request was answered.
+    /// Runs `act` with the id to use, or returns the answer of the first request with the same key.
     ///
     /// # Errors
-    /// Those of `act`; unprocessable for another body under the same key; conflict while the first is
-    /// still running, or when its answer showed a secret.
+    /// Those of `act`; `Unprocessable` for another body with the same key; `Conflict` while the first request
+    /// runs, or if its answer showed a secret.
     pub async fn run<F>(self, act: impl FnOnce(Uuid) -> F) -> Result<Response, Error>
     where
         F: Future<Output = Result<Made, Error>>,
@@ -84,7 +84,7 @@ impl Creation<'_> {
             let made = act(fresh).await?;
             return Ok(data(made.status, &made.data));
         };
-        // An empty one is a caller's mistake, which would make every request the repetition of another.
+        // An empty key is a caller's mistake, which would make every request the repetition of another.
         if key.is_empty() || key.len() > MAX_KEY {
             let text = format!("An Idempotency-Key has 1 to {MAX_KEY} characters");
             return Err(Error::new(Kind::Invalid, Code::InvalidIdempotencyKey, text));
@@ -104,7 +104,7 @@ impl Creation<'_> {
         };
         let mut record = match self.store.core.create::<_, Record>(&place, &begun).await? {
             Created::Now => begun,
-            // We wrote it ourselves, and the answer was lost.
+            // We wrote it ourselves, and DynamoDB's answer was lost.
             Created::Before(before) if before.minted == fresh => before,
             Created::Before(before) if before.expires_at <= self.now.timestamp() => {
                 let renewed = Record { revision: before.revision.saturating_add(1), ..begun };
@@ -121,7 +121,8 @@ impl Creation<'_> {
         let made = match act(record.minted).await {
             Ok(made) => made,
             Err(error) => {
-                // Nothing was made: the key is free again. Should this fail, it is after a minute.
+                // Nothing was created, so the key is free again. If this delete fails, it is free after a
+                // minute.
                 if !error.is_transient() && !matches!(error.kind, Kind::Refused | Kind::Fault) {
                     self.store.core.delete(&place).await?;
                 }

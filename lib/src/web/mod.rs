@@ -1,4 +1,4 @@
-//! What the HTTP functions share: answers, problems, paging, who calls.
+//! What the HTTP functions share: answers, problem documents, paging, authentication.
 
 pub mod authenticator;
 pub mod caller;
@@ -19,13 +19,13 @@ use crate::domain::shared::answer_size::Room;
 use crate::error::Error;
 use crate::store::{Page, Pagination};
 
-/// A successful answer with one thing in it.
+/// A successful answer with one resource.
 #[must_use]
 pub fn data(status: StatusCode, data: &Value) -> Response {
     (status, Json(json!({"success": true, "data": data}))).into_response()
 }
 
-/// A page of a list as it is written.
+/// The JSON of a page.
 #[derive(Serialize)]
 struct Listed<'a> {
     success: bool,
@@ -33,11 +33,11 @@ struct Listed<'a> {
     pagination: Pagination,
 }
 
-/// A successful answer with a page of a list, each row as `view` shows it. The page ends where an answer can hold no
-/// more rows; its cursor leads to the others.
+/// A successful answer with a page of a list, each row as `view` shows it. The page ends before the answer
+/// becomes too large; its cursor leads to the rest.
 ///
 /// # Errors
-/// A fault when a row cannot be written.
+/// `Fault` if a row cannot be serialised.
 pub fn page<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Result<Response, Error> {
     let mut room = Room::default();
     let mut rows = Vec::with_capacity(page.items.len());

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind};
 use crate::log_error;
 
 impl Kind {
-    /// The status that says the same over HTTP.
+    /// The HTTP status of an error of this kind.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -29,7 +29,7 @@ impl Kind {
 }
 
 impl IntoResponse for Error {
-    /// Logs what is ours to mend, once, and answers. What went wrong inside is never told.
+    /// The problem document. The detail of a 5xx is not in it: [`serve`](super::gateway::serve) logs it.
     fn into_response(self) -> Response {
         let status = self.kind.status();
         if status.is_server_error() {

@@ -1,4 +1,4 @@
-//! What a request says: its JSON body, its page, its ids.
+//! The parts of a request: its JSON body, its page, its ids.
 
 use std::str::FromStr;
 
@@ -18,7 +18,7 @@ use crate::store::listing::Cursor;
 /// The body as JSON.
 ///
 /// # Errors
-/// Unsupported media type when it is not said to be JSON; invalid when it is not JSON.
+/// `UnsupportedMediaType` if `Content-Type` is not JSON; `Invalid` if the body is not JSON.
 pub fn json(headers: &HeaderMap, body: &Bytes) -> Result<Value, Error> {
     let media_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -35,7 +35,7 @@ pub fn json(headers: &HeaderMap, body: &Bytes) -> Result<Value, Error> {
     })
 }
 
-/// A request's whole body, at most as long as the router's limit.
+/// A request's whole body, limited by the router.
 #[derive(Debug, Clone)]
 pub struct Whole(pub Bytes);
 
@@ -53,14 +53,14 @@ impl<S: Send + Sync> FromRequest<S> for Whole {
     }
 }
 
-/// A request that makes something, with what a repetition of it is known by.
+/// A creating request, with what an idempotent repetition is recognised by.
 #[derive(Debug, Clone)]
 pub struct New {
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body as it came.
+    /// Its body, unchanged.
     pub body: Bytes,
-    /// What it wants.
+    /// Its body as JSON; an empty object without a body.
     pub wanted: Value,
 }
 
@@ -70,13 +70,13 @@ impl<S: Send + Sync> FromRequest<S> for New {
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let headers = request.headers().clone();
         let Whole(body) = Whole::from_request(request, state).await?;
-        // Who has nothing to say need not say it in JSON.
+        // A request without members may have no body.
         let wanted = if body.is_empty() { Value::Object(Map::new()) } else { json(&headers, &body)? };
         Ok(Self { headers, body, wanted })
     }
 }
 
-/// The body of a request that makes nothing, as JSON.
+/// The JSON body of a request that creates nothing.
 #[derive(Debug, Clone)]
 pub struct Body(pub Value);
 
@@ -98,15 +98,15 @@ impl<S: Send + Sync> FromRequest<S> for Change {
     }
 }
 
-/// An id of a path; one that is not even an id is as unknown as any other.
+/// An id in a path. One that cannot be an id is answered as an unknown one.
 ///
 /// # Errors
-/// Not found.
+/// `NotFound` if there is none.
 pub fn id<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::not_found())
 }
 
-/// A span of time, each bound included and either one perhaps absent.
+/// A period of time. Both bounds are included, and each may be absent.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Span {
     from: Option<DateTime<Utc>>,
@@ -114,7 +114,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// Whether a moment lies in it.
+    /// Whether a time is within it.
     #[must_use]
     pub fn contains(&self, moment: DateTime<Utc>) -> bool {
         self.from.is_none_or(|from| moment >= from) && self.to.is_none_or(|to| moment <= to)
@@ -129,15 +129,15 @@ pub struct ListQuery {
     page_size: Option<String>,
     cursor: Option<String>,
     as_of: Option<String>,
-    /// Rows in this state.
+    /// Only rows with this status.
     pub status: Option<String>,
-    /// Rows of this event type.
+    /// Only rows with this event type.
     pub event: Option<String>,
-    /// Rows that were answered so.
+    /// Only rows with this action.
     pub action: Option<String>,
-    /// Rows of this channel.
+    /// Only rows with this channel.
     pub channel: Option<String>,
-    /// What else to show.
+    /// What to show in addition.
     pub include: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -153,27 +153,27 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
 }
 
 impl ListQuery {
-    /// The span of time that is asked for.
+    /// The period that is asked for.
     ///
     /// # Errors
-    /// Invalid when one of its bounds is not a time.
+    /// `Invalid` if a bound is not a time.
     pub fn span(&self) -> Result<Span, Error> {
         Ok(Span { from: moment("from", self.from.as_deref())?, to: moment("to", self.to.as_deref())? })
     }
 
-    /// One of a closed set of names, or nothing.
+    /// A parameter with a closed set of values.
     ///
     /// # Errors
-    /// Invalid when it is another.
+    /// `Invalid` if it has another value.
     pub fn choice<T: FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, Error> {
         let Some(text) = text else { return Ok(None) };
         text.parse().map(Some).map_err(|_| invalid(field, "is not one that there is"))
     }
 
-    /// One of a few words, or nothing.
+    /// A parameter that is one of `words`.
     ///
     /// # Errors
-    /// Invalid when it is another.
+    /// `Invalid` if it is another word.
     pub fn one_of(
         field: &str,
         text: Option<&str>,
@@ -184,10 +184,10 @@ impl ListQuery {
         word.map(Some).ok_or_else(|| invalid(field, &format!("must be one of {}", words.join(", "))))
     }
 
-    /// Which page is asked for.
+    /// The page that is asked for.
     ///
     /// # Errors
-    /// Every mistake at once.
+    /// `Invalid` with every mistake.
     pub fn page(&self) -> Result<PageRequest, Error> {
         let mut errors = Vec::new();
         let mut wrong = |field: &str, message: &str| {
@@ -224,7 +224,7 @@ impl ListQuery {
     }
 }
 
-/// A query that is none.
+/// The error of a query string that cannot be parsed.
 #[must_use]
 pub fn unreadable_query() -> Error {
     Error::new(Kind::Invalid, Code::MalformedQuery, "The query cannot be read: is a parameter there twice?")

@@ -1,4 +1,4 @@
-//! Callers whom an issuer vouches for: JWTs (RFC 7519) beside API keys, where the deployment names an issuer.
+//! Authentication by JWTs (RFC 7519) of an issuer, beside API keys, if the deployment names an issuer.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::store::{Store, keys};
 
-/// What a deployment takes tokens for.
+/// The JWTs that a deployment accepts.
 pub struct Tokens {
     issuer: String,
     audience: String,
@@ -24,10 +24,10 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// The tokens that the variables describe; none where they name no issuer.
+    /// The JWTs that the variables describe. `None` if they name no issuer.
     ///
     /// # Errors
-    /// A fault when they name an issuer and nothing else.
+    /// `Fault` if they name an issuer and lack another variable.
     pub fn of(environment: &Environment, store: &Store, policy: EgressPolicy) -> Result<Option<Self>, Error> {
         let Some(issuer) = environment.variable("JWT_ISSUER") else { return Ok(None) };
         let required = |name| environment.required(name).map(str::to_owned);
@@ -41,11 +41,11 @@ impl Tokens {
         }))
     }
 
-    /// Whom a token stands for; none where it is not one of the issuer's, or says nothing of a tenant and a
-    /// role that there are.
+    /// The caller that a token authenticates. `None` if it is not a valid token of the issuer, or names no
+    /// existing tenant and role.
     ///
     /// # Errors
-    /// Unavailable when the issuer's keys or DynamoDB are.
+    /// `Unavailable` if the issuer's keys cannot be fetched, or DynamoDB does not answer.
     pub async fn caller(&self, text: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
         let Some(token) = Token::read(text) else { return Ok(None) };
         let keys = self.issuers.keys(&self.issuer, token.kid(), now).await?;
@@ -59,7 +59,7 @@ impl Tokens {
     }
 }
 
-/// The role that a claim names; of a list, the highest.
+/// The role that a claim names. Of a list, the highest.
 fn role(claim: &Value) -> Option<Role> {
     match claim {
         Value::Array(list) => list.iter().filter_map(role).max(),

@@ -1,7 +1,7 @@
-//! Signing in to the portal and out of it.
+//! Portal sessions: links, sign-in and sign-out.
 //!
-//! Safe to run twice: a link is used once, in the transaction that opens the session. Who loses the answer asks for
-//! another link.
+//! Safe to run twice: a link is used once, in the transaction that opens the session. A caller that loses the
+//! answer needs a new link.
 
 use chrono::{DateTime, Utc};
 
@@ -11,10 +11,10 @@ use crate::error::{Code, Error, Kind};
 use crate::random;
 use crate::store::{Commit, Store, keys};
 
-/// Makes a link that can be used once within so many seconds, and gives its text, which is not stored.
+/// Creates a link that can be used once within `seconds`, and returns its text, which is not stored.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn make_link(
     store: &Store,
     holder: Principal,
@@ -27,10 +27,10 @@ pub async fn make_link(
     Ok((link, text))
 }
 
-/// Opens a session, and gives its text, which is not stored.
+/// Opens a session, and returns its text, which is not stored.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn open(store: &Store, holder: Principal, now: DateTime<Utc>) -> Result<(Session, String), Error> {
     let text = session_text(random::bytes());
     let session = Session::session(holder, now);
@@ -38,10 +38,10 @@ pub async fn open(store: &Store, holder: Principal, now: DateTime<Utc>) -> Resul
     Ok((session, text))
 }
 
-/// Opens a session by a link, which is used up with it.
+/// Opens a session by a link, which is used up in the same transaction.
 ///
 /// # Errors
-/// Unauthenticated when the link is none, was used, or is too old; unavailable when DynamoDB is.
+/// `Unauthenticated` if the link is unknown, used or expired; `Unavailable` if DynamoDB does not answer.
 pub async fn open_by_link(store: &Store, link: &str, now: DateTime<Utc>) -> Result<(Session, String), Error> {
     let key = keys::portal_link(&secret_hash(link));
     let found: Option<Session> = if is_link_text(link) { store.core.get(&key).await? } else { None };
@@ -60,7 +60,7 @@ pub async fn open_by_link(store: &Store, link: &str, now: DateTime<Utc>) -> Resu
 /// Ends a session.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn close(store: &Store, text: &str) -> Result<(), Error> {
     store.core.delete(&keys::portal_session(&secret_hash(text))).await
 }

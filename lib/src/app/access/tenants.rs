@@ -1,6 +1,6 @@
 //! Tenants and their API keys.
 //!
-//! Safe to run twice: ids are the caller's, and a second write finds the first.
+//! Safe to run twice: the caller gives the ids, and a second write finds the first item.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -26,10 +26,10 @@ pub fn read_key(fields: &mut ObjectReader<'_>) -> Option<(String, Role)> {
     Some((name, fields.one_of("role", &roles)?))
 }
 
-/// Makes a tenant.
+/// Creates a tenant.
 ///
 /// # Errors
-/// Every mistake of the request at once; unavailable when DynamoDB is.
+/// `Unprocessable` with every mistake of the request; `Unavailable` if DynamoDB does not answer.
 pub async fn create(store: &Store, id: Uuid, body: &Value, now: DateTime<Utc>) -> Result<Tenant, Error> {
     let name = ObjectReader::whole(body, read)?;
     let tenant = Tenant { id: TenantId::from(id), name, created_at: now };
@@ -39,10 +39,11 @@ pub async fn create(store: &Store, id: Uuid, body: &Value, now: DateTime<Utc>) -
     }
 }
 
-/// Makes an API key of a tenant and gives its text, which is not stored.
+/// Creates an API key of a tenant, and returns its text, which is not stored.
 ///
 /// # Errors
-/// Every mistake of the request at once; not found when there is no such tenant.
+/// `Unprocessable` with every mistake of the request; `NotFound` if there is no such tenant; `Conflict` if
+/// the key was created before.
 pub async fn create_key(
     store: &Store,
     tenant: TenantId,
@@ -69,10 +70,10 @@ pub async fn create_key(
     }
 }
 
-/// Revokes a key: it works no longer than it is remembered.
+/// Revokes a key. Environments that have it cached accept it for 30 seconds at most.
 ///
 /// # Errors
-/// Not found when the tenant has no such key.
+/// `NotFound` if the tenant has no such key.
 pub async fn revoke_key(store: &Store, tenant: TenantId, id: ApiKeyId) -> Result<(), Error> {
     let entry = keys::api_key_entry(tenant, id);
     let key: ApiKey = store.core.get(&entry).await?.ok_or_else(Error::not_found)?;
@@ -85,7 +86,7 @@ pub async fn revoke_key(store: &Store, tenant: TenantId, id: ApiKeyId) -> Result
     }
 }
 
-/// A key as callers see it.
+/// A key, as callers see it.
 #[must_use]
 pub fn view_key(key: &ApiKey) -> Value {
     json!({
@@ -94,7 +95,7 @@ pub fn view_key(key: &ApiKey) -> Value {
     })
 }
 
-/// A tenant as the operator sees it.
+/// A tenant, as the operator sees it.
 #[must_use]
 pub fn view(tenant: &Tenant) -> Value {
     json!({"id": tenant.id, "name": tenant.name, "createdAt": crate::domain::shared::time::timestamp(tenant.created_at)})

@@ -1,4 +1,4 @@
-//! The webhook configs that senders call, as remembered for a minute, with their secrets.
+//! The webhook configs that senders call, with their secrets, cached for a minute.
 
 use std::collections::HashMap;
 
@@ -12,22 +12,22 @@ use crate::error::Error;
 use crate::secrets::keyring::Keyring;
 use crate::store::{Store, keys};
 
-/// How long a config and its secrets are taken as read, in seconds.
+/// How long a config and its secrets are cached, in seconds.
 const CACHED_SECONDS: i64 = 60;
 
-/// How often a config may be forgotten because a proof was wrong, in seconds.
+/// How often a config may be dropped from the cache because an authentication failed, in seconds.
 const FORGOTTEN_SECONDS: i64 = 30;
 
-/// How many configs are remembered.
+/// How many configs are cached.
 const MAX_KNOWN: usize = 10_000;
 
-/// A config (none where there is none), and when it was read.
+/// A config, or `None` if there is none, and when it was read.
 type Read = (DateTime<Utc>, Option<Config>);
 
-/// When a config's secrets were read, for which revision of it, and what they are.
+/// When a config's secrets were read, for which revision of the config, and the secrets.
 type Opened = (DateTime<Utc>, u64, Vec<String>);
 
-/// Configs by the id in their address.
+/// Configs by their integration ids.
 pub struct ConfigCache {
     store: Store,
     keyring: Keyring,
@@ -40,7 +40,7 @@ pub struct ConfigCache {
 }
 
 impl ConfigCache {
-    /// Configs whose integration ids are made with this key.
+    /// Configs whose integration ids carry a checksum made with `integration_key`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -61,10 +61,10 @@ impl ConfigCache {
         }
     }
 
-    /// The config of an address, if there is one. An id that we never minted costs no read.
+    /// The config of an integration id, if there is one. An id with a wrong checksum costs no read.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn find(&self, id: IntegrationId, now: DateTime<Utc>) -> Result<Option<Config>, Error> {
         if !id.is_genuine(&self.integration_key) {
             return Ok(None);
@@ -83,8 +83,8 @@ impl ConfigCache {
         Ok(config)
     }
 
-    /// Forgets a config and its secrets, so that they are read anew; at most once in 30 seconds, so that
-    /// wrong proofs cost no reads. Whether it did.
+    /// Drops a config and its secrets from the cache, so that they are read again. At most once in 30
+    /// seconds, so that failed authentications cost no reads. Returns whether it did.
     pub async fn forget(&self, config: &Config, now: DateTime<Utc>) -> bool {
         let mut forgotten = self.forgotten.lock().await;
         let last = forgotten.get(&config.id);
@@ -100,18 +100,18 @@ impl ConfigCache {
         true
     }
 
-    /// The config of that id, as it is now.
+    /// The config with this id, read now.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn by_id(&self, tenant: TenantId, id: ConfigId) -> Result<Option<Config>, Error> {
         self.store.core.get(&keys::config(tenant, id)).await
     }
 
-    /// The secrets of a config that are valid now, newest first.
+    /// The secrets of a config that are valid at `now`, the newest first.
     ///
     /// # Errors
-    /// Unavailable when one cannot be read.
+    /// `Unavailable` if one cannot be read.
     pub async fn secrets(&self, config: &Config, now: DateTime<Utc>) -> Result<Vec<String>, Error> {
         if let Some((read, revision, secrets)) = self.opened.lock().await.get(&config.id)
             && *revision == config.revision

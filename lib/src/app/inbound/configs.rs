@@ -1,7 +1,8 @@
-//! Makes, changes and deletes webhook configs.
+//! Creates, changes and deletes webhook configs.
 //!
-//! Safe to run twice: ids are the caller's, and every write names the revision it replaces. A config is
-//! written twice, in its tenant's list and under the id in its URL, always in one transaction.
+//! Safe to run twice: the caller gives the ids, and every write is conditional on the revision that it
+//! replaces. A config is stored twice, in its tenant's list and by its integration id, always in one
+//! transaction.
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
@@ -20,10 +21,10 @@ use crate::random;
 use crate::secrets::keyring::Keyring;
 use crate::store::{Commit, Store, keys};
 
-/// How long a secret is still valid after a new one took its place, in hours.
+/// How long the previous secret stays valid after it was replaced, in hours.
 const OVERLAP_HOURS: i64 = 24;
 
-/// Changes webhook configs.
+/// Creates, changes and deletes webhook configs.
 #[derive(Clone)]
 pub struct Configs {
     store: Store,
@@ -33,16 +34,16 @@ pub struct Configs {
 }
 
 impl Configs {
-    /// Configs whose integration ids are made with this key, and whose issuers the policy allows.
+    /// Configs whose integration ids are made with `integration_key`, and whose issuers `policy` allows.
     #[must_use]
     pub fn new(store: Store, keyring: Keyring, policy: EgressPolicy, integration_key: &str) -> Self {
         Self { store, keyring, policy, integration_key: integration_key.as_bytes().to_vec() }
     }
 
-    /// Makes a config; gives the URL token too when its sender needs one.
+    /// Creates a config. Also returns the URL token, if its authentication needs one.
     ///
     /// # Errors
-    /// Every mistake of the request at once.
+    /// `Unprocessable` with every mistake of the request.
     pub async fn create(
         &self,
         tenant: TenantId,
@@ -73,23 +74,23 @@ impl Configs {
         transaction.create(core, &keys::integration(config.integration_id.uuid()), &config)?;
         match transaction.commit().await? {
             Commit::Done => Ok((config, minted)),
-            // A repetition after a crash: the token of the first is not known any more.
+            // A repetition after a crash: the token of the first run is not known any more.
             Commit::Refused(_) => Ok((self.find(tenant, id).await?, None)),
         }
     }
 
-    /// The tenant's config of that id.
+    /// The tenant's config with this id.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn find(&self, tenant: TenantId, id: ConfigId) -> Result<Config, Error> {
         self.store.core.get(&keys::config(tenant, id)).await?.ok_or_else(Error::not_found)
     }
 
-    /// Changes a config.
+    /// Replaces or patches a config. Also returns the URL token, if a new one was generated.
     ///
     /// # Errors
-    /// Every mistake at once; conflict when somebody else changed it meanwhile.
+    /// `Unprocessable` with every mistake; `Conflict` if the config was changed concurrently.
     pub async fn change(
         &self,
         tenant: TenantId,
@@ -108,7 +109,7 @@ impl Configs {
         Ok((after, minted))
     }
 
-    /// An issuer is called, so its address is checked like any other.
+    /// An issuer is called, so its address is checked as a subscriber's is.
     async fn check_issuer(&self, spec: &Spec) -> Result<(), Error> {
         let Some(Authentication::Oidc { issuer, .. }) = &spec.authentication else { return Ok(()) };
         let wrong = |message: String| {
@@ -132,10 +133,10 @@ impl Configs {
         }
     }
 
-    /// Mints another URL token; the one before stays valid for so many seconds.
+    /// Generates a new URL token. The previous one stays valid for `grace`.
     ///
     /// # Errors
-    /// Not found; conflict when the sender proves itself otherwise, or somebody changed it meanwhile.
+    /// `NotFound` if there is none; `Conflict` if the config has no URL token, or was changed concurrently.
     pub async fn rotate_token(
         &self,
         tenant: TenantId,
@@ -161,10 +162,10 @@ impl Configs {
         Ok((after, token))
     }
 
-    /// Deletes a config: its address answers like one that never was.
+    /// Deletes a config. Its address then answers as an unknown one does.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn delete(&self, tenant: TenantId, id: ConfigId) -> Result<(), Error> {
         let before = self.find(tenant, id).await?;
         let mut transaction = self.store.transaction();
@@ -176,8 +177,8 @@ impl Configs {
         }
     }
 
-    /// Seals the secret that the caller handed in, the one before it staying valid for a while; mints the
-    /// URL token where the sender needs one and has none.
+    /// Seals the secret of the request; the previous one stays valid for a day. Generates the URL token if
+    /// the authentication needs one and there is none.
     async fn prove(
         &self,
         config: &mut Config,

@@ -1,7 +1,7 @@
-//! The log of what senders posted.
+//! The inbound log: one receipt per request of a sender.
 //!
-//! Safe to run twice: a receipt is written under its id, with what came of it last. A receipt that cannot
-//! be written does not undo what was received.
+//! Safe to run twice: a receipt is written by its id, and the last answer stays. A receipt that cannot be
+//! written does not undo what the request did.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -23,44 +23,44 @@ use crate::store::{Store, keys};
 /// How much of a body the log keeps, in bytes before compression.
 const MAX_BODY: usize = 64 * 1024;
 
-/// What is logged of a request.
+/// A request to be logged.
 pub struct Logged<'a> {
     /// The receipt's id.
     pub id: ReceiptId,
-    /// By which config it came.
+    /// The config that it was posted to.
     pub config: &'a Config,
-    /// Its headers, what is secret blanked.
+    /// Its headers, with secrets redacted.
     pub headers: BTreeMap<String, String>,
     /// Its body.
     pub body: &'a [u8],
-    /// Who called.
+    /// The IP address of its sender.
     pub ip: Option<String>,
-    /// When it came.
+    /// When it was received.
     pub received_at: DateTime<Utc>,
-    /// Of which receipt it is a replay.
+    /// The receipt that it is a replay of.
     pub replay_of: Option<ReceiptId>,
 }
 
-/// What the log keeps of a request.
+/// The headers and the body of a logged request.
 pub struct Kept {
-    /// Its headers, what is secret blanked.
+    /// The headers, with secrets redacted.
     pub headers: BTreeMap<String, String>,
-    /// Its body; of a long one the beginning.
+    /// The body, or the first 64 KiB of it.
     pub body: Vec<u8>,
 }
 
 impl Kept {
-    /// Headers and body in few bytes: gzipped together, the headers as JSON on the first line.
+    /// Headers and body, gzipped together: the headers as JSON on the first line, then the body.
     fn pack(headers: &BTreeMap<String, String>, body: &[u8]) -> Result<Vec<u8>, Error> {
         let headers = serde_json::to_vec(headers)
             .map_err(|error| Error::fault("headers cannot be written").caused_by(error))?;
         pack(&[&headers, b"\n".as_slice(), body].concat())
     }
 
-    /// What was packed.
+    /// Reads what `pack` made.
     ///
     /// # Errors
-    /// A fault when it is not what `pack` made.
+    /// `Fault` if it was not made by `pack`.
     pub fn unpack(packed: &[u8]) -> Result<Self, Error> {
         let wrong = || Error::fault("a stored request cannot be read");
         let whole = unpack(packed)?;
@@ -71,7 +71,7 @@ impl Kept {
     }
 }
 
-/// Logs a request with its answer.
+/// Logs a request with its answer. A failure is logged, and nothing else.
 pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
     let kept = beginning(logged.body);
     let expires = logged.received_at.checked_add_signed(Duration::days(RETENTION_DAYS));
@@ -97,7 +97,7 @@ pub async fn write(store: &Store, logged: Logged<'_>, answer: &Answer) {
     }
 }
 
-/// As much of a body as the log keeps.
+/// The part of a body that the log keeps.
 fn beginning(body: &[u8]) -> &[u8] {
     body.get(..MAX_BODY).unwrap_or(body)
 }
@@ -106,10 +106,10 @@ fn not_written(id: ReceiptId, error: &Error) {
     log_error!(WARN, error, "a receipt was not written", receipt.id = %id);
 }
 
-/// Notes what came of a request that had been queued.
+/// Stores the final answer of a queued request in its receipt.
 ///
 /// # Errors
-/// Unavailable when the receipt cannot be written.
+/// `Unavailable` if the receipt cannot be written.
 pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> Result<(), Error> {
     let key = keys::receipt(queued.tenant_id, queued.config_id, queued.receipt_id);
     let before: Option<Receipt> = store.deliveries.get(&key).await?;
@@ -130,7 +130,7 @@ pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> R
         expires_at: expires.unwrap_or(queued.received_at).timestamp(),
     });
     match store.deliveries.put(&key, &Receipt { answer: answer.clone(), ..receipt }).await {
-        // What came of the request is stored, and a repetition would be refused as well.
+        // The result of the request is stored, and a repetition would be refused as well.
         Err(error) if error.kind == Kind::Refused => {
             not_written(queued.receipt_id, &error);
             Ok(())
@@ -139,17 +139,17 @@ pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> R
     }
 }
 
-/// A config's receipt of that id.
+/// The config's receipt with this id.
 ///
 /// # Errors
-/// Not found.
+/// `NotFound` if there is none.
 pub async fn find(store: &Store, config: &Config, id: ReceiptId) -> Result<Receipt, Error> {
     let found: Option<Receipt> =
         store.deliveries.get(&keys::receipt(config.tenant_id, config.id, id)).await?;
     found.ok_or_else(Error::not_found)
 }
 
-/// Headers as they were kept, to be read again.
+/// Logged headers as a header map. Those that are not valid headers are left out.
 #[must_use]
 pub fn header_map(kept: &BTreeMap<String, String>) -> HeaderMap {
     let read = |(name, value): (&String, &String)| {
@@ -161,17 +161,17 @@ pub fn header_map(kept: &BTreeMap<String, String>) -> HeaderMap {
 /// A body as it is queued: gzipped.
 ///
 /// # Errors
-/// A fault, which writing to memory does not make.
+/// `Fault` if compressing fails, which it does not in memory.
 pub fn pack(body: &[u8]) -> Result<Vec<u8>, Error> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     let packed = gzip.write_all(body).and_then(|()| gzip.finish());
     packed.map_err(|error| Error::fault("a body cannot be compressed").caused_by(error))
 }
 
-/// A packed body as it came.
+/// The body that [`pack`] compressed.
 ///
 /// # Errors
-/// A fault when it is not what `pack` made.
+/// `Fault` if it was not made by [`pack`].
 pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     GzDecoder::new(packed)

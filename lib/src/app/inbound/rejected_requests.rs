@@ -1,4 +1,4 @@
-//! How often requests to a config did not prove themselves, about.
+//! Approximately how many requests to a config failed authentication.
 
 use chrono::{DateTime, Utc};
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::store::counts::read_hour;
 use crate::store::{Store, keys};
 
-/// What they are counted as.
+/// The name of the counter.
 const REJECTED: &str = "rejected";
 
 /// Counts one.
@@ -23,7 +23,7 @@ pub async fn count(tally: &HourlyCounters, config: &Config) {
 /// How many requests to a config were rejected within the last 24 hours.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn last_day(
     store: &Store,
     tenant: TenantId,

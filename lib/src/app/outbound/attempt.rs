@@ -1,4 +1,4 @@
-//! One request to a subscriber: body, headers, signature, the call, and what came of it.
+//! One attempt: composes body, headers and signature, calls the receiver, and evaluates the answer.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,10 +23,10 @@ use crate::error::Error;
 use crate::secrets::keyring::Keyring;
 use crate::store::{Store, keys};
 
-/// How much of an answer is shown to a caller who waits for it, in bytes.
+/// How much of an answer's body [`AttemptOutcome::response`] holds, in bytes.
 const MAX_SHOWN: usize = 16 * 1024;
 
-/// What is sent, and as which attempt.
+/// What an attempt sends, and its number.
 pub struct AttemptSpec<'a> {
     /// The delivery's id.
     pub id: DeliveryId,
@@ -34,15 +34,15 @@ pub struct AttemptSpec<'a> {
     pub event: EventType,
     /// The event's data as JSON text.
     pub data: &'a str,
-    /// How many hops the event has come.
+    /// The event's hops: how often it came back in through a webhook config.
     pub hops: u32,
-    /// From 1.
+    /// The attempt's number within its generation, from 1.
     pub number: u32,
-    /// Which schedule it belongs to.
+    /// The delivery's schedule generation, from 0.
     pub generation: u32,
 }
 
-/// Sends attempts.
+/// Sends attempts to receivers, through the egress guard.
 #[derive(Clone)]
 pub struct AttemptSender {
     client: Client,
@@ -52,7 +52,7 @@ pub struct AttemptSender {
     stage: String,
 }
 
-/// A request as it is made.
+/// A composed and signed request.
 pub struct SignedRequest {
     /// All headers but `Host` and `Content-Length`.
     pub headers: Vec<(String, String)>,
@@ -60,28 +60,28 @@ pub struct SignedRequest {
     pub body: String,
 }
 
-/// An attempt that was made.
+/// The outcome of an attempt that was made.
 pub struct AttemptOutcome {
-    /// As it is logged.
+    /// The attempt, as the delivery log stores it.
     pub attempt: Attempt,
-    /// What follows.
+    /// What follows from it: delivered, a retry, or a final failure.
     pub verdict: Verdict,
-    /// The beginning of the answer's body, for a caller who waits for it.
+    /// The beginning of the answer's body, at most 16 KiB, with our credentials redacted.
     pub response: Option<String>,
 }
 
 impl AttemptSender {
-    /// The sender of a function, behind the deployment's egress guard.
+    /// The sender of a function: egress policy, keyring and secrets by its environment.
     ///
     /// # Errors
-    /// A fault when a variable is missing.
+    /// `Fault` if a variable is missing or invalid.
     pub fn of(environment: &Environment, aws: &Aws, store: &Store) -> Result<Self, Error> {
         let keyring = Keyring::of(environment, aws, store)?;
         let policy = EgressPolicy::from_environment(environment)?;
         Ok(Self::new(policy, keyring, aws.secrets_manager(), environment.required("STAGE")?))
     }
 
-    /// A sender behind the egress guard.
+    /// A sender that calls only what `policy` allows.
     #[must_use]
     pub fn new(
         policy: EgressPolicy,
@@ -92,10 +92,10 @@ impl AttemptSender {
         Self { client: Client::new(policy.clone()), policy, keyring, secrets, stage: stage.to_owned() }
     }
 
-    /// Makes one attempt, within the subscription's timeout and at most `most_ms` milliseconds.
+    /// Makes one attempt, within the subscription's timeout and at most `max_ms` milliseconds.
     ///
     /// # Errors
-    /// Only our own: a secret that cannot be read. What the receiver does is in the verdict.
+    /// Only our own failures, such as a secret that cannot be read. What the receiver does is in the verdict.
     pub async fn send(
         &self,
         subscription: &Subscription,
@@ -123,16 +123,16 @@ impl AttemptSender {
             timeout: std::time::Duration::from_millis(subscription.spec.timeout.min(most_ms)),
         };
         let outcome: Outcome = self.client.send(request).await;
-        // Receivers that echo their request would put our credentials into the log.
+        // A receiver may echo its request: our credentials must not get into the log.
         let response = outcome.body_text(MAX_SHOWN).map(|text| scrub(text, &secrets));
         attempt.note(&outcome, response.as_deref());
         Ok(made(attempt, outcome.verdict(at), response))
     }
 
-    /// The request of one attempt, signed.
+    /// Composes and signs the request of one attempt.
     ///
     /// # Errors
-    /// Only our own: a secret that cannot be read.
+    /// Only our own failures, such as a secret that cannot be read.
     pub async fn compose(
         &self,
         subscription: &Subscription,
@@ -146,7 +146,7 @@ impl AttemptSender {
         Ok(SignedRequest { headers, body })
     }
 
-    /// The values of the headers that are made of secrets, by name.
+    /// The headers that are made of secrets: name and value.
     async fn secrets(
         &self,
         subscription: &Subscription,
@@ -206,7 +206,8 @@ impl AttemptSender {
     }
 }
 
-/// The values among a request's headers that no log may show, and what they are made of.
+/// The secret values among a request's headers, in each form that an answer may echo: whole, without the
+/// scheme, and decoded from base64.
 fn secrets_in(headers: &[(String, String)]) -> Vec<String> {
     let is_secret = |(name, value): &&(String, String)| redact(name, value) == REDACTED;
     let mut secrets: Vec<String> = Vec::new();
@@ -216,7 +217,7 @@ fn secrets_in(headers: &[(String, String)]) -> Vec<String> {
         secrets.extend([value.clone(), bare.to_owned()]);
         secrets.extend(decoded);
     }
-    // The longest first, so that none is left in part; what is very short would blank innocent text.
+    // The longest first, so that no rest of a longer one is left. Very short ones would blank innocent text.
     secrets.retain(|secret| secret.len() >= 4);
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets

@@ -1,7 +1,7 @@
-//! Walks over all deliveries of a subscription that was enabled again, disabled, or deleted.
+//! Resumes, pauses or cancels all deliveries of a subscription that was enabled, disabled or deleted.
 //!
-//! Safe to run twice: a delivery that has moved on is passed by. A walk that takes longer than there is
-//! time for goes on from where it came to, by a message of its own.
+//! Safe to run twice: a delivery whose state changed meanwhile is skipped. If the time does not suffice, a
+//! message continues the update from the [`ScanCursor`] on.
 
 use chrono::{DateTime, Utc};
 
@@ -16,16 +16,16 @@ use crate::error::Error;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
-/// How many rows a step looks at.
+/// How many rows one step reads.
 pub(super) const STEP: i32 = 100;
 
-/// What must be left before the deadline for another step, in seconds.
+/// How much time must be left before the deadline for another step, in seconds.
 const STEP_SECONDS: i64 = 10;
 
 /// After how many seconds a walk is repeated: longer than any attempt that began before the first.
 const SECOND_WALK_SECONDS: i32 = 90;
 
-/// Walks over deliveries.
+/// Updates all deliveries of a subscription, step by step.
 pub struct BulkUpdate {
     store: Store,
     rows: DeliveryStore,
@@ -34,16 +34,16 @@ pub struct BulkUpdate {
 }
 
 impl BulkUpdate {
-    /// Sends what goes on to `retries`, and the rest of a walk to `commands`.
+    /// Sends resumed deliveries to the queue `retries`, and the continuation of an update to `commands`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
         Self { rows: DeliveryStore::new(&store), store, retries, commands }
     }
 
-    /// Lets the paused deliveries of a subscription go on.
+    /// Resumes the deliveries that are paused because their subscription was disabled.
     ///
     /// # Errors
-    /// Unavailable when a dependency is; the command comes again.
+    /// `Unavailable` if a dependency does not answer; the command is received again.
     pub async fn resume(
         &self,
         walk: ScanCursor,
@@ -53,11 +53,11 @@ impl BulkUpdate {
         self.walk(walk, now, deadline, Command::Resume, BulkAction::Resume).await
     }
 
-    /// Pauses what waits to be fetched, where the subscription is disabled. What is sent pauses by itself when it is
-    /// due.
+    /// Pauses the deliveries of a disabled pull subscription that wait for a reader. Other deliveries are
+    /// paused when they are due.
     ///
     /// # Errors
-    /// As `resume`.
+    /// As [`Self::resume`].
     pub async fn pause(
         &self,
         walk: ScanCursor,
@@ -71,10 +71,10 @@ impl BulkUpdate {
         self.walk(walk, now, deadline, Command::Pause, BulkAction::Pause).await
     }
 
-    /// Cancels the open deliveries of a subscription.
+    /// Cancels the open deliveries of a deleted subscription.
     ///
     /// # Errors
-    /// As `resume`.
+    /// As [`Self::resume`].
     pub async fn cancel(
         &self,
         walk: ScanCursor,
@@ -161,7 +161,7 @@ impl BulkUpdate {
     }
 }
 
-/// How many steps there is time for; one always.
+/// How many steps there is time for, at least one.
 pub(super) fn steps(now: DateTime<Utc>, deadline: DateTime<Utc>) -> i64 {
     let left = deadline.signed_duration_since(now).num_seconds();
     left.checked_div(STEP_SECONDS).unwrap_or(0).max(1)

@@ -1,4 +1,4 @@
-//! The rows of deliveries: read, and written only in place of what was read.
+//! The rows of deliveries, written by optimistic locking on their revision.
 
 use crate::domain::outbound::delivery::Delivery;
 use crate::domain::shared::delivery_id::DeliveryId;
@@ -7,19 +7,20 @@ use crate::error::{Error, Kind};
 use crate::log_error;
 use crate::store::{Created, Store, Table, keys};
 
-/// What came of writing a row.
+/// The result of writing a row.
 #[derive(Debug)]
 pub enum Save {
     /// The row is written.
     Written,
-    /// Another writer was first: this is what it wrote.
+    /// Another writer was first. This is its row.
     Conflict(Box<Delivery>),
 }
 
-/// What was done with one row of many: nothing, if DynamoDB refuses it for good. It is logged, and the others go on.
+/// Replaces the error of a row that DynamoDB refuses for its content by `None`, and logs it, so that the
+/// other rows of a batch go on.
 ///
 /// # Errors
-/// Any other.
+/// Every other error.
 pub fn unless_refused<T>(id: DeliveryId, done: Result<T, Error>) -> Result<Option<T>, Error> {
     match done {
         Err(error) if error.kind == Kind::Refused => {
@@ -30,21 +31,21 @@ pub fn unless_refused<T>(id: DeliveryId, done: Result<T, Error>) -> Result<Optio
     }
 }
 
-/// The rows of deliveries.
+/// Reads and writes the rows of deliveries.
 #[derive(Clone)]
 pub struct DeliveryStore(Table);
 
 impl DeliveryStore {
-    /// The rows in the table of deliveries.
+    /// The rows in the table `deliveries` of `store`.
     #[must_use]
     pub fn new(store: &Store) -> Self {
         Self(store.deliveries.clone())
     }
 
-    /// A delivery's row, where it has one.
+    /// Finds a delivery's row. A delivery has one from its first attempt or its first wait on.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn find(
         &self,
         tenant: TenantId,
@@ -54,11 +55,11 @@ impl DeliveryStore {
         self.0.get(&keys::delivery(tenant, subscription, id)).await
     }
 
-    /// Writes a row: as the first (revision 0), or in place of the revision that it was read as. Written
-    /// again after an answer that was lost, it finds itself.
+    /// Writes a row: creates it (revision 0), or replaces the revision that was read. A write that is
+    /// repeated because its answer was lost is [`Save::Written`], too.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn save(&self, row: &Delivery) -> Result<Save, Error> {
         let key = keys::delivery(row.tenant_id, row.subscription_id, row.id);
         let after = Delivery { revision: row.revision.saturating_add(1), ..row.clone() };

@@ -1,6 +1,7 @@
-//! Disables subscriptions because of how their receivers do.
+//! Disables a subscription whose receiver is gone, or has failed for days.
 //!
-//! Safe to run twice: the change names the revision it replaces, and what it raises has an id of its own.
+//! Safe to run twice: the change is conditional on the revision that it replaces, and the operational event
+//! has a derived id.
 
 use chrono::{DateTime, Utc};
 
@@ -9,13 +10,14 @@ use crate::domain::shared::ids::{SubscriptionId, TenantId};
 use crate::error::{Error, Kind};
 use crate::store::Store;
 
-/// Why a subscription was given up.
+/// The reason that is stored and shown if a subscription is disabled for its failures.
 const HOPELESS: &str = "Every attempt has failed for five days";
 
-/// Disables a subscription because of what its receiver did, unless it was changed since.
+/// Disables a subscription and raises `subscription.disabled`, unless the subscription was changed since
+/// `revision`.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn disable(
     store: &Store,
     tenant: TenantId,
@@ -25,7 +27,7 @@ pub async fn disable(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     let Some(before) = store.find_subscription(tenant, id).await? else { return Ok(()) };
-    // This very command disabled it, and may not have said so.
+    // An earlier run of this command disabled it, and may have ended before it raised the event.
     let is_ours =
         before.revision == revision.saturating_add(1) && before.disabled_reason.as_deref() == Some(reason);
     if is_ours && !before.spec.enabled {
@@ -46,10 +48,10 @@ pub async fn disable(
     service_events::disabled(store, &after).await
 }
 
-/// Disables a subscription that has had nothing but failures for days.
+/// Disables a subscription if every attempt has failed for five days.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn give_up(
     store: &Store,
     tenant: TenantId,

@@ -1,5 +1,5 @@
-//! The messages that ask for attempts (the first, the next, and that of a delivery that waited), and the index
-//! where deliveries wait.
+//! The messages that ask for an attempt (the first, the next, and the one of a delivery that waited), and the
+//! due index.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::queue::{Outgoing, Queue, delay_until};
 use crate::random;
 use crate::store::keys;
 
-/// After how many minutes a message that was to be sent is taken as lost.
+/// After how many minutes `sweep` sends a message that was about to be sent and may have been lost.
 const UNSENT_MINUTES: i64 = 2;
 
 /// A new random ticket.
@@ -24,7 +24,7 @@ pub(super) fn new_ticket() -> String {
     hex::encode(random::bytes::<8>())
 }
 
-/// The message for a delivery that has no row yet.
+/// The message for a delivery's first attempt.
 #[must_use]
 pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: DeliveryId) -> AttemptDue {
     AttemptDue {
@@ -43,7 +43,7 @@ pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: De
     }
 }
 
-/// The message for the attempt after this one.
+/// The message for the next attempt, due at `at`.
 #[must_use]
 pub fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
     AttemptDue {
@@ -55,7 +55,8 @@ pub fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
     }
 }
 
-/// The message for a row that waits: its next attempt, with a new ticket.
+/// The message for the next attempt of a delivery that waits, with a new attempt token. `None` for a test,
+/// which has no event.
 #[must_use]
 pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue> {
     Some(AttemptDue {
@@ -74,18 +75,19 @@ pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue>
     })
 }
 
-/// Puts a delivery into the index of due deliveries, where `sweep` finds it.
+/// Puts a delivery into the due index, where `sweep` finds it at `at`.
 pub(super) fn schedule_in_index(row: &mut Delivery, at: DateTime<Utc>) {
     row.schedule_in_index(keys::due(row.id.shard()), at);
 }
 
-/// Puts a delivery whose message is about to be sent into the index: should it be lost, `sweep` sends it.
+/// Puts a delivery whose message is about to be sent into the due index: if the message is lost, `sweep`
+/// sends another.
 pub(super) fn schedule_unsent(row: &mut Delivery, now: DateTime<Utc>) {
     schedule_in_index(row, now.checked_add_signed(Duration::minutes(UNSENT_MINUTES)).unwrap_or(now));
 }
 
-/// Sends the messages of attempts. One that SQS refuses for its data goes without: the attempt reads its event. Gives
-/// those that did not go (by number), each with the reason.
+/// Sends messages. One that SQS refuses for its data is sent without it: the attempt then reads its event.
+/// Returns the messages that were not sent, by index, each with the kind of its error.
 pub(super) async fn send_attempts(
     queue: &Queue,
     messages: &[AttemptDue],

@@ -1,4 +1,4 @@
-//! Looks events up: one, or a page of them, each with what became of it.
+//! Reads events: one with its deliveries, or a page of a tenant's.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,14 @@ use crate::domain::shared::ids::{EventId, TenantId};
 use crate::error::Error;
 use crate::store::{Key, Listing, Page, PageRequest, Store, item, keys, listing};
 
-/// How many rows one request reads.
+/// How many rows one request reads ("`BatchGetItem`" of DynamoDB's API reference).
 const MAX_READ: usize = 100;
 
 /// A page of a tenant's events, newest first.
 ///
 /// # Errors
-/// Those of the list.
+/// `Invalid` for a page that is too deep, or a cursor of another list; `Unavailable` if DynamoDB does not
+/// answer.
 pub async fn list(
     store: &Store,
     tenant: TenantId,
@@ -39,10 +40,10 @@ pub async fn list(
     store.core.list(&listing, request, now, keep).await
 }
 
-/// An event with its deliveries, as far as they have begun.
+/// An event with its fan-out and its deliveries. A delivery that has no row yet is shown as `pending`.
 ///
 /// # Errors
-/// Not found.
+/// `NotFound` if the tenant has no such event.
 pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<Value, Error> {
     let event: Event = store.core.get(&keys::event(tenant, id)).await?.ok_or_else(Error::not_found)?;
     let mark: Option<Mark> = store.core.get(&keys::fan_out(tenant, id)).await?;

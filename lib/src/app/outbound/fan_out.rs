@@ -1,14 +1,15 @@
-//! Fans events out: one message to the queue for each subscription that wants one, then a mark.
+//! Fans events out: one message per event and matching subscription, then the event's fan-out mark.
 //!
-//! Safe to run twice: delivery ids are derived, so a repeated message means the same delivery. A stream gives
-//! back everything behind an event that failed: what this environment has sent already is not sent again, so
-//! that only what failed is repeated.
+//! Safe to run twice: delivery ids are derived from event and subscription, so a repeated message means the
+//! same delivery. A stream repeats an event that failed and everything behind it; messages that this
+//! environment has already sent are not sent again.
 //!
-//! An event's filters cost at most its budget. A tenant that uses as much up in one batch has the rest of its
-//! events fanned out by `sweep`, by a command: the stream, which has one order for all, goes on.
+//! An event's filters cost at most its budget. If a tenant uses up the budget of one event within a batch,
+//! its other events are deferred to `sweep` by a command: a stream has one order for all tenants, and must go
+//! on.
 //!
-//! What fails for good is set aside: the event gets a mark with the reason, its other deliveries go, and nothing
-//! behind it waits. What a dependency could not serve comes again.
+//! An event that fails permanently is set aside: it gets a mark with the reason, its other deliveries are
+//! sent, and nothing behind it waits. An event that fails because a dependency does not answer is repeated.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
@@ -43,7 +44,7 @@ use crate::panic;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Key, Store, item, keys};
 
-/// Fans out, with the tenants' subscriptions kept in memory.
+/// Fans events out, with a cache of the tenants' subscriptions.
 pub struct FanOut {
     store: Store,
     rows: DeliveryStore,
@@ -58,14 +59,14 @@ pub struct FanOut {
     failures: FilterFailures,
 }
 
-/// How many deliveries are known to be on their lanes: those of the last batches.
+/// How many deliveries are remembered as sent: those of the last batches.
 const MAX_SENT: usize = 20_000;
 
-/// How many owners' worth of budget a tenant may use in one batch before its other events are put off: those of one
-/// event.
+/// The budget that a tenant may use in one batch before its other events are deferred, in shares of one
+/// owner: as much as one event may use.
 const MAX_SHARES: u32 = TENANT_SHARES;
 
-/// A tenant's subscriptions as of a revision.
+/// A tenant's subscriptions at one revision.
 #[derive(Default)]
 struct Known {
     revision: u64,
@@ -85,20 +86,20 @@ struct Revision {
     number: u64,
 }
 
-/// What one event leads to.
+/// What the fan-out of one event does.
 struct Plan<'a> {
     event: &'a Event,
     matched: Vec<(Arc<Subscription>, DeliveryId)>,
-    /// Why it fails for good, where it does.
+    /// Why the event fails permanently, if it does.
     failed: Option<&'static str>,
-    /// How many owners' worth of budget its filters used.
+    /// The budget that its filters used, in shares of one owner.
     shares: u32,
     /// Whether `sweep` fans it out, because its tenant has used up its part of the batch.
     is_put_off: bool,
 }
 
 impl<'a> Plan<'a> {
-    /// The plan of an event that cannot be looked at.
+    /// The plan of an event that cannot be matched.
     fn failed(event: &'a Event, reason: &'static str) -> Self {
         Self { failed: Some(reason), is_put_off: false, ..Self::put_off(event) }
     }
@@ -108,13 +109,13 @@ impl<'a> Plan<'a> {
         Self { event, matched: Vec::new(), failed: None, shares: 0, is_put_off: true }
     }
 
-    /// Leaves a delivery out that can never be sent.
+    /// Leaves a delivery out whose message SQS refuses.
     fn leave_out(&mut self, delivery: DeliveryId) {
         self.matched.retain(|(_, id)| *id != delivery);
         self.failed = Some("SQS refuses the message of a delivery");
     }
 
-    /// The mark that it is over, and its place.
+    /// The fan-out mark, and its key.
     fn mark(&self, now: DateTime<Utc>) -> (Key, Mark) {
         let matched = self.matched.iter().map(|(subscription, delivery_id)| Matched {
             subscription_id: subscription.id,
@@ -125,13 +126,13 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// A plan, or why its event is to come again.
+/// A plan, or why the event has to be repeated.
 type Planned<'a> = Result<Plan<'a>, Error>;
 
 impl FanOut {
-    /// Fans out to `deliveries`, the fast lane, and to `retries`, the slow one: there goes what a receiver
-    /// that has taken nothing lately gets beyond `unproven_per_minute` first attempts. What costs too much beside
-    /// others' events is put off by a command to `later`, or not at all.
+    /// Sends first attempts to the queue `fast`, or to `slow` if [`Lanes`] decides so: from more than
+    /// `unproven_per_minute` first attempts on, for a receiver without a recent success. Events of a tenant
+    /// that has used up its budget are deferred by a command to `later`; with `None`, no event is deferred.
     #[must_use]
     pub fn new(
         store: Store,
@@ -157,13 +158,13 @@ impl FanOut {
         }
     }
 
-    /// Writes all failures of filters that were noted; called before the process ends.
+    /// Writes all buffered filter failures; called before the process ends.
     pub async fn finish(&self) {
         self.failures.write_all().await;
     }
 
-    /// Fans a batch of events out. Says of each, in order, whether it is over; one that is not is to be fanned out
-    /// again.
+    /// Fans a batch of events out. Returns for each event, in order, `Ok` if it is over, or why it has to be
+    /// repeated.
     pub async fn fan_out(&self, events: &[Event], now: DateTime<Utc>) -> Vec<Result<(), Error>> {
         let stale = self.refresh_all(events).await;
         let mut plans = self.plan_all(&stale, events).await;
@@ -181,7 +182,8 @@ impl FanOut {
         outcomes
     }
 
-    /// Forgets what was read of tenants whose subscriptions changed since. Gives those of whom that is not known.
+    /// Drops the cached subscriptions of tenants whose revision changed. Returns the tenants whose revision
+    /// could not be read.
     async fn refresh_all(&self, events: &[Event]) -> BTreeSet<TenantId> {
         let tenants: BTreeSet<TenantId> = events.iter().map(|event| event.tenant_id).collect();
         let refreshed = tenants.into_iter().map(async |tenant| match self.refresh(tenant).await {
@@ -205,8 +207,8 @@ impl FanOut {
         Ok(())
     }
 
-    /// Plans one event after the other. After each, others may go on: a tenant's filters never hold them up for
-    /// longer than the budget of one event.
+    /// Plans one event after the other and yields after each, so that a tenant's filters hold up other tasks
+    /// for no longer than the budget of one event.
     async fn plan_all<'a>(&self, stale: &BTreeSet<TenantId>, events: &'a [Event]) -> Vec<Planned<'a>> {
         let mut plans = Vec::with_capacity(events.len());
         let mut shares: HashMap<TenantId, u32> = HashMap::new();
@@ -245,7 +247,7 @@ impl FanOut {
         }
     }
 
-    /// Plans an event, unless its tenant's subscriptions may be stale. A panic is the event's own.
+    /// Plans an event, unless its tenant's subscriptions may be stale. A panic fails this event only.
     async fn plan_unless<'a>(&self, stale: &BTreeSet<TenantId>, event: &'a Event) -> Planned<'a> {
         if stale.contains(&event.tenant_id) {
             return Err(Error::unavailable("The subscriptions cannot be read"));
@@ -277,7 +279,7 @@ impl FanOut {
         Ok(Plan { event, matched: matched.collect(), failed, shares, is_put_off: false })
     }
 
-    /// Puts the deliveries of all plans on their lanes, ten to a request.
+    /// Sends the messages of all plans to their lanes, ten to a request.
     async fn enqueue(&self, plans: &mut [Planned<'_>], now: DateTime<Utc>) {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
         for (number, planned) in plans.iter_mut().enumerate() {
@@ -303,7 +305,7 @@ impl FanOut {
         }
     }
 
-    /// The messages of a plan that have not gone yet, and whether each goes to the fast lane.
+    /// The messages of a plan that were not sent yet, each with whether it goes to the fast lane.
     async fn messages(&self, plan: &Plan<'_>, now: DateTime<Utc>) -> Result<Vec<(bool, AttemptDue)>, Error> {
         let mut messages = Vec::new();
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.spec.enabled) {
@@ -315,7 +317,8 @@ impl FanOut {
         Ok(messages)
     }
 
-    /// Sends messages, each with its plan's number; gives those that did not go: plan, delivery and reason.
+    /// Sends messages, each with the index of its plan. Returns those that were not sent: plan, delivery and
+    /// kind of error.
     async fn send(
         &self,
         lane: &Queue,
@@ -336,7 +339,7 @@ impl FanOut {
         unsent.into_iter().filter_map(told).collect()
     }
 
-    /// Marks the events as over.
+    /// Writes the fan-out marks.
     async fn mark(&self, plans: Vec<Planned<'_>>, now: DateTime<Utc>) -> Vec<Result<(), Error>> {
         let over = plans.iter().flatten().filter(|plan| !plan.is_put_off);
         let marks: Vec<(Key, Mark)> = over.map(|plan| plan.mark(now)).collect();
@@ -360,7 +363,7 @@ impl FanOut {
             }
             match written {
                 None => Ok(()),
-                // It cannot be marked, and everything that goes is on its way.
+                // DynamoDB never takes this mark, and every message that can be sent was sent.
                 Some(Kind::Refused) => {
                     self.tell_failed(plan.event, "DynamoDB refuses the mark");
                     Ok(())
@@ -377,8 +380,8 @@ impl FanOut {
         tracing::error!(tenant.id = %event.tenant_id, event.id = %event.id, reason, "an event is set aside");
     }
 
-    /// Notes that an event was not sent to those who are disabled. What happens while a subscription is disabled can
-    /// be redelivered later.
+    /// Records a skipped delivery for each matching subscription that is disabled. It can be redelivered
+    /// later.
     async fn skip_disabled<'a>(&self, mut plan: Plan<'a>, now: DateTime<Utc>) -> Planned<'a> {
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.spec.enabled) {
             let mut row = Delivery::new(*id, plan.event.into(), subscription, now);

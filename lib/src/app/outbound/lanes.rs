@@ -1,4 +1,4 @@
-//! Which queue a first attempt goes to: the fast lane, or the slow one for what may hold others up.
+//! Chooses the queue of a first attempt: the fast lane, or the slow lane if the receiver may hold others up.
 //!
 //! Safe to run twice: either lane makes the same attempt.
 
@@ -14,7 +14,7 @@ use crate::domain::shared::ids::SubscriptionId;
 use crate::error::Error;
 use crate::store::Store;
 
-/// How long it is believed that a receiver does well, and that it does not, in seconds.
+/// How long a receiver's state is cached if it is proven, and if it is not, in seconds.
 const PROVEN_SECONDS: i64 = 60;
 const UNPROVEN_SECONDS: i64 = 5;
 /// How many subscriptions are remembered.
@@ -23,17 +23,17 @@ const MOST: usize = 10_000;
 /// Chooses lanes.
 pub struct Lanes {
     store: Store,
-    /// First attempts a minute, in this environment, that a receiver may have on the fast lane before it has
-    /// to have taken something within the last hour.
+    /// First attempts per minute, in this environment, that a receiver gets on the fast lane without a
+    /// success within the last hour.
     unproven_per_minute: u32,
-    /// The minute, and how many first attempts a subscription has had in it.
+    /// The minute, and the number of first attempts in it, by subscription.
     counted: Mutex<HashMap<SubscriptionId, (i64, u32)>>,
-    /// Whether receivers take what they get.
+    /// Whether a receiver is proven: it had a success within the last hour.
     proven: TtlCache<SubscriptionId, bool>,
 }
 
 impl Lanes {
-    /// Chooses by what is written in this store.
+    /// Chooses by the receivers' states in `store`.
     #[must_use]
     pub fn new(store: Store, unproven_per_minute: u32) -> Self {
         Self { store, unproven_per_minute, counted: Mutex::default(), proven: TtlCache::default() }
@@ -42,9 +42,9 @@ impl Lanes {
     /// Whether a first attempt goes to the fast lane.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn is_fast(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<bool, Error> {
-        // Its deliveries wait for their turns.
+        // Its deliveries wait for rate-limit slots.
         if subscription.spec.rate_limit_per_second.is_some() {
             return Ok(false);
         }
@@ -55,13 +55,13 @@ impl Lanes {
             |is_proven: &bool| Duration::seconds(if *is_proven { PROVEN_SECONDS } else { UNPROVEN_SECONDS });
         let read = async || {
             let state = receiver_health::state(&self.store, subscription.tenant_id, subscription.id).await?;
-            // Behind an open breaker deliveries are only put aside, which takes no time of others.
+            // While the breaker is open, deliveries are only deferred, which holds nobody up.
             Ok(state.is_proven(now) || state.breaker.open_until.is_some())
         };
         self.proven.get(subscription.id, now, kept_for, read).await
     }
 
-    /// Counts a first attempt; how many there are in this minute.
+    /// Counts a first attempt, and returns how many there were in this minute.
     async fn count(&self, subscription: SubscriptionId, now: DateTime<Utc>) -> u32 {
         let mut all = self.counted.lock().await;
         if all.len() >= MOST {

@@ -1,4 +1,4 @@
-//! How many hops a push has come, as its header tells.
+//! Reads the number of hops of a push from its header.
 
 use chrono::{DateTime, Duration, Utc};
 use http::HeaderMap;
@@ -8,16 +8,16 @@ use crate::domain::outbound::lineage::{HEADER, LineageKey, is_well_formed};
 use crate::error::Error;
 use crate::secrets::keyring::Keyring;
 
-/// How often the master secret is read again because of a number that its key did not sign, in seconds.
+/// How often the master secret is read again because no known key made a signature, in seconds.
 const READ_AGAIN_SECONDS: i64 = 60;
 
-/// Reads numbers of hops.
+/// Verifies and reads numbers of hops.
 pub struct Lineages {
     keyring: Keyring,
     rotated: Mutex<Rotated>,
 }
 
-/// The keys of the master secret around its rotation, and when they were read.
+/// The keys of the current and the previous master secret, and when they were read.
 #[derive(Default)]
 struct Rotated {
     keys: Vec<LineageKey>,
@@ -25,16 +25,16 @@ struct Rotated {
 }
 
 impl Lineages {
-    /// Seals and opens lineages with these keys.
+    /// Verifies with the keys of `keyring`.
     #[must_use]
     pub fn new(keyring: Keyring) -> Self {
         Self { keyring, rotated: Mutex::default() }
     }
 
-    /// The hops of a push. One that does not tell them, or whose number this deployment did not sign, has come none.
+    /// The hops of a push. 0 if the header is absent, or was not signed by this deployment.
     ///
     /// # Errors
-    /// Unavailable when it tells some and the key cannot be read.
+    /// `Unavailable` if the header is present and a key cannot be read.
     pub async fn hops(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<u32, Error> {
         let told = headers.get(HEADER).and_then(|value| value.to_str().ok());
         let Some(told) = told.filter(|value| is_well_formed(value)) else { return Ok(0) };

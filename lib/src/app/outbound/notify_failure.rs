@@ -1,6 +1,7 @@
-//! What others are to know of a delivery that failed for good.
+//! Notifications after a final failure.
 //!
-//! Safe to run twice: what is raised has an id of its own, and a command names the revision that it is about.
+//! Safe to run twice: the operational event has a derived id, and the command names the revision that it is
+//! about.
 
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::message::Command;
@@ -12,11 +13,11 @@ use crate::store::Store;
 
 use super::service_events;
 
-/// Tells that a delivery is exhausted; or that its receiver is gone, and its subscription, unless it was changed
-/// since, to be disabled.
+/// Raises `delivery.exhausted` if the retry policy is exhausted. If the receiver answered 410, sends the
+/// command that disables the subscription, unless the subscription was changed since the attempt.
 ///
 /// # Errors
-/// Unavailable when a dependency is.
+/// `Unavailable` if a dependency does not answer.
 pub async fn notify(
     store: &Store,
     commands: &Queue,

@@ -1,6 +1,6 @@
-//! Publishes a domain event: one write, which is the outbox too.
+//! Publishes an event: one write, which is the outbox as well.
 //!
-//! Safe to run twice: the caller's id is the event's, and the second write finds the first.
+//! Safe to run twice: the caller gives the event's id, and the second write finds the first event.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::{Code, Error, Kind};
 use crate::store::{Created, Store, keys};
 
-/// What a caller publishes.
+/// An event that a caller publishes.
 #[derive(Debug)]
 pub struct Publication {
     event: EventType,
@@ -20,10 +20,10 @@ pub struct Publication {
     data: Value,
 }
 
-/// Reads a publication from a request.
+/// Reads a publication from a request's body.
 ///
 /// # Errors
-/// Every mistake at once; too large when the data is.
+/// `Unprocessable` with every mistake; `TooLarge` if the data is.
 pub fn parse(body: &Value) -> Result<Publication, Error> {
     let publication = ObjectReader::whole(body, read)?;
     if publication.data.to_string().len() > crate::domain::outbound::event::MAX_DATA {
@@ -52,10 +52,10 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Publication> {
     Some(Publication { event: event?, timestamp, data })
 }
 
-/// Stores the event and says whether it was there before.
+/// Stores the event. Also returns whether it was stored before.
 ///
 /// # Errors
-/// Unavailable when it could not be stored; then nothing is.
+/// `Unavailable` if the event could not be stored; then it is not published.
 pub async fn publish(
     store: &Store,
     tenant: TenantId,

@@ -1,7 +1,8 @@
-//! Fetches deliveries for readers, and takes their reports: policy, log and states are as of any other delivery.
+//! Hands deliveries of pull subscriptions to readers, and takes their reports. Retry policy, log and states
+//! are those of any other delivery.
 //!
-//! Safe to run twice: whoever fetches a delivery has it for a while, and a reader that dies loses it to another
-//! without an attempt being used. A report is taken once.
+//! Safe to run twice: a fetched delivery is leased to its reader. If the reader dies, another one gets the
+//! delivery after the lease, and no attempt is used. A report is accepted once.
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::queue::Queue;
 use crate::random;
 use crate::store::{Store, item, keys};
 
-/// How often it is looked whether there is something to fetch, in milliseconds.
+/// How often a fetch that waits looks for deliveries, in milliseconds.
 const LOOK_MS: i64 = 200;
 
 /// Hands deliveries to readers.
@@ -46,7 +47,7 @@ pub struct Pulls {
 }
 
 impl Pulls {
-    /// Signs with `sender`, and tells `commands` what is to be done with a subscription.
+    /// Signs with `sender`, and sends commands about subscriptions to `commands`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -59,10 +60,12 @@ impl Pulls {
         Self { rows: DeliveryStore::new(&store), store, sender, pulse, commands, clock }
     }
 
-    /// At most `most` requests that are ready to be made, as soon as there is one, or none after `until`.
+    /// Fetches at most `max` deliveries, each as a request that is ready to be sent. Returns as soon as there
+    /// is one, and an empty list after `until`.
     ///
     /// # Errors
-    /// Conflict when the subscription is called, or disabled; unavailable when a dependency is.
+    /// `Conflict` if the subscription is no pull subscription, or is disabled; `Unavailable` if a dependency
+    /// does not answer.
     pub async fn fetch(
         &self,
         subscription: &Subscription,
@@ -91,7 +94,7 @@ impl Pulls {
         let partition = keys::pull(subscription.tenant_id, subscription.id);
         let found = self.store.deliveries.due(&partition, now, most).await?;
         let rows = self.store.deliveries.get_many(&found).await?;
-        // The index may show what has moved on meanwhile.
+        // The index is eventually consistent: it may show deliveries that have changed since.
         let waits = |row: &Delivery| {
             row.due_pk.as_ref() == Some(&partition) && row.due().is_some_and(|due| due <= now)
         };
@@ -100,11 +103,11 @@ impl Pulls {
             let event = self.event(&row, now).await?;
             Ok::<_, Error>((row, event))
         }));
-        // What an answer cannot hold stays for the next.
+        // What does not fit the answer stays for the next fetch.
         let mut room = Room::default();
         let fits = |(number, (_, event)): &(usize, (Delivery, Option<Event>))| {
             let data = event.as_ref().map_or("", |event| &event.data);
-            // The body is a text within the answer.
+            // The body is a JSON string within the answer.
             room.takes(&Value::from(data).to_string()) || *number == 0
         };
         let found: Vec<_> = found.await?.into_iter().enumerate().take_while(fits).collect();
@@ -113,7 +116,7 @@ impl Pulls {
         Ok(fetched.into_iter().flatten().collect())
     }
 
-    /// The event that a row carries, unless it is too late for it.
+    /// The event of a delivery. `None` if the event or the delivery has expired.
     async fn event(&self, row: &Delivery, now: DateTime<Utc>) -> Result<Option<Event>, Error> {
         match row.event_id.filter(|_| now < expiry(row.created_at)) {
             Some(id) => self.store.core.get(&keys::event(row.tenant_id, id)).await,
@@ -121,7 +124,8 @@ impl Pulls {
         }
     }
 
-    /// Takes a delivery for a reader; none when another was first, or when it is too late for it.
+    /// Leases a delivery to a reader. `None` if another reader was first, or if the event or the delivery has
+    /// expired.
     async fn take(
         &self,
         subscription: &Subscription,
@@ -165,10 +169,11 @@ impl Pulls {
         })))
     }
 
-    /// Takes a reader's report; the delivery as it stands then.
+    /// Accepts a reader's report, and returns the delivery after it.
     ///
     /// # Errors
-    /// Conflict when the delivery waits for no report, or for that of another attempt; not found.
+    /// `Conflict` if the delivery waits for no report, or for the report of another attempt; `NotFound` if
+    /// there is none.
     pub async fn report(
         &self,
         subscription: &Subscription,
@@ -182,7 +187,7 @@ impl Pulls {
         let attempt = match report.attempt(&row, subscription.revision) {
             Ok(attempt) => attempt,
             Err(error) => {
-                // Whoever took the report may have ended before it told the others.
+                // An earlier call may have stored the report and ended before it notified others.
                 notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
                 return Err(error);
             }
@@ -206,12 +211,12 @@ impl Pulls {
         Ok(row)
     }
 
-    /// Writes what is due of what was noted; called as an event ends.
+    /// Writes the buffered statistics that are due; called at the end of each event.
     pub async fn flush_due(&self) {
         self.pulse.write_due().await;
     }
 
-    /// Writes all that was noted; called before the process ends.
+    /// Writes all buffered statistics; called before the process ends.
     pub async fn finish(&self) {
         self.pulse.write_all().await;
     }

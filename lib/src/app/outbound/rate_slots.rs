@@ -1,6 +1,6 @@
-//! Gives deliveries their turns at subscriptions that want no more than so many a second.
+//! Gives out the rate-limit slots of subscriptions with `rateLimitPerSecond`.
 //!
-//! Safe to run twice: a turn that is taken again goes unused.
+//! Safe to run twice: the slot of the first run goes unused.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -9,18 +9,18 @@ use crate::domain::shared::rate_slot::interval_micros;
 use crate::error::Error;
 use crate::store::{Store, Table, keys};
 
-/// Gives turns.
+/// Gives out rate-limit slots.
 #[derive(Clone)]
 pub struct RateSlots(Table);
 
 impl RateSlots {
-    /// Turns as written in this store.
+    /// The slots in the table `deliveries` of `store`.
     #[must_use]
     pub fn new(store: &Store) -> Self {
         Self(store.deliveries.clone())
     }
 
-    /// The next turn at a subscription, now or later.
+    /// Takes the next free slot of a subscription. Returns its time: now or later.
     ///
     /// # Errors
     /// Unavailable when DynamoDB is.

@@ -1,8 +1,11 @@
-//! How receivers do: noted after every attempt, written down at most once a minute, and acted upon: a breaker
-//! opens, is probed and closes; what has failed for days is disabled.
+//! Receiver health: attempt statistics, the circuit breaker, and automatic disabling.
 //!
-//! Safe to run twice: counts may then be a little high, and the rest is what it was. Nothing here fails a
-//! delivery: what cannot be written is written later.
+//! Statistics are counted in memory after every attempt and written at most once a minute; a change of the
+//! breaker is written at once. A subscription that has had only failures for days is disabled, by a command
+//! to `sweep`.
+//!
+//! Safe to run twice: counts may then be a little too high, and breaker and command stay the same. Nothing
+//! here fails a delivery: a write that fails is repeated later.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,33 +35,33 @@ use crate::queue::{Outgoing, Queue};
 use crate::store::counts::read_hour;
 use crate::store::{News, Store, Table, keys};
 
-/// How often a subscription's news is written, in seconds.
+/// How often a subscription's statistics are written, in seconds.
 const WRITTEN_SECONDS: i64 = 60;
-/// How long a state is taken as read, in seconds.
+/// How long a state is cached, in seconds.
 const CACHED_SECONDS: i64 = 10;
-/// How long one is taken as read that holds deliveries back, in seconds.
+/// How long the state of an open breaker is cached, in seconds.
 const HELD_SECONDS: i64 = 1;
-/// What a probe may take beside the attempt's timeout, in milliseconds.
+/// How much longer than the attempt's timeout a probe is leased, in milliseconds.
 const PROBE_MARGIN_MS: i64 = 5_000;
-/// After how many days without an attempt it is forgotten how a receiver did.
+/// After how many days without an attempt a receiver's state expires.
 const FORGOTTEN_DAYS: i64 = 90;
 /// How many receivers' failures are remembered.
 const MOST: usize = 10_000;
 
-/// The pulse of every subscription, as far as this environment feels it. Clones share it.
+/// The health of all receivers, as this environment sees it. Clones share it.
 #[derive(Clone)]
 pub struct HealthMonitor {
     table: Table,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     states: Arc<TtlCache<SubscriptionId, State>>,
-    /// Of receivers that have failed.
+    /// The streaks of failures, of receivers that have failed.
     streaks: Arc<Mutex<HashMap<SubscriptionId, Streak>>>,
     beats: WriteBehind<(TenantId, SubscriptionId), AttemptStats, HealthSink>,
     tally: HourlyCounters,
 }
 
-/// What attempts say of a receiver.
+/// Statistics of a receiver's attempts, as long as they are unwritten.
 #[derive(Debug, Clone)]
 struct AttemptStats {
     counts: Counts,
@@ -86,13 +89,13 @@ impl Merge for AttemptStats {
         self.news = News { last_success: later.news.last_success.or(self.news.last_success), ..later.news };
     }
 
-    /// That it takes deliveries again is written at once: it must never be disabled by mistake.
+    /// The first success after failures is written at once: the subscription must not be disabled by mistake.
     fn is_urgent(&self, written: Option<&Self>) -> bool {
         self.news.last_success.is_some() && written.is_some_and(|beats| beats.news.last_success.is_none())
     }
 }
 
-/// Where it is written how receivers do, and who hears of it when one has failed for days.
+/// Writes statistics, and sends the command that disables a subscription which has failed for days.
 struct HealthSink {
     table: Table,
     commands: Queue,
@@ -116,7 +119,7 @@ impl Sink<(TenantId, SubscriptionId), AttemptStats> for HealthSink {
 }
 
 impl HealthMonitor {
-    /// The pulse as written in this store. What is to be disabled is told to `commands`.
+    /// The health of the receivers in `store`. Commands that disable a subscription go to `commands`.
     #[must_use]
     pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let table = store.deliveries.clone();
@@ -132,10 +135,11 @@ impl HealthMonitor {
         }
     }
 
-    /// Whether an attempt may be made now; a probe is taken for the caller, so that nobody else has it.
+    /// Asks the breaker whether an attempt may be made now. A [`Permit::Probe`] is leased to the caller:
+    /// nobody else gets it before the lease ends.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn permit(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<Permit, Error> {
         let state = self.state(subscription, now).await?;
         let passage = state.breaker.permit(now);
@@ -151,7 +155,7 @@ impl HealthMonitor {
         Ok(if is_ours { Permit::Probe } else { Permit::Rejected { until } })
     }
 
-    /// The state as read within the last seconds.
+    /// The state, which may be some seconds old.
     async fn state(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<State, Error> {
         let kept_for = |state: &State| {
             let is_free = state.breaker.open_until.is_none();
@@ -180,10 +184,10 @@ impl HealthMonitor {
                 false
             }
             Verdict::Retry { .. } => self.breaks(subscription.id, delivery).await || was_probe,
-            // It answers: that it does not want this delivery says nothing of the next.
+            // The receiver answers: that it refuses this delivery says nothing about the next.
             Verdict::Final { .. } | Verdict::Gone => false,
         };
-        // Whoever answers a probe is back, whatever it thinks of this delivery.
+        // A receiver that answers a probe is back, even if it refuses this delivery.
         let closes = attempt.success || (was_probe && !matches!(verdict, Verdict::Retry { .. }));
         if let Err(error) = self.switch(subscription, opens, closes, now).await {
             log_error!(WARN, error, "a breaker was not written", subscription.id = %subscription.id);
@@ -191,7 +195,7 @@ impl HealthMonitor {
         self.count(subscription, delivery, attempt).await;
     }
 
-    /// WriteBehind what came of an attempt for nothing but health: a reader that fetches needs no breaker.
+    /// Counts an attempt in the statistics only: a pull subscription needs no breaker.
     pub async fn count(&self, subscription: &Subscription, delivery: &Delivery, attempt: &Attempt) {
         let tenant = subscription.tenant_id;
         self.tally.add(keys::tally(tenant), overview::of_attempt(delivery, attempt)).await;
@@ -208,7 +212,7 @@ impl HealthMonitor {
         join!(self.beats.write_all(), self.tally.write_all());
     }
 
-    /// Whether this delivery's failure is one too many.
+    /// Whether this delivery's failure completes a streak that opens the breaker.
     async fn breaks(&self, subscription: SubscriptionId, delivery: &Delivery) -> bool {
         let mut streaks = self.streaks.lock().await;
         if streaks.len() >= MOST {
@@ -217,7 +221,7 @@ impl HealthMonitor {
         streaks.entry(subscription).or_default().fail(delivery.id)
     }
 
-    /// Opens the breaker, or closes it.
+    /// Opens or closes the breaker.
     async fn switch(
         &self,
         subscription: &Subscription,
@@ -245,19 +249,19 @@ impl HealthMonitor {
     }
 }
 
-/// Where a subscription stands now, as far as written.
+/// The stored state of a subscription's receiver.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn state(store: &Store, tenant: TenantId, subscription: SubscriptionId) -> Result<State, Error> {
     Ok(store.deliveries.get(&keys::state(tenant, subscription)).await?.unwrap_or_default())
 }
 
-/// `lastDelivery`, `lastStatus` and `health` of a subscription, the counts of the last 24 hours, and its
-/// `filterErrors`, if there are any.
+/// The members `lastDelivery`, `lastStatus` and `health` of a subscription, by the counts of the last 24
+/// hours, and its `filterErrors`, if there are any.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn view(store: &Store, subscription: &Subscription, now: DateTime<Utc>) -> Result<Value, Error> {
     let (mut hours, mut state) = (Vec::new(), State::default());
     let partition = keys::pulse(subscription.tenant_id, subscription.id);

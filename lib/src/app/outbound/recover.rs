@@ -1,7 +1,8 @@
-//! Recovers many deliveries at once: counts them, then sends them again in the background.
+//! Recovers many deliveries: counts them, then redelivers them in the background.
 //!
-//! Safe to run twice: a delivery that was begun again is open, and passed by. Should the process die between a
-//! row's write and its message, `sweep` sends it. Progress is written by whoever holds its revision.
+//! Safe to run twice: a delivery that was redelivered is open, and is skipped. If the process dies between
+//! the write of a row and its message, `sweep` sends the message. Progress is written by optimistic locking
+//! on the recovery's revision.
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
@@ -26,7 +27,7 @@ use crate::store::{Created, Store, keys};
 /// How many rows are counted at most before a recovery begins.
 const MAX_COUNTED: u64 = 10_000;
 
-/// Recovers deliveries.
+/// Begins, runs and finds recoveries.
 #[derive(Clone)]
 pub struct Recoveries {
     store: Store,
@@ -35,25 +36,25 @@ pub struct Recoveries {
     commands: Queue,
 }
 
-/// What a request for a recovery came to.
+/// The result of a request for a recovery.
 pub enum Asked {
-    /// It was only counted: so many, and whether there are more.
+    /// A dry run: how many deliveries match, and whether this is a lower bound.
     Counted(u64, bool),
-    /// It began.
+    /// The recovery began.
     Begun(Recovery),
 }
 
 impl Recoveries {
-    /// Sends what is recovered to `retries`, and the rest of a recovery to `commands`.
+    /// Sends redelivered deliveries to the queue `retries`, and the continuation of a recovery to `commands`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
         Self { rows: DeliveryStore::new(&store), store, retries, commands }
     }
 
-    /// Counts what is wanted, and unless that is all, begins.
+    /// Counts the deliveries that match and, unless it is a dry run, begins the recovery.
     ///
     /// # Errors
-    /// Every mistake at once; conflict while the subscription is disabled.
+    /// `Unprocessable` with every mistake; `Conflict` if the subscription is disabled.
     pub async fn ask(
         &self,
         subscription: &Subscription,
@@ -94,10 +95,10 @@ impl Recoveries {
         Ok(Asked::Begun(recovery))
     }
 
-    /// The tenant's recovery of that id.
+    /// The tenant's recovery with this id.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn find(&self, tenant: TenantId, id: RecoveryId) -> Result<Recovery, Error> {
         let found: Option<Recovery> = self.store.deliveries.get(&keys::recovery(tenant, id)).await?;
         found.ok_or_else(Error::not_found)
@@ -122,10 +123,10 @@ impl Recoveries {
         Ok((matched, false))
     }
 
-    /// Sends deliveries again from where a recovery has come to, as long as there is time.
+    /// Redelivers deliveries from `cursor` on, until the deadline.
     ///
     /// # Errors
-    /// Unavailable when a dependency is; the command comes again.
+    /// `Unavailable` if a dependency does not answer; the command is received again.
     pub async fn run(
         &self,
         id: RecoveryId,
@@ -150,7 +151,7 @@ impl Recoveries {
             recovery.revision = before.saturating_add(1);
             let key = keys::recovery(recovery.tenant_id, recovery.id);
             if !self.store.deliveries.replace(&key, &recovery, before).await? {
-                // Another run of the same command goes on with it.
+                // Another run of the same command continues it.
                 return Ok(());
             }
         }
@@ -173,7 +174,7 @@ impl Recoveries {
         Ok(rows)
     }
 
-    /// Begins deliveries again and sends their messages; how many were begun.
+    /// Restarts the schedules of deliveries and sends their messages. Returns how many there were.
     async fn send(&self, rows: Vec<Delivery>, now: DateTime<Utc>) -> Result<u64, Error> {
         let begun = rows.into_iter().map(async |row| {
             let id = row.id;
@@ -182,7 +183,7 @@ impl Recoveries {
         let begun = try_join_all(begun).await?;
         let messages: Vec<_> =
             begun.iter().flatten().flatten().filter_map(|row| waiting(row, None)).collect();
-        // What does not go now is in the index, and `sweep` sends it.
+        // A message that is not sent now is sent by `sweep`: its delivery is in the due index.
         send_attempts(&self.retries, &messages, now).await;
         Ok(u64::try_from(messages.len()).unwrap_or(0))
     }
@@ -195,7 +196,7 @@ impl Recoveries {
 }
 
 impl ScanCursor {
-    /// The walk, at the first delivery of its partition that is wanted.
+    /// The cursor at the first delivery of its partition that the recovery includes.
     fn at_the_first_of(self, wanted: &Wanted) -> Self {
         Self { after: id_floor(wanted.from), ..self }
     }

@@ -1,7 +1,7 @@
-//! Sends a delivery that has ended once more: the same id, the schedule from its start.
+//! Redelivers a final delivery: the same id, with the retry schedule from its start.
 //!
-//! Safe to run twice: the second finds the delivery open. Should the message be lost between the row's
-//! write and the send, `sweep` sends it, because the row is in the index of due deliveries until then.
+//! Safe to run twice: the second call finds the delivery open. If the message is lost between the row's write
+//! and the send, `sweep` sends it, because the row is in the due index until then.
 
 use chrono::{DateTime, Utc};
 
@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Kind};
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Store, keys};
 
-/// Finds and repeats deliveries.
+/// Finds and redelivers deliveries.
 #[derive(Clone)]
 pub struct Redeliveries {
     store: Store,
@@ -24,16 +24,16 @@ pub struct Redeliveries {
 }
 
 impl Redeliveries {
-    /// Sends what is repeated to `retries`.
+    /// Sends redelivered deliveries to the queue `retries`.
     #[must_use]
     pub fn new(store: Store, retries: Queue) -> Self {
         Self { rows: DeliveryStore::new(&store), store, retries }
     }
 
-    /// The tenant's delivery of that id.
+    /// The tenant's delivery with this id.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn find(
         &self,
         tenant: TenantId,
@@ -45,11 +45,11 @@ impl Redeliveries {
         row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)
     }
 
-    /// Begins a delivery's schedule anew.
+    /// Restarts a delivery's retry schedule.
     ///
     /// # Errors
-    /// Conflict while attempts are still to come, when the subscription is disabled or deleted, when
-    /// the event is no longer kept, and for a test.
+    /// `Conflict` if the delivery is open, its subscription is disabled or deleted, or its event has expired,
+    /// and for a test; `NotFound` if there is no such delivery.
     pub async fn redeliver(
         &self,
         tenant: TenantId,
@@ -81,10 +81,10 @@ impl Redeliveries {
     }
 }
 
-/// Writes that a delivery's schedule begins anew; none when somebody else wrote its row meanwhile.
+/// Restarts the retry schedule. Returns `None` if the row changed concurrently.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub(super) async fn begin_again(
     rows: &DeliveryStore,
     mut row: Delivery,

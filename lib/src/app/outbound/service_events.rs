@@ -1,6 +1,6 @@
-//! Events about the service itself: raised only where a subscription names them, once for each cause.
+//! Operational events: raised only if a subscription names their type, once for each cause.
 //!
-//! Safe to run twice: the event's id is derived from its cause, and the second write finds the first.
+//! Safe to run twice: the event's id is derived from its cause, and the second write finds the first event.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -15,11 +15,11 @@ use crate::domain::shared::time::timestamp;
 use crate::error::Error;
 use crate::store::{Created, Store, keys};
 
-/// A delivery failed for the last time. About deliveries of operational events nothing is raised, else one
-/// broken subscriber to them would raise events for ever.
+/// Raises `delivery.exhausted`. Deliveries of operational events raise nothing: otherwise a broken subscriber
+/// to them would raise events for ever.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn exhausted(store: &Store, row: &Delivery, subscription: &Subscription) -> Result<(), Error> {
     let Some(last) = row.log.last().filter(|_| !row.event.is_operational()) else { return Ok(()) };
     let data = json!({
@@ -34,10 +34,10 @@ pub async fn exhausted(store: &Store, row: &Delivery, subscription: &Subscriptio
     raise(store, row.tenant_id, &told).await
 }
 
-/// The service disabled a subscription.
+/// Raises `subscription.disabled`.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn disabled(store: &Store, subscription: &Subscription) -> Result<(), Error> {
     let at = subscription.updated_at;
     let data = json!({
@@ -56,7 +56,7 @@ struct Told<'a> {
     cause: &'a str,
     at: DateTime<Utc>,
     data: Value,
-    /// How many hops the delivery's event had come that it is about.
+    /// The hops of the event that the delivery carries.
     hops: u32,
 }
 

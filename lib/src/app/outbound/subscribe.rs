@@ -1,7 +1,8 @@
-//! Makes, changes and deletes subscriptions.
+//! Creates, changes and deletes subscriptions.
 //!
-//! Safe to run twice: ids are the caller's, and every write names the revision it replaces. Each change
-//! raises the tenant's revision in the same transaction, by which fan-out knows that it must look again.
+//! Safe to run twice: the caller gives the ids, and every write is conditional on the revision that it
+//! replaces. Each change increments the tenant's revision in the same transaction: by it, fan-out knows that
+//! its cache is stale.
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
@@ -25,10 +26,11 @@ use crate::secrets::keyring::Keyring;
 use crate::store::subscriptions::Handle;
 use crate::store::{Commit, Store, keys};
 
-/// After how many seconds it is made sure that a deleted subscription's deliveries are cancelled.
+/// The delay of the command that cancels a deleted subscription's deliveries if we end right after the
+/// delete, in seconds.
 const CANCEL_SECONDS: i32 = 60;
 
-/// Changes subscriptions.
+/// Creates, changes and deletes subscriptions.
 pub struct Subscriptions {
     store: Store,
     keyring: Keyring,
@@ -38,10 +40,10 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
-    /// The subscriptions of a deployment.
+    /// The subscriptions of a deployment, by its environment.
     ///
     /// # Errors
-    /// A fault when a variable cannot be read.
+    /// `Fault` if a variable cannot be read.
     pub fn of(
         environment: &Environment,
         store: &Store,
@@ -53,10 +55,11 @@ impl Subscriptions {
         Ok(Self { store: store.clone(), keyring, policy, own, commands })
     }
 
-    /// Makes a subscription, as a request asks that came by this way; gives the signing secret too when we minted it.
+    /// Creates a subscription. `origin` is the domain and the API through which the request came. Also
+    /// returns the signing secret, if we generated it.
     ///
     /// # Errors
-    /// Every mistake of the request at once.
+    /// `Unprocessable` with every mistake of the request.
     pub async fn create(
         &self,
         tenant: TenantId,
@@ -82,7 +85,7 @@ impl Subscriptions {
             revision: 1,
         };
         let minted = self.seal(&mut subscription, secrets).await?;
-        // A handle is 32 bits of chance and means something within the tenant only; a taken one is drawn again.
+        // A handle is 32 random bits and unique within its tenant. If it is taken, another one is drawn.
         for _ in 0..8 {
             subscription.handle = u32::from_be_bytes(random::bytes());
             let mut transaction = self.store.transaction();
@@ -110,10 +113,10 @@ impl Subscriptions {
         Err(Error::unavailable("no free handle was found for a subscription"))
     }
 
-    /// Changes a subscription.
+    /// Replaces or patches a subscription. Also returns the signing secret, if we generated it.
     ///
     /// # Errors
-    /// Every mistake at once; conflict when somebody else changed it meanwhile.
+    /// `Unprocessable` with every mistake; `Conflict` if the subscription was changed concurrently.
     pub async fn change(
         &self,
         tenant: TenantId,
@@ -141,11 +144,11 @@ impl Subscriptions {
         }
         let minted = self.seal(&mut after, secrets).await?;
         self.store.replace_subscription(&before, &after).await?;
-        // Another address, and another chance, are not held to what was before.
+        // A new destination, or enabling it again, is a fresh start: earlier failures do not count.
         if after.spec.destination != before.spec.destination || (after.spec.enabled && !before.spec.enabled) {
             self.store.deliveries.forgive(&keys::state(tenant, id)).await?;
         }
-        // Said again it resumes again: should this send fail, a repetition of the request mends it.
+        // If the request is repeated, the command is sent again: this mends a send that failed.
         let walk = ScanCursor::new(tenant, id);
         if after.spec.enabled {
             self.command(&after, Command::Resume(walk), 0).await?;
@@ -155,10 +158,10 @@ impl Subscriptions {
         Ok((after, minted))
     }
 
-    /// Replaces the signing secret; the old one signs too for a while. Gives the new one.
+    /// Replaces the signing secret, and returns the new one. For `grace`, the old one signs as well.
     ///
     /// # Errors
-    /// Conflict where nothing is signed, and when somebody else changed the subscription meanwhile.
+    /// `Conflict` if the subscription does not sign, or was changed concurrently.
     pub async fn rotate_secret(
         &self,
         tenant: TenantId,
@@ -185,13 +188,13 @@ impl Subscriptions {
         Ok((after, secret.expose().to_owned()))
     }
 
-    /// Deletes a subscription. Its handle stays, so that its deliveries can still be looked at.
+    /// Deletes a subscription. Its handle stays, so that its deliveries can still be read.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn delete(&self, tenant: TenantId, id: SubscriptionId) -> Result<(), Error> {
         let before = self.store.subscription(tenant, id).await?;
-        // Twice: should we end before the second time, nobody can ask for it again.
+        // Sent before and after the delete: if we end in between, nobody can repeat the request.
         let cancel = || Command::Cancel(ScanCursor::new(tenant, id));
         self.command(&before, cancel(), CANCEL_SECONDS).await?;
         let core = &self.store.core;
@@ -218,7 +221,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Seals what the caller handed in; mints and shows a signing secret where there is none.
+    /// Seals the secrets of the request. Generates a signing secret if there is none, and returns it.
     async fn seal(&self, subscription: &mut Subscription, secrets: Secrets) -> Result<Option<String>, Error> {
         let (tenant, key) =
             (subscription.tenant_id, keys::subscription(subscription.tenant_id, subscription.id));

@@ -1,8 +1,8 @@
-//! What is due each minute: deliveries that waited longer than a queue can, and events that no stream
-//! record brought to fan-out.
+//! The work of each minute: deliveries that wait longer than a queue can delay them, and events that the
+//! stream did not bring to fan-out.
 //!
-//! Safe to run twice: a message is sent before its row leaves the index, and a second message for the
-//! same attempt finds it made.
+//! Safe to run twice: a message is sent before its row leaves the due index, and a second message for the
+//! same attempt finds the attempt made.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,34 +27,36 @@ use crate::queue::Queue;
 use crate::store::listing::id_bound;
 use crate::store::{Item, Key, Store, item, keys};
 
-/// What is due within so many seconds is sent, with the rest of its wait as the message's delay.
+/// A delivery that is due within this many seconds is sent now, with the rest of its wait as the message's
+/// delay.
 const AHEAD_SECONDS: i64 = 90;
 
-/// How many due deliveries are taken up at once.
+/// How many due deliveries are read at once.
 const BATCH: i32 = 100;
 
-/// How many batches one run takes up; what is left waits for the next minute.
+/// How many batches of a shard one run sends. The rest waits for the next minute.
 const MAX_BATCHES: usize = 100;
 
-/// An event that has no mark after so many minutes was missed by the stream.
+/// After how many minutes an event without a fan-out mark counts as missed by the stream.
 const MISSED_MINUTES: i64 = 5;
 
 /// How often missed events are looked for, in minutes.
 const LOOK_MINUTES: i64 = 10;
 
-/// How far back the first look goes, in hours: as long as a stream keeps its records.
+/// How far back the first search for missed events goes, in hours: as long as a stream keeps its records
+/// ("Change data capture for DynamoDB Streams" of the DynamoDB developer guide).
 const FIRST_LOOK_HOURS: i64 = 24;
 
-/// What must be left before the deadline for more events, in seconds.
+/// How much time must be left before the deadline to fan more events out, in seconds.
 const RESERVED_SECONDS: i64 = 10;
 
 /// How many events are fanned out at once.
 const EVENTS_AT_ONCE: usize = 20;
 
-/// How many tenants may be behind the watermark; with more it stays where it is.
+/// How many tenants may be behind the watermark. With more, the watermark stays where it is.
 const MAX_BEHIND: usize = 2_000;
 
-/// Does what is due each minute.
+/// Does the work of each minute, and fans deferred events out.
 pub struct Sweep {
     store: Store,
     rows: DeliveryStore,
@@ -65,7 +67,7 @@ pub struct Sweep {
     turn: Mutex<()>,
 }
 
-/// Up to when every event was seen to be fanned out: of all tenants, but for those that are behind.
+/// Up to which time all events are known to be fanned out. The tenants in `behind` have a time of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Watermark {
     at: DateTime<Utc>,
@@ -74,29 +76,29 @@ struct Watermark {
 }
 
 impl Watermark {
-    /// The tenant's own.
+    /// The tenant's watermark.
     fn of(&self, tenant: TenantId) -> DateTime<Utc> {
         self.behind.get(&tenant).copied().unwrap_or(self.at)
     }
 }
 
 impl Sweep {
-    /// Sends attempts to `retries` and missed events through `fan_out`.
+    /// Sends attempts to the queue `retries`, and fans events out by `fan_out`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, fan_out: FanOut, clock: Arc<dyn Clock>) -> Self {
         Self { rows: DeliveryStore::new(&store), store, retries, fan_out, clock, turn: Mutex::default() }
     }
 
-    /// Writes what was noted; called before the process ends.
+    /// Writes all that is buffered; called before the process ends.
     pub async fn finish(&self) {
         self.fan_out.finish().await;
     }
 
-    /// Sends what is due; how many deliveries that were. A row that cannot be read or written leaves the index, so
-    /// that nothing waits behind it.
+    /// Sends what is due, and returns how many deliveries that were. A row that cannot be read or written is
+    /// removed from the due index, so that nothing waits behind it.
     ///
     /// # Errors
-    /// Unavailable when a dependency is; the next run does the rest.
+    /// `Unavailable` if a dependency does not answer; the next run continues.
     pub async fn send_due(&self, now: DateTime<Utc>) -> Result<usize, Error> {
         let until = now.checked_add_signed(Duration::seconds(AHEAD_SECONDS)).unwrap_or(now);
         let mut count: usize = 0;
@@ -106,7 +108,7 @@ impl Sweep {
                 let items = self.store.deliveries.get_many(&found).await?;
                 let sent = self.send_rows(self.readable(items).await?, now).await?;
                 count = count.saturating_add(sent);
-                // A row that did not leave the index would be found for ever.
+                // A row that stays in the index would be found for ever.
                 if found.len() < usize::try_from(BATCH).unwrap_or(0) || sent == 0 {
                     break;
                 }
@@ -115,7 +117,7 @@ impl Sweep {
         Ok(count)
     }
 
-    /// The rows that can be read; the others are logged and leave the index.
+    /// The rows that can be read. The others are logged and removed from the due index.
     async fn readable(&self, items: Vec<Item>) -> Result<Vec<Delivery>, Error> {
         let mut rows = Vec::with_capacity(items.len());
         for item in items {
@@ -157,8 +159,8 @@ impl Sweep {
         Ok(count)
     }
 
-    /// Writes a row that is done with; one that moved on meanwhile has left the index by itself, and one that DynamoDB
-    /// refuses leaves it as it is.
+    /// Writes a row whose message was sent. A row that changed meanwhile has left the index by itself; a row
+    /// that DynamoDB refuses is removed from the index and stays as it is.
     async fn save(&self, row: &Delivery) -> Result<(), Error> {
         if unless_refused(row.id, self.rows.save(row).await)?.is_some() {
             return Ok(());
@@ -167,11 +169,11 @@ impl Sweep {
         self.store.deliveries.leave_due_index(&place).await
     }
 
-    /// Fans out events of a tenant that were put off. One tenant has its turn after the other, so that what costs much
-    /// does not do so at once.
+    /// Fans out deferred events of a tenant, one command at a time, so that several expensive tenants do not
+    /// run at once.
     ///
     /// # Errors
-    /// Unavailable when a dependency is, or no time is left; the command comes again.
+    /// `Unavailable` if a dependency does not answer, or no time is left; the command is received again.
     pub async fn fan_out(
         &self,
         tenant: TenantId,
@@ -183,11 +185,12 @@ impl Sweep {
         self.fan_out_all(&places, deadline).await
     }
 
-    /// Fans out events that are older than five minutes and have no mark; how many those were. A tenant of whom that
-    /// fails, or for whom no time is left, is looked at in the next run, and holds up no other.
+    /// Fans out events that are older than five minutes and have no fan-out mark, and returns how many. A
+    /// tenant that fails, or for whom no time is left, is searched in the next run, and holds up no other
+    /// tenant.
     ///
     /// # Errors
-    /// Unavailable when a dependency is; the next run looks again.
+    /// `Unavailable` if a dependency does not answer; the next run searches again.
     pub async fn fan_out_missed(&self, now: DateTime<Utc>, deadline: DateTime<Utc>) -> Result<usize, Error> {
         let seen: Option<Watermark> = self.store.core.get(&keys::fan_out_watermark()).await?;
         let seen = seen.unwrap_or_else(|| Watermark {
@@ -201,7 +204,7 @@ impl Sweep {
             let all: Vec<TenantEntry> = self.store.core.all(keys::TENANTS, "TENANT#").await?;
             tenants.extend(all.iter().map(|tenant| tenant.id).filter(|id| !seen.behind.contains_key(id)));
         }
-        // Those who failed come last: the others are done even where looking at one ends the process.
+        // Tenants that failed before come last: the others are done, even if one of these ends the process.
         tenants.extend(seen.behind.keys());
         let mut next = Watermark { at: if is_whole { until } else { seen.at }, behind: BTreeMap::new() };
         let mut count: usize = 0;
@@ -219,7 +222,7 @@ impl Sweep {
         Ok(count)
     }
 
-    /// Looks through a tenant's events of a time, and counts those that it fans out.
+    /// Fans out the events of one search that have no mark, and counts them.
     async fn look(&self, look: &Look, count: &mut usize) -> Result<(), Error> {
         let days = self.store.event_days(look.tenant).await?;
         let wanted = look.from.date_naive()..=look.until.date_naive();
@@ -249,7 +252,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// Fans out the events at these places, some at a time: an event may be large.
+    /// Fans out the events with these keys, some at a time: an event may be large.
     async fn fan_out_all(&self, places: &[Key], deadline: DateTime<Utc>) -> Result<(), Error> {
         for some in places.chunks(EVENTS_AT_ONCE) {
             self.check_time(deadline)?;
@@ -270,13 +273,13 @@ impl Sweep {
     }
 }
 
-/// A tenant, as far as the sweep needs it.
+/// The members of a tenant that the sweep needs.
 #[derive(Deserialize)]
 struct TenantEntry {
     id: TenantId,
 }
 
-/// What is looked through: a tenant's events of a time, as long as there is time.
+/// A search: a tenant's events between two times, until the deadline.
 struct Look {
     tenant: TenantId,
     from: DateTime<Utc>,
@@ -284,7 +287,7 @@ struct Look {
     deadline: DateTime<Utc>,
 }
 
-/// Finds the events that have no mark right behind them among sort keys in order.
+/// Finds, among sort keys in ascending order, the events that are not followed by their mark.
 #[derive(Default)]
 struct Unmarked {
     last: Option<String>,
@@ -299,7 +302,8 @@ impl Unmarked {
         }
     }
 
-    /// Those that were found; the last key seen may still get its mark, unless it is the last there is.
+    /// Takes the events that were found. The last key is held back, because its mark may follow, unless this
+    /// is the end.
     fn take(&mut self, is_end: bool) -> Vec<String> {
         if is_end {
             self.found.extend(self.last.take());

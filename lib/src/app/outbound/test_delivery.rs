@@ -1,6 +1,7 @@
-//! Tries a subscription out: one attempt at once, with an event type's example.
+//! Tests a subscription: one synchronous attempt with an event type's example.
 //!
-//! Safe to run twice: it is another test. It counts for nothing but the log.
+//! Safe to run twice: the second run is another test. A test is in the delivery log, and counts for neither
+//! health nor breaker.
 
 use chrono::{DateTime, Utc};
 
@@ -16,7 +17,8 @@ use crate::error::Error;
 use crate::random;
 use crate::store::Store;
 
-/// How long a test takes at most, in milliseconds: callers wait for it, and the HTTP API for 30 s.
+/// The longest that a test takes, in milliseconds: a caller waits for it, and an HTTP API waits for 30 s
+/// ("Quotas for HTTP APIs" of the API Gateway developer guide).
 const MAX_MS: u64 = 20_000;
 
 /// What a test came to.
@@ -27,7 +29,7 @@ pub struct Tried {
     pub made: AttemptOutcome,
 }
 
-/// Sends a type's example to a subscription, and logs it.
+/// Sends the event type's example to a subscription, and logs it as a delivery.
 ///
 /// # Errors
 /// Only our own; what the receiver does is in the attempt.

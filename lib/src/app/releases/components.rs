@@ -1,7 +1,8 @@
-//! Makes, changes, deletes and looks up components and their triggers.
+//! Creates, changes, deletes and reads components and their triggers.
 //!
-//! Safe to run twice: ids are the caller's, and every write names the revision it replaces. A component is
-//! written once in its tenant's list and once under each repository, always in one transaction.
+//! Safe to run twice: the caller gives the ids, and every write is conditional on the revision that it
+//! replaces. A component is stored once in its tenant's list and once under each repository, always in one
+//! transaction.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,23 +21,23 @@ use crate::domain::shared::merge_patch::Change;
 use crate::error::{Code, Error, Kind};
 use crate::store::{Commit, Store, item, keys};
 
-/// Changes components.
+/// Creates, changes, deletes and reads components.
 #[derive(Clone)]
 pub struct Components {
     store: Store,
 }
 
 impl Components {
-    /// The components in these tables.
+    /// The components in `store`.
     #[must_use]
     pub fn new(store: Store) -> Self {
         Self { store }
     }
 
-    /// Makes a component.
+    /// Creates a component.
     ///
     /// # Errors
-    /// Every mistake of the request at once.
+    /// `Unprocessable` with every mistake of the request.
     pub async fn create(
         &self,
         tenant: TenantId,
@@ -57,18 +58,18 @@ impl Components {
         }
     }
 
-    /// The tenant's component of that id.
+    /// The tenant's component with this id.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn find(&self, tenant: TenantId, id: ComponentId) -> Result<Component, Error> {
         self.store.core.get(&keys::component(tenant, id)).await?.ok_or_else(Error::not_found)
     }
 
-    /// The components that an event is about: one query, for the name without its host.
+    /// The components that an event is about, by one query per repository name without its host.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn of(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Vec<Component>, Error> {
         let names = lookup_names(event);
         let rows = paths(&names).into_iter().map(|path| async move {
@@ -85,10 +86,10 @@ impl Components {
         Ok(found)
     }
 
-    /// The tags of some versions with their histories, by their places.
+    /// The tags of those `versions` that were retagged, with their histories, by their places.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn tags(
         &self,
         component: &Component,
@@ -105,10 +106,10 @@ impl Components {
         Ok(tags)
     }
 
-    /// Changes a component.
+    /// Replaces or patches a component.
     ///
     /// # Errors
-    /// Every mistake at once; conflict when somebody else changed it meanwhile.
+    /// `Unprocessable` with every mistake; `Conflict` if the component was changed concurrently.
     pub async fn change(
         &self,
         tenant: TenantId,
@@ -121,10 +122,11 @@ impl Components {
         self.replace(&before, after).await
     }
 
-    /// Deletes a component with its triggers. Its versions and releases stay, and are listed no more.
+    /// Deletes a component with its triggers. Its versions and releases stay in the table, and are not listed
+    /// any more.
     ///
     /// # Errors
-    /// Not found.
+    /// `NotFound` if there is none.
     pub async fn delete(&self, tenant: TenantId, id: ComponentId) -> Result<(), Error> {
         let before = self.find(tenant, id).await?;
         let core = &self.store.core;
@@ -142,7 +144,8 @@ impl Components {
     /// Adds a trigger to a component.
     ///
     /// # Errors
-    /// Every mistake at once; not found; conflict when there are as many as there may be.
+    /// `Unprocessable` with every mistake; `NotFound` if there is no such component; `Conflict` if it has as
+    /// many triggers as are allowed.
     pub async fn add_trigger(
         &self,
         tenant: TenantId,
@@ -160,10 +163,10 @@ impl Components {
         self.replace(&before, after).await?.trigger(id).cloned()
     }
 
-    /// Changes a trigger.
+    /// Replaces or patches a trigger.
     ///
     /// # Errors
-    /// As `change`.
+    /// As [`Self::change`].
     pub async fn change_trigger(
         &self,
         tenant: TenantId,
@@ -180,7 +183,7 @@ impl Components {
     /// Removes a trigger.
     ///
     /// # Errors
-    /// Not found; conflict when somebody else changed the component meanwhile.
+    /// `NotFound` if there is none; `Conflict` if the component was changed concurrently.
     pub async fn remove_trigger(
         &self,
         tenant: TenantId,
@@ -213,8 +216,8 @@ impl Components {
     }
 }
 
-/// The names without space and host, under which copies of a component are kept, so that one query finds
-/// both a component that names a registry and one that does not.
+/// The names without space and host, under which copies of a component are stored. So one query finds both a
+/// component that names a registry and one that does not.
 fn paths(names: &BTreeSet<String>) -> BTreeSet<&str> {
     names.iter().map(|name| name.split_once('/').map_or(name.as_str(), |(_, path)| path)).collect()
 }

@@ -1,7 +1,7 @@
-//! Takes in what a sender posts: authenticate, read, decide, write, answer.
+//! Processes a request of a sender: authenticate, parse, decide, write, answer.
 //!
-//! Safe to run twice: whatever an event decides at a component is written in one transaction together with
-//! the record by which a repetition is known, and every write in it is conditional.
+//! Safe to run twice: what an event changes at a component is written in one transaction together with its
+//! de-duplication keys, and every write in it is conditional.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,37 +37,37 @@ use crate::queue::{Outgoing, Queue, delay_until};
 use crate::random;
 use crate::store::{Store, keys};
 
-/// The largest body that is taken, in bytes.
+/// The largest body that is accepted, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// What a request that is queued may weigh: SQS takes 1 MiB.
+/// The largest body of a queued request, in bytes: SQS accepts messages of 1 MiB.
 const MAX_QUEUED: usize = 1000 * 1024;
 
-/// A request as it came in.
+/// A request as it was received.
 pub struct Incoming {
-    /// What its address says that it is about.
+    /// The webhook type in its address.
     pub webhook_type: WebhookType,
-    /// Whose address it is.
+    /// The integration id in its address.
     pub integration: IntegrationId,
-    /// The token in its address.
+    /// The URL token in its address.
     pub url_token: Option<String>,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
-    /// Who called.
+    /// The IP address of its sender.
     pub ip: Option<String>,
 }
 
-/// What the sender gets.
+/// The answer to the sender.
 pub struct Received {
     /// The answer.
     pub answer: Answer,
-    /// The receipt's id.
+    /// The id of the request's receipt.
     pub receipt: ReceiptId,
 }
 
-/// Takes requests in.
+/// Processes senders' requests.
 pub struct Ingest {
     store: Store,
     configs: ConfigCache,
@@ -81,8 +81,8 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// Puts what cannot be processed at once on the queue `later`, and takes of each config at most so
-    /// many requests a second, in this environment.
+    /// Sends requests that cannot be processed at once to the queue `later`. Accepts at most `per_second`
+    /// requests per second of each config, in this environment.
     #[must_use]
     #[expect(
         clippy::too_many_arguments,
@@ -111,11 +111,11 @@ impl Ingest {
         }
     }
 
-    /// Takes one request in.
+    /// Processes one request.
     ///
     /// # Errors
-    /// Not found, too large, unauthenticated, invalid; unavailable when the config cannot be read, or when
-    /// neither processing nor queueing is possible.
+    /// `NotFound`, `TooLarge`, `Unauthenticated`, `Limited` or `Invalid`; `Unavailable` if the config cannot
+    /// be read, or if the request can be neither processed nor queued.
     pub async fn receive(&self, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         let config = self.config(incoming.integration, incoming.webhook_type, now).await?;
         let (provider, tenant) = (config.spec.provider.name(), config.tenant_id);
@@ -128,12 +128,12 @@ impl Ingest {
         received
     }
 
-    /// Writes what is due of what was counted; called as an event ends.
+    /// Writes the buffered counts that are due; called at the end of each event.
     pub async fn flush_due(&self) {
         tokio::join!(self.tally.write_due(), self.failures.write_due());
     }
 
-    /// Writes all that was counted; called before the process ends.
+    /// Writes all buffered counts; called before the process ends.
     pub async fn finish(&self) {
         tokio::join!(self.tally.write_all(), self.failures.write_all());
     }
@@ -188,11 +188,11 @@ impl Ingest {
         Ok(Received { answer, receipt })
     }
 
-    /// Processes a request that was queued, or queues it again: nothing but success ends it, or that its
-    /// config is deleted.
+    /// Processes a queued request, or queues it again. It ends when it was processed, when it fails
+    /// permanently, or when its config is deleted.
     ///
     /// # Errors
-    /// Unavailable when it can neither be processed nor queued again; the message comes again.
+    /// `Unavailable` if it can be neither processed nor queued again; the message is received again.
     pub async fn retry(&self, queued: QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
         let Some(config) = self.configs.by_id(queued.tenant_id, queued.config_id).await? else {
             tracing::warn!(config.id = %queued.config_id, "a queued request's config is deleted");
@@ -221,8 +221,8 @@ impl Ingest {
         };
         match outcome {
             Ok(answer) => receipts::settle(&self.store, &queued, &answer).await,
-            // It is what it was: no later try reads it otherwise, or has it written. The receipt says so, and what
-            // cannot be written is a dead letter.
+            // A permanent failure: no later run parses the request otherwise, or can write what it decides.
+            // The receipt says so; a request that cannot be written becomes a dead letter.
             Err(Halt::Failed(error)) if is_final(error.kind) => {
                 log_error!(
                     ERROR, error, "a queued request is set aside",
@@ -236,7 +236,7 @@ impl Ingest {
         }
     }
 
-    /// The config of an address. One that is unknown, disabled or of another type is none.
+    /// The config of an address. `NotFound` if it is unknown, disabled or of another type.
     async fn config(
         &self,
         id: IntegrationId,
@@ -247,11 +247,11 @@ impl Ingest {
         config.filter(|config| config.serves(webhook_type)).ok_or_else(Error::not_found)
     }
 
-    /// Whether somebody may ask whether this address takes CloudEvents from an origin: whoever knows it,
-    /// with its token where it has one.
+    /// Whether a CloudEvents handshake is granted: to everybody who knows the address, with its token if it
+    /// has one.
     ///
     /// # Errors
-    /// Not found; unauthenticated.
+    /// `NotFound` if there is no such address; `Unauthenticated` if its token is missing or wrong.
     pub async fn handshake(
         &self,
         id: IntegrationId,
@@ -272,13 +272,13 @@ impl Ingest {
         Ok(())
     }
 
-    /// Limits a config's requests, those alone that proved themselves: nobody else can use its share up.
+    /// Limits the authenticated requests of a config: nobody else can use up its rate.
     async fn limit(&self, config: ConfigId, now: DateTime<Utc>) -> Result<(), Error> {
         self.buckets.lock().await.take(config, "Too many requests for this webhook config", now)
     }
 
-    /// Checks a request's proof; where that fails, once more against the config as it is now, because what
-    /// is remembered may be older than a rotation.
+    /// Authenticates a request. If that fails, reads the config and its secrets again and retries once,
+    /// because the cached ones may be older than a rotation.
     async fn verify<'a>(
         &self,
         config: Config,
@@ -326,7 +326,8 @@ impl Ingest {
         Ok(verify(&scheme, request, live, now))
     }
 
-    /// Puts a request on the queue: until its turn, or, where something failed, at the pace of the config's policy.
+    /// Queues a request: until its release slot or, after a failure, for the delay of the config's retry
+    /// policy.
     async fn put_off(
         &self,
         request: QueuedRequest,
@@ -366,7 +367,7 @@ impl Ingest {
     }
 }
 
-/// Whether trying again comes to the same.
+/// Whether every retry would fail in the same way.
 fn is_final(kind: Kind) -> bool {
     match kind {
         Kind::Invalid | Kind::UnsupportedMediaType | Kind::Unprocessable | Kind::TooLarge | Kind::Refused => {
@@ -383,7 +384,7 @@ fn is_final(kind: Kind) -> bool {
     }
 }
 
-/// The headers by which a queued request is read later. Its proof is not among them.
+/// The headers that a queued request is parsed with. Credentials are not among them.
 fn queued_headers(headers: &HeaderMap, config: &Config) -> std::collections::BTreeMap<String, String> {
     redact::headers(headers, &config.spec.scheme(), None)
 }

@@ -1,4 +1,4 @@
-//! How a tenant's webhooks have been doing, and what of it somebody should look at.
+//! A tenant's last 24 hours, and what of it needs attention.
 
 use std::collections::HashMap;
 
@@ -17,16 +17,16 @@ use crate::error::Error;
 use crate::store::counts::read_hour;
 use crate::store::{Key, Store, item, keys};
 
-/// From how many rejected requests a day on a config deserves a look.
+/// From how many rejected requests in 24 hours on a config needs attention.
 const MANY_REJECTED: u64 = 10;
 
-/// How many are looked at together: as many as one read of DynamoDB gives.
+/// How many items are read at once: the limit of a DynamoDB `BatchGetItem`.
 const MAX_AT_ONCE: usize = 100;
 
 /// The last 24 hours, and what needs attention now.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Value, Error> {
     let items = store.deliveries.last_day(&keys::tally(tenant), now).await?;
     let hours: Vec<_> = items.iter().filter_map(read_hour).collect();
@@ -42,7 +42,7 @@ pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result
     Ok(view)
 }
 
-/// Subscriptions that we disabled, and those whose receivers do badly.
+/// Subscriptions that we disabled, and those whose receivers fail.
 async fn subscriptions(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
     let all: Vec<Subscription> = store.core.all(&keys::tenant(tenant), "SUBSCRIPTION#").await?;
     let mut found = Vec::new();
@@ -75,7 +75,7 @@ async fn states(store: &Store, subscriptions: &[Subscription]) -> Result<HashMap
     Ok(states)
 }
 
-/// What is wrong with a subscription, and since when; the worst of it.
+/// The worst problem of a subscription, and since when it has it.
 fn trouble(
     subscription: &Subscription,
     state: Option<&State>,
@@ -92,7 +92,7 @@ fn trouble(
     state.failing_since.map(|since| ("subscription_failing", Some(since)))
 }
 
-/// Configs whose address many knock at in vain.
+/// Configs with many rejected requests.
 async fn configs(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
     let all: Vec<Config> = store.core.all(&keys::tenant(tenant), "CONFIG#").await?;
     let mut found = Vec::new();

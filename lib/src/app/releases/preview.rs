@@ -1,4 +1,4 @@
-//! What a request would do, without doing it: for a person who sets a webhook up.
+//! Previews what a request would do, without storing anything.
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +14,7 @@ use crate::domain::shared::expression::Budget;
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::Error;
 
-/// A request that somebody wants to see through.
+/// A request to be previewed.
 pub struct Sample {
     headers: HeaderMap,
     body: Vec<u8>,
@@ -24,7 +24,7 @@ impl Sample {
     /// Reads `{headers, body}`, where the body is a text or JSON.
     ///
     /// # Errors
-    /// Every mistake at once.
+    /// `Unprocessable` with every mistake.
     pub fn parse(said: &Value) -> Result<Self, Error> {
         ObjectReader::whole(said, Self::read)
     }
@@ -48,7 +48,7 @@ impl Sample {
         Some(Self { headers, body })
     }
 
-    /// The request, for which the caller's API key stands.
+    /// The request as an authenticated one: the caller's API key authorises the preview.
     #[must_use]
     pub fn vouched_for(&self) -> Verified<'_> {
         Verified::was_verified_before(&self.headers, &self.body)
@@ -67,10 +67,10 @@ fn read_headers(said: &Map<String, Value>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// What a parsed request would do: its events, and for each what would be decided.
+/// The events of a parsed request, and what each would do.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn preview(
     intake: &Processor,
     config: &Config,

@@ -1,7 +1,8 @@
-//! What an authenticated request does: each of its events, at each component, is one transaction.
+//! Processes an authenticated request: each event at each component is one transaction.
 //!
-//! Safe to run twice, and by several at once: the transaction has the record by which a repetition is known, the
-//! tag as it was read, and, where no tag changes, a guard for each release. Whoever comes second finds one of them.
+//! Safe to run twice, also concurrently: the transaction contains the event's de-duplication keys, the tag at
+//! the revision that was read and, if no tag changes, a guard for each release. The second writer fails on
+//! one of them.
 
 use std::collections::BTreeSet;
 use std::time::Duration as Pause;
@@ -36,20 +37,20 @@ use crate::random;
 use crate::secrets::keyring::Keyring;
 use crate::store::{Commit, Key, Store, Transaction, item, keys};
 
-/// How often a decision is taken anew because others wrote in between.
+/// How often a decision is repeated because others wrote in between.
 const MAX_TRIES: u32 = 12;
 
-/// Takes in what requests say.
+/// Processes parsed requests.
 pub struct Processor {
     store: Store,
     components: Components,
-    /// Where failures of expressions are counted; a person who replays a request sees them.
+    /// Where failed expressions are counted. `None` in a replay, whose caller sees the failures at once.
     failures: Option<FilterFailures>,
     lineages: Lineages,
     rate: ReleaseRate,
 }
 
-/// The mark that a release of its identity was made.
+/// Marks that the release with this identity was created.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Guard {
@@ -63,28 +64,28 @@ struct ComponentCase<'a> {
     event: &'a NormalisedEvent,
     component: &'a Component,
     receipt: ReceiptId,
-    /// What a repetition is known by, the content first.
+    /// The event's de-duplication keys, the content's first.
     dedup_keys: &'a [DedupKey],
     source: Source,
-    /// How many hops the push has come.
+    /// The hops of the push.
     hops: u32,
     turn: Option<Turn>,
     now: DateTime<Utc>,
 }
 
-/// What came of trying to write a decision.
+/// The result of writing a decision.
 enum Outcome {
     Written(Figures),
     Repeated(Seen),
-    /// Others wrote in between: of these release dedup_keys, or of the tag.
+    /// Others wrote in between: the releases with these identities, or the tag.
     Overtaken(BTreeSet<String>),
 }
 
 impl Processor {
-    /// Takes into these tables, by the keys of this keyring.
+    /// Processes into the tables of `store`, and verifies hops with the keys of `keyring`.
     ///
     /// # Errors
-    /// A fault when a variable is missing.
+    /// `Fault` if a variable is missing.
     pub fn of(environment: &Environment, store: &Store, keyring: &Keyring) -> Result<Self, Error> {
         Ok(Self {
             store: store.clone(),
@@ -101,12 +102,12 @@ impl Processor {
         Self { failures: Some(failures), ..self }
     }
 
-    /// The tables that it takes into.
+    /// The tables that it writes.
     pub(super) fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Takes in everything that a request says.
+    /// Processes every event of a request.
     ///
     /// # Errors
     /// Unavailable when DynamoDB is, or that its turn is later; what was done is done, and doing it again does the
@@ -138,13 +139,13 @@ impl Processor {
                     action,
                 });
             }
-            // One request's expressions never hold up the others for longer than one event's.
+            // The expressions of one event are the most that other requests wait for.
             tokio::task::yield_now().await;
         }
         Ok(Answer::Results(retried_request::as_of_one(results, push.receipt)))
     }
 
-    /// Counts failed expressions on the config, where their author sees them.
+    /// Counts failed expressions of the config, where its owner sees them.
     async fn count(&self, config: &Config, failed: Option<Failures>) {
         if let (Some(failures), Some(failed)) = (&self.failures, failed) {
             failures.note(keys::config_state(config.tenant_id, config.id), failed).await;
@@ -193,7 +194,7 @@ impl Processor {
         let before = budget.clone();
         for attempt in 1..=MAX_TRIES {
             let current = self.current(case.component, case.event).await?;
-            // A decision that is taken anew costs what it cost the first time, and not once more.
+            // A repeated decision is charged once.
             *budget = before.clone();
             let mut decision = case.decide(current.as_ref(), budget);
             decision.releases.retain(|planned| !released.contains(&planned.identity));
@@ -202,7 +203,7 @@ impl Processor {
             }
             let wanted = decision.releases.len();
             if let Some(turn) = self.turn(case, wanted.saturating_sub(granted)).await? {
-                // What was done before is not done again, and waits for nothing.
+                // What was processed before needs no slot.
                 let seen = self.repeated(case, decision.state()).await?;
                 return seen.map(duplicate).ok_or(Halt::Wait(turn));
             }
@@ -211,7 +212,7 @@ impl Processor {
                 Ok(Outcome::Written(figures)) => return Ok(Action::Processed(figures)),
                 Ok(Outcome::Repeated(seen)) => return Ok(duplicate(seen)),
                 Ok(Outcome::Overtaken(dedup_keys)) => released.extend(dedup_keys),
-                // Another transaction is at the same items: it is over in a moment.
+                // Another transaction is writing the same items, which takes milliseconds.
                 Err(error) if error.is_transient() && attempt < 3 => tokio::time::sleep(pause()).await,
                 Err(error) => return Err(error.into()),
             }
@@ -219,7 +220,7 @@ impl Processor {
         Err(Error::unavailable("a component is written by too many at once").into())
     }
 
-    /// When so many releases may be made, if not now.
+    /// The time at which this many releases may be created, if not now.
     async fn turn(&self, case: &ComponentCase<'_>, releases: usize) -> Result<Option<Turn>, Error> {
         let component = case.component.id;
         let has_waited = case.turn.is_some_and(|turn| turn.allows(component, case.now));
@@ -230,7 +231,7 @@ impl Processor {
         self.rate.take(case.config.tenant_id, component, releases, case.now).await
     }
 
-    /// Where the event's tag points now.
+    /// The state of the event's tag.
     async fn current(
         &self,
         component: &Component,
@@ -241,10 +242,10 @@ impl Processor {
         self.store.core.get(&keys::tag(component.tenant_id, component.id, &place)).await
     }
 
-    /// What an event that is admitted would do at each of its components. Nothing is written.
+    /// What an admitted event would do at each of its components. Writes nothing.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub async fn decide(
         &self,
         config: &Config,
@@ -265,7 +266,7 @@ impl Processor {
         Ok(decisions)
     }
 
-    /// An event that changes nothing is a repetition if its record says so.
+    /// The action of an event that changes nothing: a duplicate, if its de-duplication key is known.
     async fn nothing_new(
         &self,
         case: &ComponentCase<'_>,
@@ -282,7 +283,7 @@ impl Processor {
         Ok(Action::Processed(Figures { component_id: Some(case.component.id), ..Figures::default() }))
     }
 
-    /// The record of which a case is a repetition, where its tag is, or comes to be, in this state.
+    /// The stored de-duplication key that the event repeats, with the tag in this state.
     async fn repeated(
         &self,
         case: &ComponentCase<'_>,
@@ -321,7 +322,8 @@ impl Processor {
         let mut guards = Vec::new();
         for planned in &decision.releases {
             let core = &self.store.core;
-            // A new version is written once, and with it what it releases; a pipeline has nothing but its guard.
+            // A new version is written once, and its releases with it; a release without a version has only
+            // its guard.
             if !decision.adds_version() {
                 guards.push((transaction.len(), planned.identity.clone()));
                 let guard = Guard { release_id: planned.release.id };
@@ -343,7 +345,8 @@ impl Processor {
         Ok(Outcome::Overtaken(taken.collect()))
     }
 
-    /// The tag's state by its name, and once more by time and without its history, for the list of versions.
+    /// Writes the tag's state by its name, and again by time and without its history, for the list of
+    /// versions.
     fn write_version(
         &self,
         transaction: &mut Transaction,
@@ -369,11 +372,10 @@ impl Processor {
 }
 
 impl ComponentCase<'_> {
-    /// The records by which a repetition is known, where the tag is, or comes to be, in this state; each with
-    /// the time (in seconds since 1970) up to when what comes in is one.
+    /// De-duplication keys of this event, with its tag in `state`, each with its expiry (Unix seconds).
     ///
-    /// A sender that tells a digest and no time may move a tag from A to B and back to A: the second A is
-    /// no repetition of the first, and what tells them apart is how often the tag had moved.
+    /// A sender that sends a digest and no time may move a tag from A to B and back to A: the second A is no
+    /// duplicate of the first. The number of retags distinguishes them.
     fn seen(&self, state: Option<&TagState>) -> Vec<(Key, i64)> {
         let event = self.event;
         let is_timeless = event.digest.is_some() && event.pushed_at.is_none() && event.run.is_none();
@@ -403,10 +405,10 @@ impl ComponentCase<'_> {
     }
 }
 
-/// Whether a config lets an event through: it may speak for the repository, and its filters match.
+/// Whether a config admits an event: it may report on the repository, and its filters match.
 ///
 /// # Errors
-/// Why not, for a person.
+/// The reason why not, for people.
 pub fn admit(
     config: &Config,
     parsed: &Parsed,
@@ -438,12 +440,12 @@ fn duplicate(seen: Seen) -> Action {
     Action::Duplicate { figures: seen.figures, first_receipt_id: seen.receipt_id }
 }
 
-/// Seconds since 1970, so long after a time.
+/// `time` plus `by`, in seconds since 1970.
 fn after(time: DateTime<Utc>, by: Duration) -> i64 {
     time.checked_add_signed(by).unwrap_or(time).timestamp()
 }
 
-/// 5 to 30 ms, by chance, so that those who collided do not collide again.
+/// A random 5 to 30 ms, so that transactions that collided do not collide again.
 fn pause() -> Pause {
     let [byte] = random::bytes::<1>();
     Pause::from_millis(u64::from(byte % 26).saturating_add(5))

@@ -1,4 +1,4 @@
-//! A request that proved itself, and why it may have to come again.
+//! An authenticated request, and why its processing may have to be repeated.
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
@@ -9,29 +9,29 @@ use crate::domain::shared::ids::ReceiptId;
 use crate::domain::shared::release_rate::Turn;
 use crate::error::Error;
 
-/// A request that proved itself.
+/// An authenticated request.
 pub struct Push<'a> {
-    /// By which config it came.
+    /// The config that it was posted to.
     pub config: &'a Config,
-    /// What it says.
+    /// Its parsed content.
     pub parsed: &'a Parsed,
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// The hash of its body.
     pub body_hash: &'a str,
-    /// The receipt that its sender is told.
+    /// The id of its receipt.
     pub receipt: ReceiptId,
-    /// The turn that it waited for.
+    /// The release slot that it waited for.
     pub turn: Option<Turn>,
-    /// The present.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
-/// Why a request was not taken in.
+/// Why a request was not processed.
 pub enum Halt {
-    /// Something that it needs is out of order.
+    /// A dependency failed, or the request can never be processed.
     Failed(Error),
-    /// A component makes as many releases as it may: its turn is later.
+    /// A component has reached its release rate; its next slot is later.
     Wait(Turn),
 }
 

@@ -1,8 +1,8 @@
-//! Keeps the releases of one component within their number a minute.
+//! Limits the releases of one component per minute.
 //!
-//! An environment counts by itself up to a small number, and above it takes slots in the table, which all
-//! environments take from: the bound is exact where one environment works, and is exceeded by that small number for
-//! each further one at most.
+//! An environment counts alone up to a small number, and above it takes slots from a counter in the table,
+//! which all environments share. The limit is exact for one environment; each further one can exceed it by
+//! that small number.
 
 use std::collections::HashMap;
 
@@ -15,37 +15,38 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::store::{Store, keys};
 
-/// How many components are remembered.
+/// How many components are counted.
 const MAX_KNOWN: usize = 10_000;
 
-/// Counts releases.
+/// Limits releases.
 pub(super) struct ReleaseRate {
     store: Store,
     per_minute: u32,
     known: Mutex<HashMap<ComponentId, Counted>>,
 }
 
-/// What an environment knows of a component.
+/// What an environment has counted for a component.
 #[derive(Default)]
 struct Counted {
     minute: i64,
-    /// Releases of the minute of which the table does not know.
+    /// Releases in this minute that did not take a slot.
     unasked: u32,
-    /// The last minute of which a slot was taken: up to it others may wait, so that everybody asks.
+    /// The last minute in which a slot was taken. Until it is over others may wait, so every release takes a
+    /// slot.
     taken: Option<i64>,
 }
 
 impl ReleaseRate {
-    /// As many a minute as the deployment says.
+    /// The limit that the variable `RELEASES_PER_MINUTE` sets.
     pub(super) fn of(environment: &Environment, store: &Store) -> Result<Self, Error> {
         let per_minute = environment.number("RELEASES_PER_MINUTE")?.max(1);
         Ok(Self { store: store.clone(), per_minute, known: Mutex::default() })
     }
 
-    /// Takes slots for some releases of a component: none where they may be made now, or when they may.
+    /// Takes slots for `releases` of a component. `None`: they may be created now; else, when they may.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
+    /// `Unavailable` if DynamoDB does not answer.
     pub(super) async fn take(
         &self,
         tenant: TenantId,
@@ -65,7 +66,7 @@ impl ReleaseRate {
         Ok(at.map(|at| Turn { component_id: component, at }))
     }
 
-    /// How many slots are to be taken: none where these releases need none.
+    /// How many slots have to be taken. `None`: these releases need none.
     async fn ask(&self, component: ComponentId, releases: u32, now: DateTime<Utc>) -> Option<i64> {
         let this = minute(now);
         let mut known = self.known.lock().await;

@@ -1,6 +1,6 @@
-//! Runs a logged request again.
+//! Replays a receipt: processes its stored request again.
 //!
-//! Safe to run twice: what it did before is a duplicate.
+//! Safe to run twice: what the request did before is a duplicate.
 
 use chrono::{DateTime, Utc};
 
@@ -16,10 +16,10 @@ use crate::error::{Code, Error, Kind};
 use crate::random;
 use crate::store::Store;
 
-/// Runs a logged request again, with a receipt of its own. What it did before is a duplicate now.
+/// Processes a stored request again, with a receipt of its own. What it did before is a duplicate.
 ///
 /// # Errors
-/// Conflict when its body was not kept whole; those of reading and of taking it in.
+/// `Conflict` if its body was not stored whole; the errors of parsing and of processing.
 pub async fn replay(
     store: &Store,
     intake: &Processor,
@@ -59,7 +59,7 @@ pub async fn replay(
     Ok((id, answer))
 }
 
-/// A replay waits for a turn of its own.
+/// The error of a replay that failed, or that would have to wait for a release slot.
 fn not_now(halt: Halt, now: DateTime<Utc>) -> Error {
     match halt {
         Halt::Failed(error) => error,

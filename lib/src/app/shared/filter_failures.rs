@@ -1,6 +1,6 @@
-//! Expressions that failed: counted in memory, and written at most once a minute where their owner looks.
+//! Failed expressions, counted in memory and written at most once a minute to their owner's state.
 //!
-//! Safe to run twice: counts may then be a little high. Nothing here fails what it is noted of.
+//! Safe to run twice: counts may then be a little too high. A failure here fails nothing else.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::store::{Key, Store, Table, keys};
 /// How often an owner's failures are written, in seconds.
 const WRITTEN_SECONDS: i64 = 60;
 
-/// What failed since it was last written.
+/// The failures that are not written yet.
 #[derive(Debug, Clone)]
 struct Failed {
     failures: Failures,
@@ -37,7 +37,7 @@ impl Sink<Key, Failed> for Table {
     }
 }
 
-/// Failures of expressions. Clones share them.
+/// Counts failed expressions. Clones share the buffer.
 #[derive(Clone)]
 pub struct FilterFailures {
     notes: WriteBehind<Key, Failed, Table>,
@@ -45,7 +45,7 @@ pub struct FilterFailures {
 }
 
 impl FilterFailures {
-    /// Writes to this store.
+    /// Writes to the table `deliveries` of `store`.
     #[must_use]
     pub fn new(store: &Store, clock: Arc<dyn Clock>) -> Self {
         let every = Duration::seconds(WRITTEN_SECONDS);
@@ -69,10 +69,10 @@ impl FilterFailures {
     }
 }
 
-/// What failed of a config's expressions.
+/// The failed expressions of a config.
 ///
 /// # Errors
-/// Unavailable when DynamoDB is.
+/// `Unavailable` if DynamoDB does not answer.
 pub async fn of_config(store: &Store, tenant: TenantId, config: ConfigId) -> Result<FilterErrors, Error> {
     Ok(store.deliveries.get(&keys::config_state(tenant, config)).await?.unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! Counts by the hour, noted in memory and written at most every ten seconds. They are approximate: what a process
-//! that is killed had not written is lost.
+//! Counts per hour, buffered in memory and written at most every ten seconds. They are approximate: a process
+//! that is killed loses what it had not written.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::{Store, Table};
 /// How often an hour's counts are written, in seconds.
 const WRITTEN_SECONDS: i64 = 10;
 
-/// A partition, and one of its hours.
+/// A partition, and the beginning of an hour.
 type Hour = (String, DateTime<Utc>);
 
 impl Merge for Counts {
@@ -30,7 +30,7 @@ impl Sink<Hour, Counts> for Table {
     }
 }
 
-/// Counts. Clones share them.
+/// Counters per partition and hour. Clones share the buffer.
 #[derive(Clone)]
 pub struct HourlyCounters {
     notes: WriteBehind<Hour, Counts, Table>,
@@ -38,14 +38,14 @@ pub struct HourlyCounters {
 }
 
 impl HourlyCounters {
-    /// Writes counts into these tables.
+    /// Writes to the table `deliveries` of `store`.
     #[must_use]
     pub fn new(store: &Store, clock: Arc<dyn Clock>) -> Self {
         let every = Duration::seconds(WRITTEN_SECONDS);
         Self { notes: WriteBehind::new(store.deliveries.clone(), Arc::clone(&clock), every), clock }
     }
 
-    /// Adds to what this hour counted in a partition.
+    /// Adds to a partition's counts of this hour.
     pub async fn add(&self, partition: String, counts: Counts) {
         self.notes.add((partition, hour(self.clock.now())), counts).await;
     }

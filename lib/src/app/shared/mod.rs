@@ -1,4 +1,4 @@
-//! What the use cases share: a TTL cache, a write-behind buffer, counts by the hour.
+//! What the use cases share: a TTL cache, a write-behind buffer, counts per hour.
 
 pub mod filter_failures;
 pub mod hourly_counts;

@@ -1,9 +1,9 @@
-//! What was done lately, remembered up to a number.
+//! A bounded set of recently seen keys.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
-/// The last things of many.
+/// The last `capacity` keys, in the order of their first insertion.
 pub struct RecentSet<T> {
     known: HashSet<T>,
     order: VecDeque<T>,
@@ -11,7 +11,7 @@ pub struct RecentSet<T> {
 }
 
 impl<T: Copy + Eq + Hash> RecentSet<T> {
-    /// Remembers so many.
+    /// Creates a set that keeps the last `capacity` keys.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { known: HashSet::new(), order: VecDeque::new(), most }
@@ -29,7 +29,7 @@ impl<T: Copy + Eq + Hash> RecentSet<T> {
         }
     }
 
-    /// Whether it is remembered.
+    /// Whether the set contains a key.
     #[must_use]
     pub fn has(&self, one: &T) -> bool {
         self.known.contains(one)

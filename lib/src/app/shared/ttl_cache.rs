@@ -1,4 +1,4 @@
-//! What was read lately, kept for a while: of many who want the same at once, one reads it.
+//! A TTL cache with single-flight loading.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,7 +13,7 @@ const MOST: usize = 10_000;
 
 type Cell<V> = Arc<tokio::sync::Mutex<Option<(DateTime<Utc>, V)>>>;
 
-/// Values, each with when it was read.
+/// A TTL cache: of several concurrent calls for one key, one loads the value.
 pub struct TtlCache<K, V>(Mutex<HashMap<K, Cell<V>>>);
 
 impl<K, V> Default for TtlCache<K, V> {
@@ -23,10 +23,10 @@ impl<K, V> Default for TtlCache<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
-    /// The value that is kept, where it may be kept for longer than it has been; else as `read` finds it.
+    /// The cached value, if it is younger than its `kept_for`; else the one that `read` loads.
     ///
     /// # Errors
-    /// Those of `read`; nothing is kept then.
+    /// Those of `read`; then nothing is cached.
     pub async fn get(
         &self,
         key: K,
@@ -47,7 +47,7 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
         Ok(value)
     }
 
-    /// Forgets a value, so that it is read again.
+    /// Removes a value, so that it is loaded again.
     pub fn forget(&self, key: &K) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }

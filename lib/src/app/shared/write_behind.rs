@@ -1,7 +1,8 @@
-//! What is noted in memory, key by key, and written once in a while, so that a flood of it costs next to nothing.
+//! A write-behind buffer: values are merged per key in memory, and written at most once per interval.
 //!
-//! On Lambda no time goes by between two events. So what is due is written as an event ends (`write_due`); the
-//! rest when its time comes, or before the process ends (`write_all`). A process that is killed loses it.
+//! Lambda freezes an environment between two events. So the values that are due are written at the end of
+//! each event ([`WriteBehind::flush_due`]), and the rest when it is due, or before the process ends
+//! ([`WriteBehind::flush_all`]). A process that is killed loses what it had not written.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -21,20 +22,20 @@ const MOST: usize = 10_000;
 /// How many notes are written at once.
 const ABREAST: usize = 32;
 
-/// Something noted.
+/// A value that can be merged with a later one of the same key.
 pub trait Merge: Clone + Send + Sync {
-    /// Adds what was noted later.
+    /// Merges a later value into this one.
     fn merge(&mut self, later: Self);
 
-    /// Whether it cannot wait, after what was written last.
+    /// Whether it must be written without waiting for the interval, given the value that was written last.
     fn is_urgent(&self, _written: Option<&Self>) -> bool {
         false
     }
 }
 
-/// Where notes are written.
+/// Where merged values are written.
 pub trait Sink<K, V>: Send + Sync {
-    /// Writes what was noted under a key.
+    /// Writes the merged value of a key.
     ///
     /// # Errors
     /// Unavailable: it is kept, and written later.
@@ -59,7 +60,7 @@ struct Inner<K, V, P> {
 
 struct Buffer<K, V> {
     entries: HashMap<K, Entry<V>>,
-    /// The keys whose turn nobody has looked at.
+    /// The keys that [`WriteBehind::flush_due`] has to look at.
     listed: Vec<K>,
 }
 
@@ -67,7 +68,7 @@ struct Entry<V> {
     unwritten: Option<V>,
     written: Option<V>,
     tried_at: Option<DateTime<Utc>>,
-    /// Whether it is listed, or its time is waited for.
+    /// Whether its key is listed, or a task waits for its time.
     is_awaited: bool,
 }
 
@@ -136,7 +137,7 @@ where
     V: Merge + 'static,
     P: Sink<K, V> + 'static,
 {
-    /// No notes yet.
+    /// An empty buffer that writes to `sink`.
     #[must_use]
     pub fn new(page: P, clock: Arc<dyn Clock>, every: Duration) -> Self {
         let book = Mutex::new(Buffer { entries: HashMap::new(), listed: Vec::new() });
@@ -219,7 +220,7 @@ mod tests {
         }
     }
 
-    /// Numbers that add up; one over a hundred is urgent after one that was not.
+    /// Numbers that are added up. One over a hundred is urgent after one that was not.
     impl Merge for u32 {
         fn merge(&mut self, later: Self) {
             *self = self.saturating_add(later);
@@ -230,7 +231,7 @@ mod tests {
         }
     }
 
-    /// What was written, and whether anything can be.
+    /// Records what is written, unless it is set to fail.
     #[derive(Default)]
     struct Sheet(StdMutex<(Vec<(char, u32)>, bool)>);
 
@@ -277,7 +278,7 @@ mod tests {
             self.sheet.0.lock().unwrap().1 = is_torn;
         }
 
-        /// What was written since this was last asked.
+        /// What was written since the last call.
         fn written(&self) -> Vec<(char, u32)> {
             std::mem::take(&mut self.sheet.0.lock().unwrap().0)
         }

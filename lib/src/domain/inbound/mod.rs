@@ -77,7 +77,7 @@
 //!   repeated request is a duplicate. Between the events of a request: those that were written are
 //!   duplicates, the others are processed.
 //! - *The queue delivers a message twice*, or a retry follows a try that did a part: what an earlier try of
-//!   the same request wrote counts as processed ([`as_of_one`](retried_request::as_of_one)).
+//!   the same request wrote counts as processed ([`merge_retries`](retried_request::merge_retries)).
 //! - *A person replays a receipt*: the same as if the sender had posted again.
 //!
 //! # What is not needed for correctness

@@ -1,9 +1,10 @@
-//! Makes one attempt that is due: attempt, conditional write, send the next, acknowledge.
+//! Makes one attempt that is due: attempt, conditional write of the row, message for the next attempt,
+//! acknowledgement.
 //!
-//! Safe to run twice at every point. A message carries a random ticket, which the write of its attempt
-//! stores. A message that finds its own attempt written sends the next one again (the crash was before
-//! that send); one that finds another's ticket only goes away, else every duplicate would double the
-//! chain.
+//! Safe to run twice at every point. A message carries a random attempt token, which the write of its attempt
+//! stores. A message that finds its own attempt written sends the next message again (the process ended
+//! before that send). A message that finds another's token does nothing: otherwise every duplicate would
+//! double the chain.
 
 mod waiting;
 
@@ -36,16 +37,16 @@ use crate::queue::{Outgoing, Queue, delay_until};
 use crate::random;
 use crate::store::{Store, keys};
 
-/// How long a subscription is taken as read, in seconds.
+/// How long a subscription is cached, in seconds.
 const CACHED_SECONDS: i64 = 10;
 
-/// What must be left beside the subscription's timeout for an attempt to begin, in milliseconds.
+/// How much time beyond the subscription's timeout must be left to begin an attempt, in milliseconds.
 const MARGIN_MS: i64 = 5_000;
 
-/// After how many minutes a credential that could not be read is tried again.
+/// After how many minutes a delivery whose credential could not be read is tried again.
 const CREDENTIAL_MINUTES: i64 = 5;
 
-/// How often a row that others write too is written again.
+/// How often the write of a row is tried if others change the row meanwhile.
 const MAX_WRITES: usize = 5;
 
 /// Makes attempts.
@@ -63,7 +64,7 @@ pub struct Deliver {
 }
 
 impl Deliver {
-    /// Sends further attempts to `retries`, and what is to be done with a subscription to `commands`.
+    /// Sends further attempts to the queue `retries`, and commands about subscriptions to `commands`.
     #[must_use]
     pub fn new(
         store: Store,
@@ -88,11 +89,13 @@ impl Deliver {
         }
     }
 
-    /// Makes the attempt that a message asks for. `Ok` acknowledges the message. With less time before
+    /// Makes the attempt that a message asks for. `Ok` acknowledges the message. If less time is left before
     /// the deadline than the subscription's timeout and 5 s, the message is sent again instead.
     ///
+    /// `receives` counts how often SQS gave the message out, from 1.
+    ///
     /// # Errors
-    /// Only our own troubles; the message comes again.
+    /// Only our own failures; the message is received again.
     pub async fn deliver(
         &self,
         due: &AttemptDue,
@@ -103,7 +106,7 @@ impl Deliver {
         if due.due.is_some_and(|at| at > now) {
             return self.send(due).await;
         }
-        // A first attempt has no row; but a message that comes again may have left one.
+        // A first attempt has no row, unless an earlier receive of its message wrote one.
         let row = if due.fresh && receives <= 1 { None } else { self.row(due).await? };
         let subscription = self.subscription(due, now).await?;
         let payload = self.payload(due).await?;
@@ -145,7 +148,7 @@ impl Deliver {
         }
     }
 
-    /// Makes the attempt. With too little time before the deadline its message is sent again instead.
+    /// Makes the attempt. If too little time is left before the deadline, sends its message again instead.
     async fn attempt(
         &self,
         row: Delivery,
@@ -190,7 +193,7 @@ impl Deliver {
         made: AttemptOutcome,
         was_probe: bool,
     ) -> Result<(), Error> {
-        // The attempt may have taken its whole timeout: the delay to the next counts from here.
+        // The attempt may have taken its whole timeout: the delay to the next one counts from here.
         let now = self.clock.now();
         let chance = u64::from_be_bytes(random::bytes());
         for _ in 0..MAX_WRITES {
@@ -239,19 +242,19 @@ impl Deliver {
         self.metrics.measure("Lag", u64::try_from(lag).unwrap_or(0));
     }
 
-    /// Tells what an event's deliveries counted, and writes what is due of what they noted.
+    /// Emits the metrics of an event, and writes the buffered statistics that are due.
     pub async fn flush_due(&self) {
         self.metrics.tell(&[], self.clock.now());
         self.pulse.write_due().await;
     }
 
-    /// Writes all that was noted; called before the process ends.
+    /// Writes all buffered statistics; called before the process ends.
     pub async fn finish(&self) {
         self.pulse.write_all().await;
     }
 
-    /// The row has moved on. If it was this very message that moved it and the next attempt's message
-    /// may not have gone out, it goes out now.
+    /// The row is past this attempt. If this very message made it, and the message for the next attempt may
+    /// not have been sent, sends that now.
     async fn already_made(&self, row: Option<&Delivery>, due: &AttemptDue) -> Result<(), Error> {
         let Some(row) = row else { return Ok(()) };
         let own = row.ticket.as_deref() == Some(&due.ticket);
@@ -273,7 +276,8 @@ impl Deliver {
     }
 
     async fn cancel(&self, row: Option<Delivery>, reason: Reason, now: DateTime<Utc>) -> Result<(), Error> {
-        // Without a row there is nothing that anybody could look at: the subscription is deleted.
+        // Without a row there is nothing to cancel: the subscription is deleted, and its delivery was never
+        // shown.
         let Some(mut row) = row else { return Ok(()) };
         row.end(Status::Cancelled, Some(reason), now);
         self.rows.save(&row).await.map(|_| ())
@@ -283,7 +287,7 @@ impl Deliver {
         self.rows.find(due.tenant_id, due.subscription_id, due.delivery_id).await
     }
 
-    /// What an attempt sends: from its message, or from its event while that is kept.
+    /// What an attempt sends: from its message, or else from its event. `None` if the event has expired.
     async fn payload(&self, due: &AttemptDue) -> Result<Option<Payload>, Error> {
         if let Some(data) = &due.data {
             return Ok(Some(Payload { data: data.clone(), hops: due.hops }));
@@ -292,8 +296,8 @@ impl Deliver {
         Ok(event.map(|event| Payload { data: event.data, hops: event.hops }))
     }
 
-    /// The subscription as read within the last seconds. One that is remembered as disabled or absent is
-    /// read again, because a delivery that is held on old news would wait for nobody.
+    /// The subscription, which may be some seconds old. One that is cached as disabled or absent is read
+    /// again: a delivery that is held by stale data would not be resumed.
     async fn subscription(
         &self,
         due: &AttemptDue,
@@ -308,7 +312,7 @@ impl Deliver {
         self.known.get(due.subscription_id, now, kept_for, read).await
     }
 
-    /// Sends a message. One that SQS refuses for its data goes without: the attempt reads its event.
+    /// Sends a message. If SQS refuses it for its data, sends it without: the attempt then reads its event.
     async fn send(&self, due: &AttemptDue) -> Result<(), Error> {
         match self.send_as_it_is(due).await {
             Err(error) if error.kind == Kind::Refused && due.data.is_some() => {

@@ -1,5 +1,5 @@
-//! Deliveries that wait: for a receiver that is back, for their turn, for a credential, for a subscription that is
-//! enabled again. None of it uses an attempt.
+//! Deliveries that wait: for the breaker to close, for a rate-limit slot, for a reader, for a credential, or
+//! for their subscription to be enabled. Waiting uses no attempt.
 
 use chrono::{DateTime, Utc};
 
@@ -45,7 +45,7 @@ impl Deliver {
             Wait::Reader => {
                 let partition = keys::pull(row.tenant_id, row.subscription_id);
                 let await_reader = |row: &mut Delivery| {
-                    // A message that comes again takes nothing from a reader who has it.
+                    // A repeated message must not take the delivery from a reader that has leased it.
                     if !row.awaits_reader() {
                         row.await_reader(partition.clone(), now);
                     }
@@ -65,7 +65,7 @@ impl Deliver {
         written.map(|_| ())
     }
 
-    /// Lets a delivery come up again somewhat before its turn.
+    /// Lets a delivery come up again shortly before its slot.
     async fn wait_for_slot(
         &self,
         row: Delivery,
@@ -103,7 +103,7 @@ impl Deliver {
             match self.rows.save(&row).await? {
                 Save::Conflict(other) if other.awaits(due.generation, due.attempt) => row = *other,
                 Save::Written => return Ok(true),
-                // Another writer was first: what it wrote stands, and this message has no more to do.
+                // Another writer was first: its row stays, and this message has nothing more to do.
                 Save::Conflict(_) => return Ok(false),
             }
         }
