@@ -195,7 +195,7 @@ fn contexts_use_only_those_they_may() {
 }
 
 #[test]
-fn no_files_use_each_other_in_a_circle() {
+fn there_are_no_import_circles() {
     let mut left = uses();
     // A module that uses none of the modules that are left is in no circle.
     loop {

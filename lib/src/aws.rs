@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amazons_roots_are_among_the_compiled_ones() {
+    fn the_compiled_roots_include_amazons() {
         let count = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|root| is_amazons(root)).count();
         assert!((4..=5).contains(&count), "{count}");
         assert!(http_client().is_ok());

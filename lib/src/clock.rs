@@ -12,8 +12,8 @@ pub trait Clock: Send + Sync + 'static {
     /// The current time, in whole milliseconds: the precision of stored times.
     fn now(&self) -> DateTime<Utc>;
 
-    /// Returns at that moment, at once if it is past.
-    fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_>;
+    /// Returns at `time`, or at once if it is past.
+    fn sleep_until(&self, time: DateTime<Utc>) -> Sleep<'_>;
 }
 
 /// The machine's clock.
@@ -26,8 +26,8 @@ impl Clock for SystemClock {
         Utc::now().trunc_subsecs(3)
     }
 
-    fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_> {
-        let left = moment.signed_duration_since(self.now()).to_std().unwrap_or_default();
+    fn sleep_until(&self, time: DateTime<Utc>) -> Sleep<'_> {
+        let left = time.signed_duration_since(self.now()).to_std().unwrap_or_default();
         Box::pin(tokio::time::sleep(left))
     }
 }

@@ -187,13 +187,13 @@ impl Error {
 /// An error with the chain of its causes, in one line.
 #[must_use]
 pub fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told = format!("{told}: {error}");
+        text = format!("{text}: {error}");
         cause = error.source();
     }
-    told
+    text
 }
 
 impl fmt::Display for Error {

@@ -33,8 +33,8 @@ impl Failures {
         }
     }
 
-    /// Tells how much of an invocation failed, if anything did.
-    pub fn tell(&self, outcome: &Result<String, Error>) {
+    /// Emits how many failures an invocation had, if any.
+    pub fn record(&self, outcome: &Result<String, Error>) {
         let count = failures(outcome);
         if count == 0 {
             return;
@@ -42,7 +42,7 @@ impl Failures {
         self.metrics.count("Failures", count);
         let dimensions =
             [("FunctionName", self.function.as_str()), ("FunctionVersion", self.version.as_str())];
-        self.metrics.tell(&dimensions, self.clock.now());
+        self.metrics.emit(&dimensions, self.clock.now());
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_an_answer_of_5xx_and_each_message_that_comes_again_are_failures() {
+    fn errors_and_answers_of_5xx_and_messages_to_be_received_again_are_failures() {
         let of = |answer: &str| failures(&Ok(answer.to_owned()));
         assert_eq!(of("null"), 0);
         assert_eq!(of(r#"{"statusCode": 200, "headers": {}, "body": "{\"statusCode\": 500}"}"#), 0);

@@ -59,7 +59,7 @@ where
             let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
             let deadline = DateTime::from_timestamp_millis(deadline).unwrap_or_default();
             let outcome = function.handle(event.payload.get(), deadline).await;
-            failures.tell(&outcome);
+            failures.record(&outcome);
             let answer = outcome.and_then(|answer| {
                 let not_json = |error| Error::fault("an answer is not JSON").caused_by(error);
                 RawValue::from_string(answer).map_err(not_json)

@@ -77,8 +77,8 @@ impl Metrics {
         }
     }
 
-    /// Tells what was gathered, with these dimensions beside the stage, and begins anew.
-    pub fn tell(&self, dimensions: &[(&str, &str)], now: DateTime<Utc>) {
+    /// Emits what was collected, with these dimensions beside the stage, and starts again.
+    pub fn emit(&self, dimensions: &[(&str, &str)], now: DateTime<Utc>) {
         let Some(stage) = &self.stage else { return };
         let gathered = std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner));
         if gathered.is_empty() {
@@ -132,7 +132,7 @@ mod tests {
         metrics.measure("AttemptTime", 12);
         metrics.measure("AttemptTime", 30);
         let gathered = metrics.gathered.lock().unwrap();
-        let told = line("dev", &gathered, &[("Lane", "fast")], DateTime::from_timestamp(1, 0).unwrap());
+        let emitted = line("dev", &gathered, &[("Lane", "fast")], DateTime::from_timestamp(1, 0).unwrap());
         let expected = json!({
             "_aws": {"Timestamp": 1000, "CloudWatchMetrics": [{
                 "Namespace": "Stella",
@@ -141,11 +141,11 @@ mod tests {
             }]},
             "Stage": "dev", "Lane": "fast", "Delivered": 3, "AttemptTime": [12, 30]
         });
-        assert_eq!(told, expected);
+        assert_eq!(emitted, expected);
     }
 
     #[test]
-    fn where_nobody_listens_nothing_is_gathered() {
+    fn outside_lambda_nothing_is_collected() {
         let metrics = metrics(&[("STAGE", "dev")]);
         metrics.count("Delivered", 1);
         metrics.measure("AttemptTime", 1);

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-/// The text of a panic that was caught.
-pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+/// The message of a panic that was caught.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
 }

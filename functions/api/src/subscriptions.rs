@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use stella::app::outbound::receiver_health;
-use stella::app::outbound::test_delivery::{Tried, try_out};
+use stella::app::outbound::test_delivery::{self, TestDelivery};
 use stella::domain::outbound::event_type::EventType;
 use stella::domain::outbound::selection::Selection;
 use stella::domain::outbound::subscription::{self, Subscription};
@@ -218,7 +218,7 @@ async fn test(
         let detail = "Nobody is called for this subscription: publish an event and fetch its delivery";
         return Err(Error::new(Kind::Conflict, Code::PullSubscription, detail));
     }
-    match try_out(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
+    match test_delivery::send(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
         Ok(tried) => Ok(told(&tried)),
         // Whoever wrote the reference can mend it, and nobody else.
         Err(error) if error.is_transient() && subscription.spec.credential_ref.is_some() => {
@@ -230,15 +230,15 @@ async fn test(
 }
 
 /// The status is 200 whatever the receiver did: the test itself succeeded in finding out.
-fn told(tried: &Tried) -> Response {
-    let attempt = &tried.made.attempt;
+fn told(tried: &TestDelivery) -> Response {
+    let attempt = &tried.outcome.attempt;
     let mut answer = json!({
         "success": attempt.success,
         "data": {
             "deliveryId": tried.delivery_id,
             "statusCode": attempt.status_code,
             "responseTime": attempt.response_time,
-            "response": tried.made.response,
+            "response": tried.outcome.response,
         },
     });
     if let (Some(members), Some(error)) = (answer.as_object_mut(), &attempt.error) {

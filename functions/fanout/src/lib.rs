@@ -79,7 +79,7 @@ impl Fanout {
         }
         let now = self.clock.now();
         let outcomes = self.fan_out.fan_out(&events, now).await;
-        self.metrics.tell(&[], now);
+        self.metrics.emit(&[], now);
         let failed =
             numbers.into_iter().zip(outcomes).find_map(|(number, outcome)| outcome.err().and(number));
         let failures: Vec<_> = failed.into_iter().map(|number| json!({"itemIdentifier": number})).collect();

@@ -19,7 +19,7 @@ use stella::aws::Aws;
 use stella::clock::Clock;
 use stella::domain::inbound::config::WebhookType;
 use stella::domain::inbound::integration::IntegrationId;
-use stella::domain::inbound::receipt::Answer as Told;
+use stella::domain::inbound::receipt::Answer as ReceiptAnswer;
 use stella::domain::shared::origin::Origin;
 use stella::domain::shared::target::EgressPolicy;
 use stella::egress::issuers::Issuers;
@@ -40,11 +40,11 @@ const QUEUE_MS: u64 = 300;
 /// The function.
 pub struct Inbound {
     router: Router,
-    receiving: Arc<Receiving>,
+    ingesting: Arc<Ingesting>,
 }
 
-struct Receiving {
-    receive: Ingest,
+struct Ingesting {
+    ingest: Ingest,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,50 +61,40 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let client = aws.secrets_manager();
     let integration_key = secrets::read(&client, environment.required("INTEGRATION_SECRET_ID")?).await?;
     let stage = environment.required("STAGE")?;
-    let intake = Processor::of(&environment, &store, &keyring)?;
+    let processor = Processor::of(&environment, &store, &keyring)?;
     let configs = ConfigCache::new(store.clone(), keyring, client, stage, &integration_key);
     let issuers = Issuers::new(EgressPolicy::from_environment(&environment)?);
     let per_second = environment.number("INBOUND_RATE_LIMIT")?;
     let metrics = Metrics::of(&environment);
-    let tally = HourlyCounters::new(&store, environment.clock());
+    let counters = HourlyCounters::new(&store, environment.clock());
     let failures = FilterFailures::new(&store, environment.clock());
-    let receive = Ingest::new(intake, configs, issuers, later, per_second, metrics, tally, failures);
-    let receiving = Arc::new(Receiving { receive, clock: environment.clock() });
-    Ok(Inbound { router: router(Arc::clone(&receiving)), receiving })
-}
-
-/// What tells a queue's event from the HTTP API's.
-#[derive(Deserialize)]
-struct Form {
-    #[serde(rename = "Records")]
-    records: Option<serde::de::IgnoredAny>,
+    let ingest = Ingest::new(processor, configs, issuers, later, per_second, metrics, counters, failures);
+    let ingesting = Arc::new(Ingesting { ingest, clock: environment.clock() });
+    Ok(Inbound { router: router(Arc::clone(&ingesting)), ingesting })
 }
 
 impl Function for Inbound {
     fn handle<'a>(&'a self, event: &'a str, _: DateTime<Utc>) -> Answer<'a> {
         Box::pin(async move {
-            let form: Form = serde_json::from_str(event)
-                .map_err(|error| Error::fault("the event is not JSON of an object").caused_by(error))?;
-            let Receiving { receive, clock } = &*self.receiving;
-            if form.records.is_some() {
+            let Ingesting { ingest, clock } = &*self.ingesting;
+            let answer = if batch::is_queue_event(event)? {
                 let retry =
-                    |message: Received| async move { receive.retry(message.read()?, clock.now()).await };
-                let answer = batch::each(event, retry).await;
-                receive.flush_due().await;
-                return answer;
-            }
-            let answer = gateway::serve(&self.router, event).await;
-            receive.flush_due().await;
+                    |message: Received| async move { ingest.retry(message.read()?, clock.now()).await };
+                batch::each(event, retry).await
+            } else {
+                gateway::serve(&self.router, event).await
+            };
+            ingest.flush_due().await;
             answer
         })
     }
 
     fn finish(&self) -> Finish<'_> {
-        Box::pin(self.receiving.receive.finish())
+        Box::pin(self.ingesting.ingest.finish())
     }
 }
 
-fn router(receiving: Arc<Receiving>) -> Router {
+fn router(ingesting: Arc<Ingesting>) -> Router {
     Router::new()
         .route("/api/v1/webhooks/{type}/{integration}", post(receive).options(handshake))
         .route("/api/v1/webhooks/{type}/{integration}/{token}", post(receive).options(handshake))
@@ -114,7 +104,7 @@ fn router(receiving: Arc<Receiving>) -> Router {
         })
         // The size of a body is checked after its config was found.
         .layer(DefaultBodyLimit::disable())
-        .with_state(receiving)
+        .with_state(ingesting)
 }
 
 /// The parts of a sender's address.
@@ -145,7 +135,7 @@ struct TokenQuery {
 /// The handshake of CloudEvents ("HTTP 1.1 Web Hooks for Event Delivery", section 4): consent is given by
 /// headers. A callback address is never called.
 async fn handshake(
-    State(receiving): State<Arc<Receiving>>,
+    State(ingesting): State<Arc<Ingesting>>,
     Path(address): Path<Address>,
     uri: Uri,
     headers: HeaderMap,
@@ -155,8 +145,8 @@ async fn handshake(
         Error::new(Kind::Invalid, Code::NoOrigin, "A handshake names its origin in WebHook-Request-Origin")
     })?;
     let (webhook_type, integration, token) = address.read(&uri)?;
-    let now = receiving.clock.now();
-    receiving.receive.handshake(integration, webhook_type, token.as_deref(), now).await?;
+    let now = ingesting.clock.now();
+    ingesting.ingest.handshake(integration, webhook_type, token.as_deref(), now).await?;
     let mut response = StatusCode::OK.into_response();
     let answer = response.headers_mut();
     answer.insert("webhook-allowed-origin", origin);
@@ -166,7 +156,7 @@ async fn handshake(
 }
 
 async fn receive(
-    State(receiving): State<Arc<Receiving>>,
+    State(ingesting): State<Arc<Ingesting>>,
     Path(address): Path<Address>,
     Extension(origin): Extension<Origin>,
     uri: Uri,
@@ -175,7 +165,8 @@ async fn receive(
 ) -> Result<Response, Error> {
     let (webhook_type, integration, url_token) = address.read(&uri)?;
     let incoming = Incoming { webhook_type, integration, url_token, headers, body, ip: origin.ip };
-    let received = receiving.receive.receive(incoming, receiving.clock.now()).await?;
-    let status = if received.answer == Told::Queued { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let received = ingesting.ingest.receive(incoming, ingesting.clock.now()).await?;
+    let is_queued = received.answer == ReceiptAnswer::Queued;
+    let status = if is_queued { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(received.answer.view(Some(received.receipt)))).into_response())
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use stella::app::outbound::bulk_update::BulkUpdate;
 use stella::app::outbound::disable;
 use stella::app::outbound::fan_out::FanOut;
@@ -26,7 +25,7 @@ use stella::store::Store;
 pub struct Sweeping {
     sweep: Sweep,
     store: Store,
-    walker: BulkUpdate,
+    bulk_update: BulkUpdate,
     recoveries: Recoveries,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
@@ -60,26 +59,17 @@ pub async fn start(environment: Environment) -> Result<Sweeping, Error> {
         sweep: Sweep::new(store.clone(), retries.clone(), fan_out, environment.clock()),
         store: store.clone(),
         recoveries: Recoveries::new(store.clone(), retries.clone(), commands.clone()),
-        walker: BulkUpdate::new(store, retries, commands),
+        bulk_update: BulkUpdate::new(store, retries, commands),
         metrics,
         clock: environment.clock(),
     })
 }
 
-/// What tells a queue's event from the clock's.
-#[derive(Deserialize)]
-struct Kind {
-    #[serde(rename = "Records")]
-    records: Option<serde::de::IgnoredAny>,
-}
-
 impl Function for Sweeping {
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a> {
         Box::pin(async move {
-            let kind: Kind = serde_json::from_str(event)
-                .map_err(|error| Error::fault("the event is not JSON of an object").caused_by(error))?;
-            if kind.records.is_some() {
-                return batch::each(event, |message| self.obey(message, deadline)).await;
+            if batch::is_queue_event(event)? {
+                return batch::each(event, |message| self.execute(message, deadline)).await;
             }
             self.minute(deadline).await
         })
@@ -101,32 +91,32 @@ impl Sweeping {
         tracing::debug!(deliveries = due, "due deliveries were sent");
         self.metrics.count("DueSent", u64::try_from(due).unwrap_or(0));
         self.metrics.count("FanOutMissed", u64::try_from(missed).unwrap_or(0));
-        self.metrics.tell(&[], now);
+        self.metrics.emit(&[], now);
         Ok("null".to_owned())
     }
 
-    async fn obey(&self, message: Received, deadline: DateTime<Utc>) -> Result<(), Error> {
+    async fn execute(&self, message: Received, deadline: DateTime<Utc>) -> Result<(), Error> {
         let now = self.clock.now();
         match message.read()? {
             Command::Disable { tenant_id, subscription_id, reason, revision } => {
                 disable::disable(&self.store, tenant_id, subscription_id, &reason, revision, now).await?;
-                self.walker.pause(ScanCursor::new(tenant_id, subscription_id), now, deadline).await
+                self.bulk_update.pause(ScanCursor::new(tenant_id, subscription_id), now, deadline).await
             }
             Command::GiveUp { tenant_id, subscription_id } => {
                 disable::give_up(&self.store, tenant_id, subscription_id, now).await?;
-                self.walker.pause(ScanCursor::new(tenant_id, subscription_id), now, deadline).await
+                self.bulk_update.pause(ScanCursor::new(tenant_id, subscription_id), now, deadline).await
             }
-            Command::Recover { recovery_id, walk } => {
-                self.recoveries.run(recovery_id, walk, now, deadline).await
+            Command::Recover { recovery_id, walk: cursor } => {
+                self.recoveries.run(recovery_id, cursor, now, deadline).await
             }
             Command::FanOut { tenant_id, event_ids } => {
                 let done = self.sweep.fan_out(tenant_id, &event_ids, deadline).await;
-                self.metrics.tell(&[], now);
+                self.metrics.emit(&[], now);
                 done
             }
-            Command::Pause(walk) => self.walker.pause(walk, now, deadline).await,
-            Command::Resume(walk) => self.walker.resume(walk, now, deadline).await,
-            Command::Cancel(walk) => self.walker.cancel(walk, now, deadline).await,
+            Command::Pause(cursor) => self.bulk_update.pause(cursor, now, deadline).await,
+            Command::Resume(cursor) => self.bulk_update.resume(cursor, now, deadline).await,
+            Command::Cancel(cursor) => self.bulk_update.cancel(cursor, now, deadline).await,
         }
     }
 }

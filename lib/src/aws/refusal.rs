@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_aws_quotes_of_a_request_is_left_out() {
+    fn values_that_aws_quotes_of_a_request_are_left_out() {
         let quoting = "2 validation errors detected: Value '{core=[{\"secret\": \"' at '\"}]}' at 'requestItems' failed to \
             satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 25]";
         let said = without_values(quoting);

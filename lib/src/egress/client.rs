@@ -80,18 +80,18 @@ impl Client {
     /// Fetches a document of at most `max` bytes.
     ///
     /// # Errors
-    /// What went wrong; anything but 200, and a longer document, is `Protocol`.
-    pub async fn fetch(&self, request: Request<'_>, most: usize) -> Result<Vec<u8>, FailureKind> {
-        let exchange = tokio::time::timeout(request.timeout, self.exchange(request, most.saturating_add(1)));
+    /// The kind of the failure. Any status but 200, and a longer document, is [`FailureKind::Protocol`].
+    pub async fn fetch(&self, request: Request<'_>, max: usize) -> Result<Vec<u8>, FailureKind> {
+        let exchange = tokio::time::timeout(request.timeout, self.exchange(request, max.saturating_add(1)));
         let (status, _, body) = exchange.await.map_err(|_| FailureKind::Timeout)??;
-        if status == 200 && body.len() <= most { Ok(body) } else { Err(FailureKind::Protocol) }
+        if status == 200 && body.len() <= max { Ok(body) } else { Err(FailureKind::Protocol) }
     }
 
     /// The status, `Retry-After`, and at most `max` bytes of the body.
     async fn exchange(
         &self,
         request: Request<'_>,
-        most: usize,
+        max: usize,
     ) -> Result<(u16, Option<RetryAfter>, Vec<u8>), FailureKind> {
         let mut built = http::Request::builder().method(request.method).uri(request.target.uri().clone());
         if let Some(headers) = built.headers_mut() {
@@ -106,19 +106,19 @@ impl Client {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(RetryAfter::parse);
-        let body = beginning(response.into_body(), most).await?;
+        let body = beginning(response.into_body(), max).await?;
         Ok((status, retry_after, body))
     }
 }
 
-/// The beginning of a body. What follows is never read: the connection is dropped with it.
-async fn beginning(mut body: Incoming, most: usize) -> Result<Vec<u8>, FailureKind> {
+/// The beginning of a body. The rest is not read: the connection is closed.
+async fn beginning(mut body: Incoming, max: usize) -> Result<Vec<u8>, FailureKind> {
     let mut read = Vec::new();
-    while read.len() < most {
+    while read.len() < max {
         let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|_| FailureKind::Interrupted)?;
         if let Some(data) = frame.data_ref() {
-            let room = most.saturating_sub(read.len()).min(data.len());
+            let room = max.saturating_sub(read.len()).min(data.len());
             read.extend_from_slice(data.get(..room).unwrap_or_default());
         }
     }

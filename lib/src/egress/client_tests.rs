@@ -66,7 +66,7 @@ async fn failure_of(url: &str, timeout: Duration) -> FailureKind {
 }
 
 #[tokio::test]
-async fn an_answer_comes_back_with_its_status_and_body() {
+async fn an_answer_is_returned_with_its_status_and_body() {
     let response = response_of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK").await;
     assert_eq!((response.status, response.body.as_slice()), (200, b"OK".as_slice()));
 }
@@ -84,7 +84,7 @@ async fn retry_after_is_read() {
 }
 
 #[tokio::test]
-async fn of_a_large_body_only_the_beginning_is_read() {
+async fn only_the_beginning_of_a_large_body_is_read() {
     const MEBIBYTE: usize = 1024 * 1024;
     let sent = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&sent);
@@ -134,7 +134,7 @@ async fn a_receiver_that_hangs_ends_with_the_timeout() {
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_a_protocol_failure() {
+async fn an_answer_that_is_not_http_is_a_protocol_failure() {
     let address = receiver(|mut stream| async move {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
     })
@@ -161,7 +161,7 @@ async fn repeating(first: &'static str, again: &'static str, timeout: Duration) 
 }
 
 #[tokio::test]
-async fn headers_that_never_end_are_not_gathered() {
+async fn endless_headers_are_refused() {
     let (kind, sent) = repeating("HTTP/1.1 200 OK\r\n", "X-More: of it\r\n", Duration::from_secs(5)).await;
     assert_eq!(kind, FailureKind::Protocol);
     assert!(sent < 16 * 1024 * 1024, "{sent} bytes were taken");
@@ -174,7 +174,7 @@ async fn a_flood_of_interim_answers_ends_with_the_timeout() {
 }
 
 #[tokio::test]
-async fn headers_that_drip_end_with_the_timeout() {
+async fn headers_that_come_byte_by_byte_end_with_the_timeout() {
     let address = receiver(|mut stream| async move {
         for byte in "HTTP/1.1 200 OK\r\nX-Slow: ".bytes().chain(std::iter::repeat_n(b'x', 10_000)) {
             if stream.write_all(&[byte]).await.is_err() {
@@ -196,7 +196,7 @@ async fn a_connection_that_closes_without_an_answer_is_interrupted() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_stays_as_it_is() {
+async fn a_compressed_body_is_not_decompressed() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nbomb";
     assert_eq!(response_of(answer).await.body.as_slice(), b"bomb");
 }
@@ -248,7 +248,7 @@ async fn with_certificate(name: &str, until: i32, is_trusted: bool) -> Outcome {
 }
 
 #[tokio::test]
-async fn only_a_certificate_that_is_vouched_for_and_valid_and_for_the_name_is_taken() {
+async fn a_certificate_must_be_trusted_and_valid_and_for_the_name() {
     let taken = with_certificate("localhost", 4_000, true).await;
     assert!(matches!(&taken, Outcome::Response(response) if response.status == 204), "{taken:?}");
     for (name, until, is_trusted) in
@@ -284,11 +284,11 @@ async fn is_blocked_when_called(url: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_literal_on_loopback_is_refused_when_called_under_a_policy_that_does_not_allow_it() {
+async fn a_loopback_address_is_blocked_at_the_call_if_the_policy_does_not_allow_it() {
     assert!(is_blocked_when_called("http://127.0.0.1:9/").await);
 }
 
 #[tokio::test]
-async fn a_name_that_leads_to_loopback_is_refused_when_called_under_a_policy_that_does_not_allow_it() {
+async fn a_name_that_resolves_to_loopback_is_blocked_at_the_call_if_the_policy_does_not_allow_it() {
     assert!(is_blocked_when_called("http://localhost:9/").await);
 }

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_bad_address_among_a_names_addresses_refuses_all() {
+    fn one_forbidden_address_refuses_all_addresses_of_a_name() {
         let of = |ips: &[&str]| {
             checked(ips.iter().map(|ip| ip.parse().unwrap()).collect(), 443, &EgressPolicy::default())
         };

@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::Error;
 use crate::log_error;
@@ -15,9 +16,9 @@ use crate::panic;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     id: String,
-    /// What it says, as text.
-    pub body: String,
-    /// How many times it was received, this one included.
+    /// Its JSON text.
+    body: String,
+    /// How often it was received, this time included (`ApproximateReceiveCount` of SQS).
     pub receives: u32,
 }
 
@@ -35,7 +36,23 @@ impl Received {
 /// Whether an event of a function is one of SQS: it has records.
 ///
 /// # Errors
-/// A fault when the event is not one of SQS.
+/// `Fault` if the event is not a JSON object.
+pub fn is_queue_event(event: &str) -> Result<bool, Error> {
+    #[derive(Deserialize)]
+    struct Event {
+        #[serde(rename = "Records")]
+        records: Option<IgnoredAny>,
+    }
+    let event: Event = serde_json::from_str(event)
+        .map_err(|error| Error::fault("the event is not a JSON object").caused_by(error))?;
+    Ok(event.records.is_some())
+}
+
+/// Handles every message of an event, all concurrently. Returns the answer that names those to be received
+/// again.
+///
+/// # Errors
+/// `Fault` if the event is not one of SQS.
 pub async fn each<'a, F>(event: &str, handle: impl Fn(Received) -> F) -> Result<String, Error>
 where
     F: Future<Output = Result<(), Error>> + Send + 'a,
@@ -55,7 +72,7 @@ where
             // A panic fails its own message only.
             let error = match outcome.await {
                 Ok(outcome) => outcome.err()?,
-                Err(panic) => Error::fault("a message's handler panicked").about(panic::said(&*panic)),
+                Err(panic) => Error::fault("a message's handler panicked").about(panic::message(&*panic)),
             };
             log_error!(ERROR, error, "message failed", message.id = id);
             let mut failure = BatchItemFailure::default();
@@ -76,7 +93,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_what_failed_comes_again() {
+    async fn only_messages_that_failed_are_received_again() {
         let record = |id: &str, body: &str| {
             json!({"messageId": id, "receiptHandle": "r", "body": body, "md5OfBody": "",
                 "attributes": {"ApproximateReceiveCount": "2"}, "messageAttributes": {},

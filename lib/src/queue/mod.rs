@@ -1,8 +1,8 @@
 //! SQS: sending messages.
 
 pub mod batch;
+pub mod batching;
 pub mod dead_letters;
-pub mod gathering;
 
 use std::collections::BTreeMap;
 
@@ -220,12 +220,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_has_only_characters_that_sqs_takes_and_says_the_same(
-            said: String,
+        fn a_message_has_only_characters_that_sqs_accepts_and_reads_back_equal(
+            plain: String,
             odd in proptest::collection::vec(proptest::sample::select(vec!['\u{fffe}', '\u{ffff}', '\0', '\\', '"']), 0..8),
         ) {
-            let said = format!("{said}{}", odd.into_iter().collect::<String>());
-            let body = BTreeMap::from([(said.clone(), said)]);
+            let plain = format!("{plain}{}", odd.into_iter().collect::<String>());
+            let body = BTreeMap::from([(plain.clone(), plain)]);
             let text = text(&body).unwrap();
             prop_assert!(text.chars().all(is_taken), "{text:?}");
             prop_assert_eq!(serde_json::from_str::<BTreeMap<String, String>>(&text).unwrap(), body);

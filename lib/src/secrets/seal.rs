@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sealed_opens_with_its_key_at_its_place_only() {
+    fn a_sealed_text_opens_with_its_key_and_place_only() {
         let key = SealKey::of_bytes(&[1; 32]);
         let sealed = key.seal(b"hush", "TENANT#1/SUBSCRIPTION#1", [2; 12]).expect("sealed");
         assert_eq!(key.open(&sealed, "TENANT#1/SUBSCRIPTION#1").expect("opened"), b"hush");

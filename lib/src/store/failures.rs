@@ -15,8 +15,8 @@ impl Table {
     /// Adds failures to those of an owner.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn note_failures(
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn add_filter_failures(
         &self,
         key: &Key,
         failures: &Failures,

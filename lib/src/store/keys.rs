@@ -229,14 +229,14 @@ pub fn receipts(tenant: TenantId, config: ConfigId) -> String {
 
 /// The partition with the health of a subscription's receiver.
 #[must_use]
-pub fn pulse(tenant: TenantId, subscription: SubscriptionId) -> String {
+pub fn receiver_health(tenant: TenantId, subscription: SubscriptionId) -> String {
     format!("TENANT#{tenant}#PULSE#{subscription}")
 }
 
 /// The state of a subscription's receiver.
 #[must_use]
 pub fn state(tenant: TenantId, subscription: SubscriptionId) -> Key {
-    key(pulse(tenant, subscription), "STATE")
+    key(receiver_health(tenant, subscription), "STATE")
 }
 
 /// The counts of an hour, in a partition with counts.
@@ -247,13 +247,13 @@ pub fn hour(partition: &str, hour: DateTime<Utc>) -> Key {
 
 /// The partition with the hourly counts of a tenant's deliveries and pushes.
 #[must_use]
-pub fn tally(tenant: TenantId) -> String {
+pub fn tenant_counts(tenant: TenantId) -> String {
     format!("TENANT#{tenant}#TALLY")
 }
 
 /// The counter of a subscription's rate-limit slots. Another rate has another counter.
 #[must_use]
-pub fn pace(tenant: TenantId, subscription: SubscriptionId, per_second: u32) -> Key {
+pub fn rate_slot(tenant: TenantId, subscription: SubscriptionId, per_second: u32) -> Key {
     key(format!("TENANT#{tenant}#PACE#{subscription}"), format!("PACE#{per_second}"))
 }
 

@@ -66,8 +66,8 @@ fn not_ours() -> Error {
 
 /// The greatest id that can have been generated at or before `time`.
 #[must_use]
-pub fn id_bound(moment: DateTime<Utc>) -> String {
-    let millis = u64::try_from(moment.timestamp_millis()).unwrap_or(0);
+pub fn id_bound(time: DateTime<Utc>) -> String {
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
     let hex = format!("{millis:012x}");
     let (high, low) = hex.split_at_checked(8).unwrap_or((&hex, ""));
     format!("{high}-{low}-ffff-ffff-ffffffffffff")
@@ -75,8 +75,8 @@ pub fn id_bound(moment: DateTime<Utc>) -> String {
 
 /// A bound below every id that can have been generated at or after `time`.
 #[must_use]
-pub fn id_floor(moment: DateTime<Utc>) -> String {
-    let bound = id_bound(moment);
+pub fn id_floor(time: DateTime<Utc>) -> String {
+    let bound = id_bound(time);
     bound.get(..13).unwrap_or_default().to_owned()
 }
 
@@ -451,7 +451,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_partitions_few_rows_each_are_read_at_first() {
+    fn few_rows_of_each_partition_are_read_first_if_there_are_many() {
         assert_eq!((first_read(51, 400), first_read(51, 4), first_read(1_020, 1)), (10, 26, 500));
     }
 }

@@ -6,9 +6,9 @@ mod failures;
 pub mod item;
 pub mod keys;
 pub mod listing;
-mod pace;
-mod pulse;
 mod query;
+mod rate_slot;
+mod receiver_health;
 mod sort_keys;
 pub(crate) mod subscriptions;
 pub mod table;
@@ -27,7 +27,7 @@ use crate::error::Error;
 
 pub use keys::Key;
 pub use listing::{Listing, Page, PageRequest, Pagination};
-pub use pulse::News;
+pub use receiver_health::LatestAttempts;
 pub use sort_keys::Bound;
 pub use table::{Created, Table};
 pub use transaction::{Commit, Transaction};
@@ -71,12 +71,12 @@ impl Store {
     /// Records that a tenant has events of a day. Must be called before the first of them is written.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn note_event_day(&self, tenant: TenantId, day: NaiveDate) -> Result<(), Error> {
-        let is_noted = |days: &Mutex<HashSet<_>>| {
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn record_event_day(&self, tenant: TenantId, day: NaiveDate) -> Result<(), Error> {
+        let is_recorded = |days: &Mutex<HashSet<_>>| {
             days.lock().unwrap_or_else(PoisonError::into_inner).contains(&(tenant, day))
         };
-        if is_noted(&self.event_days) {
+        if is_recorded(&self.event_days) {
             return Ok(());
         }
         self.core.put(&keys::event_day(tenant, day), &EventDay { day }).await?;

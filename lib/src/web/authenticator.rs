@@ -89,13 +89,15 @@ pub struct SignedIn {
     pub text: String,
 }
 
-/// What a request has to prove who calls.
-enum Proof<'a> {
+/// The credential of a request.
+enum Credential<'a> {
+    /// An API key or a JWT.
     Bearer(&'a str),
+    /// The text of a session.
     Session(&'a str),
 }
 
-impl<'a> Proof<'a> {
+impl<'a> Credential<'a> {
     fn of(parts: &'a Parts) -> Result<Self, Error> {
         if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
             let (scheme, text) =
@@ -105,12 +107,13 @@ impl<'a> Proof<'a> {
         }
         let text = cookie(parts).ok_or_else(unauthenticated)?;
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
-        // A read that has a token means that session: a page learns so that its browser has another one's cookie.
-        let is_its_own = match parts.headers.get(CSRF_HEADER) {
+        // A read with a token is for that session: by the refusal a page learns that its browser now has
+        // another session's cookie.
+        let is_allowed = match parts.headers.get(CSRF_HEADER) {
             Some(token) => token.as_bytes().ct_eq(csrf_token(text).as_bytes()).into(),
             None => is_read,
         };
-        if is_its_own {
+        if is_allowed {
             return Ok(Self::Session(text));
         }
         Err(Error::new(
@@ -140,8 +143,8 @@ pub struct Authenticator {
     store: Store,
     operator_key: String,
     tokens: Option<Tokens>,
-    known: TtlCache<Key, Option<ApiKey>>,
-    /// How often each proof may be used in this environment, by its hash.
+    keys: TtlCache<Key, Option<ApiKey>>,
+    /// The rate of each credential in this environment, by its hash.
     buckets: Mutex<Buckets<String>>,
 }
 
@@ -152,7 +155,7 @@ impl Authenticator {
     pub fn new(store: Store, operator_secret: &str, tokens: Option<Tokens>, per_second: u32) -> Self {
         let operator_key = format!("stk_operator_{operator_secret}");
         let buckets = Mutex::new(Buckets::new(per_second));
-        Self { store, operator_key, tokens, known: TtlCache::default(), buckets }
+        Self { store, operator_key, tokens, keys: TtlCache::default(), buckets }
     }
 
     /// The caller of a request that needs at least the role `role`.
@@ -161,11 +164,13 @@ impl Authenticator {
     /// `Unauthenticated` without a valid credential; `Limited` if it is used too often; `Forbidden` if its
     /// role is too low, or if a session's request lacks its CSRF token.
     pub async fn caller(&self, parts: &Parts, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
-        let proof = Proof::of(parts)?;
-        let hash = secret_hash(proof.text());
-        let caller = match proof {
-            Proof::Bearer(text) => self.bearer(text, &hash, now).await?,
-            Proof::Session(_) => self.session(&hash, now).await?.and_then(|session| caller(&session.holder)),
+        let credential = Credential::of(parts)?;
+        let hash = secret_hash(credential.text());
+        let caller = match credential {
+            Credential::Bearer(text) => self.bearer(text, &hash, now).await?,
+            Credential::Session(_) => {
+                self.session(&hash, now).await?.and_then(|session| caller(&session.holder))
+            }
         };
         let caller = caller.ok_or_else(unauthenticated)?;
         self.buckets.lock().await.take(hash, "Too many requests with this key", now)?;
@@ -180,9 +185,9 @@ impl Authenticator {
     /// # Errors
     /// `Unauthenticated` without a valid credential; `Forbidden` with a tenant's.
     pub async fn operator(&self, parts: &Parts, now: DateTime<Utc>) -> Result<Operator, Error> {
-        let is_operator = match Proof::of(parts)? {
-            Proof::Bearer(text) => self.is_operator_key(text),
-            Proof::Session(text) => {
+        let is_operator = match Credential::of(parts)? {
+            Credential::Bearer(text) => self.is_operator_key(text),
+            Credential::Session(text) => {
                 let session = self.session(&secret_hash(text), now).await?;
                 session.is_some_and(|session| matches!(session.holder, Principal::Operator { .. }))
             }
@@ -199,7 +204,7 @@ impl Authenticator {
     /// # Errors
     /// `Unauthenticated` without a session; `Forbidden` if its CSRF token is required and missing.
     pub async fn signed_in(&self, parts: &Parts, now: DateTime<Utc>) -> Result<SignedIn, Error> {
-        let Proof::Session(text) = Proof::of(parts)? else { return Err(unauthenticated()) };
+        let Credential::Session(text) = Credential::of(parts)? else { return Err(unauthenticated()) };
         let session = self.session(&secret_hash(text), now).await?.ok_or_else(unauthenticated)?;
         Ok(SignedIn { session, text: text.to_owned() })
     }
@@ -214,7 +219,7 @@ impl Authenticator {
         }
         let found =
             if is_key_text(key) { self.key(keys::api_key(&secret_hash(key)), now).await? } else { None };
-        found.map(|key| known_by(&key).holder()).ok_or_else(unauthenticated)
+        found.map(|key| caller_of(&key).holder()).ok_or_else(unauthenticated)
     }
 
     async fn bearer(&self, text: &str, hash: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
@@ -222,7 +227,7 @@ impl Authenticator {
             let key = self.key(keys::api_key(hash), now).await?;
             // The item was found by the hash. Comparing it again in constant time costs nothing.
             let key = key.filter(|key| bool::from(key.hash.as_bytes().ct_eq(hash.as_bytes())));
-            return Ok(key.map(|key| known_by(&key)));
+            return Ok(key.map(|key| caller_of(&key)));
         }
         match &self.tokens {
             Some(tokens) => tokens.caller(text, now).await,
@@ -234,19 +239,19 @@ impl Authenticator {
     async fn session(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<Session>, Error> {
         let session: Option<Session> = self.store.core.get(&keys::portal_session(hash)).await?;
         let Some(session) = session.filter(|session| !session.has_expired(now)) else { return Ok(None) };
-        let stands = match &session.holder {
+        let is_valid = match &session.holder {
             Principal::Operator { key_hash } => *key_hash == secret_hash(&self.operator_key),
             Principal::Caller { key_id: None, .. } => true,
             Principal::Caller { tenant_id, key_id: Some(id), .. } => {
                 self.key(keys::api_key_entry(*tenant_id, *id), now).await?.is_some()
             }
         };
-        Ok(stands.then_some(session))
+        Ok(is_valid.then_some(session))
     }
 
     async fn key(&self, at: Key, now: DateTime<Utc>) -> Result<Option<ApiKey>, Error> {
         let read = async || self.store.core.get(&at).await;
-        self.known.get(at.clone(), now, |_| Duration::seconds(CACHED_SECONDS), read).await
+        self.keys.get(at.clone(), now, |_| Duration::seconds(CACHED_SECONDS), read).await
     }
 
     fn is_operator_key(&self, text: &str) -> bool {
@@ -254,7 +259,7 @@ impl Authenticator {
     }
 }
 
-fn known_by(key: &ApiKey) -> Caller {
+fn caller_of(key: &ApiKey) -> Caller {
     Caller { tenant: key.tenant_id, role: key.role, key_id: Some(key.id) }
 }
 

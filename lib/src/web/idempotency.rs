@@ -129,8 +129,8 @@ impl Creation<'_> {
                 return Err(error);
             }
         };
-        let told = (!made.shows_secret).then(|| made.data.to_string());
-        record.answer = Some(Answer { status: made.status.as_u16(), data: told });
+        let stored = (!made.shows_secret).then(|| made.data.to_string());
+        record.answer = Some(Answer { status: made.status.as_u16(), data: stored });
         let expected = record.revision;
         record.revision = expected.saturating_add(1);
         self.store.core.replace(&place, &record, expected).await?;
@@ -148,16 +148,16 @@ impl Creation<'_> {
             return Err(Error::new(Kind::Unprocessable, Code::IdempotencyKeyReused, text));
         }
         if let Some(answer) = &before.answer {
-            let Some(told) = &answer.data else {
+            let Some(stored) = &answer.data else {
                 let text = "The first answer showed a secret, which is shown once";
                 return Err(Error::new(Kind::Conflict, Code::SecretAlreadyShown, text));
             };
-            let mut told: Value = serde_json::from_str(told).unwrap_or(Value::Null);
-            if let Some(duplicate) = told.get_mut("duplicate") {
+            let mut stored: Value = serde_json::from_str(stored).unwrap_or(Value::Null);
+            if let Some(duplicate) = stored.get_mut("duplicate") {
                 *duplicate = Value::Bool(true);
             }
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            return Ok(Resumed::Answered(data(status, &told)));
+            return Ok(Resumed::Answered(data(status, &stored)));
         }
         if self.now.signed_duration_since(before.started_at) < Duration::seconds(RUNNING_SECONDS) {
             return Err(still_running());

@@ -116,8 +116,8 @@ pub struct Span {
 impl Span {
     /// Whether a time is within it.
     #[must_use]
-    pub fn contains(&self, moment: DateTime<Utc>) -> bool {
-        self.from.is_none_or(|from| moment >= from) && self.to.is_none_or(|to| moment <= to)
+    pub fn contains(&self, time: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| time >= from) && self.to.is_none_or(|to| time <= to)
     }
 }
 

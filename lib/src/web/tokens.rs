@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_names_a_role_or_several_of_which_the_highest_counts() {
+    fn a_claim_names_one_role_or_several_of_which_the_highest_counts() {
         assert_eq!(role(&json!("viewer")), Some(Role::Viewer));
         assert_eq!(role(&json!(["viewer", "admin", "developers"])), Some(Role::Admin));
         for other in

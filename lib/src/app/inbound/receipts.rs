@@ -188,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_body_is_unpacked_as_it_was_packed(body: Vec<u8>) {
+        fn a_packed_body_is_unpacked_unchanged(body: Vec<u8>) {
             prop_assert_eq!(&unpack(&pack(&body).unwrap()).unwrap(), &body);
             let headers = BTreeMap::from([("a".to_owned(), "line\nline".to_owned())]);
             let kept = Kept::unpack(&Kept::pack(&headers, &body).unwrap()).unwrap();

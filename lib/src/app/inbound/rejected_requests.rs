@@ -13,11 +13,11 @@ use crate::store::{Store, keys};
 /// The name of the counter.
 const REJECTED: &str = "rejected";
 
-/// Counts one.
-pub async fn count(tally: &HourlyCounters, config: &Config) {
+/// Counts one rejected request.
+pub async fn count(counters: &HourlyCounters, config: &Config) {
     let mut counts = Counts::default();
     counts.add(REJECTED, 1);
-    tally.add(keys::rejections(config.tenant_id, config.id), counts).await;
+    counters.add(keys::rejections(config.tenant_id, config.id), counts).await;
 }
 
 /// How many requests to a config were rejected within the last 24 hours.

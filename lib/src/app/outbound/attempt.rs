@@ -99,20 +99,20 @@ impl AttemptSender {
     pub async fn send(
         &self,
         subscription: &Subscription,
-        sending: &AttemptSpec<'_>,
+        spec: &AttemptSpec<'_>,
         at: DateTime<Utc>,
-        most_ms: u64,
+        max_ms: u64,
     ) -> Result<AttemptOutcome, Error> {
-        let SignedRequest { headers, body } = self.compose(subscription, sending, at).await?;
+        let SignedRequest { headers, body } = self.compose(subscription, spec, at).await?;
         let secrets = secrets_in(&headers);
-        let made = |attempt, verdict, response| AttemptOutcome { attempt, verdict, response };
-        let mut attempt = Attempt::new(sending.number, sending.generation, at, subscription.revision);
+        let finished = |attempt, verdict, response| AttemptOutcome { attempt, verdict, response };
+        let mut attempt = Attempt::new(spec.number, spec.generation, at, subscription.revision);
         let target = match Target::vet(subscription.spec.destination.url(), &self.policy) {
             Ok(target) => target,
             Err(reason) => {
                 let reason = format!("The URL {reason}");
                 attempt.error = Some(reason.clone());
-                return Ok(made(attempt, Verdict::Final { reason }, None));
+                return Ok(finished(attempt, Verdict::Final { reason }, None));
             }
         };
         let request = Request {
@@ -120,13 +120,13 @@ impl AttemptSender {
             method: subscription.spec.method.name(),
             headers,
             body: Bytes::from(body),
-            timeout: std::time::Duration::from_millis(subscription.spec.timeout.min(most_ms)),
+            timeout: std::time::Duration::from_millis(subscription.spec.timeout.min(max_ms)),
         };
         let outcome: Outcome = self.client.send(request).await;
         // A receiver may echo its request: our credentials must not get into the log.
         let response = outcome.body_text(MAX_SHOWN).map(|text| scrub(text, &secrets));
         attempt.note(&outcome, response.as_deref());
-        Ok(made(attempt, outcome.verdict(at), response))
+        Ok(finished(attempt, outcome.verdict(at), response))
     }
 
     /// Composes and signs the request of one attempt.
@@ -136,12 +136,12 @@ impl AttemptSender {
     pub async fn compose(
         &self,
         subscription: &Subscription,
-        sending: &AttemptSpec<'_>,
+        spec: &AttemptSpec<'_>,
         at: DateTime<Utc>,
     ) -> Result<SignedRequest, Error> {
-        let head = AttemptHead { id: sending.id, event: sending.event, number: sending.number, at };
-        let body = body(sending.id, at, sending.event, subscription.tenant_id, sending.data);
-        let secrets = self.secrets(subscription, sending, at, body.as_bytes()).await?;
+        let head = AttemptHead { id: spec.id, event: spec.event, number: spec.number, at };
+        let body = body(spec.id, at, spec.event, subscription.tenant_id, spec.data);
+        let secrets = self.secrets(subscription, spec, at, body.as_bytes()).await?;
         let headers = request::filled(request::headers(subscription, head), &secrets);
         Ok(SignedRequest { headers, body })
     }
@@ -150,7 +150,7 @@ impl AttemptSender {
     async fn secrets(
         &self,
         subscription: &Subscription,
-        sending: &AttemptSpec<'_>,
+        spec: &AttemptSpec<'_>,
         at: DateTime<Utc>,
         body: &[u8],
     ) -> Result<Vec<(&'static str, String)>, Error> {
@@ -170,10 +170,10 @@ impl AttemptSender {
                     Some(previous) => Some(self.signing_secret(subscription, &previous.sealed).await?),
                     None => None,
                 };
-                signature::headers(&secret, previous.as_ref(), &sending.id.to_string(), at, body)
+                signature::headers(&secret, previous.as_ref(), &spec.id.to_string(), at, body)
             }
         };
-        secrets.push((lineage::HEADER, self.keyring.lineage().await?.sign(sending.hops)));
+        secrets.push((lineage::HEADER, self.keyring.lineage().await?.sign(spec.hops)));
         Ok(secrets)
     }
 
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_receiver_echoes_of_our_credentials_is_blanked() {
+    fn credentials_that_a_receiver_echoes_are_redacted() {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let headers = [
             header("Authorization", "Basic dXNlcjpwYXNzIHdvcmQ="),

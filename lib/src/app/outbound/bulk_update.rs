@@ -22,13 +22,14 @@ pub(super) const STEP: i32 = 100;
 /// How much time must be left before the deadline for another step, in seconds.
 const STEP_SECONDS: i64 = 10;
 
-/// After how many seconds a walk is repeated: longer than any attempt that began before the first.
-const SECOND_WALK_SECONDS: i32 = 90;
+/// After how many seconds an update is repeated: longer than any attempt takes that began before the first
+/// run.
+const REPEAT_SECONDS: i32 = 90;
 
 /// Updates all deliveries of a subscription, step by step.
 pub struct BulkUpdate {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     retries: Queue,
     commands: Queue,
 }
@@ -37,7 +38,7 @@ impl BulkUpdate {
     /// Sends resumed deliveries to the queue `retries`, and the continuation of an update to `commands`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
-        Self { rows: DeliveryStore::new(&store), store, retries, commands }
+        Self { deliveries: DeliveryStore::new(&store), store, retries, commands }
     }
 
     /// Resumes the deliveries that are paused because their subscription was disabled.
@@ -46,11 +47,11 @@ impl BulkUpdate {
     /// `Unavailable` if a dependency does not answer; the command is received again.
     pub async fn resume(
         &self,
-        walk: ScanCursor,
+        cursor: ScanCursor,
         now: DateTime<Utc>,
         deadline: DateTime<Utc>,
     ) -> Result<(), Error> {
-        self.walk(walk, now, deadline, Command::Resume, BulkAction::Resume).await
+        self.update_all(cursor, now, deadline, Command::Resume, BulkAction::Resume).await
     }
 
     /// Pauses the deliveries of a disabled pull subscription that wait for a reader. Other deliveries are
@@ -60,15 +61,15 @@ impl BulkUpdate {
     /// As [`Self::resume`].
     pub async fn pause(
         &self,
-        walk: ScanCursor,
+        cursor: ScanCursor,
         now: DateTime<Utc>,
         deadline: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let found = self.store.find_subscription(walk.tenant_id, walk.subscription_id).await?;
+        let found = self.store.find_subscription(cursor.tenant_id, cursor.subscription_id).await?;
         if found.is_none_or(|found| found.spec.enabled || !found.spec.is_pull()) {
             return Ok(());
         }
-        self.walk(walk, now, deadline, Command::Pause, BulkAction::Pause).await
+        self.update_all(cursor, now, deadline, Command::Pause, BulkAction::Pause).await
     }
 
     /// Cancels the open deliveries of a deleted subscription.
@@ -77,34 +78,35 @@ impl BulkUpdate {
     /// As [`Self::resume`].
     pub async fn cancel(
         &self,
-        walk: ScanCursor,
+        cursor: ScanCursor,
         now: DateTime<Utc>,
         deadline: DateTime<Utc>,
     ) -> Result<(), Error> {
-        // If it is there, what was to delete it has failed.
-        if self.store.find_subscription(walk.tenant_id, walk.subscription_id).await?.is_some() {
+        // It still exists: the request to delete it failed.
+        if self.store.find_subscription(cursor.tenant_id, cursor.subscription_id).await?.is_some() {
             return Ok(());
         }
-        self.walk(walk, now, deadline, Command::Cancel, BulkAction::Cancel).await
+        self.update_all(cursor, now, deadline, Command::Cancel, BulkAction::Cancel).await
     }
 
-    async fn walk(
+    async fn update_all(
         &self,
-        mut walk: ScanCursor,
+        mut cursor: ScanCursor,
         now: DateTime<Utc>,
         deadline: DateTime<Utc>,
         command: fn(ScanCursor) -> Command,
-        step: BulkAction,
+        action: BulkAction,
     ) -> Result<(), Error> {
         for _ in 0..steps(now, deadline) {
-            if walk.shard >= SHARDS {
+            if cursor.shard >= SHARDS {
                 break;
             }
-            let partition = keys::deliveries(walk.tenant_id, walk.subscription_id, walk.shard);
-            let (rows, next) = self.store.deliveries.next::<Delivery>(&partition, &walk.after, STEP).await?;
+            let partition = keys::deliveries(cursor.tenant_id, cursor.subscription_id, cursor.shard);
+            let (rows, next) =
+                self.store.deliveries.next::<Delivery>(&partition, &cursor.after, STEP).await?;
             for row in rows {
                 let id = row.id;
-                let done = match step {
+                let done = match action {
                     BulkAction::Resume => self.resume_one(row, now).await,
                     BulkAction::Pause => self.pause_one(row).await,
                     BulkAction::Cancel => self.cancel_one(row, now).await,
@@ -112,19 +114,19 @@ impl BulkUpdate {
                 unless_refused(id, done)?;
             }
             if next.is_none() {
-                walk.shard = walk.shard.saturating_add(1);
+                cursor.shard = cursor.shard.saturating_add(1);
             }
-            walk.after = next.unwrap_or_default();
+            cursor.after = next.unwrap_or_default();
         }
-        let group = walk.subscription_id.to_string();
-        if walk.shard < SHARDS {
-            return self.commands.send(Outgoing { body: &command(walk), group, delay_seconds: 0 }).await;
+        let group = cursor.subscription_id.to_string();
+        if cursor.shard < SHARDS {
+            return self.commands.send(Outgoing { body: &command(cursor), group, delay_seconds: 0 }).await;
         }
-        if walk.second {
+        if cursor.second {
             return Ok(());
         }
-        let again = ScanCursor { second: true, ..ScanCursor::new(walk.tenant_id, walk.subscription_id) };
-        let delay_seconds = SECOND_WALK_SECONDS;
+        let again = ScanCursor { second: true, ..ScanCursor::new(cursor.tenant_id, cursor.subscription_id) };
+        let delay_seconds = REPEAT_SECONDS;
         self.commands.send(Outgoing { body: &command(again), group, delay_seconds }).await
     }
 
@@ -134,7 +136,7 @@ impl BulkUpdate {
         }
         row.resume();
         schedule_unsent(&mut row, now);
-        if let Save::Conflict(_) = self.rows.save(&row).await? {
+        if let Save::Conflict(_) = self.deliveries.save(&row).await? {
             return Ok(());
         }
         let Some(message) = waiting(&row, None) else { return Ok(()) };
@@ -149,7 +151,7 @@ impl BulkUpdate {
         let expiry = expiry(row.created_at);
         row.pause(Reason::Disabled);
         schedule_in_index(&mut row, expiry);
-        self.rows.save(&row).await.map(|_| ())
+        self.deliveries.save(&row).await.map(|_| ())
     }
 
     async fn cancel_one(&self, mut row: Delivery, now: DateTime<Utc>) -> Result<(), Error> {
@@ -157,7 +159,7 @@ impl BulkUpdate {
             return Ok(());
         }
         row.end(Status::Cancelled, Some(Reason::SubscriptionDeleted), now);
-        self.rows.save(&row).await.map(|_| ())
+        self.deliveries.save(&row).await.map(|_| ())
     }
 }
 

@@ -73,7 +73,7 @@ impl DeliveryStore {
                 return Ok(Save::Written);
             }
             let other: Option<Delivery> = self.0.get(&key).await?;
-            other.ok_or_else(|| Error::unavailable("a delivery's row has gone"))?
+            other.ok_or_else(|| Error::unavailable("a delivery's row was deleted meanwhile"))?
         };
         if other == after { Ok(Save::Written) } else { Ok(Save::Conflict(Box::new(other))) }
     }

@@ -47,11 +47,13 @@ use crate::store::{Key, Store, item, keys};
 /// Fans events out, with a cache of the tenants' subscriptions.
 pub struct FanOut {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     lanes: Lanes,
-    deliveries: Queue,
-    retries: Queue,
-    /// Where events are put off to.
+    /// The fast lane.
+    fast: Queue,
+    /// The slow lane.
+    slow: Queue,
+    /// The queue of the commands that defer events. `None`: no event is deferred.
     later: Option<Queue>,
     metrics: Arc<Metrics>,
     cache: Mutex<HashMap<TenantId, Known>>,
@@ -94,19 +96,19 @@ struct Plan<'a> {
     failed: Option<&'static str>,
     /// The budget that its filters used, in shares of one owner.
     shares: u32,
-    /// Whether `sweep` fans it out, because its tenant has used up its part of the batch.
-    is_put_off: bool,
+    /// Whether the event is deferred to `sweep`, because its tenant has used up its budget in this batch.
+    is_deferred: bool,
 }
 
 impl<'a> Plan<'a> {
     /// The plan of an event that cannot be matched.
     fn failed(event: &'a Event, reason: &'static str) -> Self {
-        Self { failed: Some(reason), is_put_off: false, ..Self::put_off(event) }
+        Self { failed: Some(reason), is_deferred: false, ..Self::deferred(event) }
     }
 
-    /// The plan of an event that is for later.
-    fn put_off(event: &'a Event) -> Self {
-        Self { event, matched: Vec::new(), failed: None, shares: 0, is_put_off: true }
+    /// The plan of a deferred event.
+    fn deferred(event: &'a Event) -> Self {
+        Self { event, matched: Vec::new(), failed: None, shares: 0, is_deferred: true }
     }
 
     /// Leaves a delivery out whose message SQS refuses.
@@ -136,20 +138,21 @@ impl FanOut {
     #[must_use]
     pub fn new(
         store: Store,
-        deliveries: Queue,
-        retries: Queue,
+        fast: Queue,
+        slow: Queue,
         later: Option<Queue>,
         unproven_per_minute: u32,
         metrics: Arc<Metrics>,
         failures: FilterFailures,
     ) -> Self {
-        let (rows, lanes) = (DeliveryStore::new(&store), Lanes::new(store.clone(), unproven_per_minute));
+        let (deliveries, lanes) =
+            (DeliveryStore::new(&store), Lanes::new(store.clone(), unproven_per_minute));
         Self {
             store,
-            rows,
-            lanes,
             deliveries,
-            retries,
+            lanes,
+            fast,
+            slow,
             later,
             metrics,
             cache: Mutex::default(),
@@ -160,7 +163,7 @@ impl FanOut {
 
     /// Writes all buffered filter failures; called before the process ends.
     pub async fn finish(&self) {
-        self.failures.write_all().await;
+        self.failures.flush_all().await;
     }
 
     /// Fans a batch of events out. Returns for each event, in order, `Ok` if it is over, or why it has to be
@@ -168,7 +171,7 @@ impl FanOut {
     pub async fn fan_out(&self, events: &[Event], now: DateTime<Utc>) -> Vec<Result<(), Error>> {
         let stale = self.refresh_all(events).await;
         let mut plans = self.plan_all(&stale, events).await;
-        self.put_off(&mut plans).await;
+        self.defer(&mut plans).await;
         self.enqueue(&mut plans, now).await;
         let plans = join_all(plans.into_iter().map(async |plan| self.skip_disabled(plan?, now).await)).await;
         let outcomes = self.mark(plans, now).await;
@@ -178,7 +181,7 @@ impl FanOut {
                 log_error!(ERROR, error, "an event was not fanned out", tenant.id = %tenant, event.id = %event.id);
             }
         }
-        self.failures.write_due().await;
+        self.failures.flush_due().await;
         outcomes
     }
 
@@ -215,7 +218,7 @@ impl FanOut {
         for event in events {
             let used = shares.entry(event.tenant_id).or_default();
             if self.later.is_some() && *used >= MAX_SHARES {
-                plans.push(Ok(Plan::put_off(event)));
+                plans.push(Ok(Plan::deferred(event)));
                 continue;
             }
             let plan = self.plan_unless(stale, event).await;
@@ -226,11 +229,11 @@ impl FanOut {
         plans
     }
 
-    /// Has `sweep` fan out what was put off, tenant by tenant.
-    async fn put_off(&self, plans: &mut [Planned<'_>]) {
+    /// Defers events to `sweep`, by one command per tenant.
+    async fn defer(&self, plans: &mut [Planned<'_>]) {
         let Some(later) = &self.later else { return };
         let mut by_tenant: BTreeMap<TenantId, Vec<EventId>> = BTreeMap::new();
-        for plan in plans.iter().flatten().filter(|plan| plan.is_put_off) {
+        for plan in plans.iter().flatten().filter(|plan| plan.is_deferred) {
             by_tenant.entry(plan.event.tenant_id).or_default().push(plan.event.id);
         }
         for (tenant_id, event_ids) in by_tenant {
@@ -239,7 +242,7 @@ impl FanOut {
             let Err(error) = later.send(message).await else { continue };
             log_error!(WARN, error, "events cannot be put off", tenant.id = %tenant_id);
             let is_concerned = |planned: &&mut Planned<'_>| {
-                planned.as_ref().is_ok_and(|plan| plan.is_put_off && plan.event.tenant_id == tenant_id)
+                planned.as_ref().is_ok_and(|plan| plan.is_deferred && plan.event.tenant_id == tenant_id)
             };
             for planned in plans.iter_mut().filter(is_concerned) {
                 *planned = Err(Error::unavailable("SQS did not take a command"));
@@ -258,7 +261,7 @@ impl FanOut {
             }
             Ok(plan) => plan,
             Err(panic) => {
-                tracing::error!(event.id = %event.id, error.detail = panic::said(&*panic), "matching an event panicked");
+                tracing::error!(event.id = %event.id, error.detail = panic::message(&*panic), "matching an event panicked");
                 Ok(Plan::failed(event, "The event cannot be matched"))
             }
         }
@@ -268,7 +271,7 @@ impl FanOut {
         let wanting = self.wanting(event.tenant_id, event.event).await?;
         let found = matching(event, &wanting.subscriptions);
         for (subscription, failures) in found.failed {
-            self.failures.note(keys::state(event.tenant_id, subscription), failures).await;
+            self.failures.record(keys::state(event.tenant_id, subscription), failures).await;
         }
         let matched = found.matched.into_iter().map(|subscription| {
             let id = DeliveryId::derive(event.id, subscription.id, subscription.handle);
@@ -276,7 +279,7 @@ impl FanOut {
         });
         let failed = wanting.has_unreadable.then_some("A subscription cannot be read");
         let shares = found.shares;
-        Ok(Plan { event, matched: matched.collect(), failed, shares, is_put_off: false })
+        Ok(Plan { event, matched: matched.collect(), failed, shares, is_deferred: false })
     }
 
     /// Sends the messages of all plans to their lanes, ten to a request.
@@ -293,8 +296,7 @@ impl FanOut {
                 Err(error) => *planned = Err(error),
             }
         }
-        let (fast, slow) =
-            tokio::join!(self.send(&self.deliveries, fast, now), self.send(&self.retries, slow, now));
+        let (fast, slow) = tokio::join!(self.send(&self.fast, fast, now), self.send(&self.slow, slow, now));
         for (number, delivery, kind) in fast.into_iter().chain(slow) {
             let Some(planned) = plans.get_mut(number) else { continue };
             match (kind, &mut *planned) {
@@ -309,7 +311,7 @@ impl FanOut {
     async fn messages(&self, plan: &Plan<'_>, now: DateTime<Utc>) -> Result<Vec<(bool, AttemptDue)>, Error> {
         let mut messages = Vec::new();
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.spec.enabled) {
-            if !self.sent.lock().await.has(id) {
+            if !self.sent.lock().await.contains(id) {
                 let is_fast = self.lanes.is_fast(subscription, now).await?;
                 messages.push((is_fast, first_attempt(plan.event, subscription, *id)));
             }
@@ -330,18 +332,18 @@ impl FanOut {
         let mut sent = self.sent.lock().await;
         for (number, message) in messages.iter().enumerate() {
             if !unsent.contains_key(&number) {
-                sent.note(message.delivery_id);
+                sent.insert(message.delivery_id);
             }
         }
-        let told = |(number, kind): (usize, Kind)| {
+        let with_plan = |(number, kind): (usize, Kind)| {
             Some((*plans.get(number)?, messages.get(number)?.delivery_id, kind))
         };
-        unsent.into_iter().filter_map(told).collect()
+        unsent.into_iter().filter_map(with_plan).collect()
     }
 
     /// Writes the fan-out marks.
     async fn mark(&self, plans: Vec<Planned<'_>>, now: DateTime<Utc>) -> Vec<Result<(), Error>> {
-        let over = plans.iter().flatten().filter(|plan| !plan.is_put_off);
+        let over = plans.iter().flatten().filter(|plan| !plan.is_deferred);
         let marks: Vec<(Key, Mark)> = over.map(|plan| plan.mark(now)).collect();
         let unwritten = match self.store.core.put_many(&marks).await {
             Ok(unwritten) => unwritten,
@@ -353,19 +355,19 @@ impl FanOut {
         let mut number = 0_usize;
         let outcomes = plans.into_iter().map(|planned| {
             let plan = planned?;
-            if plan.is_put_off {
+            if plan.is_deferred {
                 return Ok(());
             }
             let written = unwritten.get(&number);
             number = number.saturating_add(1);
             if let Some(reason) = plan.failed {
-                self.tell_failed(plan.event, reason);
+                self.report_set_aside(plan.event, reason);
             }
             match written {
                 None => Ok(()),
                 // DynamoDB never takes this mark, and every message that can be sent was sent.
                 Some(Kind::Refused) => {
-                    self.tell_failed(plan.event, "DynamoDB refuses the mark");
+                    self.report_set_aside(plan.event, "DynamoDB refuses the mark");
                     Ok(())
                 }
                 Some(_) => Err(Error::unavailable("DynamoDB did not take the mark")),
@@ -374,8 +376,8 @@ impl FanOut {
         outcomes.collect()
     }
 
-    /// Tells the operator of an event that is set aside; its tenant sees the mark.
-    fn tell_failed(&self, event: &Event, reason: &str) {
+    /// Logs and counts an event that is set aside. Its tenant sees the reason in the mark.
+    fn report_set_aside(&self, event: &Event, reason: &str) {
         self.metrics.count("FanOutFailed", 1);
         tracing::error!(tenant.id = %event.tenant_id, event.id = %event.id, reason, "an event is set aside");
     }
@@ -386,7 +388,7 @@ impl FanOut {
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| !found.spec.enabled) {
             let mut row = Delivery::new(*id, plan.event.into(), subscription, now);
             row.end(Status::Skipped, Some(Reason::Disabled), now);
-            match self.rows.save(&row).await {
+            match self.deliveries.save(&row).await {
                 Ok(_) => {}
                 Err(error) if error.kind == Kind::Refused => {
                     plan.failed = Some("DynamoDB refuses the row of a delivery");

@@ -17,8 +17,8 @@ use crate::store::Store;
 /// How long a receiver's state is cached if it is proven, and if it is not, in seconds.
 const PROVEN_SECONDS: i64 = 60;
 const UNPROVEN_SECONDS: i64 = 5;
-/// How many subscriptions are remembered.
-const MOST: usize = 10_000;
+/// How many subscriptions are counted.
+const MAX_COUNTED: usize = 10_000;
 
 /// Chooses lanes.
 pub struct Lanes {
@@ -64,7 +64,7 @@ impl Lanes {
     /// Counts a first attempt, and returns how many there were in this minute.
     async fn count(&self, subscription: SubscriptionId, now: DateTime<Utc>) -> u32 {
         let mut all = self.counted.lock().await;
-        if all.len() >= MOST {
+        if all.len() >= MAX_COUNTED {
             all.clear();
         }
         let minute = now.timestamp().div_euclid(60);

@@ -36,9 +36,9 @@ impl Lineages {
     /// # Errors
     /// `Unavailable` if the header is present and a key cannot be read.
     pub async fn hops(&self, headers: &HeaderMap, now: DateTime<Utc>) -> Result<u32, Error> {
-        let told = headers.get(HEADER).and_then(|value| value.to_str().ok());
-        let Some(told) = told.filter(|value| is_well_formed(value)) else { return Ok(0) };
-        if let Some(hops) = self.keyring.lineage().await?.read(told) {
+        let signed = headers.get(HEADER).and_then(|value| value.to_str().ok());
+        let Some(signed) = signed.filter(|value| is_well_formed(value)) else { return Ok(0) };
+        if let Some(hops) = self.keyring.lineage().await?.read(signed) {
             return Ok(hops);
         }
         // Another environment may have read the master secret before, or after, its rotation.
@@ -49,6 +49,6 @@ impl Lineages {
             let masters = self.keyring.masters().await?;
             *rotated = Rotated { keys: masters.lineages().cloned().collect(), read_at: Some(now) };
         }
-        Ok(rotated.keys.iter().find_map(|key| key.read(told)).unwrap_or(0))
+        Ok(rotated.keys.iter().find_map(|key| key.read(signed)).unwrap_or(0))
     }
 }

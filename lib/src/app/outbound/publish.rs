@@ -64,7 +64,7 @@ pub async fn publish(
 ) -> Result<(Event, bool), Error> {
     let timestamp = publication.timestamp.unwrap_or_else(|| id.time());
     let event = Event::new(id, tenant, publication.event, timestamp, &publication.data);
-    store.note_event_day(tenant, id.time().date_naive()).await?;
+    store.record_event_day(tenant, id.time().date_naive()).await?;
     match store.core.create(&keys::event(tenant, id), &event).await? {
         Created::Now => Ok((event, false)),
         Created::Before(stored) => Ok((stored, true)),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::attempt::{AttemptSender, AttemptSpec};
 use super::delivery_store::{DeliveryStore, Save};
-use super::due::new_ticket;
+use super::due::new_attempt_token;
 use super::notify_failure;
 use super::receiver_health::HealthMonitor;
 use crate::clock::Clock;
@@ -39,9 +39,9 @@ const LOOK_MS: i64 = 200;
 #[derive(Clone)]
 pub struct Pulls {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     sender: AttemptSender,
-    pulse: HealthMonitor,
+    health: HealthMonitor,
     commands: Queue,
     clock: Arc<dyn Clock>,
 }
@@ -56,8 +56,8 @@ impl Pulls {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> Self {
-        let pulse = HealthMonitor::new(&store, commands.clone(), Arc::clone(&clock), Arc::new(metrics));
-        Self { rows: DeliveryStore::new(&store), store, sender, pulse, commands, clock }
+        let health = HealthMonitor::new(&store, commands.clone(), Arc::clone(&clock), Arc::new(metrics));
+        Self { deliveries: DeliveryStore::new(&store), store, sender, health, commands, clock }
     }
 
     /// Fetches at most `max` deliveries, each as a request that is ready to be sent. Returns as soon as there
@@ -69,14 +69,14 @@ impl Pulls {
     pub async fn fetch(
         &self,
         subscription: &Subscription,
-        most: i32,
+        max: i32,
         until: DateTime<Utc>,
     ) -> Result<Vec<Value>, Error> {
-        is_fetched(subscription)?;
+        must_be_pull(subscription)?;
         subscription.must_be_enabled()?;
         loop {
             let now = self.clock.now();
-            let fetched = self.ready(subscription, most, now).await?;
+            let fetched = self.ready(subscription, max, now).await?;
             let next = now.checked_add_signed(chrono::Duration::milliseconds(LOOK_MS)).unwrap_or(until);
             if !fetched.is_empty() || next > until {
                 return Ok(fetched);
@@ -88,11 +88,11 @@ impl Pulls {
     async fn ready(
         &self,
         subscription: &Subscription,
-        most: i32,
+        max: i32,
         now: DateTime<Utc>,
     ) -> Result<Vec<Value>, Error> {
         let partition = keys::pull(subscription.tenant_id, subscription.id);
-        let found = self.store.deliveries.due(&partition, now, most).await?;
+        let found = self.store.deliveries.due(&partition, now, max).await?;
         let rows = self.store.deliveries.get_many(&found).await?;
         // The index is eventually consistent: it may show deliveries that have changed since.
         let waits = |row: &Delivery| {
@@ -137,11 +137,11 @@ impl Pulls {
             let is_expired = now >= expiry(row.created_at);
             let reason = if is_expired { Reason::Expired } else { Reason::EventExpired };
             row.end(Status::Cancelled, Some(reason), now);
-            self.rows.save(&row).await?;
+            self.deliveries.save(&row).await?;
             return Ok(None);
         };
         let number = row.attempts.saturating_add(1);
-        let sending = AttemptSpec {
+        let spec = AttemptSpec {
             id: row.id,
             event: event.event,
             data: &event.data,
@@ -149,13 +149,13 @@ impl Pulls {
             number,
             generation: row.generation,
         };
-        let request = self.sender.compose(subscription, &sending, now).await?;
+        let request = self.sender.compose(subscription, &spec, now).await?;
         let until = pull::fetched_until(subscription.spec.timeout, now);
         row.await_reader(keys::pull(row.tenant_id, row.subscription_id), until);
         row.fetched_at = Some(now);
-        // Two readers at one moment write the same but for this.
-        row.ticket = Some(new_ticket());
-        let Save::Written = self.rows.save(&row).await? else { return Ok(None) };
+        // Without it, two readers within one millisecond would write the same row.
+        row.ticket = Some(new_attempt_token());
+        let Save::Written = self.deliveries.save(&row).await? else { return Ok(None) };
         let headers: serde_json::Map<String, Value> =
             request.headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         Ok(Some(json!({
@@ -180,9 +180,9 @@ impl Pulls {
         id: DeliveryId,
         report: &Report,
     ) -> Result<Delivery, Error> {
-        is_fetched(subscription)?;
+        must_be_pull(subscription)?;
         let now = self.clock.now();
-        let row = self.rows.find(subscription.tenant_id, subscription.id, id).await?;
+        let row = self.deliveries.find(subscription.tenant_id, subscription.id, id).await?;
         let mut row = row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)?;
         let attempt = match report.attempt(&row, subscription.revision) {
             Ok(attempt) => attempt,
@@ -193,36 +193,36 @@ impl Pulls {
             }
         };
         let verdict = report.outcome().verdict(now);
-        let chance = u64::from_be_bytes(random::bytes());
+        let jitter = u64::from_be_bytes(random::bytes());
         let policy = &subscription.spec.retry_policy;
-        match apply_attempt(&mut row, attempt.clone(), &verdict, policy, chance, now) {
+        match apply_attempt(&mut row, attempt.clone(), &verdict, policy, jitter, now) {
             Next::Send(at) | Next::Park(at) => {
                 row.await_reader(keys::pull(row.tenant_id, row.subscription_id), at);
             }
             Next::Nothing => {}
         }
         row.fetched_at = None;
-        let Save::Written = self.rows.save(&row).await? else {
+        let Save::Written = self.deliveries.save(&row).await? else {
             let detail = "Another reader reported meanwhile, or the delivery was cancelled";
             return Err(Error::new(Kind::Conflict, Code::AlreadyReported, detail));
         };
-        self.pulse.count(subscription, &row, &attempt).await;
+        self.health.count(subscription, &row, &attempt).await;
         notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
         Ok(row)
     }
 
     /// Writes the buffered statistics that are due; called at the end of each event.
     pub async fn flush_due(&self) {
-        self.pulse.write_due().await;
+        self.health.flush_due().await;
     }
 
     /// Writes all buffered statistics; called before the process ends.
     pub async fn finish(&self) {
-        self.pulse.write_all().await;
+        self.health.flush_all().await;
     }
 }
 
-fn is_fetched(subscription: &Subscription) -> Result<(), Error> {
+fn must_be_pull(subscription: &Subscription) -> Result<(), Error> {
     if subscription.spec.is_pull() {
         return Ok(());
     }

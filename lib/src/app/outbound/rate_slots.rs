@@ -23,19 +23,19 @@ impl RateSlots {
     /// Takes the next free slot of a subscription. Returns its time: now or later.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn turn(
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn take(
         &self,
         subscription: &Subscription,
         per_second: u32,
         now: DateTime<Utc>,
     ) -> Result<DateTime<Utc>, Error> {
-        let key = keys::pace(subscription.tenant_id, subscription.id, per_second);
-        // Beyond the longest line that there may be: nobody reads it then.
+        let key = keys::rate_slot(subscription.tenant_id, subscription.id, per_second);
+        // Longer than a delivery can wait for its slot, so that a counter in use never expires.
         let expires = now.checked_add_signed(Duration::days(40)).unwrap_or(now).timestamp();
-        let turn =
-            self.0.take_turn(&key, now.timestamp_micros(), interval_micros(per_second), expires).await?;
-        // Up to the next millisecond, for that is what times are told in.
-        Ok(DateTime::from_timestamp_millis(turn.saturating_add(999).div_euclid(1_000)).unwrap_or(now))
+        let slot =
+            self.0.take_slot(&key, now.timestamp_micros(), interval_micros(per_second), expires).await?;
+        // Round up to a millisecond, the precision of stored times.
+        Ok(DateTime::from_timestamp_millis(slot.saturating_add(999).div_euclid(1_000)).unwrap_or(now))
     }
 }

@@ -33,7 +33,7 @@ use crate::log_error;
 use crate::metrics::Metrics;
 use crate::queue::{Outgoing, Queue};
 use crate::store::counts::read_hour;
-use crate::store::{News, Store, Table, keys};
+use crate::store::{LatestAttempts, Store, Table, keys};
 
 /// How often a subscription's statistics are written, in seconds.
 const WRITTEN_SECONDS: i64 = 60;
@@ -45,8 +45,8 @@ const HELD_SECONDS: i64 = 1;
 const PROBE_MARGIN_MS: i64 = 5_000;
 /// After how many days without an attempt a receiver's state expires.
 const FORGOTTEN_DAYS: i64 = 90;
-/// How many receivers' failures are remembered.
-const MOST: usize = 10_000;
+/// How many receivers' streaks of failures are kept in memory.
+const MAX_STREAKS: usize = 10_000;
 
 /// The health of all receivers, as this environment sees it. Clones share it.
 #[derive(Clone)]
@@ -57,15 +57,15 @@ pub struct HealthMonitor {
     states: Arc<TtlCache<SubscriptionId, State>>,
     /// The streaks of failures, of receivers that have failed.
     streaks: Arc<Mutex<HashMap<SubscriptionId, Streak>>>,
-    beats: WriteBehind<(TenantId, SubscriptionId), AttemptStats, HealthSink>,
-    tally: HourlyCounters,
+    stats: WriteBehind<(TenantId, SubscriptionId), AttemptStats, HealthSink>,
+    counters: HourlyCounters,
 }
 
 /// Statistics of a receiver's attempts, as long as they are unwritten.
 #[derive(Debug, Clone)]
 struct AttemptStats {
     counts: Counts,
-    news: News,
+    latest: LatestAttempts,
 }
 
 impl AttemptStats {
@@ -73,25 +73,28 @@ impl AttemptStats {
         let mut counts = Counts::default();
         counts.note(attempt.success, attempt.response_time);
         let forgotten = attempt.at.checked_add_signed(Duration::days(FORGOTTEN_DAYS)).unwrap_or(attempt.at);
-        let news = News {
+        let latest = LatestAttempts {
             last_delivery: attempt.at,
             last_status: attempt.status_code,
             last_success: attempt.success.then_some(attempt.at),
             expires_at: forgotten.timestamp(),
         };
-        Self { counts, news }
+        Self { counts, latest }
     }
 }
 
 impl Merge for AttemptStats {
     fn merge(&mut self, later: Self) {
         self.counts.add_all(&later.counts);
-        self.news = News { last_success: later.news.last_success.or(self.news.last_success), ..later.news };
+        self.latest = LatestAttempts {
+            last_success: later.latest.last_success.or(self.latest.last_success),
+            ..later.latest
+        };
     }
 
     /// The first success after failures is written at once: the subscription must not be disabled by mistake.
     fn is_urgent(&self, written: Option<&Self>) -> bool {
-        self.news.last_success.is_some() && written.is_some_and(|beats| beats.news.last_success.is_none())
+        self.latest.last_success.is_some() && written.is_some_and(|stats| stats.latest.last_success.is_none())
     }
 }
 
@@ -105,11 +108,13 @@ impl Sink<(TenantId, SubscriptionId), AttemptStats> for HealthSink {
     async fn write(
         &self,
         &(tenant_id, subscription_id): &(TenantId, SubscriptionId),
-        AttemptStats { counts, news }: &AttemptStats,
+        AttemptStats { counts, latest }: &AttemptStats,
     ) -> Result<(), Error> {
-        let state = self.table.tell(&keys::state(tenant_id, subscription_id), news).await?;
-        self.table.count(&keys::pulse(tenant_id, subscription_id), news.last_delivery, counts).await?;
-        if state.is_hopeless(news.last_delivery) {
+        let state = self.table.record_attempts(&keys::state(tenant_id, subscription_id), latest).await?;
+        self.table
+            .count(&keys::receiver_health(tenant_id, subscription_id), latest.last_delivery, counts)
+            .await?;
+        if state.is_hopeless(latest.last_delivery) {
             let command = Command::GiveUp { tenant_id, subscription_id };
             let group = subscription_id.to_string();
             self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await?;
@@ -123,12 +128,12 @@ impl HealthMonitor {
     #[must_use]
     pub fn new(store: &Store, commands: Queue, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let table = store.deliveries.clone();
-        let chart = HealthSink { table: table.clone(), commands };
+        let sink = HealthSink { table: table.clone(), commands };
         Self {
             metrics,
             table,
-            beats: WriteBehind::new(chart, Arc::clone(&clock), Duration::seconds(WRITTEN_SECONDS)),
-            tally: HourlyCounters::new(store, Arc::clone(&clock)),
+            stats: WriteBehind::new(sink, Arc::clone(&clock), Duration::seconds(WRITTEN_SECONDS)),
+            counters: HourlyCounters::new(store, Arc::clone(&clock)),
             clock,
             states: Arc::default(),
             streaks: Arc::default(),
@@ -142,15 +147,15 @@ impl HealthMonitor {
     /// `Unavailable` if DynamoDB does not answer.
     pub async fn permit(&self, subscription: &Subscription, now: DateTime<Utc>) -> Result<Permit, Error> {
         let state = self.state(subscription, now).await?;
-        let passage = state.breaker.permit(now);
-        if passage != Permit::Probe {
-            return Ok(passage);
+        let permit = state.breaker.permit(now);
+        if permit != Permit::Probe {
+            return Ok(permit);
         }
         let timeout = i64::try_from(subscription.spec.timeout).unwrap_or(0).saturating_add(PROBE_MARGIN_MS);
         let until = now.checked_add_signed(Duration::milliseconds(timeout)).unwrap_or(now);
         let key = keys::state(subscription.tenant_id, subscription.id);
-        let (lease, moment) = (until.timestamp_millis(), now.timestamp_millis());
-        let is_ours = self.table.probe(&key, &state.breaker, lease, moment).await?;
+        let (lease, now) = (until.timestamp_millis(), now.timestamp_millis());
+        let is_ours = self.table.take_probe(&key, &state.breaker, lease, now).await?;
         self.states.forget(&subscription.id);
         Ok(if is_ours { Permit::Probe } else { Permit::Rejected { until } })
     }
@@ -166,8 +171,9 @@ impl HealthMonitor {
         self.states.get(subscription.id, now, kept_for, read).await
     }
 
-    /// WriteBehind what came of an attempt, and acts upon it. `was_probe`: it was let through to find out.
-    pub async fn note(
+    /// Counts an attempt, and opens or closes the breaker by its verdict. `was_probe`: it was made by
+    /// [`Permit::Probe`].
+    pub async fn record(
         &self,
         subscription: &Subscription,
         delivery: &Delivery,
@@ -198,24 +204,24 @@ impl HealthMonitor {
     /// Counts an attempt in the statistics only: a pull subscription needs no breaker.
     pub async fn count(&self, subscription: &Subscription, delivery: &Delivery, attempt: &Attempt) {
         let tenant = subscription.tenant_id;
-        self.tally.add(keys::tally(tenant), overview::of_attempt(delivery, attempt)).await;
-        self.beats.add((tenant, subscription.id), AttemptStats::of(attempt)).await;
+        self.counters.add(keys::tenant_counts(tenant), overview::of_attempt(delivery, attempt)).await;
+        self.stats.add((tenant, subscription.id), AttemptStats::of(attempt)).await;
     }
 
-    /// Writes what is due of what was noted; called as an event ends.
-    pub async fn write_due(&self) {
-        join!(self.beats.write_due(), self.tally.write_due());
+    /// Writes the buffered statistics that are due; called at the end of each event.
+    pub async fn flush_due(&self) {
+        join!(self.stats.flush_due(), self.counters.flush_due());
     }
 
-    /// Writes all that was noted; called before the process ends.
-    pub async fn write_all(&self) {
-        join!(self.beats.write_all(), self.tally.write_all());
+    /// Writes all buffered statistics; called before the process ends.
+    pub async fn flush_all(&self) {
+        join!(self.stats.flush_all(), self.counters.flush_all());
     }
 
     /// Whether this delivery's failure completes a streak that opens the breaker.
     async fn breaks(&self, subscription: SubscriptionId, delivery: &Delivery) -> bool {
         let mut streaks = self.streaks.lock().await;
-        if streaks.len() >= MOST {
+        if streaks.len() >= MAX_STREAKS {
             streaks.clear();
         }
         streaks.entry(subscription).or_default().fail(delivery.id)
@@ -237,10 +243,10 @@ impl HealthMonitor {
         let done = if opens {
             tracing::info!(subscription.id = %subscription.id, "a breaker opens");
             self.metrics.count("BreakersOpened", 1);
-            self.table.open(&key, &before, &before.opened(now)).await
+            self.table.open_breaker(&key, &before, &before.opened(now)).await
         } else if before.open_until.is_some() {
             tracing::info!(subscription.id = %subscription.id, "a breaker closes");
-            self.table.close(&key).await
+            self.table.close_breaker(&key).await
         } else {
             return Ok(());
         };
@@ -264,7 +270,7 @@ pub async fn state(store: &Store, tenant: TenantId, subscription: SubscriptionId
 /// `Unavailable` if DynamoDB does not answer.
 pub async fn view(store: &Store, subscription: &Subscription, now: DateTime<Utc>) -> Result<Value, Error> {
     let (mut hours, mut state) = (Vec::new(), State::default());
-    let partition = keys::pulse(subscription.tenant_id, subscription.id);
+    let partition = keys::receiver_health(subscription.tenant_id, subscription.id);
     for item in store.deliveries.last_day(&partition, now).await? {
         match read_hour(&item) {
             Some(hour) => hours.push(hour),

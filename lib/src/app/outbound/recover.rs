@@ -31,7 +31,7 @@ const MAX_COUNTED: u64 = 10_000;
 #[derive(Clone)]
 pub struct Recoveries {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     retries: Queue,
     commands: Queue,
 }
@@ -48,7 +48,7 @@ impl Recoveries {
     /// Sends redelivered deliveries to the queue `retries`, and the continuation of a recovery to `commands`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, commands: Queue) -> Self {
-        Self { rows: DeliveryStore::new(&store), store, retries, commands }
+        Self { deliveries: DeliveryStore::new(&store), store, retries, commands }
     }
 
     /// Counts the deliveries that match and, unless it is a dry run, begins the recovery.
@@ -63,11 +63,11 @@ impl Recoveries {
         now: DateTime<Utc>,
     ) -> Result<Asked, Error> {
         let (wanted, is_dry) = Wanted::parse(body, now)?;
-        let (tenant, walk) = (
+        let (tenant, cursor) = (
             subscription.tenant_id,
             ScanCursor::new(subscription.tenant_id, subscription.id).at_the_first_of(&wanted),
         );
-        let (matched, matched_is_lower_bound) = self.count(walk.clone(), &wanted, now).await?;
+        let (matched, matched_is_lower_bound) = self.count(cursor.clone(), &wanted, now).await?;
         if is_dry {
             return Ok(Asked::Counted(matched, matched_is_lower_bound));
         }
@@ -90,8 +90,8 @@ impl Recoveries {
             Created::Now => recovery,
             Created::Before(before) => before,
         };
-        // Said again it begins again, which harms nothing.
-        self.go_on(&recovery, walk).await?;
+        // If the request is repeated, the command is sent again, which is harmless.
+        self.continue_later(&recovery, cursor).await?;
         Ok(Asked::Begun(recovery))
     }
 
@@ -106,17 +106,17 @@ impl Recoveries {
 
     async fn count(
         &self,
-        mut walk: ScanCursor,
+        mut cursor: ScanCursor,
         wanted: &Wanted,
         now: DateTime<Utc>,
     ) -> Result<(u64, bool), Error> {
         let (mut examined, mut matched): (u64, u64) = (0, 0);
-        while walk.shard < SHARDS {
-            let rows = self.page(&mut walk, wanted).await?;
+        while cursor.shard < SHARDS {
+            let rows = self.page(&mut cursor, wanted).await?;
             examined = examined.saturating_add(u64::try_from(rows.len()).unwrap_or(0));
             let taken = rows.iter().filter(|row| wanted.takes(row, now)).count();
             matched = matched.saturating_add(u64::try_from(taken).unwrap_or(0));
-            if examined >= MAX_COUNTED && walk.shard < SHARDS {
+            if examined >= MAX_COUNTED && cursor.shard < SHARDS {
                 return Ok((matched, true));
             }
         }
@@ -130,24 +130,24 @@ impl Recoveries {
     pub async fn run(
         &self,
         id: RecoveryId,
-        mut walk: ScanCursor,
+        mut cursor: ScanCursor,
         now: DateTime<Utc>,
         deadline: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let mut recovery = match self.find(walk.tenant_id, id).await {
+        let mut recovery = match self.find(cursor.tenant_id, id).await {
             Err(error) if error.kind == Kind::NotFound => return Ok(()),
             found => found?,
         };
         for _ in 0..steps(now, deadline) {
-            if walk.shard >= SHARDS || recovery.completed_at.is_some() {
+            if cursor.shard >= SHARDS || recovery.completed_at.is_some() {
                 return Ok(());
             }
-            let rows = self.page(&mut walk, &recovery.wanted).await?;
+            let rows = self.page(&mut cursor, &recovery.wanted).await?;
             let wanted = rows.into_iter().filter(|row| recovery.wanted.takes(row, now));
             let sent = self.send(wanted.collect(), now).await?;
             let before = recovery.revision;
             recovery.requeued = recovery.requeued.saturating_add(sent);
-            recovery.completed_at = (walk.shard >= SHARDS).then_some(now);
+            recovery.completed_at = (cursor.shard >= SHARDS).then_some(now);
             recovery.revision = before.saturating_add(1);
             let key = keys::recovery(recovery.tenant_id, recovery.id);
             if !self.store.deliveries.replace(&key, &recovery, before).await? {
@@ -155,21 +155,22 @@ impl Recoveries {
                 return Ok(());
             }
         }
-        if walk.shard < SHARDS { self.go_on(&recovery, walk).await } else { Ok(()) }
+        if cursor.shard < SHARDS { self.continue_later(&recovery, cursor).await } else { Ok(()) }
     }
 
-    /// The rows of the next step, and the walk moved on past them.
-    async fn page(&self, walk: &mut ScanCursor, wanted: &Wanted) -> Result<Vec<Delivery>, Error> {
-        let partition = keys::deliveries(walk.tenant_id, walk.subscription_id, walk.shard);
-        let (mut rows, next) = self.store.deliveries.next::<Delivery>(&partition, &walk.after, STEP).await?;
+    /// The rows of the next step. Moves the cursor behind them.
+    async fn page(&self, cursor: &mut ScanCursor, wanted: &Wanted) -> Result<Vec<Delivery>, Error> {
+        let partition = keys::deliveries(cursor.tenant_id, cursor.subscription_id, cursor.shard);
+        let (mut rows, next) =
+            self.store.deliveries.next::<Delivery>(&partition, &cursor.after, STEP).await?;
         let last = id_bound(wanted.to);
         let found = rows.len();
         rows.retain(|row| row.id.to_string() <= last);
         if let Some(next) = next.filter(|_| rows.len() == found) {
-            walk.after = next;
+            cursor.after = next;
         } else {
-            let next = ScanCursor { shard: walk.shard.saturating_add(1), ..walk.clone() };
-            *walk = next.at_the_first_of(wanted);
+            let next = ScanCursor { shard: cursor.shard.saturating_add(1), ..cursor.clone() };
+            *cursor = next.at_the_first_of(wanted);
         }
         Ok(rows)
     }
@@ -178,7 +179,7 @@ impl Recoveries {
     async fn send(&self, rows: Vec<Delivery>, now: DateTime<Utc>) -> Result<u64, Error> {
         let begun = rows.into_iter().map(async |row| {
             let id = row.id;
-            unless_refused(id, begin_again(&self.rows, row, now).await)
+            unless_refused(id, begin_again(&self.deliveries, row, now).await)
         });
         let begun = try_join_all(begun).await?;
         let messages: Vec<_> =
@@ -188,9 +189,9 @@ impl Recoveries {
         Ok(u64::try_from(messages.len()).unwrap_or(0))
     }
 
-    async fn go_on(&self, recovery: &Recovery, walk: ScanCursor) -> Result<(), Error> {
+    async fn continue_later(&self, recovery: &Recovery, cursor: ScanCursor) -> Result<(), Error> {
         let group = recovery.subscription_id.to_string();
-        let command = Command::Recover { recovery_id: recovery.id, walk };
+        let command = Command::Recover { recovery_id: recovery.id, walk: cursor };
         self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await
     }
 }

@@ -19,7 +19,7 @@ use crate::store::{Store, keys};
 #[derive(Clone)]
 pub struct Redeliveries {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     retries: Queue,
 }
 
@@ -27,7 +27,7 @@ impl Redeliveries {
     /// Sends redelivered deliveries to the queue `retries`.
     #[must_use]
     pub fn new(store: Store, retries: Queue) -> Self {
-        Self { rows: DeliveryStore::new(&store), store, retries }
+        Self { deliveries: DeliveryStore::new(&store), store, retries }
     }
 
     /// The tenant's delivery with this id.
@@ -41,7 +41,7 @@ impl Redeliveries {
         now: DateTime<Utc>,
     ) -> Result<Delivery, Error> {
         let subscription = self.store.subscription_of(tenant, id.handle()).await?;
-        let row = self.rows.find(tenant, subscription, id).await?;
+        let row = self.deliveries.find(tenant, subscription, id).await?;
         row.filter(|row| !row.has_expired(now)).ok_or_else(Error::not_found)
     }
 
@@ -70,7 +70,7 @@ impl Redeliveries {
         if self.store.core.get::<Event>(&keys::event(tenant, event_id)).await?.is_none() {
             return Err(conflict(Code::EventExpired, "The event is no longer kept"));
         }
-        row = begin_again(&self.rows, row, now)
+        row = begin_again(&self.deliveries, row, now)
             .await?
             .ok_or_else(|| conflict(Code::DeliveryOpen, "Somebody else redelivers it just now"))?;
         if let Some(message) = waiting(&row, None) {
@@ -86,13 +86,13 @@ impl Redeliveries {
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
 pub(super) async fn begin_again(
-    rows: &DeliveryStore,
+    deliveries: &DeliveryStore,
     mut row: Delivery,
     now: DateTime<Utc>,
 ) -> Result<Option<Delivery>, Error> {
     row.begin_again();
     schedule_unsent(&mut row, now);
-    match rows.save(&row).await? {
+    match deliveries.save(&row).await? {
         Save::Written => Ok(Some(row)),
         Save::Conflict(_) => Ok(None),
     }

@@ -30,8 +30,14 @@ pub async fn exhausted(store: &Store, row: &Delivery, subscription: &Subscriptio
         "subscription": {"id": subscription.id, "name": subscription.spec.name},
     });
     let cause = format!("{}#{}", row.id, row.generation);
-    let told = Told { kind: EventType::DeliveryExhausted, cause: &cause, at: last.at, data, hops: row.hops };
-    raise(store, row.tenant_id, &told).await
+    let raised = OperationalEvent {
+        kind: EventType::DeliveryExhausted,
+        cause: &cause,
+        at: last.at,
+        data,
+        hops: row.hops,
+    };
+    raise(store, row.tenant_id, &raised).await
 }
 
 /// Raises `subscription.disabled`.
@@ -46,12 +52,12 @@ pub async fn disabled(store: &Store, subscription: &Subscription) -> Result<(), 
         "disabledAt": timestamp(at),
     });
     let cause = format!("{}#{}", subscription.id, subscription.revision);
-    let told = Told { kind: EventType::SubscriptionDisabled, cause: &cause, at, data, hops: 0 };
-    raise(store, subscription.tenant_id, &told).await
+    let raised = OperationalEvent { kind: EventType::SubscriptionDisabled, cause: &cause, at, data, hops: 0 };
+    raise(store, subscription.tenant_id, &raised).await
 }
 
-/// What an event tells.
-struct Told<'a> {
+/// An operational event to be raised.
+struct OperationalEvent<'a> {
     kind: EventType,
     cause: &'a str,
     at: DateTime<Utc>,
@@ -60,9 +66,9 @@ struct Told<'a> {
     hops: u32,
 }
 
-async fn raise(store: &Store, tenant: TenantId, told: &Told<'_>) -> Result<(), Error> {
+async fn raise(store: &Store, tenant: TenantId, raised: &OperationalEvent<'_>) -> Result<(), Error> {
     let mut is_named = false;
-    for pattern in told.kind.patterns() {
+    for pattern in raised.kind.patterns() {
         let partition = keys::event_pattern(tenant, &pattern.to_string());
         let found: Vec<Subscription> = store.core.all(&partition, "SUBSCRIPTION#").await?;
         is_named |= !found.is_empty();
@@ -70,10 +76,10 @@ async fn raise(store: &Store, tenant: TenantId, told: &Told<'_>) -> Result<(), E
     if !is_named {
         return Ok(());
     }
-    let hash: [u8; 32] = Sha256::digest(format!("{} {}", told.kind.name(), told.cause)).into();
-    let id = EventId::mint(told.at, hash.first_chunk().copied().unwrap_or_default());
-    store.note_event_day(tenant, told.at.date_naive()).await?;
-    let event = Event::new(id, tenant, told.kind, told.at, &told.data).after(told.hops);
+    let hash: [u8; 32] = Sha256::digest(format!("{} {}", raised.kind.name(), raised.cause)).into();
+    let id = EventId::mint(raised.at, hash.first_chunk().copied().unwrap_or_default());
+    store.record_event_day(tenant, raised.at.date_naive()).await?;
+    let event = Event::new(id, tenant, raised.kind, raised.at, &raised.data).after(raised.hops);
     let _: Created<Event> = store.core.create(&keys::event(tenant, id), &event).await?;
     Ok(())
 }

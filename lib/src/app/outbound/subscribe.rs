@@ -127,9 +127,9 @@ impl Subscriptions {
     ) -> Result<(Subscription, Option<String>), Error> {
         let before = self.store.subscription(tenant, id).await?;
         let wanted = change.over(before.spec_json());
-        // A password is no token: what proves in another way is said anew.
-        let proves_as_before = wanted.get("authType") == Some(&json!(before.spec.auth_type));
-        let has_credential = before.sealed_credential.is_some() && proves_as_before;
+        // A stored credential is not reused when `authType` changes.
+        let keeps_auth = wanted.get("authType") == Some(&json!(before.spec.auth_type));
+        let has_credential = before.sealed_credential.is_some() && keeps_auth;
         let (spec, secrets) = subscription::parse(&wanted, has_credential)?;
         if spec.is_pull() != before.spec.is_pull() {
             return Err(wrong_url("cannot be changed to or from pull: make another subscription".to_owned()));
@@ -146,7 +146,7 @@ impl Subscriptions {
         self.store.replace_subscription(&before, &after).await?;
         // A new destination, or enabling it again, is a fresh start: earlier failures do not count.
         if after.spec.destination != before.spec.destination || (after.spec.enabled && !before.spec.enabled) {
-            self.store.deliveries.forgive(&keys::state(tenant, id)).await?;
+            self.store.deliveries.clear_failures(&keys::state(tenant, id)).await?;
         }
         // If the request is repeated, the command is sent again: this mends a send that failed.
         let walk = ScanCursor::new(tenant, id);

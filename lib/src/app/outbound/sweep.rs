@@ -59,12 +59,12 @@ const MAX_BEHIND: usize = 2_000;
 /// Does the work of each minute, and fans deferred events out.
 pub struct Sweep {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     retries: Queue,
     fan_out: FanOut,
     clock: Arc<dyn Clock>,
-    /// Held by who fans out what was put off.
-    turn: Mutex<()>,
+    /// Held while deferred events are fanned out: one command at a time.
+    fan_out_lock: Mutex<()>,
 }
 
 /// Up to which time all events are known to be fanned out. The tenants in `behind` have a time of their own.
@@ -86,7 +86,8 @@ impl Sweep {
     /// Sends attempts to the queue `retries`, and fans events out by `fan_out`.
     #[must_use]
     pub fn new(store: Store, retries: Queue, fan_out: FanOut, clock: Arc<dyn Clock>) -> Self {
-        Self { rows: DeliveryStore::new(&store), store, retries, fan_out, clock, turn: Mutex::default() }
+        let (deliveries, fan_out_lock) = (DeliveryStore::new(&store), Mutex::default());
+        Self { store, deliveries, retries, fan_out, clock, fan_out_lock }
     }
 
     /// Writes all that is buffered; called before the process ends.
@@ -162,7 +163,7 @@ impl Sweep {
     /// Writes a row whose message was sent. A row that changed meanwhile has left the index by itself; a row
     /// that DynamoDB refuses is removed from the index and stays as it is.
     async fn save(&self, row: &Delivery) -> Result<(), Error> {
-        if unless_refused(row.id, self.rows.save(row).await)?.is_some() {
+        if unless_refused(row.id, self.deliveries.save(row).await)?.is_some() {
             return Ok(());
         }
         let place = keys::delivery(row.tenant_id, row.subscription_id, row.id);
@@ -180,7 +181,7 @@ impl Sweep {
         events: &[EventId],
         deadline: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let _turn = self.turn.lock().await;
+        let _lock = self.fan_out_lock.lock().await;
         let places: Vec<Key> = events.iter().map(|id| keys::event(tenant, *id)).collect();
         self.fan_out_all(&places, deadline).await
     }
@@ -321,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_unmarked_unless_its_mark_comes_right_behind_it_be_it_on_the_next_page() {
+    fn an_event_is_unmarked_unless_its_mark_follows_on_the_same_or_the_next_page() {
         let mut unmarked = Unmarked::default();
         for key in ["a", "b", "b#FANOUT", "c"] {
             unmarked.see(key.to_owned());

@@ -21,36 +21,36 @@ use crate::store::Store;
 /// ("Quotas for HTTP APIs" of the API Gateway developer guide).
 const MAX_MS: u64 = 20_000;
 
-/// What a test came to.
-pub struct Tried {
-    /// The delivery in the log.
+/// The result of a test.
+pub struct TestDelivery {
+    /// The delivery in the delivery log.
     pub delivery_id: DeliveryId,
-    /// The attempt.
-    pub made: AttemptOutcome,
+    /// The attempt and what came of it.
+    pub outcome: AttemptOutcome,
 }
 
 /// Sends the event type's example to a subscription, and logs it as a delivery.
 ///
 /// # Errors
-/// Only our own; what the receiver does is in the attempt.
-pub async fn try_out(
+/// Only our own failures; what the receiver does is in the outcome.
+pub async fn send(
     store: &Store,
     sender: &AttemptSender,
     subscription: &Subscription,
     event_type: EventType,
     now: DateTime<Utc>,
-) -> Result<Tried, Error> {
+) -> Result<TestDelivery, Error> {
     let id = EventId::mint(now, random::bytes());
     let delivery_id = DeliveryId::derive(id, subscription.id, subscription.handle);
     let data = event_type.example().to_string();
-    let sending =
+    let spec =
         AttemptSpec { id: delivery_id, event: event_type, data: &data, hops: 0, number: 1, generation: 0 };
-    let made = sender.send(subscription, &sending, now, MAX_MS).await?;
+    let outcome = sender.send(subscription, &spec, now, MAX_MS).await?;
     let carried = Carried { event_id: None, event: event_type, hops: 0 };
     let mut row = Delivery::new(delivery_id, carried, subscription, now);
-    row.record(made.attempt.clone());
-    let status = if made.verdict == Verdict::Delivered { Status::Delivered } else { Status::Failed };
+    row.record(outcome.attempt.clone());
+    let status = if outcome.verdict == Verdict::Delivered { Status::Delivered } else { Status::Failed };
     row.end(status, None, now);
     DeliveryStore::new(store).save(&row).await?;
-    Ok(Tried { delivery_id, made })
+    Ok(TestDelivery { delivery_id, outcome })
 }

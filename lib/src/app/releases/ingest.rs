@@ -72,9 +72,9 @@ pub struct Ingest {
     store: Store,
     configs: ConfigCache,
     issuers: Issuers,
-    intake: Processor,
+    processor: Processor,
     later: Queue,
-    tally: HourlyCounters,
+    counters: HourlyCounters,
     failures: FilterFailures,
     metrics: Metrics,
     buckets: Mutex<Buckets<ConfigId>>,
@@ -84,26 +84,23 @@ impl Ingest {
     /// Sends requests that cannot be processed at once to the queue `later`. Accepts at most `per_second`
     /// requests per second of each config, in this environment.
     #[must_use]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what a request passes through, each another kind of thing"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "what a request passes through, each of another type")]
     pub fn new(
-        intake: Processor,
+        processor: Processor,
         configs: ConfigCache,
         issuers: Issuers,
         later: Queue,
         per_second: u32,
         metrics: Metrics,
-        tally: HourlyCounters,
+        counters: HourlyCounters,
         failures: FilterFailures,
     ) -> Self {
         Self {
             metrics,
-            store: intake.store().clone(),
-            intake: intake.counting(failures.clone()),
+            store: processor.store().clone(),
+            processor: processor.counting(failures.clone()),
             failures,
-            tally,
+            counters,
             configs,
             issuers,
             later,
@@ -123,19 +120,19 @@ impl Ingest {
         let action =
             received.as_ref().map_or_else(|error| error.code.name(), |received| received.answer.name());
         self.metrics.count("Inbound", 1);
-        self.metrics.tell(&[("Action", action), ("Provider", provider)], now);
-        self.tally.add(keys::tally(tenant), overview::of_push(action)).await;
+        self.metrics.emit(&[("Action", action), ("Provider", provider)], now);
+        self.counters.add(keys::tenant_counts(tenant), overview::of_push(action)).await;
         received
     }
 
     /// Writes the buffered counts that are due; called at the end of each event.
     pub async fn flush_due(&self) {
-        tokio::join!(self.tally.write_due(), self.failures.write_due());
+        tokio::join!(self.counters.flush_due(), self.failures.flush_due());
     }
 
     /// Writes all buffered counts; called before the process ends.
     pub async fn finish(&self) {
-        tokio::join!(self.tally.write_all(), self.failures.write_all());
+        tokio::join!(self.counters.flush_all(), self.failures.flush_all());
     }
 
     async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
@@ -156,7 +153,7 @@ impl Ingest {
             turn: None,
             now,
         };
-        let answer = match self.intake.take(&push).await {
+        let answer = match self.processor.process(&push).await {
             Ok(answer) => answer,
             Err(halt) => {
                 let request = QueuedRequest {
@@ -215,7 +212,7 @@ impl Ingest {
                     turn: queued.turn,
                     now,
                 };
-                self.intake.take(&push).await
+                self.processor.process(&push).await
             }
             Err(error) => Err(error.into()),
         };
@@ -294,7 +291,7 @@ impl Ingest {
                 return Ok((config, verified));
             }
         }
-        rejected_requests::count(&self.tally, &config).await;
+        rejected_requests::count(&self.counters, &config).await;
         Err(Unverified.into())
     }
 
@@ -340,7 +337,7 @@ impl Ingest {
                 tracing::warn!(config.id = %config.id, component.id = %turn.component_id,
                     "a component makes too many releases, and a request waits for its turn");
                 self.metrics.count("ReleasesDelayed", 1);
-                self.metrics.tell(&[], now);
+                self.metrics.emit(&[], now);
                 QueuedRequest { due: Some(turn.at), turn: Some(turn), ..request }
             }
             Halt::Failed(error) => {
@@ -349,8 +346,8 @@ impl Ingest {
                     config.id = %config.id, attempt.number = request.tries
                 );
                 let tries = request.tries.saturating_add(1);
-                let chance = u64::from_be_bytes(random::bytes());
-                let delay = config.spec.retry_policy.delay_before(tries.saturating_add(1), chance, None);
+                let jitter = u64::from_be_bytes(random::bytes());
+                let delay = config.spec.retry_policy.delay_before(tries.saturating_add(1), jitter, None);
                 QueuedRequest { tries, due: now.checked_add_signed(delay), turn: None, ..request }
             }
         };

@@ -28,7 +28,7 @@ const MAX_AT_ONCE: usize = 100;
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
 pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Value, Error> {
-    let items = store.deliveries.last_day(&keys::tally(tenant), now).await?;
+    let items = store.deliveries.last_day(&keys::tenant_counts(tenant), now).await?;
     let hours: Vec<_> = items.iter().filter_map(read_hour).collect();
     let rejects = hours.iter().any(|(_, counts)| overview::pushes_of(counts, "unauthenticated") > 0);
     let mut attention = subscriptions(store, tenant, now).await?;
@@ -49,7 +49,7 @@ async fn subscriptions(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> R
     for some in all.chunks(MAX_AT_ONCE) {
         let states = states(store, some).await?;
         for subscription in some {
-            let state = states.get(&keys::pulse(tenant, subscription.id));
+            let state = states.get(&keys::receiver_health(tenant, subscription.id));
             if let Some((kind, since)) = trouble(subscription, state, now) {
                 found.push(json!({
                     "kind": kind,

@@ -72,7 +72,7 @@ fn read_headers(said: &Map<String, Value>) -> Result<HeaderMap, String> {
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
 pub async fn preview(
-    intake: &Processor,
+    processor: &Processor,
     config: &Config,
     parsed: &Parsed,
     now: DateTime<Utc>,
@@ -81,8 +81,8 @@ pub async fn preview(
         Found::Events(events) => {
             let mut decisions = Vec::new();
             for event in events {
-                decisions.push(decision(intake, config, parsed, event, now).await?);
-                // One request's expressions never hold up the others for longer than one event's.
+                decisions.push(decision(processor, config, parsed, event, now).await?);
+                // The expressions of one event are the most that other requests wait for.
                 tokio::task::yield_now().await;
             }
             return Ok(json!({"events": events, "decisions": decisions}));
@@ -95,7 +95,7 @@ pub async fn preview(
 }
 
 async fn decision(
-    intake: &Processor,
+    processor: &Processor,
     config: &Config,
     parsed: &Parsed,
     event: &NormalisedEvent,
@@ -106,7 +106,7 @@ async fn decision(
         return Ok(json!({"filtered": true, "componentIds": [], "versionAdded": false, "triggers": [],
             "reason": reason}));
     }
-    let decided = intake.decide(config, parsed, event, &mut budget, now).await?;
+    let decided = processor.decide(config, parsed, event, &mut budget, now).await?;
     let triggers: Vec<Value> = decided
         .iter()
         .flat_map(|(_, decision)| &decision.releases)

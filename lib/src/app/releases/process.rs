@@ -110,9 +110,9 @@ impl Processor {
     /// Processes every event of a request.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is, or that its turn is later; what was done is done, and doing it again does the
-    /// rest.
-    pub async fn take(&self, push: &Push<'_>) -> Result<Answer, Halt> {
+    /// [`Halt::Failed`] if DynamoDB does not answer, [`Halt::Wait`] if a component has to wait for a release
+    /// slot. Events that were processed stay so, and a repetition processes the rest.
+    pub async fn process(&self, push: &Push<'_>) -> Result<Answer, Halt> {
         self.count(push.config, push.parsed.failures.clone()).await;
         let events = match &push.parsed.found {
             Found::Ping => return Ok(Answer::Pong),
@@ -142,13 +142,13 @@ impl Processor {
             // The expressions of one event are the most that other requests wait for.
             tokio::task::yield_now().await;
         }
-        Ok(Answer::Results(retried_request::as_of_one(results, push.receipt)))
+        Ok(Answer::Results(retried_request::merge_retries(results, push.receipt)))
     }
 
     /// Counts failed expressions of the config, where its owner sees them.
     async fn count(&self, config: &Config, failed: Option<Failures>) {
         if let (Some(failures), Some(failed)) = (&self.failures, failed) {
-            failures.note(keys::config_state(config.tenant_id, config.id), failed).await;
+            failures.record(keys::config_state(config.tenant_id, config.id), failed).await;
         }
     }
 
@@ -307,7 +307,7 @@ impl Processor {
     ) -> Result<Outcome, Error> {
         let tenant = case.config.tenant_id;
         for planned in &decision.releases {
-            self.store.note_event_day(tenant, planned.event.id.time().date_naive()).await?;
+            self.store.record_event_day(tenant, planned.event.id.time().date_naive()).await?;
         }
         let figures = figures(case.component.id, decision);
         let expires_at = after(case.now, Duration::days(DUPLICATE_DAYS));

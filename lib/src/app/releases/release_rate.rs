@@ -58,7 +58,7 @@ impl ReleaseRate {
         let key = keys::release_rate(tenant, component);
         let expires = now.checked_add_signed(Duration::days(1)).unwrap_or(now).timestamp();
         let first = first_slot(now, self.per_minute);
-        let start = self.store.deliveries.take_turn(&key, first, wanted, expires).await?;
+        let start = self.store.deliveries.take_slot(&key, first, wanted, expires).await?;
         let last = start.saturating_add(wanted).saturating_sub(1);
         let at = later(last, self.per_minute, now);
         let mut known = self.known.lock().await;

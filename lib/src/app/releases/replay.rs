@@ -22,7 +22,7 @@ use crate::store::Store;
 /// `Conflict` if its body was not stored whole; the errors of parsing and of processing.
 pub async fn replay(
     store: &Store,
-    intake: &Processor,
+    processor: &Processor,
     config: &Config,
     receipt: Receipt,
     now: DateTime<Utc>,
@@ -45,7 +45,7 @@ pub async fn replay(
         turn: None,
         now,
     };
-    let answer = intake.take(&push).await.map_err(|halt| not_now(halt, now))?;
+    let answer = processor.process(&push).await.map_err(|halt| not_now(halt, now))?;
     let logged = Logged {
         id,
         config,

@@ -33,14 +33,14 @@ impl Merge for Failed {
 
 impl Sink<Key, Failed> for Table {
     async fn write(&self, key: &Key, failed: &Failed) -> Result<(), Error> {
-        self.note_failures(key, &failed.failures, failed.last_at).await
+        self.add_filter_failures(key, &failed.failures, failed.last_at).await
     }
 }
 
 /// Counts failed expressions. Clones share the buffer.
 #[derive(Clone)]
 pub struct FilterFailures {
-    notes: WriteBehind<Key, Failed, Table>,
+    write_behind: WriteBehind<Key, Failed, Table>,
     clock: Arc<dyn Clock>,
 }
 
@@ -49,23 +49,23 @@ impl FilterFailures {
     #[must_use]
     pub fn new(store: &Store, clock: Arc<dyn Clock>) -> Self {
         let every = Duration::seconds(WRITTEN_SECONDS);
-        Self { notes: WriteBehind::new(store.deliveries.clone(), Arc::clone(&clock), every), clock }
+        Self { write_behind: WriteBehind::new(store.deliveries.clone(), Arc::clone(&clock), every), clock }
     }
 
-    /// WriteBehind failures under the key of an owner's state.
-    pub async fn note(&self, owner: Key, failures: Failures) {
+    /// Counts failures under the key of their owner's state.
+    pub async fn record(&self, owner: Key, failures: Failures) {
         tracing::debug!(owner.key = owner.pk, failures = failures.count, "expressions failed");
-        self.notes.add(owner, Failed { failures, last_at: self.clock.now() }).await;
+        self.write_behind.add(owner, Failed { failures, last_at: self.clock.now() }).await;
     }
 
-    /// Writes what is due; called as an event ends.
-    pub async fn write_due(&self) {
-        self.notes.write_due().await;
+    /// Writes what is due; called at the end of each event.
+    pub async fn flush_due(&self) {
+        self.write_behind.flush_due().await;
     }
 
     /// Writes everything; called before the process ends.
-    pub async fn write_all(&self) {
-        self.notes.write_all().await;
+    pub async fn flush_all(&self) {
+        self.write_behind.flush_all().await;
     }
 }
 

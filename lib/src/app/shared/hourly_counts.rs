@@ -33,7 +33,7 @@ impl Sink<Hour, Counts> for Table {
 /// Counters per partition and hour. Clones share the buffer.
 #[derive(Clone)]
 pub struct HourlyCounters {
-    notes: WriteBehind<Hour, Counts, Table>,
+    write_behind: WriteBehind<Hour, Counts, Table>,
     clock: Arc<dyn Clock>,
 }
 
@@ -42,21 +42,21 @@ impl HourlyCounters {
     #[must_use]
     pub fn new(store: &Store, clock: Arc<dyn Clock>) -> Self {
         let every = Duration::seconds(WRITTEN_SECONDS);
-        Self { notes: WriteBehind::new(store.deliveries.clone(), Arc::clone(&clock), every), clock }
+        Self { write_behind: WriteBehind::new(store.deliveries.clone(), Arc::clone(&clock), every), clock }
     }
 
     /// Adds to a partition's counts of this hour.
     pub async fn add(&self, partition: String, counts: Counts) {
-        self.notes.add((partition, hour(self.clock.now())), counts).await;
+        self.write_behind.add((partition, hour(self.clock.now())), counts).await;
     }
 
-    /// Writes the counts that are due.
-    pub async fn write_due(&self) {
-        self.notes.write_due().await;
+    /// Writes the counts that are due; called at the end of each event.
+    pub async fn flush_due(&self) {
+        self.write_behind.flush_due().await;
     }
 
-    /// Writes all counts.
-    pub async fn write_all(&self) {
-        self.notes.write_all().await;
+    /// Writes all counts; called before the process ends.
+    pub async fn flush_all(&self) {
+        self.write_behind.flush_all().await;
     }
 }

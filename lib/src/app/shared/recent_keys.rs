@@ -7,22 +7,22 @@ use std::hash::Hash;
 pub struct RecentSet<T> {
     known: HashSet<T>,
     order: VecDeque<T>,
-    most: usize,
+    capacity: usize,
 }
 
 impl<T: Copy + Eq + Hash> RecentSet<T> {
     /// Creates a set that keeps the last `capacity` keys.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self { known: HashSet::new(), order: VecDeque::new(), most }
+    pub fn new(capacity: usize) -> Self {
+        Self { known: HashSet::new(), order: VecDeque::new(), capacity }
     }
 
-    /// Remembers one.
-    pub fn note(&mut self, one: T) {
-        if self.known.insert(one) {
-            self.order.push_back(one);
+    /// Adds a key, and removes the oldest beyond the capacity.
+    pub fn insert(&mut self, key: T) {
+        if self.known.insert(key) {
+            self.order.push_back(key);
         }
-        if self.order.len() > self.most
+        if self.order.len() > self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
@@ -31,8 +31,8 @@ impl<T: Copy + Eq + Hash> RecentSet<T> {
 
     /// Whether the set contains a key.
     #[must_use]
-    pub fn has(&self, one: &T) -> bool {
-        self.known.contains(one)
+    pub fn contains(&self, key: &T) -> bool {
+        self.known.contains(key)
     }
 }
 
@@ -41,11 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_are_remembered_and_no_more() {
+    fn the_last_keys_up_to_the_capacity_are_kept() {
         let mut recent = RecentSet::new(2);
-        for one in [1, 2, 2, 3] {
-            recent.note(one);
+        for key in [1, 2, 2, 3] {
+            recent.insert(key);
         }
-        assert!(!recent.has(&1) && recent.has(&2) && recent.has(&3));
+        assert!(!recent.contains(&1) && recent.contains(&2) && recent.contains(&3));
     }
 }

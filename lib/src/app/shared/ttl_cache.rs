@@ -8,8 +8,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::error::Error;
 
-/// How many values are kept.
-const MOST: usize = 10_000;
+/// How many values are cached.
+const MAX_VALUES: usize = 10_000;
 
 type Cell<V> = Arc<tokio::sync::Mutex<Option<(DateTime<Utc>, V)>>>;
 
@@ -54,7 +54,7 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
 
     fn cell(&self, key: K) -> Cell<V> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cells.len() >= MOST {
+        if cells.len() >= MAX_VALUES {
             cells.clear();
         }
         Arc::clone(cells.entry(key).or_default())
@@ -70,8 +70,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn of_many_one_reads_and_it_is_read_again_when_it_is_old_or_forgotten() {
-        let (fresh, reads) = (TtlCache::<u8, u32>::default(), Cell::new(0_u32));
+    async fn concurrent_calls_load_once_and_an_expired_or_forgotten_value_is_loaded_again() {
+        let (cache, reads) = (TtlCache::<u8, u32>::default(), Cell::new(0_u32));
         let get = async |seconds| {
             let now = DateTime::from_timestamp(seconds, 0).unwrap();
             let read = async || {
@@ -79,20 +79,20 @@ mod tests {
                 reads.set(reads.get().saturating_add(1));
                 Ok(reads.get())
             };
-            fresh.get(1, now, |_| Duration::seconds(10), read).await.unwrap()
+            cache.get(1, now, |_| Duration::seconds(10), read).await.unwrap()
         };
         assert_eq!(join_all((0..9).map(get)).await, [1; 9]);
         assert_eq!((get(9).await, get(18).await, get(19).await), (1, 2, 2));
-        fresh.forget(&1);
+        cache.forget(&1);
         assert_eq!(get(19).await, 3);
     }
 
     #[tokio::test]
-    async fn what_could_not_be_read_is_not_kept() {
-        let fresh = TtlCache::<u8, u8>::default();
+    async fn a_failed_load_is_not_cached() {
+        let cache = TtlCache::<u8, u8>::default();
         let now = DateTime::default();
         let fails = async || Err(Error::unavailable("as asked"));
-        assert!(fresh.get(1, now, |_| Duration::seconds(10), fails).await.is_err());
-        assert_eq!(fresh.get(1, now, |_| Duration::seconds(10), async || Ok(7)).await.ok(), Some(7));
+        assert!(cache.get(1, now, |_| Duration::seconds(10), fails).await.is_err());
+        assert_eq!(cache.get(1, now, |_| Duration::seconds(10), async || Ok(7)).await.ok(), Some(7));
     }
 }

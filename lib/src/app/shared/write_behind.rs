@@ -17,10 +17,10 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::log_error;
 
-/// How many keys are remembered.
-const MOST: usize = 10_000;
-/// How many notes are written at once.
-const ABREAST: usize = 32;
+/// How many keys are kept in memory.
+const MAX_KEYS: usize = 10_000;
+/// How many values [`WriteBehind::flush_all`] writes concurrently.
+const MAX_CONCURRENT: usize = 32;
 
 /// A value that can be merged with a later one of the same key.
 pub trait Merge: Clone + Send + Sync {
@@ -38,24 +38,24 @@ pub trait Sink<K, V>: Send + Sync {
     /// Writes the merged value of a key.
     ///
     /// # Errors
-    /// Unavailable: it is kept, and written later.
-    fn write(&self, key: &K, note: &V) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Any error: the value stays in the buffer, and is written later.
+    fn write(&self, key: &K, value: &V) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// WriteBehind that are written to a page, those of one key at most once in so long. Clones share them.
-pub struct WriteBehind<K, V, P>(Arc<Inner<K, V, P>>);
+/// A buffer that writes each key's merged value to a [`Sink`], at most once per interval. Clones share it.
+pub struct WriteBehind<K, V, S>(Arc<Inner<K, V, S>>);
 
-impl<K, V, P> Clone for WriteBehind<K, V, P> {
+impl<K, V, S> Clone for WriteBehind<K, V, S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-struct Inner<K, V, P> {
-    page: P,
+struct Inner<K, V, S> {
+    sink: S,
     clock: Arc<dyn Clock>,
-    every: Duration,
-    book: Mutex<Buffer<K, V>>,
+    interval: Duration,
+    buffer: Mutex<Buffer<K, V>>,
 }
 
 struct Buffer<K, V> {
@@ -77,11 +77,11 @@ impl<V: Merge> Entry<V> {
         Self { unwritten: None, written: None, tried_at: None, is_awaited: false }
     }
 
-    /// Adds a note; whether it is to be listed.
-    fn add(&mut self, note: V) -> bool {
+    /// Adds a value. Returns whether its key has to be listed.
+    fn add(&mut self, value: V) -> bool {
         match &mut self.unwritten {
-            Some(unwritten) => unwritten.merge(note),
-            None => self.unwritten = Some(note),
+            Some(unwritten) => unwritten.merge(value),
+            None => self.unwritten = Some(value),
         }
         !std::mem::replace(&mut self.is_awaited, true) || self.is_urgent()
     }
@@ -90,25 +90,25 @@ impl<V: Merge> Entry<V> {
         self.unwritten.as_ref().is_some_and(|unwritten| unwritten.is_urgent(self.written.as_ref()))
     }
 
-    /// When it may be written; none: now.
-    fn due(&self, every: Duration) -> Option<DateTime<Utc>> {
-        if self.is_urgent() { None } else { self.tried_at?.checked_add_signed(every) }
+    /// When it is due. `None`: now.
+    fn due(&self, interval: Duration) -> Option<DateTime<Utc>> {
+        if self.is_urgent() { None } else { self.tried_at?.checked_add_signed(interval) }
     }
 }
 
 impl<K: Clone + Eq + Hash, V: Merge> Buffer<K, V> {
-    fn add(&mut self, key: K, note: V) {
-        if self.entries.len() >= MOST {
+    fn add(&mut self, key: K, value: V) {
+        if self.entries.len() >= MAX_KEYS {
             self.entries.retain(|_, entry| entry.unwritten.is_some());
         }
-        if self.entries.entry(key.clone()).or_insert_with(Entry::new).add(note) {
+        if self.entries.entry(key.clone()).or_insert_with(Entry::new).add(value) {
             self.listed.push(key);
         }
     }
 
-    /// Takes what is listed: each key with the moment it has to wait for, if any.
-    fn turns(&mut self, now: DateTime<Utc>, every: Duration) -> Vec<(K, Option<DateTime<Utc>>)> {
-        let due = |key: &K| self.entries.get(key).and_then(|entry| entry.due(every));
+    /// Takes the listed keys, each with the time for which it has to wait, if any.
+    fn take_listed(&mut self, now: DateTime<Utc>, interval: Duration) -> Vec<(K, Option<DateTime<Utc>>)> {
+        let due = |key: &K| self.entries.get(key).and_then(|entry| entry.due(interval));
         let listed = std::mem::take(&mut self.listed).into_iter();
         listed.map(|key| (due(&key).filter(|due| *due > now), key)).map(|(due, key)| (key, due)).collect()
     }
@@ -116,51 +116,52 @@ impl<K: Clone + Eq + Hash, V: Merge> Buffer<K, V> {
     fn take(&mut self, key: &K, now: DateTime<Utc>) -> Option<V> {
         let entry = self.entries.get_mut(key)?;
         entry.is_awaited = false;
-        let note = entry.unwritten.take()?;
+        let value = entry.unwritten.take()?;
         entry.tried_at = Some(now);
-        Some(note)
+        Some(value)
     }
 
-    /// Takes a note that was not written back, ahead of what was noted since.
-    fn take_back(&mut self, key: &K, note: V) {
+    /// Puts a value back that could not be written, before those that were added since.
+    fn put_back(&mut self, key: &K, value: V) {
         let later = self.entries.get_mut(key).and_then(|entry| entry.unwritten.take());
-        self.add(key.clone(), note);
+        self.add(key.clone(), value);
         if let Some(later) = later {
             self.add(key.clone(), later);
         }
     }
 }
 
-impl<K, V, P> WriteBehind<K, V, P>
+impl<K, V, S> WriteBehind<K, V, S>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Merge + 'static,
-    P: Sink<K, V> + 'static,
+    S: Sink<K, V> + 'static,
 {
     /// An empty buffer that writes to `sink`.
     #[must_use]
-    pub fn new(page: P, clock: Arc<dyn Clock>, every: Duration) -> Self {
-        let book = Mutex::new(Buffer { entries: HashMap::new(), listed: Vec::new() });
-        Self(Arc::new(Inner { page, clock, every, book }))
+    pub fn new(sink: S, clock: Arc<dyn Clock>, interval: Duration) -> Self {
+        let buffer = Mutex::new(Buffer { entries: HashMap::new(), listed: Vec::new() });
+        Self(Arc::new(Inner { sink, clock, interval, buffer }))
     }
 
-    /// WriteBehind something.
-    pub async fn add(&self, key: K, note: V) {
-        self.0.book.lock().await.add(key, note);
+    /// Adds a value to those of its key.
+    pub async fn add(&self, key: K, value: V) {
+        self.0.buffer.lock().await.add(key, value);
     }
 
-    /// Writes what is due. The rest is written when its time comes, if the process lives then.
-    pub async fn write_due(&self) {
-        let turns = self.0.book.lock().await.turns(self.0.clock.now(), self.0.every);
+    /// Writes the values that are due. Starts a task for each of the others, which writes it when it is due,
+    /// if the process lives then.
+    pub async fn flush_due(&self) {
+        let listed = self.0.buffer.lock().await.take_listed(self.0.clock.now(), self.0.interval);
         let mut due = Vec::new();
-        for (key, at) in turns {
+        for (key, at) in listed {
             match at {
                 None => due.push(key),
                 Some(at) => {
-                    let notes = self.clone();
+                    let buffer = self.clone();
                     tokio::spawn(async move {
-                        notes.0.clock.sleep_until(at).await;
-                        notes.write(&key).await;
+                        buffer.0.clock.sleep_until(at).await;
+                        buffer.write(&key).await;
                     });
                 }
             }
@@ -168,28 +169,29 @@ where
         join_all(due.iter().map(|key| self.write(key))).await;
     }
 
-    /// Writes everything.
-    pub async fn write_all(&self) {
-        let book = self.0.book.lock().await;
-        let unwritten = book.entries.iter().filter(|(_, entry)| entry.unwritten.is_some());
+    /// Writes all values.
+    pub async fn flush_all(&self) {
+        let buffer = self.0.buffer.lock().await;
+        let unwritten = buffer.entries.iter().filter(|(_, entry)| entry.unwritten.is_some());
         let keys: Vec<K> = unwritten.map(|(key, _)| key.clone()).collect();
-        drop(book);
-        stream::iter(keys).for_each_concurrent(ABREAST, |key| async move { self.write(&key).await }).await;
+        drop(buffer);
+        let writes = stream::iter(keys);
+        writes.for_each_concurrent(MAX_CONCURRENT, |key| async move { self.write(&key).await }).await;
     }
 
     async fn write(&self, key: &K) {
-        let Some(note) = self.0.book.lock().await.take(key, self.0.clock.now()) else { return };
-        let written = self.0.page.write(key, &note).await;
-        let mut book = self.0.book.lock().await;
+        let Some(value) = self.0.buffer.lock().await.take(key, self.0.clock.now()) else { return };
+        let written = self.0.sink.write(key, &value).await;
+        let mut buffer = self.0.buffer.lock().await;
         match written {
             Ok(()) => {
-                if let Some(entry) = book.entries.get_mut(key) {
-                    entry.written = Some(note);
+                if let Some(entry) = buffer.entries.get_mut(key) {
+                    entry.written = Some(value);
                 }
             }
             Err(error) => {
-                log_error!(WARN, error, "what was noted is not written yet");
-                book.take_back(key, note);
+                log_error!(WARN, error, "buffered values were not written");
+                buffer.put_back(key, value);
             }
         }
     }
@@ -233,38 +235,39 @@ mod tests {
 
     /// Records what is written, unless it is set to fail.
     #[derive(Default)]
-    struct Sheet(StdMutex<(Vec<(char, u32)>, bool)>);
+    struct RecordingSink(StdMutex<(Vec<(char, u32)>, bool)>);
 
-    impl Sink<char, u32> for Arc<Sheet> {
-        async fn write(&self, key: &char, note: &u32) -> Result<(), Error> {
-            let mut sheet = self.0.lock().unwrap();
-            if sheet.1 {
-                return Err(Error::unavailable("torn"));
+    impl Sink<char, u32> for Arc<RecordingSink> {
+        async fn write(&self, key: &char, value: &u32) -> Result<(), Error> {
+            let mut written = self.0.lock().unwrap();
+            if written.1 {
+                return Err(Error::unavailable("as asked"));
             }
-            sheet.0.push((*key, *note));
+            written.0.push((*key, *value));
             Ok(())
         }
     }
 
-    struct Desk {
-        notes: WriteBehind<char, u32, Arc<Sheet>>,
-        sheet: Arc<Sheet>,
+    struct Fixture {
+        buffer: WriteBehind<char, u32, Arc<RecordingSink>>,
+        sink: Arc<RecordingSink>,
         clock: Arc<Held>,
     }
 
-    impl Desk {
+    impl Fixture {
         fn new() -> Self {
-            let (sheet, clock) = (Arc::<Sheet>::default(), Arc::new(Held(watch::Sender::new(0))));
-            let notes =
-                WriteBehind::new(Arc::clone(&sheet), Arc::<Held>::clone(&clock), Duration::seconds(60));
-            Self { notes, sheet, clock }
+            let (sink, clock) = (Arc::<RecordingSink>::default(), Arc::new(Held(watch::Sender::new(0))));
+            let buffer =
+                WriteBehind::new(Arc::clone(&sink), Arc::<Held>::clone(&clock), Duration::seconds(60));
+            Self { buffer, sink, clock }
         }
 
-        async fn note(&self, notes: &[(char, u32)]) {
-            for (key, note) in notes {
-                self.notes.add(*key, *note).await;
+        /// One event that adds these values.
+        async fn event(&self, values: &[(char, u32)]) {
+            for (key, value) in values {
+                self.buffer.add(*key, *value).await;
             }
-            self.notes.write_due().await;
+            self.buffer.flush_due().await;
         }
 
         async fn pass_to(&self, seconds: i64) {
@@ -274,68 +277,68 @@ mod tests {
             }
         }
 
-        fn tear(&self, is_torn: bool) {
-            self.sheet.0.lock().unwrap().1 = is_torn;
+        fn set_failing(&self, fails: bool) {
+            self.sink.0.lock().unwrap().1 = fails;
         }
 
         /// What was written since the last call.
         fn written(&self) -> Vec<(char, u32)> {
-            std::mem::take(&mut self.sheet.0.lock().unwrap().0)
+            std::mem::take(&mut self.sink.0.lock().unwrap().0)
         }
     }
 
     #[tokio::test]
-    async fn what_an_event_noted_is_written_as_it_ends_and_what_follows_when_its_time_comes() {
-        let desk = Desk::new();
-        desk.note(&[('a', 1), ('a', 2), ('b', 5)]).await;
-        assert_eq!(desk.written(), [('a', 3), ('b', 5)]);
-        desk.note(&[('a', 4)]).await;
-        desk.note(&[('a', 5)]).await;
-        desk.pass_to(59).await;
-        assert_eq!(desk.written(), []);
-        desk.pass_to(60).await;
-        assert_eq!(desk.written(), [('a', 9)]);
-        desk.pass_to(120).await;
-        desk.note(&[('a', 1)]).await;
-        assert_eq!(desk.written(), [('a', 1)]);
+    async fn values_are_written_at_the_end_of_an_event_and_later_ones_when_the_interval_is_over() {
+        let fixture = Fixture::new();
+        fixture.event(&[('a', 1), ('a', 2), ('b', 5)]).await;
+        assert_eq!(fixture.written(), [('a', 3), ('b', 5)]);
+        fixture.event(&[('a', 4)]).await;
+        fixture.event(&[('a', 5)]).await;
+        fixture.pass_to(59).await;
+        assert_eq!(fixture.written(), []);
+        fixture.pass_to(60).await;
+        assert_eq!(fixture.written(), [('a', 9)]);
+        fixture.pass_to(120).await;
+        fixture.event(&[('a', 1)]).await;
+        assert_eq!(fixture.written(), [('a', 1)]);
     }
 
     #[tokio::test]
-    async fn what_is_urgent_does_not_wait() {
-        let desk = Desk::new();
-        desk.note(&[('a', 1)]).await;
-        desk.note(&[('a', 2)]).await;
-        desk.note(&[('a', 100)]).await;
-        assert_eq!(desk.written(), [('a', 1), ('a', 102)]);
-        desk.note(&[('a', 101)]).await;
-        assert_eq!(desk.written(), [], "it was said before");
+    async fn an_urgent_value_does_not_wait_for_the_interval() {
+        let fixture = Fixture::new();
+        fixture.event(&[('a', 1)]).await;
+        fixture.event(&[('a', 2)]).await;
+        fixture.event(&[('a', 100)]).await;
+        assert_eq!(fixture.written(), [('a', 1), ('a', 102)]);
+        fixture.event(&[('a', 101)]).await;
+        assert_eq!(fixture.written(), [], "an urgent value was written before");
     }
 
     #[tokio::test]
-    async fn what_could_not_be_written_is_written_later() {
-        let desk = Desk::new();
-        desk.tear(true);
-        desk.note(&[('a', 1)]).await;
-        desk.tear(false);
-        desk.note(&[('a', 2)]).await;
-        assert_eq!(desk.written(), []);
-        desk.pass_to(60).await;
-        assert_eq!(desk.written(), [('a', 3)]);
+    async fn a_value_that_could_not_be_written_is_written_later() {
+        let fixture = Fixture::new();
+        fixture.set_failing(true);
+        fixture.event(&[('a', 1)]).await;
+        fixture.set_failing(false);
+        fixture.event(&[('a', 2)]).await;
+        assert_eq!(fixture.written(), []);
+        fixture.pass_to(60).await;
+        assert_eq!(fixture.written(), [('a', 3)]);
     }
 
     #[tokio::test]
-    async fn before_the_end_everything_is_written_once() {
-        let desk = Desk::new();
-        desk.note(&[('a', 1), ('b', 1)]).await;
-        desk.note(&[('a', 2), ('b', 3)]).await;
-        desk.notes.add('c', 4).await;
-        desk.written();
-        desk.notes.write_all().await;
-        let mut written = desk.written();
+    async fn flush_all_writes_every_value_once() {
+        let fixture = Fixture::new();
+        fixture.event(&[('a', 1), ('b', 1)]).await;
+        fixture.event(&[('a', 2), ('b', 3)]).await;
+        fixture.buffer.add('c', 4).await;
+        fixture.written();
+        fixture.buffer.flush_all().await;
+        let mut written = fixture.written();
         written.sort_unstable();
         assert_eq!(written, [('a', 2), ('b', 3), ('c', 4)]);
-        desk.notes.write_all().await;
-        desk.pass_to(60).await;
-        assert_eq!(desk.written(), []);
+        fixture.buffer.flush_all().await;
+        fixture.pass_to(60).await;
+        assert_eq!(fixture.written(), []);
     }
 }

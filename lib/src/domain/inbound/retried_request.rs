@@ -6,7 +6,7 @@ use crate::domain::shared::ids::ReceiptId;
 
 /// The results of all tries of the request with this receipt, as if one try had done everything.
 #[must_use]
-pub fn as_of_one(results: Vec<EventResult>, receipt: ReceiptId) -> Vec<EventResult> {
+pub fn merge_retries(results: Vec<EventResult>, receipt: ReceiptId) -> Vec<EventResult> {
     let mut done: Vec<Figures> = Vec::new();
     let single = |result: EventResult| {
         let action = match result.action {
@@ -53,7 +53,7 @@ mod tests {
         };
         let actual = vec![duplicate(1, own), duplicate(1, own), duplicate(2, other)];
         let wanted = vec![Action::Processed(figures(1)), duplicate(1, own), duplicate(2, other)];
-        assert_eq!(as_of_one(results(actual), own), results(wanted.clone()));
-        assert_eq!(as_of_one(results(wanted.clone()), own), results(wanted), "a single try is as it is");
+        assert_eq!(merge_retries(results(actual), own), results(wanted.clone()));
+        assert_eq!(merge_retries(results(wanted.clone()), own), results(wanted), "a single try is as it is");
     }
 }

@@ -32,7 +32,7 @@ use crate::domain::shared::ids::SubscriptionId;
 use crate::error::{Error, Kind};
 use crate::log_error;
 use crate::metrics::Metrics;
-use crate::queue::gathering::Gathering;
+use crate::queue::batching::BatchingQueue;
 use crate::queue::{Outgoing, Queue, delay_until};
 use crate::random;
 use crate::store::{Store, keys};
@@ -52,15 +52,15 @@ const MAX_WRITES: usize = 5;
 /// Makes attempts.
 pub struct Deliver {
     store: Store,
-    rows: DeliveryStore,
+    deliveries: DeliveryStore,
     sender: AttemptSender,
-    pulse: HealthMonitor,
-    pace: RateSlots,
-    retries: Gathering<AttemptDue>,
+    health: HealthMonitor,
+    rate_slots: RateSlots,
+    retries: BatchingQueue<AttemptDue>,
     commands: Queue,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    known: TtlCache<SubscriptionId, Option<Arc<Subscription>>>,
+    subscriptions: TtlCache<SubscriptionId, Option<Arc<Subscription>>>,
 }
 
 impl Deliver {
@@ -76,16 +76,16 @@ impl Deliver {
     ) -> Self {
         let metrics = Arc::new(metrics);
         Self {
-            rows: DeliveryStore::new(&store),
-            pulse: HealthMonitor::new(&store, commands.clone(), Arc::clone(&clock), Arc::clone(&metrics)),
+            deliveries: DeliveryStore::new(&store),
+            health: HealthMonitor::new(&store, commands.clone(), Arc::clone(&clock), Arc::clone(&metrics)),
             metrics,
-            pace: RateSlots::new(&store),
+            rate_slots: RateSlots::new(&store),
             store,
             sender,
-            retries: Gathering::new(retries),
+            retries: BatchingQueue::new(retries),
             commands,
             clock,
-            known: TtlCache::default(),
+            subscriptions: TtlCache::default(),
         }
     }
 
@@ -126,10 +126,10 @@ impl Deliver {
         loop {
             match admit(&facts) {
                 Admission::AskBreaker(subscription) => {
-                    facts.permit = Some(self.pulse.permit(subscription, now).await?);
+                    facts.permit = Some(self.health.permit(subscription, now).await?);
                 }
                 Admission::TakeSlot(subscription, per_second) => {
-                    facts.slot = Some(self.pace.turn(subscription, per_second, now).await?);
+                    facts.slot = Some(self.rate_slots.take(subscription, per_second, now).await?);
                 }
                 Admission::AlreadyMade => return self.already_made(row.as_ref(), due).await,
                 Admission::Cancel(reason) => return self.cancel(row, reason, now).await,
@@ -164,7 +164,7 @@ impl Deliver {
             let soon = now.checked_add_signed(Duration::seconds(1));
             return self.send(&AttemptDue { due: soon, ..due.clone() }).await;
         }
-        let sending = AttemptSpec {
+        let spec = AttemptSpec {
             id: due.delivery_id,
             event: due.event,
             data: &payload.data,
@@ -172,8 +172,8 @@ impl Deliver {
             number: due.attempt,
             generation: due.generation,
         };
-        match self.sender.send(subscription, &sending, now, subscription.spec.timeout).await {
-            Ok(made) => self.settle(row, due, subscription, made, is_probe).await,
+        match self.sender.send(subscription, &spec, now, subscription.spec.timeout).await {
+            Ok(outcome) => self.record(row, due, subscription, outcome, is_probe).await,
             Err(error) if subscription.spec.credential_ref.is_some() => {
                 log_error!(WARN, error, "a credential cannot be read", subscription.id = %subscription.id);
                 let later = now.checked_add_signed(Duration::minutes(CREDENTIAL_MINUTES)).unwrap_or(now);
@@ -183,33 +183,41 @@ impl Deliver {
         }
     }
 
-    /// Writes what came of an attempt, then sends the next. A row that others changed meanwhile without
-    /// making this attempt is written on top of what they wrote.
-    async fn settle(
+    /// Writes an attempt to the row, then sends the message for the next one. If the row was changed
+    /// meanwhile without making this attempt, the attempt is written on top of the change.
+    async fn record(
         &self,
         mut row: Delivery,
         due: &AttemptDue,
         subscription: &Subscription,
-        made: AttemptOutcome,
+        outcome: AttemptOutcome,
         was_probe: bool,
     ) -> Result<(), Error> {
         // The attempt may have taken its whole timeout: the delay to the next one counts from here.
         let now = self.clock.now();
-        let chance = u64::from_be_bytes(random::bytes());
+        let jitter = u64::from_be_bytes(random::bytes());
         for _ in 0..MAX_WRITES {
             row.destination.clone_from(&subscription.spec.destination);
             row.method = subscription.spec.method;
             row.ticket = Some(due.ticket.clone());
             let policy = &subscription.spec.retry_policy;
-            let next =
-                schedule::apply_attempt(&mut row, made.attempt.clone(), &made.verdict, policy, chance, now);
+            let next = schedule::apply_attempt(
+                &mut row,
+                outcome.attempt.clone(),
+                &outcome.verdict,
+                policy,
+                jitter,
+                now,
+            );
             if let Next::Park(at) = next {
                 schedule_in_index(&mut row, at);
             }
-            match self.rows.save(&row).await? {
+            match self.deliveries.save(&row).await? {
                 Save::Written => {
-                    self.note(&row, due, &made);
-                    self.pulse.note(subscription, &row, &made.attempt, &made.verdict, was_probe).await;
+                    self.measure(&row, due, &outcome);
+                    self.health
+                        .record(subscription, &row, &outcome.attempt, &outcome.verdict, was_probe)
+                        .await;
                     notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
                     return match next {
                         Next::Send(at) => self.send(&next_attempt(due, at)).await,
@@ -223,7 +231,7 @@ impl Deliver {
         Err(Error::unavailable("a delivery's row is written by too many at once"))
     }
 
-    fn note(&self, row: &Delivery, due: &AttemptDue, made: &AttemptOutcome) {
+    fn measure(&self, row: &Delivery, due: &AttemptDue, made: &AttemptOutcome) {
         let outcome = match row.status {
             Status::Delivered => "Delivered",
             Status::Failed => "Failed",
@@ -244,13 +252,13 @@ impl Deliver {
 
     /// Emits the metrics of an event, and writes the buffered statistics that are due.
     pub async fn flush_due(&self) {
-        self.metrics.tell(&[], self.clock.now());
-        self.pulse.write_due().await;
+        self.metrics.emit(&[], self.clock.now());
+        self.health.flush_due().await;
     }
 
     /// Writes all buffered statistics; called before the process ends.
     pub async fn finish(&self) {
-        self.pulse.write_all().await;
+        self.health.flush_all().await;
     }
 
     /// The row is past this attempt. If this very message made it, and the message for the next attempt may
@@ -280,11 +288,11 @@ impl Deliver {
         // shown.
         let Some(mut row) = row else { return Ok(()) };
         row.end(Status::Cancelled, Some(reason), now);
-        self.rows.save(&row).await.map(|_| ())
+        self.deliveries.save(&row).await.map(|_| ())
     }
 
     async fn row(&self, due: &AttemptDue) -> Result<Option<Delivery>, Error> {
-        self.rows.find(due.tenant_id, due.subscription_id, due.delivery_id).await
+        self.deliveries.find(due.tenant_id, due.subscription_id, due.delivery_id).await
     }
 
     /// What an attempt sends: from its message, or else from its event. `None` if the event has expired.
@@ -309,20 +317,20 @@ impl Deliver {
         };
         let key = keys::subscription(due.tenant_id, due.subscription_id);
         let read = async || Ok(self.store.core.get(&key).await?.map(Arc::new));
-        self.known.get(due.subscription_id, now, kept_for, read).await
+        self.subscriptions.get(due.subscription_id, now, kept_for, read).await
     }
 
     /// Sends a message. If SQS refuses it for its data, sends it without: the attempt then reads its event.
     async fn send(&self, due: &AttemptDue) -> Result<(), Error> {
-        match self.send_as_it_is(due).await {
+        match self.send_once(due).await {
             Err(error) if error.kind == Kind::Refused && due.data.is_some() => {
-                self.send_as_it_is(&due.without_data()).await
+                self.send_once(&due.without_data()).await
             }
             sent => sent,
         }
     }
 
-    async fn send_as_it_is(&self, due: &AttemptDue) -> Result<(), Error> {
+    async fn send_once(&self, due: &AttemptDue) -> Result<(), Error> {
         let group = due.subscription_id.to_string();
         let delay_seconds = delay_until(due.due, self.clock.now());
         self.retries.send(Outgoing { body: due, group, delay_seconds }).await

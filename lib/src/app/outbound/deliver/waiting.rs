@@ -40,7 +40,7 @@ impl Deliver {
                     row.pause(reason.clone());
                     schedule_in_index(row, until);
                 };
-                self.put_aside(row, due, pause).await
+                self.defer(row, due, pause).await
             }
             Wait::Reader => {
                 let partition = keys::pull(row.tenant_id, row.subscription_id);
@@ -50,7 +50,7 @@ impl Deliver {
                         row.await_reader(partition.clone(), now);
                     }
                 };
-                self.put_aside(row, due, await_reader).await
+                self.defer(row, due, await_reader).await
             }
             Wait::Breaker(until) => {
                 let later = spread(until, u64::from_be_bytes(random::bytes()));
@@ -58,7 +58,7 @@ impl Deliver {
                     row.wait(Reason::Breaker, later);
                     schedule_in_index(row, later);
                 };
-                self.put_aside(row, due, hold).await
+                self.defer(row, due, hold).await
             }
             Wait::Slot { slot, before } => return self.wait_for_slot(row, due, slot, before, now).await,
         };
@@ -76,7 +76,7 @@ impl Deliver {
     ) -> Result<(), Error> {
         let next = Next::at(before, now);
         let is_ours = self
-            .put_aside(row, due, |row| {
+            .defer(row, due, |row| {
                 row.wait(Reason::RateLimit, slot);
                 if let Next::Park(at) = next {
                     schedule_in_index(row, at);
@@ -91,8 +91,8 @@ impl Deliver {
         }
     }
 
-    /// Writes that a delivery waits; whether it still was this message's to say.
-    async fn put_aside(
+    /// Writes that a delivery waits. Returns whether the delivery still awaited this message's attempt.
+    async fn defer(
         &self,
         mut row: Delivery,
         due: &AttemptDue,
@@ -100,7 +100,7 @@ impl Deliver {
     ) -> Result<bool, Error> {
         for _ in 0..MAX_WRITES {
             change(&mut row);
-            match self.rows.save(&row).await? {
+            match self.deliveries.save(&row).await? {
                 Save::Conflict(other) if other.awaits(due.generation, due.attempt) => row = *other,
                 Save::Written => return Ok(true),
                 // Another writer was first: its row stays, and this message has nothing more to do.

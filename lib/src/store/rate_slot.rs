@@ -1,4 +1,4 @@
-//! Turns that are given out one after the other, at a steady rate.
+//! Slots that are given out one after the other, at a steady rate.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -7,17 +7,18 @@ use super::table::attributes;
 use super::{Key, Table};
 use crate::error::Error;
 
-/// How often a turn is asked for while others take theirs in between.
+/// How often a slot is tried for while others take theirs in between.
 const MAX_TRIES: usize = 8;
 
 impl Table {
-    /// Takes the next turn, now or later: its time, in microseconds since 1970 as `now`. Turns are `interval`
-    /// microseconds apart.
+    /// Takes the next slot. Returns its time, now or later, in the unit of `now`: microseconds since 1970 for
+    /// rate-limit slots, slot numbers for releases. Slots are `interval` units apart. `expires_at` is in
+    /// seconds since 1970.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn take_turn(&self, key: &Key, now: i64, interval: i64, expires_at: i64) -> Result<i64, Error> {
-        // While others wait the turn is after theirs; where nobody does it is now.
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn take_slot(&self, key: &Key, now: i64, interval: i64, expires_at: i64) -> Result<i64, Error> {
+        // While others wait, the slot is after theirs; otherwise it is now.
         let queued = ("nextTurn = nextTurn + :interval", "nextTurn >= :now");
         let idle = ("nextTurn = :now + :interval", "attribute_not_exists(nextTurn) OR nextTurn < :now");
         for number in 0..MAX_TRIES {
@@ -46,6 +47,6 @@ impl Table {
                 Err(error) => return Err(self.failed("UpdateItem", &error)),
             }
         }
-        Err(Error::unavailable("too many ask for a turn at once"))
+        Err(Error::unavailable("too many take a slot at once"))
     }
 }

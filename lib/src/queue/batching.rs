@@ -1,5 +1,5 @@
-//! Messages that are sent at about the same time go in one request: a receiver that is down fails a whole
-//! batch of attempts within moments.
+//! A queue whose messages are sent in batches: those that are sent at about the same time share one request.
+//! When a receiver is down, a whole batch of attempts fails within moments.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,30 +10,30 @@ use tokio::sync::oneshot;
 use super::{Outgoing, Queue};
 use crate::error::{Error, Kind};
 
-/// How long a message waits for others.
+/// How long a message waits for others to share its request.
 const LINGER: Duration = Duration::from_millis(10);
-/// How many go in one request.
+/// How many messages a request has: the limit of SQS's `SendMessageBatch`.
 const MAX_MESSAGES: usize = 10;
 
 type Waiting<T> = Vec<(T, i32, String, oneshot::Sender<Option<Kind>>)>;
 
-/// A queue to which messages are sent together.
-pub struct Gathering<T> {
+/// A queue whose messages share requests.
+pub struct BatchingQueue<T> {
     queue: Queue,
     waiting: Arc<Mutex<Waiting<T>>>,
 }
 
-impl<T: Clone + Serialize + Send + Sync + 'static> Gathering<T> {
-    /// Gathers messages for a queue.
+impl<T: Clone + Serialize + Send + Sync + 'static> BatchingQueue<T> {
+    /// Sends to `queue`.
     #[must_use]
     pub fn new(queue: Queue) -> Self {
         Self { queue, waiting: Arc::default() }
     }
 
-    /// Sends one message, together with others; returns when it has gone.
+    /// Sends one message, in one request with others. Returns when it was sent.
     ///
     /// # Errors
-    /// Unavailable when SQS did not take it; refused when it never takes it.
+    /// `Unavailable` if SQS did not accept it; `Refused` if it never will.
     pub async fn send(&self, message: Outgoing<'_, T>) -> Result<(), Error> {
         let (done, sent) = oneshot::channel();
         let count = {
@@ -41,14 +41,14 @@ impl<T: Clone + Serialize + Send + Sync + 'static> Gathering<T> {
             waiting.push((message.body.clone(), message.delay_seconds, message.group, done));
             waiting.len()
         };
-        // The first sees to it that all go; the last of a full request, that they go now.
+        // The first message has all sent after a while; the one that fills the request has them sent now.
         if count == 1 || count >= MAX_MESSAGES {
             let (queue, waiting) = (self.queue.clone(), Arc::clone(&self.waiting));
             let linger = if count == 1 { LINGER } else { Duration::ZERO };
             tokio::spawn(async move {
                 tokio::time::sleep(linger).await;
-                let gathered = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
-                send_all(&queue, gathered).await;
+                let batch = std::mem::take(&mut *waiting.lock().unwrap_or_else(PoisonError::into_inner));
+                send_all(&queue, batch).await;
             });
         }
         match sent.await {
@@ -59,19 +59,19 @@ impl<T: Clone + Serialize + Send + Sync + 'static> Gathering<T> {
     }
 }
 
-async fn send_all<T: Serialize>(queue: &Queue, gathered: Waiting<T>) {
-    let outgoing = gathered.iter().map(|(body, delay_seconds, group, _)| Outgoing {
+async fn send_all<T: Serialize>(queue: &Queue, batch: Waiting<T>) {
+    let outgoing = batch.iter().map(|(body, delay_seconds, group, _)| Outgoing {
         body,
         group: group.clone(),
         delay_seconds: *delay_seconds,
     });
     let unsent = queue.send_all(outgoing.collect()).await;
-    for (number, (.., done)) in gathered.into_iter().enumerate() {
+    for (number, (.., done)) in batch.into_iter().enumerate() {
         let reason = match &unsent {
             Ok(unsent) => unsent.get(&number).copied(),
             Err(error) => Some(error.kind),
         };
-        // Nobody waits any more where the invocation was cut off.
+        // If the invocation was cut off, nobody waits for the answer any more.
         let _ = done.send(reason);
     }
 }

@@ -1,5 +1,5 @@
-//! What is written of a subscription's standing: some attributes at a time, so that its environments do not
-//! undo each other's words.
+//! The state of a subscription's receiver. Each operation writes only some attributes, so that environments
+//! do not overwrite each other's.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -12,16 +12,16 @@ use crate::domain::outbound::breaker::Breaker;
 use crate::domain::outbound::health::State;
 use crate::error::Error;
 
-/// What an environment has to say of the attempts it made since it last said something.
+/// What an environment observed of a receiver since it last wrote.
 #[derive(Debug, Clone, Copy)]
-pub struct News {
-    /// When the last one was made.
+pub struct LatestAttempts {
+    /// When the last attempt was made.
     pub last_delivery: DateTime<Utc>,
-    /// What the receiver answered it.
+    /// The status of the last attempt's answer.
     pub last_status: Option<u16>,
-    /// When the last success was.
+    /// When the last success was, if there was one.
     pub last_success: Option<DateTime<Utc>>,
-    /// When all of it may be forgotten, in seconds since 1970.
+    /// When the state expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
@@ -29,38 +29,38 @@ fn number(value: impl Into<i64>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-fn moment(time: DateTime<Utc>) -> AttributeValue {
+fn time(time: DateTime<Utc>) -> AttributeValue {
     AttributeValue::S(keys::time(time))
 }
 
 impl Table {
-    /// Writes news down, and says where the subscription stands with them: failing since the first failure
-    /// after its last success.
+    /// Writes the latest attempts, and returns the state with them. `failingSince` is the first failure after
+    /// the last success.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn tell(&self, key: &Key, news: &News) -> Result<State, Error> {
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn record_attempts(&self, key: &Key, latest: &LatestAttempts) -> Result<State, Error> {
         let mut update = self
             .client()
             .update_item()
             .table_name(self.name())
             .set_key(Some(attributes(key)))
-            .expression_attribute_values(":last", moment(news.last_delivery))
-            .expression_attribute_values(":expires", number(news.expires_at));
+            .expression_attribute_values(":last", time(latest.last_delivery))
+            .expression_attribute_values(":expires", number(latest.expires_at));
         let mut set = vec!["lastDelivery = :last", "expiresAt = :expires"];
         let mut remove = Vec::new();
-        match news.last_status {
+        match latest.last_status {
             Some(status) => {
                 set.push("lastStatus = :status");
                 update = update.expression_attribute_values(":status", number(status));
             }
             None => remove.push("lastStatus"),
         }
-        match news.last_success {
+        match latest.last_success {
             Some(success) => {
                 set.push("lastSuccess = :success");
                 remove.push("failingSince");
-                update = update.expression_attribute_values(":success", moment(success));
+                update = update.expression_attribute_values(":success", time(success));
             }
             None => set.push("failingSince = if_not_exists(failingSince, :last)"),
         }
@@ -77,11 +77,12 @@ impl Table {
         read(output.attributes.unwrap_or_default())
     }
 
-    /// Opens a breaker that is still as it was `before`; one that somebody else opened stays as it is.
+    /// Opens a breaker that is still as it was `before`. One that another environment opened meanwhile stays
+    /// as it is.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn open(&self, key: &Key, before: &Breaker, after: &Breaker) -> Result<(), Error> {
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn open_breaker(&self, key: &Key, before: &Breaker, after: &Breaker) -> Result<(), Error> {
         let update = self
             .client()
             .update_item()
@@ -104,11 +105,12 @@ impl Table {
         }
     }
 
-    /// Takes the one probe of a breaker until a moment (milliseconds since 1970); whether it was to be had.
+    /// Leases the probe of a breaker until `until`. Returns whether it was free. Times are milliseconds since
+    /// 1970.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn probe(&self, key: &Key, seen: &Breaker, until: i64, now: i64) -> Result<bool, Error> {
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn take_probe(&self, key: &Key, seen: &Breaker, until: i64, now: i64) -> Result<bool, Error> {
         let taken = self
             .client()
             .update_item()
@@ -133,20 +135,20 @@ impl Table {
     /// Closes a breaker.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn close(&self, key: &Key) -> Result<(), Error> {
-        self.forget(key, "REMOVE openUntil, openSeconds, probeUntil").await
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn close_breaker(&self, key: &Key) -> Result<(), Error> {
+        self.remove(key, "REMOVE openUntil, openSeconds, probeUntil").await
     }
 
-    /// Closes a breaker and forgets the failures before.
+    /// Closes a breaker, and clears the time since when the receiver fails.
     ///
     /// # Errors
-    /// Unavailable when DynamoDB is.
-    pub async fn forgive(&self, key: &Key) -> Result<(), Error> {
-        self.forget(key, "REMOVE openUntil, openSeconds, probeUntil, failingSince").await
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn clear_failures(&self, key: &Key) -> Result<(), Error> {
+        self.remove(key, "REMOVE openUntil, openSeconds, probeUntil, failingSince").await
     }
 
-    async fn forget(&self, key: &Key, expression: &str) -> Result<(), Error> {
+    async fn remove(&self, key: &Key, expression: &str) -> Result<(), Error> {
         self.client()
             .update_item()
             .table_name(self.name())
