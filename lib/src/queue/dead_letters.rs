@@ -118,7 +118,7 @@ impl DeadLetters {
             }
         }
         if moved.is_empty() {
-            let detail = "Their messages are being moved already";
+            let detail = "The messages are being moved already";
             return Err(Error::new(Kind::Conflict, Code::RedriveRunning, detail));
         }
         Ok(json!({"queues": moved}))

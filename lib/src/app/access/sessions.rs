@@ -69,6 +69,6 @@ fn no_link() -> Error {
     Error::new(
         Kind::Unauthenticated,
         Code::LinkNotValid,
-        "This link was used before, is too old, or never was one. Ask for another",
+        "This link was used before, has expired, or is unknown. Ask for a new one",
     )
 }

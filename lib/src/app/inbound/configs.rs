@@ -146,7 +146,7 @@ impl Configs {
     ) -> Result<(Config, UrlToken), Error> {
         let before = self.find(tenant, id).await?;
         let Some(value) = before.url_token_hash.clone() else {
-            let text = "The sender of this config proves itself otherwise";
+            let text = "This config does not authenticate its sender by a URL token";
             return Err(Error::new(Kind::Conflict, Code::NoUrlToken, text));
         };
         let until = now.checked_add_signed(grace).unwrap_or(now);

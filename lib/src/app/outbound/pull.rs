@@ -226,6 +226,6 @@ fn must_be_pull(subscription: &Subscription) -> Result<(), Error> {
     if subscription.spec.is_pull() {
         return Ok(());
     }
-    let detail = "Deliveries of this subscription are sent; one whose url is pull: has them fetched";
+    let detail = "This subscription's deliveries are sent to its url; only deliveries of one with url pull: are fetched";
     Err(Error::new(Kind::Conflict, Code::NotAPullSubscription, detail))
 }

@@ -214,8 +214,8 @@ impl Subscriptions {
         let addresses = guard::check(&target, &self.policy).await.map_err(wrong_url)?;
         let own = self.own.called(origin.domain.as_deref(), origin.api_id.as_deref());
         if !spec.allow_self && own.is_inbound(&target, &addresses) {
-            let message = "is an inbound address of this deployment: what is delivered comes back in; where that is \
-                           meant, say allowSelf";
+            let message = "is an inbound address of this deployment: deliveries would come back in; set allowSelf to \
+                           allow that";
             return Err(wrong_url(message.to_owned()));
         }
         Ok(())

@@ -105,7 +105,7 @@ async fn configs(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<
                     "id": config.id,
                     "name": config.spec.name,
                     "since": null,
-                    "detail": format!("{rejected} requests did not prove themselves within 24 hours"),
+                    "detail": format!("{rejected} requests failed authentication within 24 hours"),
                 }));
             }
         }

@@ -28,7 +28,7 @@ pub async fn replay(
     now: DateTime<Utc>,
 ) -> Result<(ReceiptId, Answer), Error> {
     if !receipt.replayable {
-        let text = "The body was too long to be kept whole";
+        let text = "The request's body was too long to be stored whole";
         return Err(Error::new(Kind::Conflict, Code::NotReplayable, text));
     }
     let kept = Kept::unpack(&receipt.request)?;
@@ -65,7 +65,7 @@ fn not_now(halt: Halt, now: DateTime<Utc>) -> Error {
         Halt::Failed(error) => error,
         Halt::Wait(turn) => {
             let seconds = turn.at.signed_duration_since(now).num_seconds().max(1);
-            let text = "The component makes as many releases as it may in a minute";
+            let text = "The component has reached its limit of releases per minute";
             Error::limited(text, u32::try_from(seconds).unwrap_or(u32::MAX))
         }
     }
