@@ -33,6 +33,7 @@ use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
 use stella::web::gateway;
 use stella::web::request::{self, Whole};
+use stella::web::request_labels::RequestLabels;
 
 /// How long SQS may take, in milliseconds: the sender is waiting.
 const QUEUE_MS: u64 = 300;
@@ -159,11 +160,13 @@ async fn receive(
     State(ingesting): State<Arc<Ingesting>>,
     Path(address): Path<Address>,
     Extension(origin): Extension<Origin>,
+    labels: RequestLabels,
     uri: Uri,
     headers: HeaderMap,
     Whole(body): Whole,
 ) -> Result<Response, Error> {
     let (webhook_type, integration, url_token) = address.read(&uri)?;
+    labels.set_integration(integration);
     let incoming = Incoming { webhook_type, integration, url_token, headers, body, ip: origin.ip };
     let received = ingesting.ingest.receive(incoming, ingesting.clock.now()).await?;
     let is_queued = received.answer == ReceiptAnswer::Queued;

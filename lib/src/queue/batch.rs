@@ -1,6 +1,7 @@
 //! A batch of messages as Lambda passes it, and the answer that names the messages to be received again.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt as _;
@@ -17,7 +18,7 @@ use crate::panic;
 pub struct Received {
     id: String,
     /// Its JSON text.
-    body: String,
+    body: Arc<str>,
     /// How often it was received, this time included (`ApproximateReceiveCount` of SQS).
     pub receives: u32,
 }
@@ -48,6 +49,28 @@ pub fn is_queue_event(event: &str) -> Result<bool, Error> {
     Ok(event.records.is_some())
 }
 
+/// The ids in a message's body, for the log: those of [`AttemptDue`], [`Command`] and [`QueuedRequest`].
+///
+/// [`AttemptDue`]: crate::domain::outbound::message::AttemptDue
+/// [`Command`]: crate::domain::outbound::message::Command
+/// [`QueuedRequest`]: crate::domain::inbound::queued_request::QueuedRequest
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Ids {
+    #[serde(rename = "tenantId")]
+    tenant: Option<String>,
+    #[serde(rename = "subscriptionId")]
+    subscription: Option<String>,
+    #[serde(rename = "deliveryId")]
+    delivery: Option<String>,
+    #[serde(rename = "eventId")]
+    event: Option<String>,
+    #[serde(rename = "configId")]
+    config: Option<String>,
+    #[serde(rename = "receiptId")]
+    receipt: Option<String>,
+}
+
 /// Handles every message of an event, all concurrently. Returns the answer that names those to be received
 /// again.
 ///
@@ -61,10 +84,11 @@ where
         .map_err(|error| Error::fault("the event is not one of SQS").caused_by(error))?;
     let handled = event.records.into_iter().map(|record| {
         let id = record.message_id.unwrap_or_default();
+        let body: Arc<str> = record.body.unwrap_or_default().into();
         let receives = record.attributes.get("ApproximateReceiveCount");
         let message = Received {
             id: id.clone(),
-            body: record.body.unwrap_or_default(),
+            body: Arc::clone(&body),
             receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
         };
         let outcome = AssertUnwindSafe(handle(message)).catch_unwind();
@@ -74,7 +98,19 @@ where
                 Ok(outcome) => outcome.err()?,
                 Err(panic) => Error::fault("a message's handler panicked").about(panic::message(&*panic)),
             };
-            log_error!(ERROR, error, "message failed", message.id = id);
+            let ids: Ids = serde_json::from_str(&body).unwrap_or_default();
+            log_error!(
+                ERROR,
+                error,
+                "message failed",
+                message.id = id,
+                tenant.id = ids.tenant,
+                subscription.id = ids.subscription,
+                delivery.id = ids.delivery,
+                event.id = ids.event,
+                config.id = ids.config,
+                receipt.id = ids.receipt
+            );
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
             Some(failure)
@@ -103,7 +139,7 @@ mod tests {
         let event = json!({"Records": bodies.map(|(id, body)| record(id, body))}).to_string();
         let answer = each(&event, |message| async move {
             assert_eq!(message.receives, 2);
-            assert_ne!(message.body, "0", "a panic");
+            assert_ne!(&*message.body, "0", "a panic");
             message.read::<u8>().map(|_| ())
         });
         let answer: Value = serde_json::from_str(&answer.await.unwrap()).unwrap();

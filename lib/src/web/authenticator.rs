@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
 use super::caller::Caller;
+use super::request_labels::RequestLabels;
 use super::tokens::Tokens;
 use crate::app::shared::ttl_cache::TtlCache;
 use crate::domain::access::session::{Principal, Session, csrf_token, is_session_text};
@@ -164,6 +165,7 @@ impl Authenticator {
     /// `Unauthenticated` without a valid credential; `Limited` if it is used too often; `Forbidden` if its
     /// role is too low, or if a session's request lacks its CSRF token.
     pub async fn caller(&self, parts: &Parts, role: Role, now: DateTime<Utc>) -> Result<Caller, Error> {
+        RequestLabels::add_route(parts);
         let credential = Credential::of(parts)?;
         let hash = secret_hash(credential.text());
         let caller = match credential {
@@ -173,6 +175,7 @@ impl Authenticator {
             }
         };
         let caller = caller.ok_or_else(unauthenticated)?;
+        RequestLabels::of(parts).set_tenant(caller.tenant);
         self.buckets.lock().await.take(hash, "Too many requests with this key", now)?;
         if caller.role < role {
             return Err(Error::new(Kind::Forbidden, Code::Forbidden, "The caller's role may not do this"));
@@ -185,6 +188,7 @@ impl Authenticator {
     /// # Errors
     /// `Unauthenticated` without a valid credential; `Forbidden` with a tenant's.
     pub async fn operator(&self, parts: &Parts, now: DateTime<Utc>) -> Result<Operator, Error> {
+        RequestLabels::add_route(parts);
         let is_operator = match Credential::of(parts)? {
             Credential::Bearer(text) => self.is_operator_key(text),
             Credential::Session(text) => {
@@ -204,6 +208,7 @@ impl Authenticator {
     /// # Errors
     /// `Unauthenticated` without a session; `Forbidden` if its CSRF token is required and missing.
     pub async fn signed_in(&self, parts: &Parts, now: DateTime<Utc>) -> Result<SignedIn, Error> {
+        RequestLabels::add_route(parts);
         let Credential::Session(text) = Credential::of(parts)? else { return Err(unauthenticated()) };
         let session = self.session(&secret_hash(text), now).await?.ok_or_else(unauthenticated)?;
         Ok(SignedIn { session, text: text.to_owned() })

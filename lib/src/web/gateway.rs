@@ -13,9 +13,14 @@ use tower::ServiceExt as _;
 use crate::domain::shared::answer_size::MAX_ANSWER_BYTES;
 use crate::domain::shared::origin::Origin;
 use crate::error::Error;
+use crate::log_error;
 
-/// Lets a router answer one event of an HTTP API (payload format 2.0). Handlers find the request's
-/// [`Origin`] among its extensions.
+use super::problem::ServerError;
+use super::request_labels::RequestLabels;
+
+/// Lets a router answer one event of an HTTP API ("payload format version 2.0" of the API Gateway developer
+/// guide). Handlers find the request's [`Origin`] and [`RequestLabels`] among its extensions. A 5xx is logged
+/// here.
 ///
 /// # Errors
 /// `Fault` if the event is not one of an HTTP API.
@@ -30,7 +35,10 @@ pub async fn serve(router: &Router, event: &str) -> Result<String, Error> {
         }
         _ => Origin::default(),
     };
+    let labels = RequestLabels::default();
     parts.extensions.insert(origin);
+    parts.extensions.insert(labels.clone());
+    let method = parts.method.clone();
     let body = match body {
         Encoded::Text(text) => Body::from(text),
         Encoded::Binary(bytes) => Body::from(bytes),
@@ -41,12 +49,28 @@ pub async fn serve(router: &Router, event: &str) -> Result<String, Error> {
         Ok(response) => response,
         Err(never) => match never {},
     };
+    log_failure(&response, method.as_str(), &labels);
     let answer = answer(response).await?;
     if answer.len() <= MAX_ANSWER_BYTES {
         return Ok(answer);
     }
-    let error = Error::fault("an answer is larger than Lambda gives back");
-    self::answer(error.into_response()).await
+    let response = Error::fault("an answer is larger than Lambda can return").into_response();
+    log_failure(&response, method.as_str(), &labels);
+    self::answer(response).await
+}
+
+/// Logs the error behind an answer of 5xx.
+fn log_failure(response: &Response, method: &str, labels: &RequestLabels) {
+    let Some(ServerError(error)) = response.extensions().get() else { return };
+    log_error!(
+        ERROR,
+        **error,
+        "request failed",
+        http.request.method = method,
+        http.route = labels.route(),
+        tenant.id = labels.tenant().map(|id| id.to_string()),
+        integration.id = labels.integration().map(|id| id.to_string())
+    );
 }
 
 async fn answer(response: Response) -> Result<String, Error> {
@@ -79,7 +103,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_event_reaches_its_handler_and_its_answer_comes_back() {
+    async fn an_event_reaches_its_handler_and_the_answer_is_returned() {
         let handler = |Path(id): Path<String>, Extension(origin): Extension<Origin>, body: String| async move {
             format!("{id} {body} {}", origin.ip.unwrap_or_default())
         };

@@ -6,6 +6,7 @@ pub mod gateway;
 pub mod idempotency;
 pub mod problem;
 pub mod request;
+pub mod request_labels;
 pub mod tokens;
 
 use axum::Json;

@@ -1,11 +1,12 @@
-//! Errors as RFC 9457 problem documents: the one mapping from our error to HTTP.
+//! Errors as problem documents (RFC 9457): the mapping from our errors to HTTP.
+
+use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::error::{Error, Kind};
-use crate::log_error;
 
 impl Kind {
     /// The HTTP status of an error of this kind.
@@ -28,13 +29,14 @@ impl Kind {
     }
 }
 
+/// The error behind an answer of 5xx, among the response's extensions.
+#[derive(Clone)]
+pub(super) struct ServerError(pub(super) Arc<Error>);
+
 impl IntoResponse for Error {
     /// The problem document. The detail of a 5xx is not in it: [`serve`](super::gateway::serve) logs it.
     fn into_response(self) -> Response {
         let status = self.kind.status();
-        if status.is_server_error() {
-            log_error!(ERROR, self, "request failed");
-        }
         let mut problem = json!({
             "type": format!("urn:stella:problem:{}", self.code),
             "title": status.canonical_reason().unwrap_or("Error"),
@@ -55,6 +57,9 @@ impl IntoResponse for Error {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status.is_server_error() {
+            response.extensions_mut().insert(ServerError(Arc::new(self)));
         }
         response
     }

@@ -62,6 +62,8 @@ async fn an_error_of_dynamodb_is_logged_with_each_fact_in_a_field() {
         assert_eq!(line["level"], "ERROR");
         let fields = &line["fields"];
         assert_eq!(fields["message.id"], "00000000-0000-4000-8000-000000000001", "{fields}");
+        assert_eq!(fields["delivery.id"], "019a0000-0000-8000-8000-000000000003", "{fields}");
+        assert_eq!(fields["event.id"], "019a0000-0000-7000-8000-000000000002", "{fields}");
         assert_eq!(fields["error.code"], ours, "{fields}");
         assert_eq!(fields["aws.service"], "DynamoDB", "{fields}");
         assert_eq!(fields["aws.operation"], "GetItem", "{fields}");
@@ -111,6 +113,8 @@ async fn an_error_of_sqs_is_logged_beside_the_error_that_led_to_queueing() {
     let printed = function.kill().await;
     let queued = &line(&printed, "a request failed, and is tried again later")["fields"];
     assert_eq!(queued["config.id"], config["id"], "{queued}");
+    assert_eq!(queued["retry.number"], 0, "{queued}");
+    assert!(queued["receipt.id"].is_string(), "{queued}");
     assert_eq!(
         (&queued["aws.operation"], &queued["aws.code"]),
         (&json!("Query"), &json!("ThrottlingException"))
@@ -118,6 +122,9 @@ async fn an_error_of_sqs_is_logged_beside_the_error_that_led_to_queueing() {
     let failed = &line(&printed, "request failed")["fields"];
     assert_eq!((&failed["aws.service"], &failed["aws.operation"]), (&json!("SQS"), &json!("SendMessage")));
     assert_eq!(failed["aws.resource"], "dev-inbound-retry-queue", "{failed}");
+    let route = failed["http.route"].as_str().unwrap();
+    assert!(route.starts_with("/api/v1/webhooks/{type}/{integration}"), "{failed}");
+    assert!(path.contains(failed["integration.id"].as_str().unwrap()), "{failed}");
     assert_eq!(
         (&failed["aws.code"], &failed["aws.request_id"]),
         (&json!("AccessDeniedException"), &json!(REQUEST_ID))

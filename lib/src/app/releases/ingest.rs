@@ -192,7 +192,10 @@ impl Ingest {
     /// `Unavailable` if it can be neither processed nor queued again; the message is received again.
     pub async fn retry(&self, queued: QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
         let Some(config) = self.configs.by_id(queued.tenant_id, queued.config_id).await? else {
-            tracing::warn!(config.id = %queued.config_id, "a queued request's config is deleted");
+            tracing::warn!(
+                tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id,
+                "a queued request's config is deleted"
+            );
             return Ok(());
         };
         if queued.due.is_some_and(|due| due > now) {
@@ -334,7 +337,8 @@ impl Ingest {
     ) -> Result<(), Error> {
         let put_off = match halt {
             Halt::Wait(turn) => {
-                tracing::warn!(config.id = %config.id, component.id = %turn.component_id,
+                tracing::warn!(tenant.id = %config.tenant_id, config.id = %config.id, component.id = %turn.component_id,
+                    receipt.id = %request.receipt_id,
                     "a component makes too many releases, and a request waits for its turn");
                 self.metrics.count("ReleasesDelayed", 1);
                 self.metrics.emit(&[], now);
@@ -343,7 +347,8 @@ impl Ingest {
             Halt::Failed(error) => {
                 log_error!(
                     WARN, error, "a request failed, and is tried again later",
-                    config.id = %config.id, attempt.number = request.tries
+                    tenant.id = %config.tenant_id, config.id = %config.id, receipt.id = %request.receipt_id,
+                    retry.number = request.tries
                 );
                 let tries = request.tries.saturating_add(1);
                 let jitter = u64::from_be_bytes(random::bytes());
