@@ -1,12 +1,11 @@
 //! The webhook configs that senders call, with their secrets, cached for a minute.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::Mutex;
 
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::integration::IntegrationId;
+use crate::domain::shared::bounded_map::BoundedMap;
 use crate::domain::shared::ids::{ConfigId, TenantId};
 use crate::error::Error;
 use crate::secrets::keyring::Keyring;
@@ -34,9 +33,9 @@ pub struct ConfigCache {
     secrets: aws_sdk_secretsmanager::Client,
     stage: String,
     integration_key: Vec<u8>,
-    known: Mutex<HashMap<IntegrationId, Read>>,
-    opened: Mutex<HashMap<ConfigId, Opened>>,
-    forgotten: Mutex<HashMap<ConfigId, DateTime<Utc>>>,
+    known: Mutex<BoundedMap<IntegrationId, Read>>,
+    opened: Mutex<BoundedMap<ConfigId, Opened>>,
+    forgotten: Mutex<BoundedMap<ConfigId, DateTime<Utc>>>,
 }
 
 impl ConfigCache {
@@ -55,9 +54,9 @@ impl ConfigCache {
             secrets,
             stage: stage.to_owned(),
             integration_key: integration_key.as_bytes().to_vec(),
-            known: Mutex::default(),
-            opened: Mutex::default(),
-            forgotten: Mutex::default(),
+            known: Mutex::new(BoundedMap::new(MAX_KNOWN)),
+            opened: Mutex::new(BoundedMap::new(MAX_KNOWN)),
+            forgotten: Mutex::new(BoundedMap::new(MAX_KNOWN)),
         }
     }
 
@@ -76,9 +75,6 @@ impl ConfigCache {
         }
         let config: Option<Config> = self.store.core.get(&keys::integration(id.uuid())).await?;
         let mut known = self.known.lock().await;
-        if known.len() >= MAX_KNOWN {
-            known.clear();
-        }
         known.insert(id, (now, config.clone()));
         Ok(config)
     }
@@ -90,9 +86,6 @@ impl ConfigCache {
         let last = forgotten.get(&config.id);
         if last.is_some_and(|last| now.signed_duration_since(*last) < Duration::seconds(FORGOTTEN_SECONDS)) {
             return false;
-        }
-        if forgotten.len() >= MAX_KNOWN {
-            forgotten.clear();
         }
         forgotten.insert(config.id, now);
         self.known.lock().await.remove(&config.integration_id);
@@ -121,9 +114,6 @@ impl ConfigCache {
         }
         let secrets = self.open(config, now).await?;
         let mut opened = self.opened.lock().await;
-        if opened.len() >= MAX_KNOWN {
-            opened.clear();
-        }
         opened.insert(config.id, (now, config.revision, secrets.clone()));
         Ok(secrets)
     }

@@ -25,7 +25,6 @@ use super::delivery_store::DeliveryStore;
 use super::due::{first_attempt, send_attempts};
 use super::lanes::Lanes;
 use crate::app::shared::filter_failures::FilterFailures;
-use crate::app::shared::recent_keys::RecentSet;
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
 use crate::domain::outbound::event_type::EventType;
@@ -34,6 +33,7 @@ use crate::domain::outbound::matching::matching;
 use crate::domain::outbound::message::{AttemptDue, Command};
 use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::bounded_map::BoundedMap;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::expression::TENANT_SHARES;
 use crate::domain::shared::ids::{EventId, TenantId};
@@ -57,7 +57,7 @@ pub struct FanOut {
     later: Option<Queue>,
     metrics: Arc<Metrics>,
     cache: Mutex<HashMap<TenantId, Known>>,
-    sent: Mutex<RecentSet<DeliveryId>>,
+    sent: Mutex<BoundedMap<DeliveryId, ()>>,
     failures: FilterFailures,
 }
 
@@ -156,7 +156,7 @@ impl FanOut {
             later,
             metrics,
             cache: Mutex::default(),
-            sent: Mutex::new(RecentSet::new(MAX_SENT)),
+            sent: Mutex::new(BoundedMap::new(MAX_SENT)),
             failures,
         }
     }
@@ -311,7 +311,7 @@ impl FanOut {
     async fn messages(&self, plan: &Plan<'_>, now: DateTime<Utc>) -> Result<Vec<(bool, AttemptDue)>, Error> {
         let mut messages = Vec::new();
         for (subscription, id) in plan.matched.iter().filter(|(found, _)| found.spec.enabled) {
-            if !self.sent.lock().await.contains(id) {
+            if self.sent.lock().await.get(id).is_none() {
                 let is_fast = self.lanes.is_fast(subscription, now).await?;
                 messages.push((is_fast, first_attempt(plan.event, subscription, *id)));
             }
@@ -332,7 +332,7 @@ impl FanOut {
         let mut sent = self.sent.lock().await;
         for (number, message) in messages.iter().enumerate() {
             if !unsent.contains_key(&number) {
-                sent.insert(message.delivery_id);
+                sent.insert(message.delivery_id, ());
             }
         }
         let with_plan = |(number, kind): (usize, Kind)| {

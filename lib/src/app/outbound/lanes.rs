@@ -2,14 +2,13 @@
 //!
 //! Safe to run twice: either lane makes the same attempt.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Duration, Utc};
 use tokio::sync::Mutex;
 
 use super::receiver_health;
 use crate::app::shared::ttl_cache::TtlCache;
 use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::bounded_map::BoundedMap;
 use crate::domain::shared::ids::SubscriptionId;
 use crate::error::Error;
 use crate::store::Store;
@@ -27,7 +26,7 @@ pub struct Lanes {
     /// success within the last hour.
     unproven_per_minute: u32,
     /// The minute, and the number of first attempts in it, by subscription.
-    counted: Mutex<HashMap<SubscriptionId, (i64, u32)>>,
+    counted: Mutex<BoundedMap<SubscriptionId, (i64, u32)>>,
     /// Whether a receiver is proven: it had a success within the last hour.
     proven: TtlCache<SubscriptionId, bool>,
 }
@@ -36,7 +35,12 @@ impl Lanes {
     /// Chooses by the receivers' states in `store`.
     #[must_use]
     pub fn new(store: Store, unproven_per_minute: u32) -> Self {
-        Self { store, unproven_per_minute, counted: Mutex::default(), proven: TtlCache::default() }
+        Self {
+            store,
+            unproven_per_minute,
+            counted: Mutex::new(BoundedMap::new(MAX_COUNTED)),
+            proven: TtlCache::default(),
+        }
     }
 
     /// Whether a first attempt goes to the fast lane.
@@ -64,11 +68,8 @@ impl Lanes {
     /// Counts a first attempt, and returns how many there were in this minute.
     async fn count(&self, subscription: SubscriptionId, now: DateTime<Utc>) -> u32 {
         let mut all = self.counted.lock().await;
-        if all.len() >= MAX_COUNTED {
-            all.clear();
-        }
         let minute = now.timestamp().div_euclid(60);
-        let counted = all.entry(subscription).or_insert((minute, 0));
+        let counted = all.get_or_insert_with(subscription, || (minute, 0));
         if counted.0 != minute {
             *counted = (minute, 0);
         }

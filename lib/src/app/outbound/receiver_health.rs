@@ -7,7 +7,6 @@
 //! Safe to run twice: counts may then be a little too high, and breaker and command stay the same. Nothing
 //! here fails a delivery: a write that fails is repeated later.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -26,6 +25,7 @@ use crate::domain::outbound::message::Command;
 use crate::domain::outbound::outcome::Verdict;
 use crate::domain::outbound::overview;
 use crate::domain::outbound::subscription::Subscription;
+use crate::domain::shared::bounded_map::BoundedMap;
 use crate::domain::shared::counts::Counts;
 use crate::domain::shared::ids::{SubscriptionId, TenantId};
 use crate::error::Error;
@@ -56,7 +56,7 @@ pub struct HealthMonitor {
     metrics: Arc<Metrics>,
     states: Arc<TtlCache<SubscriptionId, State>>,
     /// The streaks of failures, of receivers that have failed.
-    streaks: Arc<Mutex<HashMap<SubscriptionId, Streak>>>,
+    streaks: Arc<Mutex<BoundedMap<SubscriptionId, Streak>>>,
     stats: WriteBehind<(TenantId, SubscriptionId), AttemptStats, HealthSink>,
     counters: HourlyCounters,
 }
@@ -136,7 +136,7 @@ impl HealthMonitor {
             counters: HourlyCounters::new(store, Arc::clone(&clock)),
             clock,
             states: Arc::default(),
-            streaks: Arc::default(),
+            streaks: Arc::new(Mutex::new(BoundedMap::new(MAX_STREAKS))),
         }
     }
 
@@ -184,9 +184,7 @@ impl HealthMonitor {
         let now = self.clock.now();
         let opens = match verdict {
             Verdict::Delivered => {
-                if let Some(streak) = self.streaks.lock().await.get_mut(&subscription.id) {
-                    streak.succeed();
-                }
+                self.streaks.lock().await.remove(&subscription.id);
                 false
             }
             Verdict::Retry { .. } => self.breaks(subscription.id, delivery).await || was_probe,
@@ -221,10 +219,7 @@ impl HealthMonitor {
     /// Whether this delivery's failure completes a streak that opens the breaker.
     async fn breaks(&self, subscription: SubscriptionId, delivery: &Delivery) -> bool {
         let mut streaks = self.streaks.lock().await;
-        if streaks.len() >= MAX_STREAKS {
-            streaks.clear();
-        }
-        streaks.entry(subscription).or_default().fail(delivery.id)
+        streaks.get_or_insert_with(subscription, Streak::default).fail(delivery.id)
     }
 
     /// Opens or closes the breaker.

@@ -2,6 +2,5 @@
 
 pub mod filter_failures;
 pub mod hourly_counts;
-pub mod recent_keys;
 pub mod ttl_cache;
 pub mod write_behind;

@@ -1,24 +1,24 @@
 //! A TTL cache with single-flight loading.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Duration, Utc};
 
+use crate::domain::shared::bounded_map::BoundedMap;
 use crate::error::Error;
 
-/// How many values are cached.
+/// How many values are cached; the least recently used makes room.
 const MAX_VALUES: usize = 10_000;
 
 type Cell<V> = Arc<tokio::sync::Mutex<Option<(DateTime<Utc>, V)>>>;
 
 /// A TTL cache: of several concurrent calls for one key, one loads the value.
-pub struct TtlCache<K, V>(Mutex<HashMap<K, Cell<V>>>);
+pub struct TtlCache<K: Eq + Hash, V>(Mutex<BoundedMap<K, Cell<V>>>);
 
-impl<K, V> Default for TtlCache<K, V> {
+impl<K: Eq + Hash, V> Default for TtlCache<K, V> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(BoundedMap::new(MAX_VALUES)))
     }
 }
 
@@ -54,10 +54,7 @@ impl<K: Eq + Hash, V: Clone> TtlCache<K, V> {
 
     fn cell(&self, key: K) -> Cell<V> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cells.len() >= MAX_VALUES {
-            cells.clear();
-        }
-        Arc::clone(cells.entry(key).or_default())
+        Arc::clone(cells.get_or_insert_with(key, Cell::default))
     }
 }
 

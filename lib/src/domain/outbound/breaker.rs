@@ -104,11 +104,6 @@ impl Streak {
         self.0.clear();
         true
     }
-
-    /// Notes a success.
-    pub fn succeed(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]
@@ -129,7 +124,8 @@ mod tests {
     fn five_different_deliveries_in_a_row_open_it() {
         let mut streak = Streak::default();
         assert!(![1, 1, 1, 1, 1, 2, 3, 4].into_iter().any(|number| streak.fail(id(number))));
-        streak.succeed();
+        // A success drops the streak.
+        streak = Streak::default();
         assert!(![1, 2, 3, 4].into_iter().any(|number| streak.fail(id(number))));
         assert!(streak.fail(id(5)));
         assert!(!streak.fail(id(6)), "and the count begins anew");

@@ -1,6 +1,6 @@
 //! What came of one attempt, and what follows from it.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What came of one attempt.
@@ -105,14 +105,11 @@ impl RetryAfter {
     /// Reads the header's value: seconds or any of the three forms of an HTTP date.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
-        const FORMS: [&str; 3] =
-            ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
         let value = value.trim();
         if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Self::Seconds(value.parse().unwrap_or(u32::MAX)));
         }
-        let date = FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(value, form).ok())?;
-        Some(Self::At(date.and_utc()))
+        httpdate::parse_http_date(value).ok().map(|date| Self::At(date.into()))
     }
 
     /// How long from `now`; a moment that has passed is no wait.

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod answer_size;
+pub mod bounded_map;
 pub mod counts;
 pub mod delivery_id;
 pub mod expression;

@@ -1,10 +1,10 @@
 //! Rate limits: token buckets.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::bounded_map::BoundedMap;
 use crate::error::Error;
 
 /// How many buckets are kept. When this number is reached, all are dropped, and each key has a full bucket
@@ -13,16 +13,16 @@ const MAX_REMEMBERED: usize = 10_000;
 
 /// Token buckets of one rate, one for each key.
 #[derive(Debug)]
-pub struct Buckets<K> {
+pub struct Buckets<K: Eq + Hash> {
     per_second: u32,
-    all: HashMap<K, Bucket>,
+    all: BoundedMap<K, Bucket>,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     /// Full buckets that gain `per_second` tokens a second.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
-        Self { per_second, all: HashMap::new() }
+        Self { per_second, all: BoundedMap::new(MAX_REMEMBERED) }
     }
 
     /// Takes one token from the bucket of `key`.
@@ -30,10 +30,7 @@ impl<K: Eq + Hash> Buckets<K> {
     /// # Errors
     /// `Limited`, with `detail` and the seconds to wait.
     pub fn take(&mut self, key: K, detail: &'static str, now: DateTime<Utc>) -> Result<(), Error> {
-        if self.all.len() >= MAX_REMEMBERED {
-            self.all.clear();
-        }
-        let bucket = self.all.entry(key).or_insert_with(|| Bucket::full(self.per_second, now));
+        let bucket = self.all.get_or_insert_with(key, || Bucket::full(self.per_second, now));
         bucket.take(self.per_second, now).map_err(|seconds| Error::limited(detail, seconds))
     }
 }
