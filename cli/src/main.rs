@@ -2,7 +2,6 @@
 
 mod api;
 mod commands;
-mod examples;
 mod failure;
 mod options;
 mod output;

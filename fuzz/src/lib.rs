@@ -1,5 +1,5 @@
-//! The fuzz targets: each sender by its name, which verifies and reads whatever comes and holds the laws of what is
-//! read; and the rules.
+//! The fuzz targets: every provider by its name, which must refuse and read any input without breaking the
+//! laws of normalised events; and the rules.
 
 pub mod rules;
 
@@ -9,14 +9,17 @@ use std::sync::OnceLock;
 
 use chrono::DateTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use stella::domain::inbound::provider::{Provider, WebhookType};
+use stella::domain::inbound::normalise::normalise;
+use stella::domain::inbound::provider::Provider;
 use stella::domain::inbound::scheme::Scheme;
 use stella::domain::inbound::auth::verified::Verified;
 use stella::domain::inbound::auth::verify::{Live, Request, verify};
-use stella::domain::inbound::senders::{digest, normalise};
+use stella::domain::inbound::senders::digest;
+use stella::domain::inbound::webhook_type::WebhookType;
 use stella::domain::inbound::{dedup, redact};
 
-/// Feeds a sender. The first line, if it ends with a carriage return, is a header's value; the rest is the body.
+/// Feeds a provider. The first line, if it ends with a carriage return, is a header's value; the rest is the
+/// body.
 pub fn feed(provider: Provider, input: &[u8]) {
     let (value, body) = match input.iter().position(|byte| *byte == b'\r') {
         Some(end) => (&input[..end], &input[end + 1..]),
@@ -67,7 +70,7 @@ static CHOSEN: OnceLock<Target> = OnceLock::new();
 
 /// Every target by its name.
 fn targets() -> impl Iterator<Item = (&'static str, Target)> {
-    let senders = Provider::ALL.into_iter().map(|(name, provider)| (name, Target::Sender(provider)));
+    let senders = Provider::all().map(|(name, provider)| (name, Target::Sender(provider)));
     senders.chain(rules::ALL.into_iter().map(|(name, rule)| (name, Target::Rule(rule))))
 }
 

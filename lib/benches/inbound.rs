@@ -10,9 +10,10 @@ use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use stella::domain::inbound::auth::verify::{Live, Request, verify};
-use stella::domain::inbound::provider::{Provider, WebhookType};
+use stella::domain::inbound::normalise::normalise;
+use stella::domain::inbound::provider::Provider;
 use stella::domain::inbound::scheme::Scheme;
-use stella::domain::inbound::senders::normalise;
+use stella::domain::inbound::webhook_type::WebhookType;
 
 const SECRET: &str = "a secret";
 

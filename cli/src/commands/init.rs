@@ -1,20 +1,18 @@
 //! `stella init`: creates a component, its trigger and a webhook config interactively.
 
 use serde_json::{Value, json};
-use stella::domain::inbound::provider::{Provider, WebhookType};
+use stella::domain::inbound::provider::Provider;
 use stella::domain::inbound::scheme::Scheme;
+use stella::domain::inbound::senders::SENDERS;
+use stella::domain::inbound::senders::sender::Sender;
+use stella::domain::inbound::webhook_type::WebhookType;
 use stella::random;
 
 use super::prompt;
 use crate::Context;
 use crate::api::data;
-use crate::examples::ALL;
 use crate::failure::Failure;
 use crate::options::Init;
-
-/// Code hosts have config types of their own and no provider: the request's shape determines the event.
-const CODE_HOSTS: [(&str, WebhookType); 2] =
-    [("github", WebhookType::GithubApp), ("gitlab", WebhookType::GitlabWebhook)];
 
 pub(super) fn run(options: &Init, context: &Context) -> Result<(), Failure> {
     let value = |given: &Option<String>, label, default: &str, option| match given {
@@ -84,7 +82,7 @@ fn without_host(repository: &str) -> &str {
 /// The command that posts the sender's first example to the config; `None` if it has no example.
 fn try_out(sender: &str, config: &Value, secret: Option<&str>) -> Option<String> {
     let text = |name: &str| config.get(name).and_then(Value::as_str);
-    let event = ALL.iter().find(|example| example.sender == sender)?.event;
+    let event = known(sender)?.examples.first()?.event;
     let id = text("id")?;
     let secret = secret.map(|secret| format!(" --secret {}", quoted(secret))).unwrap_or_default();
     // The URL ends in the integration's id, or in a token behind it.
@@ -101,19 +99,20 @@ fn quoted(text: &str) -> String {
     if is_plain && !text.is_empty() { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
+/// The sender of this name.
+fn known(name: &str) -> Option<&'static Sender> {
+    SENDERS.iter().copied().find(|sender| sender.name == name)
+}
+
 /// The config type and provider of a sender.
-fn kind_of(sender: &str) -> Result<(WebhookType, Provider), Failure> {
-    if let Some((_, kind)) = CODE_HOSTS.iter().find(|(name, _)| *name == sender) {
-        return Ok((*kind, Provider::Auto));
-    }
-    let provider = Provider::ALL.iter().find(|(name, _)| *name == sender).map(|(_, provider)| *provider);
-    let provider = provider.ok_or_else(|| {
-        let names: Vec<&str> = Provider::ALL.iter().map(|(name, _)| *name).collect();
-        Failure::Usage(format!("unknown sender {sender}; senders: github, gitlab, {}", names.join(", ")))
+fn kind_of(name: &str) -> Result<(WebhookType, Provider), Failure> {
+    let sender = known(name).ok_or_else(|| {
+        let names: Vec<&str> = SENDERS.iter().map(|sender| sender.name).collect();
+        Failure::Usage(format!("unknown sender {name}; senders: {}", names.join(", ")))
     })?;
-    let kind = WebhookType::ALL.iter().map(|(_, kind)| *kind).find(|kind| provider.fits(*kind));
-    kind.map(|kind| (kind, provider))
-        .ok_or_else(|| Failure::Usage(format!("no config type supports {sender}")))
+    let kind = sender.config_types().next();
+    kind.zip(Provider::of(sender.provider))
+        .ok_or_else(|| Failure::Usage(format!("no config type supports {name}")))
 }
 
 #[cfg(test)]

@@ -2,13 +2,17 @@
 
 use serde_json::Value;
 use stella::domain::inbound::config::Spec;
+use stella::domain::inbound::senders::SENDERS;
+use stella::domain::inbound::senders::sender::{Example, Sender};
 
 use crate::Context;
 use crate::api::{Api, data};
-use crate::examples::{ALL, Example, TAG};
 use crate::failure::Failure;
 use crate::options::Send;
 use crate::sign;
+
+/// The tag in the examples.
+const TAG: &str = "v1.2.0";
 
 pub(super) fn run(options: &Send, context: &Context) -> Result<(), Failure> {
     let Some(example) = find(options.sender.as_deref(), options.event.as_deref())? else {
@@ -42,24 +46,33 @@ pub(super) fn run(options: &Send, context: &Context) -> Result<(), Failure> {
     context.output.print_object(&body)
 }
 
+/// The senders that have examples, by name.
+fn senders() -> Vec<&'static Sender> {
+    let mut senders: Vec<_> = SENDERS.iter().copied().filter(|sender| !sender.examples.is_empty()).collect();
+    senders.sort_by_key(|sender| sender.name);
+    senders
+}
+
 fn find(sender: Option<&str>, event: Option<&str>) -> Result<Option<&'static Example>, Failure> {
-    let Some(sender) = sender else { return Ok(None) };
-    let examples: Vec<&Example> = ALL.iter().filter(|example| example.sender == sender).collect();
-    if examples.is_empty() {
-        return Err(Failure::Usage(format!("unknown sender {sender}; `stella send` lists all")));
-    }
+    let Some(name) = sender else { return Ok(None) };
+    let Some(sender) = senders().into_iter().find(|sender| sender.name == name) else {
+        return Err(Failure::Usage(format!("unknown sender {name}; `stella send` lists all")));
+    };
     let Some(event) = event else { return Ok(None) };
-    let found = examples.iter().find(|example| example.event == event);
-    found.copied().map(Some).ok_or_else(|| {
-        let events: Vec<&str> = examples.iter().map(|example| example.event).collect();
-        Failure::Usage(format!("unknown example {event}; examples of {sender}: {}", events.join(", ")))
+    let found = sender.examples.iter().find(|example| example.event == event);
+    found.map(Some).ok_or_else(|| {
+        let events: Vec<&str> = sender.examples.iter().map(|example| example.event).collect();
+        Failure::Usage(format!("unknown example {event}; examples of {name}: {}", events.join(", ")))
     })
 }
 
 fn list(sender: Option<&str>, context: &Context) -> Result<(), Failure> {
-    let examples = ALL.iter().filter(|example| sender.is_none_or(|sender| sender == example.sender));
-    let rows: Vec<Value> = examples
-        .map(|example| serde_json::json!({"sender": example.sender, "event": example.event}))
+    let known = senders().into_iter().filter(|known| sender.is_none_or(|name| name == known.name));
+    let rows: Vec<Value> = known
+        .flat_map(|sender| {
+            let row = |example: &Example| serde_json::json!({"sender": sender.name, "event": example.event});
+            sender.examples.iter().map(row)
+        })
         .collect();
     context.output.print_table(&rows, &[("SENDER", "sender"), ("EVENT", "event")])
 }

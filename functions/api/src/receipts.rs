@@ -10,7 +10,7 @@ use stella::app::inbound::receipts;
 use stella::app::releases::preview::{Sample, preview};
 use stella::app::releases::replay;
 use stella::domain::inbound::receipt::Receipt;
-use stella::domain::inbound::{redact, senders};
+use stella::domain::inbound::{normalise, redact};
 use stella::error::Error;
 use stella::store::{Listing, keys};
 use stella::web::authenticator::{Admin, Viewer};
@@ -107,6 +107,6 @@ async fn see_through(
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let sample = Sample::parse(&wanted)?;
     let now = api.clock.now();
-    let parsed = senders::read(&config, &sample.vouched_for(), now)?;
+    let parsed = normalise::read(&config, &sample.vouched_for(), now)?;
     Ok(data(StatusCode::OK, &preview(&api.intake, &config, &parsed, now).await?))
 }

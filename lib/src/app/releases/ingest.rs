@@ -25,7 +25,7 @@ use crate::domain::inbound::integration::IntegrationId;
 use crate::domain::inbound::queued_request::QueuedRequest;
 use crate::domain::inbound::receipt::Answer;
 use crate::domain::inbound::scheme::Scheme;
-use crate::domain::inbound::{redact, senders};
+use crate::domain::inbound::{normalise, redact};
 use crate::domain::outbound::overview;
 use crate::domain::shared::ids::{ConfigId, ReceiptId};
 use crate::domain::shared::rate::Buckets;
@@ -142,7 +142,7 @@ impl Ingest {
         let (config, verified) = self.verify(config, &incoming, now).await?;
         self.limit(config.id, now).await?;
         let receipt = ReceiptId::mint(now, random::bytes());
-        let parsed = senders::read(&config, &verified, now)?;
+        let parsed = normalise::read(&config, &verified, now)?;
         let hash = verified.body_hash();
         let push = Push {
             config: &config,
@@ -204,7 +204,7 @@ impl Ingest {
         let body = receipts::unpack(&queued.packed_body()?)?;
         let headers = receipts::header_map(&queued.headers);
         let verified = Verified::was_verified_before(&headers, &body);
-        let outcome = match senders::read(&config, &verified, queued.received_at) {
+        let outcome = match normalise::read(&config, &verified, queued.received_at) {
             Ok(parsed) => {
                 let push = Push {
                     config: &config,

@@ -17,12 +17,13 @@ use crate::app::outbound::lineages::Lineages;
 use crate::app::shared::filter_failures::FilterFailures;
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::dedup::{DedupKey, KeySource, dedup_keys};
+use crate::domain::inbound::normalise::Parsed;
 use crate::domain::inbound::normalised::NormalisedEvent;
 use crate::domain::inbound::receipt::{
     Action, Answer, DUPLICATE_DAYS, EventResult, Figures, SAME_BODY_MINUTES, Seen,
 };
 use crate::domain::inbound::retried_request;
-use crate::domain::inbound::senders::{Found, Parsed};
+use crate::domain::inbound::senders::sender::Found;
 use crate::domain::outbound::lineage::{MAX_HOPS, TOO_MANY_HOPS};
 use crate::domain::releases::component::Component;
 use crate::domain::releases::decision::{Decision, decide};

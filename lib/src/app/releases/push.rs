@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 
 use crate::domain::inbound::config::Config;
-use crate::domain::inbound::senders::Parsed;
+use crate::domain::inbound::normalise::Parsed;
 use crate::domain::shared::ids::ReceiptId;
 use crate::domain::shared::release_rate::Turn;
 use crate::error::Error;

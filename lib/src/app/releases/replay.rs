@@ -9,8 +9,8 @@ use super::push::{Halt, Push};
 use crate::app::inbound::receipts::{Kept, Logged, header_map, write};
 use crate::domain::inbound::auth::verified::Verified;
 use crate::domain::inbound::config::Config;
+use crate::domain::inbound::normalise;
 use crate::domain::inbound::receipt::{Answer, Receipt};
-use crate::domain::inbound::senders;
 use crate::domain::shared::ids::ReceiptId;
 use crate::error::{Code, Error, Kind};
 use crate::random;
@@ -34,7 +34,7 @@ pub async fn replay(
     let kept = Kept::unpack(&receipt.request)?;
     let headers = header_map(&kept.headers);
     let verified = Verified::was_verified_before(&headers, &kept.body);
-    let parsed = senders::read(config, &verified, receipt.received_at)?;
+    let parsed = normalise::read(config, &verified, receipt.received_at)?;
     let id = ReceiptId::mint(now, random::bytes());
     let push = Push {
         config,

@@ -9,8 +9,9 @@ use super::binding::RepositoryBinding;
 use super::integration::IntegrationId;
 use super::mapping::Mapping;
 use super::normalised::NormalisedEvent;
-pub use super::provider::{Provider, WebhookType};
+pub use super::provider::Provider;
 use super::scheme::Scheme;
+pub use super::webhook_type::WebhookType;
 use crate::domain::shared::filter::{self, Filter};
 use crate::domain::shared::ids::{ConfigId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
@@ -209,7 +210,8 @@ pub fn read(fields: &mut ObjectReader<'_>, has_secret: bool) -> Option<(Spec, Se
     let name = fields.required_text("name", 200);
     fields.require("type");
     let webhook_type = fields.one_of("type", &WebhookType::ALL);
-    let provider = fields.one_of("provider", &Provider::ALL).unwrap_or(Provider::Auto);
+    let providers: Vec<_> = Provider::all().collect();
+    let provider = fields.one_of("provider", &providers).unwrap_or(Provider::Auto);
     let secret_ref = fields.text("secretRef", 512);
     let secret = fields.text("secret", 4096);
     let signature_header = fields.parsed("signatureHeader", header_name);
@@ -249,7 +251,7 @@ fn check_provider(fields: &mut ObjectReader<'_>, webhook_type: WebhookType, spec
     if !provider.fits(webhook_type) {
         fields.wrong("provider", format!("{name} does not go with type {}", webhook_type.name()));
     }
-    if spec.mapping.is_some() && !matches!(provider, Provider::Auto | Provider::Generic) {
+    if spec.mapping.is_some() && !provider.takes_mapping() {
         fields.wrong("mapping", format!("is for providers auto and generic; {name} has a form of its own"));
     }
 }

@@ -1,175 +1,85 @@
-//! Who calls us: the kinds of inbound webhook, the senders we know by name, and which go together.
+//! The provider of a webhook config: which sender's bodies it expects.
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a webhook config; it decides the address that it is served at.
+use super::senders::sender::{AUTO, Sender};
+use super::senders::{GENERIC, SENDERS};
+use super::webhook_type::WebhookType;
+
+/// The sender whose bodies a webhook config expects. On the wire: `auto`, or [`Sender::provider`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WebhookType {
-    /// A container registry tells of pushes.
-    RegistryPush,
-    /// A CI system tells how pipelines ended.
-    CiPipeline,
-    /// A GitHub App, or a repository's or organisation's hook.
-    GithubApp,
-    /// A GitLab project's, group's or system hook.
-    GitlabWebhook,
-    /// Anything else.
-    Generic,
-}
-
-impl WebhookType {
-    /// Every type with its name on the wire.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("registry-push", Self::RegistryPush),
-        ("ci-pipeline", Self::CiPipeline),
-        ("github-app", Self::GithubApp),
-        ("gitlab-webhook", Self::GitlabWebhook),
-        ("generic", Self::Generic),
-    ];
-
-    /// The name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
-    }
-
-    /// The part of the address, as in `/api/v1/webhooks/registry/…`.
-    #[must_use]
-    pub fn segment(self) -> &'static str {
-        match self {
-            Self::RegistryPush => "registry",
-            Self::CiPipeline => "ci",
-            Self::GithubApp => "github",
-            Self::GitlabWebhook => "gitlab",
-            Self::Generic => "generic",
-        }
-    }
-
-    /// The type served at a part of the address.
-    #[must_use]
-    pub fn of_segment(segment: &str) -> Option<Self> {
-        Self::ALL.into_iter().map(|(_, kind)| kind).find(|kind| kind.segment() == segment)
-    }
-}
-
-/// Whose bodies a webhook config expects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Provider {
-    /// Told by the shape of each body.
+    /// The sender that has the config's type to itself; for other types, the one that recognises each body.
     Auto,
-    /// Docker Hub.
-    Dockerhub,
-    /// Harbor 2, in its own or the CloudEvents form.
-    Harbor,
-    /// GitHub's container registry.
-    Ghcr,
-    /// Quay.
-    Quay,
-    /// Azure Container Registry.
-    Acr,
-    /// Amazon's container registry.
-    Ecr,
-    /// Google's Artifact Registry.
-    Gar,
-    /// `JFrog` Artifactory.
-    Artifactory,
-    /// Sonatype Nexus 3.
-    Nexus,
-    /// The CNCF's registry.
-    Distribution,
-    /// Gitea.
-    Gitea,
-    /// Forgejo.
-    Forgejo,
-    /// GitHub's workflows.
-    #[serde(rename = "github-actions")]
-    GithubActions,
-    /// GitLab's pipelines.
-    #[serde(rename = "gitlab-ci")]
-    GitlabCi,
-    /// Jenkins with its Notification plugin.
-    Jenkins,
-    /// CircleCI.
-    Circleci,
-    /// Buildkite.
-    Buildkite,
-    /// Azure DevOps.
-    #[serde(rename = "azure-devops")]
-    AzureDevops,
-    /// Tekton.
-    Tekton,
-    /// Whoever speaks `CDEvents`.
-    Cdevents,
-    /// Bitbucket, Cloud or Data Center.
-    Bitbucket,
-    /// Our own normalised form, or what a mapping says.
-    Generic,
+    /// This sender.
+    Named(&'static Sender),
 }
 
 impl Provider {
     /// Every provider with its name on the wire.
-    pub const ALL: [(&'static str, Self); 23] = [
-        ("auto", Self::Auto),
-        ("dockerhub", Self::Dockerhub),
-        ("harbor", Self::Harbor),
-        ("ghcr", Self::Ghcr),
-        ("quay", Self::Quay),
-        ("acr", Self::Acr),
-        ("ecr", Self::Ecr),
-        ("gar", Self::Gar),
-        ("artifactory", Self::Artifactory),
-        ("nexus", Self::Nexus),
-        ("distribution", Self::Distribution),
-        ("gitea", Self::Gitea),
-        ("forgejo", Self::Forgejo),
-        ("github-actions", Self::GithubActions),
-        ("gitlab-ci", Self::GitlabCi),
-        ("jenkins", Self::Jenkins),
-        ("circleci", Self::Circleci),
-        ("buildkite", Self::Buildkite),
-        ("azure-devops", Self::AzureDevops),
-        ("tekton", Self::Tekton),
-        ("cdevents", Self::Cdevents),
-        ("bitbucket", Self::Bitbucket),
-        ("generic", Self::Generic),
-    ];
+    pub fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        let named = SENDERS.iter().copied().filter(|sender| sender.provider != AUTO);
+        std::iter::once((AUTO, Self::Auto)).chain(named.map(|sender| (sender.provider, Self::Named(sender))))
+    }
+
+    /// The provider of a name on the wire.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::all().find(|(known, _)| *known == name).map(|(_, provider)| provider)
+    }
 
     /// The name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, provider)| *provider == self).map_or("", |(name, _)| name)
+        match self {
+            Self::Auto => AUTO,
+            Self::Named(sender) => sender.provider,
+        }
     }
 
-    /// Whether this sender tells what configs of that type are about. The type `generic` takes everybody.
+    /// The sender of a config's requests. None: each body says it.
+    #[must_use]
+    pub fn sender(self, webhook_type: WebhookType) -> Option<&'static Sender> {
+        match self {
+            Self::Auto => SENDERS
+                .iter()
+                .copied()
+                .find(|sender| sender.provider == AUTO && sender.types.contains(&webhook_type)),
+            Self::Named(sender) => Some(sender),
+        }
+    }
+
+    /// Whether configs of this type may have this provider.
     #[must_use]
     pub fn fits(self, webhook_type: WebhookType) -> bool {
-        use WebhookType::{CiPipeline, Generic, GithubApp, GitlabWebhook, RegistryPush};
-        let types: &[WebhookType] = match self {
-            Self::Auto | Self::Generic => return true,
-            Self::Dockerhub
-            | Self::Harbor
-            | Self::Quay
-            | Self::Acr
-            | Self::Ecr
-            | Self::Gar
-            | Self::Artifactory
-            | Self::Nexus
-            | Self::Distribution => &[RegistryPush],
-            Self::Ghcr => &[RegistryPush, GithubApp],
-            Self::Gitea | Self::Forgejo => &[RegistryPush, CiPipeline, GithubApp],
-            Self::GithubActions => &[CiPipeline, GithubApp],
-            Self::GitlabCi => &[CiPipeline, GitlabWebhook],
-            Self::Jenkins
-            | Self::Circleci
-            | Self::Buildkite
-            | Self::AzureDevops
-            | Self::Tekton
-            | Self::Cdevents
-            | Self::Bitbucket => &[CiPipeline],
-        };
-        webhook_type == Generic || types.contains(&webhook_type)
+        match self {
+            Self::Auto => true,
+            Self::Named(sender) => sender.config_types().any(|fitting| fitting == webhook_type),
+        }
+    }
+
+    /// Whether a config's mapping is used: bodies of other senders have a known form.
+    #[must_use]
+    pub fn takes_mapping(self) -> bool {
+        match self {
+            Self::Auto => true,
+            Self::Named(sender) => *sender == GENERIC,
+        }
+    }
+}
+
+impl TryFrom<String> for Provider {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::of(&name).ok_or_else(|| format!("unknown provider `{name}`"))
+    }
+}
+
+impl From<Provider> for &'static str {
+    fn from(provider: Provider) -> Self {
+        provider.name()
     }
 }
 
@@ -179,28 +89,60 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn providers_and_types_are_named_as_they_are_written() {
-        for (name, provider) in Provider::ALL {
-            assert_eq!(serde_json::to_value(provider).unwrap(), json!(name));
-            assert_eq!(provider.name(), name);
-        }
-        for (name, kind) in WebhookType::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), json!(name));
-            assert_eq!(kind.name(), name);
-            assert_eq!(WebhookType::of_segment(kind.segment()), Some(kind));
-        }
-        assert_eq!(WebhookType::of_segment("registry-push"), None);
+    fn provider(name: &str) -> Provider {
+        Provider::of(name).unwrap()
     }
 
     #[test]
-    fn a_registry_does_not_finish_pipelines() {
-        assert!(Provider::Harbor.fits(WebhookType::RegistryPush));
-        assert!(Provider::Harbor.fits(WebhookType::Generic));
-        assert!(!Provider::Harbor.fits(WebhookType::CiPipeline));
-        assert!(!Provider::Jenkins.fits(WebhookType::RegistryPush));
-        for (_, kind) in WebhookType::ALL {
-            assert!(Provider::Auto.fits(kind) && Provider::Generic.fits(kind));
+    fn providers_are_named_as_on_the_wire() {
+        let mut names = Vec::new();
+        for (name, provider) in Provider::all() {
+            assert_eq!(serde_json::to_value(provider).unwrap(), json!(name));
+            assert_eq!(serde_json::from_value::<Provider>(json!(name)).unwrap(), provider);
+            names.push(name);
         }
+        // The order in which the API lists them.
+        let listed = "auto dockerhub harbor ghcr quay acr ecr gar artifactory nexus distribution gitea forgejo \
+            github-actions gitlab-ci jenkins circleci buildkite azure-devops tekton cdevents bitbucket generic";
+        assert_eq!(names.join(" "), listed);
+        assert!(serde_json::from_value::<Provider>(json!("nobody")).is_err());
+    }
+
+    #[test]
+    fn a_provider_fits_its_senders_types_and_generic() {
+        use WebhookType::{CiPipeline, Generic, GithubApp, GitlabWebhook, RegistryPush};
+        let all = [RegistryPush, CiPipeline, GithubApp, GitlabWebhook, Generic];
+        for (name, fitting) in [
+            ("auto", all.as_slice()),
+            ("generic", all.as_slice()),
+            ("harbor", &[RegistryPush, Generic]),
+            ("ghcr", &[RegistryPush, GithubApp, Generic]),
+            ("gitea", &[RegistryPush, CiPipeline, GithubApp, Generic]),
+            ("forgejo", &[RegistryPush, CiPipeline, GithubApp, Generic]),
+            ("github-actions", &[CiPipeline, GithubApp, Generic]),
+            ("gitlab-ci", &[CiPipeline, GitlabWebhook, Generic]),
+            ("jenkins", &[CiPipeline, Generic]),
+        ] {
+            for webhook_type in all {
+                assert_eq!(provider(name).fits(webhook_type), fitting.contains(&webhook_type), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn auto_is_the_sender_that_has_the_type_to_itself() {
+        let name = |webhook_type| Provider::Auto.sender(webhook_type).map(|sender| sender.name);
+        assert_eq!(name(WebhookType::GithubApp), Some("github"));
+        assert_eq!(name(WebhookType::GitlabWebhook), Some("gitlab"));
+        for shared in [WebhookType::RegistryPush, WebhookType::CiPipeline, WebhookType::Generic] {
+            assert_eq!(name(shared), None);
+        }
+    }
+
+    #[test]
+    fn a_mapping_is_for_bodies_of_unknown_form() {
+        let takers: Vec<&str> =
+            Provider::all().filter(|(_, provider)| provider.takes_mapping()).map(|(name, _)| name).collect();
+        assert_eq!(takers, ["auto", "generic"]);
     }
 }

@@ -1,11 +1,13 @@
-//! What a request must prove to a config: its own words, or else its sender's preset.
+//! How a request must authenticate: as its config says, or else by its sender's preset.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::authentication::{Algorithm, Authentication, Encoding, Hmac, Signed, TOLERANCE_SECONDS};
-use super::provider::{Provider, WebhookType};
+use super::authentication::{Algorithm, Authentication, Encoding, Signed, TOLERANCE_SECONDS};
+use super::provider::Provider;
+use super::senders::preset::Preset;
+use super::webhook_type::WebhookType;
 
 /// What stands before a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +82,10 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The scheme of a config. `signatureHeader` and `signatureAlgorithm` override the sender's preset and
-    /// mean hex over the raw body, with or without the algorithm's usual prefix; a config never has them
-    /// beside `authentication`.
+    /// The scheme of a config: its `authentication`, or else its sender's preset.
+    ///
+    /// `signatureHeader` and `signatureAlgorithm` override the preset: a hex HMAC of the raw body, with or
+    /// without the algorithm's usual prefix. A config never has them beside `authentication`.
     #[must_use]
     pub fn of(
         provider: Provider,
@@ -91,21 +94,15 @@ impl Scheme {
         signature_header: Option<&str>,
         signature_algorithm: Option<Algorithm>,
     ) -> Self {
-        let said = authentication.cloned().unwrap_or_else(|| preset(provider, webhook_type));
-        if authentication.is_some() {
-            return said.into();
+        if let Some(authentication) = authentication {
+            return authentication.clone().into();
         }
+        let sender = provider.sender(webhook_type);
+        let preset = sender.map_or(Preset::UrlToken, |sender| sender.authentication);
         if signature_header.is_none() && signature_algorithm.is_none() {
-            return match (provider, other(provider, webhook_type)) {
-                (Provider::Gitea, _) => forge(GITEA_HEADERS),
-                (Provider::Forgejo, _) => forge(FORGEJO_HEADERS),
-                (_, Some((first, second))) => Self::Either(Box::new(first.into()), Box::new(second.into())),
-                (_, None) => said.into(),
-            };
+            return Self::of_presets(preset, sender.map_or(&[], |sender| sender.alternatives));
         }
-        let preset_header =
-            if let Authentication::Hmac(hmac) = &said { Some(hmac.header.as_str()) } else { None };
-        let Some(header) = signature_header.or(preset_header) else { return said.into() };
+        let Some(header) = signature_header.or(preset.hmac_header()) else { return preset.into() };
         let algorithm = signature_algorithm.unwrap_or(Algorithm::HmacSha256);
         Self::Hmac {
             header: header.to_owned(),
@@ -117,6 +114,15 @@ impl Scheme {
             encoding: Encoding::Hex,
             covers: Covers::Body,
         }
+    }
+
+    /// Any of these ways. Signatures come first: a request that has one is not accepted by its token.
+    fn of_presets(usual: Preset, alternatives: &[Preset]) -> Self {
+        let ways = || std::iter::once(usual).chain(alternatives.iter().copied());
+        let signatures = ways().filter(|preset| preset.is_signature());
+        let ordered: Vec<Preset> = signatures.chain(ways().filter(|preset| !preset.is_signature())).collect();
+        let either = |rest, first| Self::Either(Box::new(first), Box::new(rest));
+        ordered.into_iter().rev().map(Self::from).reduce(either).unwrap_or(Self::UrlToken)
     }
 
     /// Whether there is nothing to prove but the URL token.
@@ -180,98 +186,33 @@ impl From<Authentication> for Scheme {
     }
 }
 
-/// The headers in which a forge puts one and the same signature, beside `X-Hub-Signature-256`; of relatives
-/// and older versions not all are there.
-const GITEA_HEADERS: &[&str] = &["X-Gitea-Signature", "X-Gogs-Signature"];
-const FORGEJO_HEADERS: &[&str] = &["X-Forgejo-Signature", "X-Gitea-Signature", "X-Gogs-Signature"];
-
-/// The first of these headers that is there must prove the request. What it signs is the JSON text, in a form
-/// too.
-fn forge(headers: &[&str]) -> Scheme {
-    let one = |header: &str| Scheme::Hmac {
-        header: header.to_owned(),
-        algorithm: Algorithm::HmacSha256,
-        prefix: Prefix::Optional("sha256="),
-        encoding: Encoding::Hex,
-        covers: Covers::JsonText,
-    };
-    let either = |rest, header: &&str| Scheme::Either(Box::new(one(header)), Box::new(rest));
-    headers.iter().rev().fold(one("X-Hub-Signature-256"), either)
-}
-
-/// The two ways of senders that have two, and whose settings say which: the signature first.
-fn other(provider: Provider, webhook_type: WebhookType) -> Option<(Authentication, Authentication)> {
-    let token = |header: &str| Authentication::Token { header: header.to_owned(), prefix: None };
-    let second = match provider {
-        Provider::Artifactory => token("X-JFrog-Event-Auth"),
-        Provider::Buildkite => token("X-Buildkite-Token"),
-        Provider::GitlabCi => return Some((Authentication::StandardWebhooks, token("X-Gitlab-Token"))),
-        Provider::Auto if webhook_type == WebhookType::GitlabWebhook => {
-            return Some((Authentication::StandardWebhooks, token("X-Gitlab-Token")));
+impl From<Preset> for Scheme {
+    fn from(preset: Preset) -> Self {
+        match preset {
+            Preset::JsonTextHmac(header) => Self::Hmac {
+                header: header.to_owned(),
+                algorithm: Algorithm::HmacSha256,
+                prefix: Prefix::Optional("sha256="),
+                encoding: Encoding::Hex,
+                covers: Covers::JsonText,
+            },
+            Preset::UrlToken
+            | Preset::Token(_)
+            | Preset::Basic
+            | Preset::Hmac { .. }
+            | Preset::StandardWebhooks => preset.authentication().into(),
         }
-        _ => return None,
-    };
-    Some((preset(provider, webhook_type), second))
-}
-
-/// How a sender proves itself when its config does not say. Where the sender can neither sign nor send a
-/// header, that is the URL token.
-#[must_use]
-pub fn preset(provider: Provider, webhook_type: WebhookType) -> Authentication {
-    let token = |header: &str| Authentication::Token { header: header.to_owned(), prefix: None };
-    let sign = |header: &str, prefix: Option<&str>| Hmac {
-        header: header.to_owned(),
-        algorithm: Algorithm::HmacSha256,
-        prefix: prefix.map(str::to_owned),
-        encoding: Encoding::Hex,
-        signed: Signed::Body,
-        tolerance_seconds: None,
-    };
-    let github = || Authentication::Hmac(sign("X-Hub-Signature-256", Some("sha256=")));
-    match provider {
-        Provider::Auto => match webhook_type {
-            WebhookType::GithubApp => github(),
-            WebhookType::GitlabWebhook => token("X-Gitlab-Token"),
-            WebhookType::RegistryPush | WebhookType::CiPipeline | WebhookType::Generic => {
-                Authentication::None
-            }
-        },
-        // Google's push subscriptions sign an OpenID Connect token, for which there is no preset:
-        // audience and account are the tenant's.
-        Provider::Dockerhub
-        | Provider::Quay
-        | Provider::Gar
-        | Provider::Jenkins
-        | Provider::Tekton
-        | Provider::Cdevents
-        | Provider::Generic => Authentication::None,
-        // The configured value as it is: these senders add no scheme of their own.
-        Provider::Harbor | Provider::Acr | Provider::Distribution => token("Authorization"),
-        // An API key of an EventBridge connection.
-        Provider::Ecr => token("X-Api-Key"),
-        Provider::GitlabCi => token("X-Gitlab-Token"),
-        Provider::AzureDevops => Authentication::Basic,
-        Provider::Ghcr | Provider::GithubActions => github(),
-        Provider::Artifactory => Authentication::Hmac(sign("X-JFrog-Event-Auth", None)),
-        Provider::Nexus => Authentication::Hmac(Hmac {
-            algorithm: Algorithm::HmacSha1,
-            ..sign("X-Nexus-Webhook-Signature", None)
-        }),
-        Provider::Gitea => Authentication::Hmac(sign("X-Gitea-Signature", None)),
-        Provider::Forgejo => Authentication::Hmac(sign("X-Forgejo-Signature", None)),
-        Provider::Circleci => Authentication::Hmac(sign("circleci-signature", Some("v1="))),
-        Provider::Buildkite => Authentication::Hmac(Hmac {
-            signed: Signed::TimestampAndBody,
-            ..sign("X-Buildkite-Signature", Some("signature="))
-        }),
-        // Its header has no -256, and it is SHA-256 all the same.
-        Provider::Bitbucket => Authentication::Hmac(sign("X-Hub-Signature", Some("sha256="))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::inbound::senders::SENDERS;
+
+    fn named(name: &str) -> Provider {
+        Provider::of(name).unwrap()
+    }
 
     fn of(provider: Provider, header: Option<&str>, algorithm: Option<Algorithm>) -> Scheme {
         Scheme::of(provider, WebhookType::RegistryPush, None, header, algorithm)
@@ -279,18 +220,18 @@ mod tests {
 
     #[test]
     fn a_sender_that_cannot_sign_needs_the_url_token() {
-        for provider in [Provider::Auto, Provider::Dockerhub, Provider::Quay, Provider::Jenkins] {
-            assert!(of(provider, None, None).needs_url_token(), "{provider:?}");
+        for provider in ["auto", "dockerhub", "quay", "jenkins"] {
+            assert!(of(named(provider), None, None).needs_url_token(), "{provider}");
         }
         let jenkins = Some(&Authentication::Basic);
-        let scheme = Scheme::of(Provider::Jenkins, WebhookType::CiPipeline, jenkins, None, None);
+        let scheme = Scheme::of(named("jenkins"), WebhookType::CiPipeline, jenkins, None, None);
         assert_eq!(scheme, Scheme::Basic);
     }
 
     #[test]
     fn an_override_means_hex_over_the_raw_body() {
         let Scheme::Hmac { header, algorithm, prefix, encoding, covers } =
-            of(Provider::Dockerhub, Some("X-Signature"), None)
+            of(named("dockerhub"), Some("X-Signature"), None)
         else {
             panic!("not a signature");
         };
@@ -301,7 +242,7 @@ mod tests {
     #[test]
     fn an_algorithm_alone_keeps_the_presets_header() {
         let Scheme::Hmac { header, algorithm, prefix, .. } =
-            of(Provider::Bitbucket, None, Some(Algorithm::HmacSha1))
+            of(named("bitbucket"), None, Some(Algorithm::HmacSha1))
         else {
             panic!("not a signature");
         };
@@ -311,13 +252,28 @@ mod tests {
 
     #[test]
     fn no_preset_but_nexus_uses_sha1() {
-        for (name, provider) in Provider::ALL {
-            for (_, webhook_type) in WebhookType::ALL {
-                if let Authentication::Hmac(hmac) = preset(provider, webhook_type) {
-                    let expected = provider == Provider::Nexus;
-                    assert_eq!(hmac.algorithm == Algorithm::HmacSha1, expected, "{name}");
-                }
+        for sender in SENDERS {
+            if let Authentication::Hmac(hmac) = sender.authentication.authentication() {
+                assert_eq!(hmac.algorithm == Algorithm::HmacSha1, sender.name == "nexus", "{sender:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_sender_with_several_ways_signs_first() {
+        let headers = |name: &str, webhook_type| {
+            let scheme = Scheme::of(named(name), webhook_type, None, None, None);
+            scheme.headers().join(" ")
+        };
+        let gitlab = headers("auto", WebhookType::GitlabWebhook);
+        assert_eq!(gitlab, "webhook-signature X-Gitlab-Token");
+        assert_eq!(headers("gitlab-ci", WebhookType::CiPipeline), gitlab);
+        let buildkite = headers("buildkite", WebhookType::CiPipeline);
+        assert_eq!(buildkite, "X-Buildkite-Signature X-Buildkite-Token");
+        let artifactory = headers("artifactory", WebhookType::RegistryPush);
+        assert_eq!(artifactory, "X-JFrog-Event-Auth X-JFrog-Event-Auth");
+        let forgejo = "X-Forgejo-Signature X-Gitea-Signature X-Gogs-Signature X-Hub-Signature-256";
+        assert_eq!(headers("forgejo", WebhookType::RegistryPush), forgejo);
+        assert_eq!(headers("gitea", WebhookType::RegistryPush), forgejo.split_once(' ').unwrap().1);
     }
 }

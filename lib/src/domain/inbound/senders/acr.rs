@@ -2,17 +2,42 @@
 
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, digest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::webhook_type::WebhookType;
 
 const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
+/// Azure Container Registry. The header is one that its webhook is configured to send.
+pub(super) static ACR: Sender = Sender {
+    name: "acr",
+    provider: "acr",
+    title: "Azure Container Registry",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::Token("Authorization"),
+    alternatives: &[],
+    recognises: Some(recognises),
+    read,
+    page: page!("acr"),
+    examples: &[example!("acr", "push")],
+};
+
+/// Its own webhooks, or the first event of Event Grid's.
+fn recognises(body: &Value) -> bool {
+    let first = body.get(0).unwrap_or(body);
+    (has(body, "/target/repository") && has(body, "/action"))
+        || (has(first, "/eventType") && has(first, "/data"))
+}
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
     if let Some(action) = json::text(payload, "/action") {
         let delivery_id = json::text(payload, "/id").map(str::to_owned);
-        let found = if action == "ping" { Found::Ping } else { one(event(delivery, action, payload)) };
+        let found = if action == "ping" { Found::Ping } else { one(event(request, action, payload)) };
         return Reading { delivery_id, found };
     }
     let events = match payload {
@@ -31,7 +56,7 @@ pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
     let mut found = Vec::new();
     for grid in events {
         let data = grid.get("data").unwrap_or(&Value::Null);
-        match event(delivery, json::text(data, "/action").unwrap_or_default(), data) {
+        match event(request, json::text(data, "/action").unwrap_or_default(), data) {
             Ok(event) => found.push(event),
             Err(reason) => reason.clone_into(&mut other),
         }
@@ -52,7 +77,7 @@ fn one(event: Result<NormalisedEvent, &'static str>) -> Found {
     }
 }
 
-fn event(delivery: &SenderRequest<'_>, action: &str, data: &Value) -> Result<NormalisedEvent, &'static str> {
+fn event(request: &SenderRequest<'_>, action: &str, data: &Value) -> Result<NormalisedEvent, &'static str> {
     let kind = match action {
         "push" => EventKind::ArtifactPushed,
         "delete" => EventKind::ArtifactDeleted,
@@ -62,7 +87,7 @@ fn event(delivery: &SenderRequest<'_>, action: &str, data: &Value) -> Result<Nor
         return Err("What was pushed is a chart");
     }
     let name = json::text(data, "/target/repository").ok_or("The event names no repository")?;
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.registry = json::text(data, "/request/host").map(str::to_owned);
     event.tag = json::text(data, "/target/tag").map(str::to_owned);
     digest::note(&mut event, json::text(data, "/target/digest"));
@@ -73,57 +98,22 @@ fn event(delivery: &SenderRequest<'_>, action: &str, data: &Value) -> Result<Nor
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/acr/push.json"),
-                WebhookType::RegistryPush,
-                Provider::Acr,
-                vec![
-                    "artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/acr/ping.json"),
-                WebhookType::RegistryPush,
-                Provider::Acr,
-                vec!["ping"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/acr/chart.json"),
-                WebhookType::RegistryPush,
-                Provider::Acr,
-                vec!["nothing: The registry's action is neither a push nor a deletion of an image"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/acr/event-grid.json"),
-                WebhookType::RegistryPush,
-                Provider::Acr,
-                vec![
-                    "artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                    "artifact.deleted myregistry.azurecr.io/myorg/myapp@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/acr/event-grid-cloud-event.json"),
-                WebhookType::RegistryPush,
-                Provider::Acr,
-                vec![
-                    "artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/acr/event-grid-validation.json"),
-                WebhookType::RegistryPush,
-                Provider::Acr,
-                vec!["handshake code-1"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &ACR,
+            &[
+                "push: artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "ping: ping",
+                "chart: ignored: The registry's action is neither a push nor a deletion of an image",
+                "event-grid: artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "event-grid: artifact.deleted myregistry.azurecr.io/myorg/myapp@sha256:abab at 2024-01-01T00:00:00Z",
+                "event-grid-cloud-event: artifact.pushed myregistry.azurecr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "event-grid-validation: handshake code-1",
+            ],
+        );
     }
 }

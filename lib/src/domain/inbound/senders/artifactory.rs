@@ -1,15 +1,33 @@
 //! `JFrog` Artifactory: events of the domain `docker`.
 
-use super::{Found, Reading, SenderRequest, digest, forge};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::{has, is};
+use super::{digest, forge};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    Reading { delivery_id: None, found: found(delivery) }
+/// `JFrog` Artifactory. Its webhook either signs or sends the secret, in the same header.
+pub(super) static ARTIFACTORY: Sender = Sender {
+    name: "artifactory",
+    provider: "artifactory",
+    title: "JFrog Artifactory",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::hmac_sha256("X-JFrog-Event-Auth", None),
+    alternatives: &[Preset::Token("X-JFrog-Event-Auth")],
+    recognises: Some(|body| is(body, "/domain", "docker") && has(body, "/event_type")),
+    read,
+    page: page!("artifactory"),
+    examples: &[example!("artifactory", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    Reading { delivery_id: None, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     if json::text(payload, "/domain") != Some("docker") {
         return other("The event is not about images");
@@ -30,7 +48,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
     let (Some(key), Some(image)) = (json::text(payload, "/data/repo_key"), image) else {
         return other("The event names no image");
     };
-    let mut event = delivery.event(kind, &format!("{key}/{image}"));
+    let mut event = request.event(kind, &format!("{key}/{image}"));
     let origin = json::text(payload, "/jpd_origin").map(|origin| format!("{origin}/"));
     event.registry = forge::host(origin.as_deref());
     // The manifest of one platform lies under its digest.
@@ -45,36 +63,18 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/artifactory/push.json"),
-                WebhookType::RegistryPush,
-                Provider::Artifactory,
-                vec![
-                    "artifact.pushed example.jfrog.io/docker-local/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/artifactory/layer.json"),
-                WebhookType::RegistryPush,
-                Provider::Artifactory,
-                vec!["nothing: What was pushed is a part of an image"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/artifactory/platform.json"),
-                WebhookType::RegistryPush,
-                Provider::Artifactory,
-                vec![
-                    "artifact.pushed example.jfrog.io/docker-local/myorg/myapp@sha256:abababababababababababababababababababababababababababababababab",
-                ],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &ARTIFACTORY,
+            &[
+                "push: artifact.pushed example.jfrog.io/docker-local/myorg/myapp:v1.2.0@sha256:abab",
+                "layer: ignored: What was pushed is a part of an image",
+                "platform: artifact.pushed example.jfrog.io/docker-local/myorg/myapp@sha256:abab",
+            ],
+        );
     }
 }

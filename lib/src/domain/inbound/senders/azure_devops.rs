@@ -3,36 +3,54 @@
 use serde_json::Value;
 
 use super::forge::{is_commit, note_reference, repository_of_url};
-use super::{Found, Reading, SenderRequest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::time;
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
+/// Azure DevOps.
+pub(super) static AZURE_DEVOPS: Sender = Sender {
+    name: "azure-devops",
+    provider: "azure-devops",
+    title: "Azure DevOps",
+    types: &[WebhookType::CiPipeline],
+    authentication: Preset::Basic,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/eventType") && has(body, "/resource")),
+    read,
+    page: page!("azure-devops"),
+    examples: &[example!("azure-devops", "build-complete"), example!("azure-devops", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
     let delivery_id = json::text(payload, "/id").map(str::to_owned);
     let found = match json::text(payload, "/eventType").unwrap_or_default() {
-        "git.push" => push(delivery),
-        "build.complete" => build(delivery),
-        kind if kind.starts_with("git.pullrequest.") => pull_request(delivery, kind),
+        "git.push" => push(request),
+        "build.complete" => build(request),
+        kind if kind.starts_with("git.pullrequest.") => pull_request(request, kind),
         _ => Found::Ignored("The event tells neither of code nor of a finished build".to_owned()),
     };
     Reading { delivery_id, found }
 }
 
 /// The repository by its name, as the hook's form shows it, with the host of its address.
-fn event(delivery: &SenderRequest<'_>, kind: EventKind) -> Option<NormalisedEvent> {
-    let payload = delivery.payload;
-    let mut event = delivery.event(kind, json::text(payload, "/resource/repository/name")?);
+fn event(request: &SenderRequest<'_>, kind: EventKind) -> Option<NormalisedEvent> {
+    let payload = request.payload;
+    let mut event = request.event(kind, json::text(payload, "/resource/repository/name")?);
     let remote = json::text(payload, "/resource/repository/remoteUrl");
     event.registry = remote.and_then(repository_of_url).and_then(|(host, _)| host).map(str::to_owned);
     Some(event)
 }
 
-fn push(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn push(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let updates = payload.pointer("/resource/refUpdates").and_then(Value::as_array);
     let moved = |update: &Value| {
-        let mut event = event(delivery, EventKind::GitPush)?;
+        let mut event = event(request, EventKind::GitPush)?;
         let commit = json::text(update, "/newObjectId").filter(|commit| is_commit(commit))?;
         let is_named = note_reference(&mut event, json::text(update, "/name")?);
         event.commit = Some(commit.to_owned());
@@ -48,12 +66,12 @@ fn push(delivery: &SenderRequest<'_>) -> Found {
 }
 
 /// A build names its repository where it can, else its definition stands for it.
-fn build(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn build(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     let definition =
-        || text("/resource/definition/name").map(|name| delivery.event(EventKind::CiFinished, &name));
-    let Some(mut event) = event(delivery, EventKind::CiFinished).or_else(definition) else {
+        || text("/resource/definition/name").map(|name| request.event(EventKind::CiFinished, &name));
+    let Some(mut event) = event(request, EventKind::CiFinished).or_else(definition) else {
         return Found::Ignored("The build names neither a repository nor a definition".to_owned());
     };
     event.result = text("/resource/result").or_else(|| text("/resource/status"));
@@ -74,9 +92,9 @@ fn build(delivery: &SenderRequest<'_>) -> Found {
     Found::Events(vec![event])
 }
 
-fn pull_request(delivery: &SenderRequest<'_>, kind: &str) -> Found {
-    let payload = delivery.payload;
-    let Some(mut event) = event(delivery, EventKind::PullRequest) else {
+fn pull_request(request: &SenderRequest<'_>, kind: &str) -> Found {
+    let payload = request.payload;
+    let Some(mut event) = event(request, EventKind::PullRequest) else {
         return Found::Ignored("The pull request names no repository".to_owned());
     };
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
@@ -99,38 +117,18 @@ fn pull_request(delivery: &SenderRequest<'_>, kind: &str) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/azure-devops/push.json"),
-                WebhookType::CiPipeline,
-                Provider::AzureDevops,
-                vec![
-                    "git.push dev.azure.com/myapp branch=main commit=6f2d1c0 by dev@example.com at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/azure-devops/build-complete.json"),
-                WebhookType::CiPipeline,
-                Provider::AzureDevops,
-                vec![
-                    "ci.finished myapp-ci branch=main commit=6f2d1c0 result=succeeded run=20240101.1 at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/azure-devops/pull-request-merged.json"),
-                WebhookType::CiPipeline,
-                Provider::AzureDevops,
-                vec![
-                    "pr dev.azure.com/myapp branch=feature commit=6f2d1c0 result=merged run=4 by dev@example.com",
-                ],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &AZURE_DEVOPS,
+            &[
+                "push: git.push dev.azure.com/myapp branch=main commit=6f2d1c0 by dev@example.com at 2024-01-01T00:00:00Z",
+                "build-complete: ci.finished myapp-ci branch=main commit=6f2d1c0 result=succeeded run=20240101.1 at 2024-01-01T00:00:00Z",
+                "pull-request-merged: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 result=merged run=4 by dev@example.com",
+            ],
+        );
     }
 }

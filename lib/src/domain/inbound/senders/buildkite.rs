@@ -3,16 +3,40 @@
 use serde_json::Value;
 
 use super::forge::repository_of_url;
-use super::{Found, Reading, SenderRequest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::{begins, has};
+use super::time;
+use crate::domain::inbound::authentication::{Algorithm, Signed};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    Reading { delivery_id: None, found: found(delivery) }
+/// Buildkite. Its webhook either signs or sends the token.
+pub(super) static BUILDKITE: Sender = Sender {
+    name: "buildkite",
+    provider: "buildkite",
+    title: "Buildkite",
+    types: &[WebhookType::CiPipeline],
+    authentication: Preset::Hmac {
+        header: "X-Buildkite-Signature",
+        algorithm: Algorithm::HmacSha256,
+        prefix: Some("signature="),
+        signed: Signed::TimestampAndBody,
+    },
+    alternatives: &[Preset::Token("X-Buildkite-Token")],
+    recognises: Some(|body| begins(body, "/event", "build.") && has(body, "/pipeline")),
+    read,
+    page: page!("buildkite"),
+    examples: &[example!("buildkite", "build-finished", "X-Buildkite-Event" = "build.finished")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    Reading { delivery_id: None, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     match json::text(payload, "/event") {
         Some("build.finished") => {}
@@ -26,7 +50,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
     else {
         return other("The pipeline names no repository");
     };
-    let mut event = delivery.event(EventKind::CiFinished, name);
+    let mut event = request.event(EventKind::CiFinished, name);
     event.registry = registry.map(str::to_owned);
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     event.result = text("/build/state");
@@ -43,34 +67,18 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/buildkite/build-finished.json"),
-                WebhookType::CiPipeline,
-                Provider::Buildkite,
-                vec![
-                    "ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=passed run=b1 by Dev at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/buildkite/build-blocked.json"),
-                WebhookType::CiPipeline,
-                Provider::Buildkite,
-                vec!["nothing: The build waits for somebody to unblock it"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/buildkite/ping.json"),
-                WebhookType::CiPipeline,
-                Provider::Buildkite,
-                vec!["ping"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &BUILDKITE,
+            &[
+                "build-finished: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=passed run=b1 by Dev at 2024-01-01T00:00:00Z",
+                "build-blocked: ignored: The build waits for somebody to unblock it",
+                "ping: ping",
+            ],
+        );
     }
 }

@@ -8,11 +8,13 @@ use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use super::refusals::Genuine;
-use super::{Found, Parsed, normalise};
+use super::sender::Found;
 use crate::domain::inbound::auth::verified::Verified;
+use crate::domain::inbound::normalise::{Parsed, normalise};
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
-use crate::domain::inbound::provider::{Provider, WebhookType};
+use crate::domain::inbound::provider::Provider;
 use crate::domain::inbound::scheme::Scheme;
+use crate::domain::inbound::webhook_type::WebhookType;
 
 fn file(name: &str) -> Option<Vec<u8>> {
     let folder: PathBuf =
@@ -38,25 +40,25 @@ fn sender(folder: &str) -> (WebhookType, Provider) {
     match folder {
         "github" => (GithubApp, Provider::Auto),
         "gitlab" => (GitlabWebhook, Provider::Auto),
-        "dockerhub" => (RegistryPush, Provider::Dockerhub),
-        "harbor" => (RegistryPush, Provider::Harbor),
-        "ghcr" => (RegistryPush, Provider::Ghcr),
-        "quay" => (RegistryPush, Provider::Quay),
-        "acr" => (RegistryPush, Provider::Acr),
-        "ecr" => (RegistryPush, Provider::Ecr),
-        "gar" => (RegistryPush, Provider::Gar),
-        "artifactory" => (RegistryPush, Provider::Artifactory),
-        "nexus" => (RegistryPush, Provider::Nexus),
-        "distribution" => (RegistryPush, Provider::Distribution),
-        "gitea" => (CiPipeline, Provider::Gitea),
-        "bitbucket-cloud" | "bitbucket-server" => (CiPipeline, Provider::Bitbucket),
-        "circleci" => (CiPipeline, Provider::Circleci),
-        "buildkite" => (CiPipeline, Provider::Buildkite),
-        "azuredevops" => (CiPipeline, Provider::AzureDevops),
-        "tekton" => (CiPipeline, Provider::Tekton),
-        "cdevents" => (CiPipeline, Provider::Cdevents),
-        "jenkins" => (CiPipeline, Provider::Jenkins),
-        "generic" => (Generic, Provider::Generic),
+        "dockerhub" => (RegistryPush, Provider::of("dockerhub").unwrap()),
+        "harbor" => (RegistryPush, Provider::of("harbor").unwrap()),
+        "ghcr" => (RegistryPush, Provider::of("ghcr").unwrap()),
+        "quay" => (RegistryPush, Provider::of("quay").unwrap()),
+        "acr" => (RegistryPush, Provider::of("acr").unwrap()),
+        "ecr" => (RegistryPush, Provider::of("ecr").unwrap()),
+        "gar" => (RegistryPush, Provider::of("gar").unwrap()),
+        "artifactory" => (RegistryPush, Provider::of("artifactory").unwrap()),
+        "nexus" => (RegistryPush, Provider::of("nexus").unwrap()),
+        "distribution" => (RegistryPush, Provider::of("distribution").unwrap()),
+        "gitea" => (CiPipeline, Provider::of("gitea").unwrap()),
+        "bitbucket-cloud" | "bitbucket-server" => (CiPipeline, Provider::of("bitbucket").unwrap()),
+        "circleci" => (CiPipeline, Provider::of("circleci").unwrap()),
+        "buildkite" => (CiPipeline, Provider::of("buildkite").unwrap()),
+        "azuredevops" => (CiPipeline, Provider::of("azure-devops").unwrap()),
+        "tekton" => (CiPipeline, Provider::of("tekton").unwrap()),
+        "cdevents" => (CiPipeline, Provider::of("cdevents").unwrap()),
+        "jenkins" => (CiPipeline, Provider::of("jenkins").unwrap()),
+        "generic" => (Generic, Provider::of("generic").unwrap()),
         other => panic!("nobody reads {other}"),
     }
 }
@@ -155,17 +157,21 @@ fn scheme(name: &str) -> Scheme {
     use crate::domain::inbound::authentication::Authentication;
     let preset = |provider| Scheme::of(provider, WebhookType::Generic, None, None, None);
     match name {
-        "github-sha256" => preset(Provider::Ghcr),
-        "github-sha1" => {
-            Scheme::of(Provider::Generic, WebhookType::Generic, None, Some("X-Hub-Signature"), Some(HmacSha1))
-        }
-        "circleci-v1" => preset(Provider::Circleci),
+        "github-sha256" => preset(Provider::of("ghcr").unwrap()),
+        "github-sha1" => Scheme::of(
+            Provider::of("generic").unwrap(),
+            WebhookType::Generic,
+            None,
+            Some("X-Hub-Signature"),
+            Some(HmacSha1),
+        ),
+        "circleci-v1" => preset(Provider::of("circleci").unwrap()),
         "standard-webhooks" | "standard-webhooks-multi" => Authentication::StandardWebhooks.into(),
-        "buildkite-signature" => preset(Provider::Buildkite),
-        "nexus-sha1" => preset(Provider::Nexus),
-        "jfrog-sha256" => preset(Provider::Artifactory),
-        "gitea" | "gitea-no-secret" => preset(Provider::Gitea),
-        "bitbucket" => preset(Provider::Bitbucket),
+        "buildkite-signature" => preset(Provider::of("buildkite").unwrap()),
+        "nexus-sha1" => preset(Provider::of("nexus").unwrap()),
+        "jfrog-sha256" => preset(Provider::of("artifactory").unwrap()),
+        "gitea" | "gitea-no-secret" => preset(Provider::of("gitea").unwrap()),
+        "bitbucket" => preset(Provider::of("bitbucket").unwrap()),
         "drone-http-signature" => Authentication::HttpSignature { tolerance_seconds: None }.into(),
         other => panic!("nobody signs like {other}"),
     }

@@ -3,28 +3,45 @@
 use serde_json::Value;
 
 use super::forge::repository_of_url;
-use super::{Found, Reading, SenderRequest, digest, reference, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::begins;
+use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
+/// Any sender of `CDEvents`.
+pub(super) static CDEVENTS: Sender = Sender {
+    name: "cdevents",
+    provider: "cdevents",
+    title: "CDEvents",
+    types: &[WebhookType::CiPipeline],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: Some(|body| begins(body, "/context/type", "dev.cdevents.")),
+    read,
+    page: page!("cdevents"),
+    examples: &[example!("cdevents", "artifact-published"), example!("cdevents", "pipeline-run-finished")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
     // In structured mode the event lies one level deeper.
     let event = payload.get("data").filter(|data| data.get("context").is_some()).unwrap_or(payload);
-    let delivery_id =
-        json::text(event, "/context/id").or_else(|| delivery.header("ce-id")).map(str::to_owned);
+    let delivery_id = json::text(event, "/context/id").or_else(|| request.header("ce-id")).map(str::to_owned);
     let kind = json::text(event, "/context/type").unwrap_or_default();
     let is = |name: &str| kind.strip_prefix("dev.cdevents.").is_some_and(|rest| rest.starts_with(name));
     let read = if is("artifact.published.") {
-        artifact(delivery, event)
+        artifact(request, event)
     } else if is("pipelinerun.finished.") {
-        source(delivery, event, EventKind::CiFinished).map(|mut read| {
+        source(request, event, EventKind::CiFinished).map(|mut read| {
             read.result = json::text(event, "/subject/content/outcome").map(str::to_owned);
             read.run = json::text(event, "/subject/id").map(str::to_owned);
             read
         })
     } else if is("change.merged.") {
-        source(delivery, event, EventKind::PullRequest).map(|mut read| {
+        source(request, event, EventKind::PullRequest).map(|mut read| {
             read.result = Some("merged".to_owned());
             read.run = json::text(event, "/subject/id").map(str::to_owned);
             read
@@ -43,7 +60,7 @@ pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
 }
 
 /// An artifact, by its package URL: `pkg:oci/app@sha256%3A…?repository_url=ghcr.io/org/app&tag=v1`.
-fn artifact(delivery: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
+fn artifact(request: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
     let purl = json::text(event, "/subject/id")?;
     let (path, query) = purl.split_once('?').unwrap_or((purl, ""));
     let (name, version) =
@@ -58,19 +75,19 @@ fn artifact(delivery: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEve
     };
     let image = qualifier("repository_url").unwrap_or_else(|| name.to_owned());
     let (host, image) = reference::split_host(reference::without_scheme(&image));
-    let mut read = delivery.event(EventKind::ArtifactPushed, image);
+    let mut read = request.event(EventKind::ArtifactPushed, image);
     read.registry = host.map(str::to_owned);
     read.tag = qualifier("tag");
     digest::note(&mut read, Some(decoded(version).as_str()));
     Some(read)
 }
 
-fn source(delivery: &SenderRequest<'_>, event: &Value, kind: EventKind) -> Option<NormalisedEvent> {
+fn source(request: &SenderRequest<'_>, event: &Value, kind: EventKind) -> Option<NormalisedEvent> {
     let said = json::text(event, "/subject/content/repository/url")
         .or_else(|| json::text(event, "/subject/content/repository/id"))
         .or_else(|| json::text(event, "/context/gitRepository"))?;
     let (registry, name) = repository_of_url(said).unwrap_or((None, said));
-    let mut read = delivery.event(kind, name);
+    let mut read = request.event(kind, name);
     read.registry = registry.map(str::to_owned);
     read.commit = json::text(event, "/context/gitRevision").map(str::to_owned);
     Some(read)
@@ -83,40 +100,19 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/cdevents/artifact-published.json"),
-                WebhookType::CiPipeline,
-                Provider::Cdevents,
-                vec![
-                    "artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/cdevents/pipeline-run-finished.json"),
-                WebhookType::CiPipeline,
-                Provider::Cdevents,
-                vec!["ci.finished github.com/myorg/myapp result=success run=p1 at 2024-01-01T00:00:00Z"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/cdevents/change-merged.json"),
-                WebhookType::CiPipeline,
-                Provider::Cdevents,
-                vec!["pr myorg/myapp result=merged run=7 at 2024-01-01T00:00:00Z"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/cdevents/other.json"),
-                WebhookType::CiPipeline,
-                Provider::Cdevents,
-                vec!["nothing: The event is of no kind that is followed"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &CDEVENTS,
+            &[
+                "artifact-published: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "pipeline-run-finished: ci.finished github.com/myorg/myapp result=success run=p1 at 2024-01-01T00:00:00Z",
+                "change-merged: pr myorg/myapp result=merged run=7 at 2024-01-01T00:00:00Z",
+                "other: ignored: The event is of no kind that is followed",
+            ],
+        );
     }
 }

@@ -3,17 +3,35 @@
 use serde_json::Value;
 
 use super::forge::repository_of_url;
-use super::{Found, Reading, SenderRequest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::is;
+use super::time;
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let delivery_id = json::text(delivery.payload, "/id").map(str::to_owned);
-    Reading { delivery_id, found: found(delivery) }
+/// CircleCI.
+pub(super) static CIRCLECI: Sender = Sender {
+    name: "circleci",
+    provider: "circleci",
+    title: "CircleCI",
+    types: &[WebhookType::CiPipeline],
+    authentication: Preset::hmac_sha256("circleci-signature", Some("v1=")),
+    alternatives: &[],
+    recognises: Some(|body| is(body, "/type", "workflow-completed") || is(body, "/type", "job-completed")),
+    read,
+    page: page!("circleci"),
+    examples: &[example!("circleci", "workflow-completed", "circleci-event-type" = "workflow-completed")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let delivery_id = json::text(request.payload, "/id").map(str::to_owned);
+    Reading { delivery_id, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     let (member, scope) = match json::text(payload, "/type") {
         Some("workflow-completed") => ("workflow", None),
@@ -36,7 +54,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
     let Some((registry, name)) = source.or_else(slug) else {
         return other("The event names no repository");
     };
-    let mut event = delivery.event(EventKind::CiFinished, name);
+    let mut event = request.event(EventKind::CiFinished, name);
     event.registry = registry.map(str::to_owned);
     event.scope = scope.map(str::to_owned);
     event.result = json::text(run, "/status").map(str::to_owned);
@@ -51,30 +69,17 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/circleci/workflow-completed.json"),
-                WebhookType::CiPipeline,
-                Provider::Circleci,
-                vec![
-                    "ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=w1 at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/circleci/job-completed.json"),
-                WebhookType::CiPipeline,
-                Provider::Circleci,
-                vec![
-                    "ci.finished gitlab.com/myorg/myapp:v1.2.0 commit=6f2d1c0 result=failed run=j1 scope=job at 2024-01-01T00:00:00Z",
-                ],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &CIRCLECI,
+            &[
+                "workflow-completed: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=w1 at 2024-01-01T00:00:00Z",
+                "job-completed: ci.finished gitlab.com/myorg/myapp:v1.2.0 commit=6f2d1c0 result=failed run=j1 scope=job at 2024-01-01T00:00:00Z",
+            ],
+        );
     }
 }

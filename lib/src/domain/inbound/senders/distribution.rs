@@ -3,15 +3,33 @@
 
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, digest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let Some(events) = delivery.payload.get("events").and_then(Value::as_array) else {
+/// The CNCF's registry. The header is one that its endpoint is configured to send.
+pub(super) static DISTRIBUTION: Sender = Sender {
+    name: "distribution",
+    provider: "distribution",
+    title: "Distribution",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::Token("Authorization"),
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/events/0/target")),
+    read,
+    page: page!("distribution"),
+    examples: &[example!("distribution", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let Some(events) = request.payload.get("events").and_then(Value::as_array) else {
         return Reading::ignored("The body has no events of a registry");
     };
-    let found: Vec<NormalisedEvent> = events.iter().filter_map(|event| read_event(delivery, event)).collect();
+    let found: Vec<NormalisedEvent> = events.iter().filter_map(|event| read_event(request, event)).collect();
     let delivery_id = match events.as_slice() {
         [only] => json::text(only, "/id").map(str::to_owned),
         _ => None,
@@ -23,7 +41,7 @@ pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
     Reading { delivery_id, found: Found::Events(found) }
 }
 
-fn read_event(delivery: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
+fn read_event(request: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
     let kind = match json::text(event, "/action")? {
         "push" => EventKind::ArtifactPushed,
         "delete" => EventKind::ArtifactDeleted,
@@ -34,7 +52,7 @@ fn read_event(delivery: &SenderRequest<'_>, event: &Value) -> Option<NormalisedE
     if kind == EventKind::ArtifactPushed && !is_manifest {
         return None;
     }
-    let mut read = delivery.event(kind, json::text(event, "/target/repository")?);
+    let mut read = request.event(kind, json::text(event, "/target/repository")?);
     read.registry = json::text(event, "/request/host").map(str::to_owned);
     read.tag = json::text(event, "/target/tag").map(str::to_owned);
     digest::note(&mut read, json::text(event, "/target/digest"));
@@ -45,36 +63,18 @@ fn read_event(delivery: &SenderRequest<'_>, event: &Value) -> Option<NormalisedE
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/distribution/push.json"),
-                WebhookType::RegistryPush,
-                Provider::Distribution,
-                vec![
-                    "artifact.pushed registry.example.com:5000/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab by ci at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/distribution/manifest-and-layers.json"),
-                WebhookType::RegistryPush,
-                Provider::Distribution,
-                vec![
-                    "artifact.pushed registry.example.com:5000/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab by ci at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/distribution/pull.json"),
-                WebhookType::RegistryPush,
-                Provider::Distribution,
-                vec!["nothing: No event tells of a manifest that was pushed or deleted"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &DISTRIBUTION,
+            &[
+                "push: artifact.pushed registry.example.com:5000/myorg/myapp:v1.2.0@sha256:abab by ci at 2024-01-01T00:00:00Z",
+                "manifest-and-layers: artifact.pushed registry.example.com:5000/myorg/myapp:v1.2.0@sha256:abab by ci at 2024-01-01T00:00:00Z",
+                "pull: ignored: No event tells of a manifest that was pushed or deleted",
+            ],
+        );
     }
 }

@@ -5,21 +5,39 @@
 
 use serde_json::Value;
 
-use super::{Reading, SenderRequest, digest, time};
+use super::preset::Preset;
+use super::sender::{Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
 const HOST: &str = "docker.io";
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
+/// Docker Hub.
+pub(super) static DOCKERHUB: Sender = Sender {
+    name: "dockerhub",
+    provider: "dockerhub",
+    title: "Docker Hub",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/push_data")),
+    read,
+    page: page!("dockerhub"),
+    examples: &[example!("dockerhub", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
     if !payload.get("push_data").is_some_and(Value::is_object) {
         return Reading::ignored("The body is not a push of Docker Hub");
     }
     let Some(repository) = repository(payload) else {
         return Reading::ignored("The push names no repository");
     };
-    let mut event = delivery.event(EventKind::ArtifactPushed, &repository);
+    let mut event = request.event(EventKind::ArtifactPushed, &repository);
     event.registry = Some(HOST.to_owned());
     event.tag = json::text(payload, "/push_data/tag").map(str::to_owned);
     digest::note(&mut event, json::text(payload, "/push_data/images/0"));
@@ -42,17 +60,28 @@ fn repository(payload: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::super::tests::{events, reason};
     use super::*;
+    use crate::domain::inbound::normalise::tests::{assert_bodies, events, reason};
     use crate::domain::inbound::normalised::NormalisedEvent;
-    use crate::domain::inbound::provider::Provider;
 
     const PUSH: &str = include_str!("../../../../../events/inbound/dockerhub/push.json");
     const CURRENT: &str = include_str!("../../../../../events/inbound/dockerhub/push-without-images.json");
     const OLDEST: &str = include_str!("../../../../../events/inbound/dockerhub/push-with-layer-ids.json");
 
     fn event(body: &str) -> NormalisedEvent {
-        events(Provider::Dockerhub, body).remove(0)
+        events(&DOCKERHUB, body).remove(0)
+    }
+
+    #[test]
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &DOCKERHUB,
+            &[
+                "push: artifact.pushed docker.io/myorg/myapp:v1.2.0@?sha256:abc1 at 2024-01-01T00:00:00Z",
+                "push-without-images: artifact.pushed docker.io/myorg/myapp:latest by builder at 2024-01-01T00:00:00Z",
+                "push-with-layer-ids: artifact.pushed docker.io/myorg/myapp:latest by builder at 2024-01-01T00:00:00Z",
+            ],
+        );
     }
 
     #[test]
@@ -90,7 +119,7 @@ mod tests {
     #[test]
     fn what_is_no_push_or_names_nothing_is_uninteresting() {
         for body in [json!({}), json!([]), json!({"push_data": 1}), json!({"push_data": {"tag": "v1"}})] {
-            assert!(!reason(Provider::Dockerhub, &body.to_string()).is_empty(), "{body}");
+            assert!(!reason(&DOCKERHUB, &body.to_string()).is_empty(), "{body}");
         }
     }
 }

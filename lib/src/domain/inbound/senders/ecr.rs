@@ -1,16 +1,34 @@
 //! Amazon's container registry, by EventBridge.
 
-use super::{Found, Reading, SenderRequest, digest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::begins;
+use super::{digest, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let delivery_id = json::text(delivery.payload, "/id").map(str::to_owned);
-    Reading { delivery_id, found: found(delivery) }
+/// Amazon's container registry. The header is that of an EventBridge connection's API key.
+pub(super) static ECR: Sender = Sender {
+    name: "ecr",
+    provider: "ecr",
+    title: "Amazon ECR",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::Token("X-Api-Key"),
+    alternatives: &[],
+    recognises: Some(|body| begins(body, "/detail-type", "ECR ")),
+    read,
+    page: page!("ecr"),
+    examples: &[example!("ecr", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let delivery_id = json::text(request.payload, "/id").map(str::to_owned);
+    Reading { delivery_id, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     if json::text(payload, "/detail-type") != Some("ECR Image Action") {
         return other("EventBridge's event is no image action of ECR");
@@ -26,7 +44,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
     let Some(name) = json::text(payload, "/detail/repository-name") else {
         return other("The event names no repository");
     };
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.registry =
         json::text(payload, "/account").zip(json::text(payload, "/region")).map(|(account, region)| {
             let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
@@ -40,42 +58,19 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/ecr/push.json"),
-                WebhookType::RegistryPush,
-                Provider::Ecr,
-                vec![
-                    "artifact.pushed 123456789012.dkr.ecr.eu-central-1.amazonaws.com/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/ecr/push-untagged.json"),
-                WebhookType::RegistryPush,
-                Provider::Ecr,
-                vec![
-                    "artifact.pushed 123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/myorg/myapp@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/ecr/failed.json"),
-                WebhookType::RegistryPush,
-                Provider::Ecr,
-                vec!["nothing: The image action failed"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/ecr/scan.json"),
-                WebhookType::RegistryPush,
-                Provider::Ecr,
-                vec!["nothing: EventBridge's event is no image action of ECR"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &ECR,
+            &[
+                "push: artifact.pushed 123456789012.dkr.ecr.eu-central-1.amazonaws.com/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "push-untagged: artifact.pushed 123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/myorg/myapp@sha256:abab at 2024-01-01T00:00:00Z",
+                "failed: ignored: The image action failed",
+                "scan: ignored: EventBridge's event is no image action of ECR",
+            ],
+        );
     }
 }

@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::{Found, SenderRequest, reference, time};
+use super::sender::{Found, SenderRequest};
+use super::{reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 
@@ -12,31 +13,31 @@ use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 /// What a body says, if its shape is one of these.
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Option<Found> {
-    let payload = delivery.payload;
+pub(super) fn read(request: &SenderRequest<'_>) -> Option<Found> {
+    let payload = request.payload;
     let has = |member: &str| payload.get(member).is_some_and(|value| !value.is_null());
     if has("ref_type") {
-        return Some(create(delivery));
+        return Some(create(request));
     }
     if has("ref") && has("after") {
-        return Some(push(delivery));
+        return Some(push(request));
     }
     if has("release") {
-        return Some(release(delivery));
+        return Some(release(request));
     }
     if has("pull_request") && has("action") {
-        return Some(pull_request(delivery));
+        return Some(pull_request(request));
     }
     None
 }
 
 /// An event of the body's repository, with whoever sent it.
-pub(super) fn event(delivery: &SenderRequest<'_>, kind: EventKind) -> Result<NormalisedEvent, Found> {
-    let payload = delivery.payload;
+pub(super) fn event(request: &SenderRequest<'_>, kind: EventKind) -> Result<NormalisedEvent, Found> {
+    let payload = request.payload;
     let Some(name) = json::text(payload, "/repository/full_name") else {
         return Err(Found::Ignored("The body names no repository".to_owned()));
     };
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.registry = host(json::text(payload, "/repository/html_url"));
     event.pusher = json::text(payload, "/sender/login").map(str::to_owned);
     Ok(event)
@@ -82,13 +83,13 @@ pub(super) fn note_reference(event: &mut NormalisedEvent, reference: &str) -> bo
     true
 }
 
-fn push(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn push(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let after = json::text(payload, "/after").unwrap_or_default();
     if payload.get("deleted") == Some(&Value::Bool(true)) || !is_commit(after) {
         return Found::Ignored("A branch or tag was deleted".to_owned());
     }
-    let mut event = match event(delivery, EventKind::GitPush) {
+    let mut event = match event(request, EventKind::GitPush) {
         Ok(event) => event,
         Err(found) => return found,
     };
@@ -107,16 +108,16 @@ fn push(delivery: &SenderRequest<'_>) -> Found {
 }
 
 /// A new tag; new branches are told by pushes as well.
-fn create(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn create(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let name = json::text(payload, "/ref").unwrap_or_default();
     if json::text(payload, "/ref_type") != Some("tag") || name.is_empty() {
         return Found::Ignored("What was created or deleted is no tag".to_owned());
     }
-    if payload.get("pusher_type").is_some() && delivery.header("x-github-event") == Some("delete") {
+    if payload.get("pusher_type").is_some() && request.header("x-github-event") == Some("delete") {
         return Found::Ignored("A tag was deleted".to_owned());
     }
-    let mut event = match event(delivery, EventKind::GitTag) {
+    let mut event = match event(request, EventKind::GitTag) {
         Ok(event) => event,
         Err(found) => return found,
     };
@@ -126,8 +127,8 @@ fn create(delivery: &SenderRequest<'_>) -> Found {
 }
 
 /// A published release. GitHub tells of one publication by up to three actions, which are one version.
-fn release(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn release(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let action = json::text(payload, "/action").unwrap_or("published");
     if !matches!(action, "published" | "released" | "prereleased") {
         return Found::Ignored("The release was not published just now".to_owned());
@@ -135,7 +136,7 @@ fn release(delivery: &SenderRequest<'_>) -> Found {
     if payload.pointer("/release/draft") == Some(&Value::Bool(true)) {
         return Found::Ignored("The release is a draft".to_owned());
     }
-    let mut event = match event(delivery, EventKind::Release) {
+    let mut event = match event(request, EventKind::Release) {
         Ok(event) => event,
         Err(found) => return found,
     };
@@ -148,9 +149,9 @@ fn release(delivery: &SenderRequest<'_>) -> Found {
     Found::Events(vec![event])
 }
 
-fn pull_request(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
-    let mut event = match event(delivery, EventKind::PullRequest) {
+fn pull_request(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
+    let mut event = match event(request, EventKind::PullRequest) {
         Ok(event) => event,
         Err(found) => return found,
     };

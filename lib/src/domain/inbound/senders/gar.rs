@@ -4,12 +4,31 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, digest, reference, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
+/// Google's Artifact Registry. Pub/Sub can send OpenID Connect tokens; their audience and account are the
+/// tenant's, so that only a config can have them.
+pub(super) static GAR: Sender = Sender {
+    name: "gar",
+    provider: "gar",
+    title: "Google Artifact Registry",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/message/data") && has(body, "/subscription")),
+    read,
+    page: page!("gar"),
+    examples: &[example!("gar", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
     if let Some(data) = json::text(payload, "/message/data") {
         let inner = STANDARD.decode(data).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(inner) = inner else {
@@ -18,12 +37,12 @@ pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
         let id =
             json::text(payload, "/message/messageId").or_else(|| json::text(payload, "/message/message_id"));
         let published = payload.pointer("/message/publishTime");
-        return Reading { delivery_id: id.map(str::to_owned), found: found(delivery, &inner, published) };
+        return Reading { delivery_id: id.map(str::to_owned), found: found(request, &inner, published) };
     }
-    Reading { delivery_id: None, found: found(delivery, payload, None) }
+    Reading { delivery_id: None, found: found(request, payload, None) }
 }
 
-fn found(delivery: &SenderRequest<'_>, message: &Value, published: Option<&Value>) -> Found {
+fn found(request: &SenderRequest<'_>, message: &Value, published: Option<&Value>) -> Found {
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     let kind = match json::text(message, "/action") {
         Some("INSERT") => EventKind::ArtifactPushed,
@@ -35,7 +54,7 @@ fn found(delivery: &SenderRequest<'_>, message: &Value, published: Option<&Value
         return other("The message names no image");
     };
     let (host, name) = reference::split_host(name);
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.registry = host.map(str::to_owned);
     event.tag = tagged.and_then(|tagged| tagged.rsplit_once(':')).map(|(_, tag)| tag.to_owned());
     digest::note(
@@ -48,36 +67,18 @@ fn found(delivery: &SenderRequest<'_>, message: &Value, published: Option<&Value
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/gar/push.json"),
-                WebhookType::RegistryPush,
-                Provider::Gar,
-                vec![
-                    "artifact.pushed europe-docker.pkg.dev/proj/repo/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gar/unwrapped.json"),
-                WebhookType::RegistryPush,
-                Provider::Gar,
-                vec![
-                    "artifact.pushed europe-docker.pkg.dev/proj/repo/myapp@sha256:abababababababababababababababababababababababababababababababab",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gar/not-base64.json"),
-                WebhookType::RegistryPush,
-                Provider::Gar,
-                vec!["nothing: The message's data is not JSON in base64"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &GAR,
+            &[
+                "push: artifact.pushed europe-docker.pkg.dev/proj/repo/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "unwrapped: artifact.pushed europe-docker.pkg.dev/proj/repo/myapp@sha256:abab",
+                "not-base64: ignored: The message's data is not JSON in base64",
+            ],
+        );
     }
 }

@@ -2,39 +2,61 @@
 
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, digest, reference, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
-use crate::domain::inbound::provider::WebhookType;
+use crate::domain::inbound::webhook_type::WebhookType;
 
 /// Headers by which senders in general name a delivery; the second one is Standard Webhooks'.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["idempotency-key", "webhook-id"];
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
-    let mapped = plainly(delivery, "deliveryId", payload);
-    let header = || DELIVERY_ID_HEADERS.into_iter().find_map(|name| delivery.header(name));
+/// Any other sender: the normalised form, or what the mapping of the config finds.
+pub static GENERIC: Sender = Sender {
+    name: "generic",
+    provider: "generic",
+    title: "Anything else",
+    types: &[
+        WebhookType::Generic,
+        WebhookType::RegistryPush,
+        WebhookType::CiPipeline,
+        WebhookType::GithubApp,
+        WebhookType::GitlabWebhook,
+    ],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: None,
+    read,
+    page: page!("generic"),
+    examples: &[example!("generic", "normalised")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
+    let mapped = plainly(request, "deliveryId", payload);
+    let header = || DELIVERY_ID_HEADERS.into_iter().find_map(|name| request.header(name));
     let delivery_id = mapped.or_else(|| header().map(str::to_owned));
-    Reading { delivery_id, found: found(delivery) }
+    Reading { delivery_id, found: found(request) }
 }
 
 /// What the mapping finds for a member, as a text.
-fn plainly(delivery: &SenderRequest<'_>, member: &str, payload: &Value) -> Option<String> {
-    plain(delivery.mapped(delivery.mapping?, member, payload)?)
+fn plainly(request: &SenderRequest<'_>, member: &str, payload: &Value) -> Option<String> {
+    plain(request.mapped(request.mapping?, member, payload)?)
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let items = match payload {
-        Value::Array(items) if delivery.mapping.is_none() => items.as_slice(),
+        Value::Array(items) if request.mapping.is_none() => items.as_slice(),
         _ => std::slice::from_ref(payload),
     };
     let mut events = Vec::new();
     let mut other = Found::Ignored("The body has no events".to_owned());
     for item in items {
-        let read = match delivery.mapping {
-            Some(mapping) => event(delivery, |member| delivery.mapped(mapping, member, item)),
-            None => event(delivery, |member| item.get(member)),
+        let read = match request.mapping {
+            Some(mapping) => event(request, |member| request.mapped(mapping, member, item)),
+            None => event(request, |member| item.get(member)),
         };
         match read {
             Ok(event) => events.push(event),
@@ -45,14 +67,14 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 }
 
 fn event<'v>(
-    delivery: &SenderRequest<'_>,
+    request: &SenderRequest<'_>,
     member: impl Fn(&str) -> Option<&'v Value>,
 ) -> Result<NormalisedEvent, Found> {
     let ignored = |reason: &str| Err(Found::Ignored(reason.to_owned()));
     let text = |name: &str| member(name).and_then(plain);
     let kind = match text("kind") {
         Some(name) => EventKind::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind),
-        None => usual_kind(delivery.webhook_type),
+        None => usual_kind(request.webhook_type),
     };
     let kind = match kind {
         Some(EventKind::Ping) => return Err(Found::Ping),
@@ -70,7 +92,7 @@ fn event<'v>(
     } else {
         (None, repository.as_str())
     };
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.registry = registry.filter(|host| !host.is_empty()).or_else(|| host.map(str::to_owned));
     event.tag = text("tag");
     digest::note(&mut event, text("digest").as_deref());
@@ -109,11 +131,11 @@ mod tests {
     use http::HeaderMap;
     use serde_json::json;
 
-    use super::super::tests::{at, events, parsed, reason};
-    use super::super::{Parsed, normalise};
     use super::*;
     use crate::domain::inbound::auth::verified::Verified;
     use crate::domain::inbound::mapping::Mapping;
+    use crate::domain::inbound::normalise::tests::{assert_bodies, at, events, parsed, reason};
+    use crate::domain::inbound::normalise::{Parsed, normalise};
     use crate::domain::inbound::provider::Provider;
 
     const NORMALISED: &str = include_str!("../../../../../events/inbound/generic/normalised.json");
@@ -123,12 +145,25 @@ mod tests {
     fn mapped(webhook_type: WebhookType, mapping: &Value, headers: &HeaderMap, body: &str) -> Parsed {
         let mapping: Mapping = serde_json::from_value(mapping.clone()).expect("a mapping");
         let verified = Verified::was_verified_before(headers, body.as_bytes());
-        normalise(&verified, webhook_type, Provider::Generic, Some(&mapping), at()).expect("read")
+        normalise(&verified, webhook_type, Provider::Named(&GENERIC), Some(&mapping), at()).expect("read")
+    }
+
+    #[test]
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &GENERIC,
+            &[
+                "normalised: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:34bd by builder at 2024-01-01T00:00:00Z",
+                "normalised-batch: artifact.pushed myorg/myapp:v1.2.0@sha256:34bd at 2024-01-01T00:00:00Z",
+                "normalised-batch: ci.finished myorg/myapp commit=0a0b0c0 result=success run=42",
+                "other-shape: ignored: The event names no repository",
+            ],
+        );
     }
 
     #[test]
     fn a_body_in_the_normalised_form_is_taken_as_it_is() {
-        let event = events(Provider::Generic, NORMALISED).remove(0);
+        let event = events(&GENERIC, NORMALISED).remove(0);
         assert_eq!(event.kind, EventKind::ArtifactPushed);
         assert_eq!((event.registry.as_deref(), event.repository.as_str()), (Some("ghcr.io"), "myorg/myapp"));
         assert_eq!(event.tag.as_deref(), Some("v1.2.0"));
@@ -139,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_list_of_them_is_a_batch() {
-        let events = events(Provider::Generic, BATCH);
+        let events = events(&GENERIC, BATCH);
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [EventKind::ArtifactPushed, EventKind::CiFinished]);
         assert_eq!(events[1].run.as_deref(), Some("42"));
@@ -184,7 +219,7 @@ mod tests {
     #[test]
     fn a_host_before_an_images_name_is_the_registry() {
         let repository = |body: Value| {
-            let event = events(Provider::Generic, &body.to_string()).remove(0);
+            let event = events(&GENERIC, &body.to_string()).remove(0);
             (event.registry, event.repository)
         };
         let split = (Some("quay.io".to_owned()), "a/b".to_owned());
@@ -196,11 +231,11 @@ mod tests {
 
     #[test]
     fn a_ping_is_a_ping_and_nonsense_is_uninteresting() {
-        assert_eq!(parsed(Provider::Generic, r#"{"kind":"ping"}"#).found, Found::Ping);
+        assert_eq!(parsed(&GENERIC, r#"{"kind":"ping"}"#).found, Found::Ping);
         for body in ["{}", "[]", "1", "null", "\"a\"", r#"{"repository":""}"#, r#"{"repository":{}}"#, "[[]]"]
         {
-            assert!(!reason(Provider::Generic, body).is_empty(), "{body}");
+            assert!(!reason(&GENERIC, body).is_empty(), "{body}");
         }
-        assert!(!reason(Provider::Generic, r#"{"kind":"party","repository":"a/b"}"#).is_empty());
+        assert!(!reason(&GENERIC, r#"{"kind":"party","repository":"a/b"}"#).is_empty());
     }
 }

@@ -3,19 +3,40 @@
 
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, digest, reference, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
 const HOST: &str = "ghcr.io";
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let delivery_id = delivery.header("x-github-delivery").map(str::to_owned);
-    Reading { delivery_id, found: found(delivery) }
+/// How GitHub signs.
+pub(super) const SIGNATURE: Preset = Preset::hmac_sha256("X-Hub-Signature-256", Some("sha256="));
+
+/// GitHub's container registry.
+pub(super) static GHCR: Sender = Sender {
+    name: "ghcr",
+    provider: "ghcr",
+    title: "GitHub Container Registry",
+    types: &[WebhookType::RegistryPush, WebhookType::GithubApp],
+    authentication: SIGNATURE,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/package/package_version") || has(body, "/registry_package")),
+    read,
+    page: page!("ghcr"),
+    examples: &[example!("ghcr", "registry-package", "X-GitHub-Event" = "registry_package")],
+};
+
+pub(super) fn read(request: &SenderRequest<'_>) -> Reading {
+    let delivery_id = request.header("x-github-delivery").map(str::to_owned);
+    Reading { delivery_id, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     if payload.get("zen").is_some() && payload.get("hook_id").is_some() {
         return Found::Ping;
@@ -42,7 +63,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
         Some(tag) => json::text(tag, "/name"),
         None => json::text(version, "/version").filter(|version| !digest::has_form(version)),
     };
-    let mut event = delivery.event(EventKind::ArtifactPushed, &name);
+    let mut event = request.event(EventKind::ArtifactPushed, &name);
     event.registry = Some(HOST.to_owned());
     event.tag = tag.map(str::to_owned);
     digest::note(&mut event, written);
@@ -74,42 +95,19 @@ fn name(package: &Value, version: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/ghcr/package.json"),
-                WebhookType::RegistryPush,
-                Provider::Ghcr,
-                vec![
-                    "artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab by octocat at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/ghcr/registry-package.json"),
-                WebhookType::RegistryPush,
-                Provider::Ghcr,
-                vec![
-                    "artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab by octocat at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/ghcr/untagged.json"),
-                WebhookType::RegistryPush,
-                Provider::Ghcr,
-                vec!["nothing: The image has no tag: it is a part of one for several platforms"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/ghcr/npm.json"),
-                WebhookType::RegistryPush,
-                Provider::Ghcr,
-                vec!["nothing: The package is no container image"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &GHCR,
+            &[
+                "package: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
+                "registry-package: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
+                "untagged: ignored: The image has no tag: it is a part of one for several platforms",
+                "npm: ignored: The package is no container image",
+            ],
+        );
     }
 }

@@ -2,26 +2,63 @@
 
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, digest, forge, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, forge, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
 /// Forgejo sends Gitea's headers too.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["x-forgejo-delivery", "x-gitea-delivery"];
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let delivery_id = DELIVERY_ID_HEADERS.iter().find_map(|name| delivery.header(name)).map(str::to_owned);
-    let found = if delivery.payload.get("package").is_some_and(Value::is_object) {
-        package(delivery)
+/// Gitea. It sends one signature in several headers, of which older versions and relatives lack some.
+pub(super) static GITEA: Sender = Sender {
+    name: "gitea",
+    provider: "gitea",
+    title: "Gitea",
+    types: &[WebhookType::RegistryPush, WebhookType::CiPipeline, WebhookType::GithubApp],
+    authentication: Preset::JsonTextHmac("X-Gitea-Signature"),
+    alternatives: &[Preset::JsonTextHmac("X-Gogs-Signature"), Preset::JsonTextHmac("X-Hub-Signature-256")],
+    recognises: Some(|body| has(body, "/package/type") && has(body, "/package/owner")),
+    read,
+    page: page!("gitea"),
+    examples: &[
+        example!("gitea", "package", "X-Gitea-Event" = "package"),
+        example!("gitea", "push", "X-Gitea-Event" = "push"),
+    ],
+};
+
+/// Forgejo, with Gitea's bodies.
+pub(super) static FORGEJO: Sender = Sender {
+    name: "forgejo",
+    provider: "forgejo",
+    title: "Forgejo",
+    authentication: Preset::JsonTextHmac("X-Forgejo-Signature"),
+    alternatives: &[
+        Preset::JsonTextHmac("X-Gitea-Signature"),
+        Preset::JsonTextHmac("X-Gogs-Signature"),
+        Preset::JsonTextHmac("X-Hub-Signature-256"),
+    ],
+    recognises: None,
+    examples: &[],
+    ..GITEA
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let delivery_id = DELIVERY_ID_HEADERS.iter().find_map(|name| request.header(name)).map(str::to_owned);
+    let found = if request.payload.get("package").is_some_and(Value::is_object) {
+        package(request)
     } else {
         let other = || Found::Ignored("The event tells neither of code nor of a package".to_owned());
-        forge::read(delivery).unwrap_or_else(other)
+        forge::read(request).unwrap_or_else(other)
     };
     Reading { delivery_id, found }
 }
 
-fn package(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn package(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     if json::text(payload, "/package/type") != Some("container") {
         return Found::Ignored("The package is no container image".to_owned());
     }
@@ -35,7 +72,7 @@ fn package(delivery: &SenderRequest<'_>) -> Found {
     let (Some(owner), Some(name)) = (owner, json::text(payload, "/package/name")) else {
         return Found::Ignored("The package has no name".to_owned());
     };
-    let mut event = delivery.event(kind, &format!("{owner}/{name}").to_lowercase());
+    let mut event = request.event(kind, &format!("{owner}/{name}").to_lowercase());
     event.registry = forge::host(json::text(payload, "/package/html_url"));
     match json::text(payload, "/package/version") {
         Some(version) if digest::has_form(version) => digest::note(&mut event, Some(version)),
@@ -51,28 +88,17 @@ fn package(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/gitea/package.json"),
-                WebhookType::RegistryPush,
-                Provider::Gitea,
-                vec!["artifact.pushed git.example.com/myorg/myapp:v1.2.0 by builder at 2024-01-01T00:00:00Z"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitea/push.json"),
-                WebhookType::CiPipeline,
-                Provider::Forgejo,
-                vec![
-                    "git.push git.example.com/myorg/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
-                ],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &GITEA,
+            &[
+                "package: artifact.pushed git.example.com/myorg/myapp:v1.2.0 by builder at 2024-01-01T00:00:00Z",
+                "push: git.push git.example.com/myorg/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
+            ],
+        );
     }
 }

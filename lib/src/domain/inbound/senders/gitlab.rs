@@ -3,9 +3,13 @@
 use serde_json::Value;
 
 use super::forge::{host, is_commit, note_reference};
-use super::{Found, Reading, SenderRequest, time};
+use super::preset::Preset;
+use super::sender::{AUTO, Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::time;
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::webhook_type::WebhookType;
 
 /// The first is the same when GitLab repeats a delivery; `X-Gitlab-Event-UUID` is not told apart by hooks.
 const DELIVERY_ID_HEADERS: [&str; 3] = ["idempotency-key", "webhook-id", "x-gitlab-webhook-uuid"];
@@ -13,18 +17,49 @@ const DELIVERY_ID_HEADERS: [&str; 3] = ["idempotency-key", "webhook-id", "x-gitl
 /// In these states a pipeline or job has ended.
 const ENDED: [&str; 4] = ["success", "failed", "canceled", "skipped"];
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let delivery_id = DELIVERY_ID_HEADERS.iter().find_map(|name| delivery.header(name)).map(str::to_owned);
-    Reading { delivery_id, found: found(delivery) }
+/// GitLab: the webhook of a project, a group or an instance. It sends the secret; with a signing token, it
+/// signs.
+pub(super) static GITLAB: Sender = Sender {
+    name: "gitlab",
+    provider: AUTO,
+    title: "GitLab",
+    types: &[WebhookType::GitlabWebhook],
+    authentication: Preset::Token("X-Gitlab-Token"),
+    alternatives: &[Preset::StandardWebhooks],
+    recognises: Some(|body| has(body, "/object_kind")),
+    read,
+    page: page!("gitlab"),
+    examples: &[
+        example!("gitlab", "pipeline", "X-Gitlab-Event" = "Pipeline Hook"),
+        example!("gitlab", "push", "X-Gitlab-Event" = "Push Hook"),
+        example!("gitlab", "release", "X-Gitlab-Event" = "Release Hook"),
+        example!("gitlab", "tag-push", "X-Gitlab-Event" = "Tag Push Hook"),
+    ],
+};
+
+/// GitLab, for a config of a CI system.
+pub(super) static GITLAB_CI: Sender = Sender {
+    name: "gitlab-ci",
+    provider: "gitlab-ci",
+    title: "GitLab CI",
+    types: &[WebhookType::CiPipeline, WebhookType::GitlabWebhook],
+    recognises: None,
+    examples: &[],
+    ..GITLAB
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let delivery_id = DELIVERY_ID_HEADERS.iter().find_map(|name| request.header(name)).map(str::to_owned);
+    Reading { delivery_id, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let read = match json::text(delivery.payload, "/object_kind") {
-        Some("push" | "tag_push") => push(delivery),
-        Some("pipeline") => pipeline(delivery),
-        Some("build") => job(delivery),
-        Some("release") => release(delivery),
-        Some("merge_request") => merge_request(delivery),
+fn found(request: &SenderRequest<'_>) -> Found {
+    let read = match json::text(request.payload, "/object_kind") {
+        Some("push" | "tag_push") => push(request),
+        Some("pipeline") => pipeline(request),
+        Some("build") => job(request),
+        Some("release") => release(request),
+        Some("merge_request") => merge_request(request),
         _ => Err("The event tells neither of code nor of a finished pipeline"),
     };
     match read {
@@ -35,8 +70,8 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 type Read = Result<NormalisedEvent, &'static str>;
 
-fn event(delivery: &SenderRequest<'_>, kind: EventKind) -> Read {
-    let payload = delivery.payload;
+fn event(request: &SenderRequest<'_>, kind: EventKind) -> Read {
+    let payload = request.payload;
     let path = json::text(payload, "/project/path_with_namespace");
     let homepage =
         json::text(payload, "/project/web_url").or_else(|| json::text(payload, "/repository/homepage"));
@@ -44,20 +79,20 @@ fn event(delivery: &SenderRequest<'_>, kind: EventKind) -> Read {
     let in_homepage =
         || homepage.and_then(|url| url.split_once("://")?.1.split_once('/')).map(|(_, path)| path);
     let name = path.or_else(in_homepage).ok_or("The body names no project")?;
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.registry = host(homepage);
     let user = json::text(payload, "/user_username").or_else(|| json::text(payload, "/user/username"));
     event.pusher = user.map(str::to_owned);
     Ok(event)
 }
 
-fn push(delivery: &SenderRequest<'_>) -> Read {
-    let payload = delivery.payload;
+fn push(request: &SenderRequest<'_>) -> Read {
+    let payload = request.payload;
     let after = json::text(payload, "/after").unwrap_or_default();
     if !is_commit(after) {
         return Err("A branch or tag was deleted");
     }
-    let mut event = event(delivery, EventKind::GitPush)?;
+    let mut event = event(request, EventKind::GitPush)?;
     if !note_reference(&mut event, json::text(payload, "/ref").unwrap_or_default()) {
         return Err("The reference is neither a branch nor a tag");
     }
@@ -68,13 +103,13 @@ fn push(delivery: &SenderRequest<'_>) -> Read {
     Ok(event)
 }
 
-fn pipeline(delivery: &SenderRequest<'_>) -> Read {
-    let payload = delivery.payload;
+fn pipeline(request: &SenderRequest<'_>) -> Read {
+    let payload = request.payload;
     let status = json::text(payload, "/object_attributes/status").unwrap_or_default();
     if !ENDED.contains(&status) {
         return Err("The pipeline has not ended");
     }
-    let mut event = event(delivery, EventKind::CiFinished)?;
+    let mut event = event(request, EventKind::CiFinished)?;
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     let name = text("/object_attributes/ref");
     if payload.pointer("/object_attributes/tag") == Some(&Value::Bool(true)) {
@@ -90,13 +125,13 @@ fn pipeline(delivery: &SenderRequest<'_>) -> Read {
     Ok(event)
 }
 
-fn job(delivery: &SenderRequest<'_>) -> Read {
-    let payload = delivery.payload;
+fn job(request: &SenderRequest<'_>) -> Read {
+    let payload = request.payload;
     let status = json::text(payload, "/build_status").unwrap_or_default();
     if !ENDED.contains(&status) {
         return Err("The job has not ended");
     }
-    let mut event = event(delivery, EventKind::CiFinished)?;
+    let mut event = event(request, EventKind::CiFinished)?;
     event.scope = Some("job".to_owned());
     let name = json::text(payload, "/ref").map(str::to_owned);
     if payload.get("tag") == Some(&Value::Bool(true)) {
@@ -111,12 +146,12 @@ fn job(delivery: &SenderRequest<'_>) -> Read {
     Ok(event)
 }
 
-fn release(delivery: &SenderRequest<'_>) -> Read {
-    let payload = delivery.payload;
+fn release(request: &SenderRequest<'_>) -> Read {
+    let payload = request.payload;
     if json::text(payload, "/action").is_some_and(|action| action != "create") {
         return Err("The release was not published just now");
     }
-    let mut event = event(delivery, EventKind::Release)?;
+    let mut event = event(request, EventKind::Release)?;
     event.tag = json::text(payload, "/tag").map(str::to_owned);
     event.commit = json::text(payload, "/commit/id").map(str::to_owned);
     event.pushed_at = payload.get("released_at").and_then(time::parse);
@@ -124,9 +159,9 @@ fn release(delivery: &SenderRequest<'_>) -> Read {
     Ok(event)
 }
 
-fn merge_request(delivery: &SenderRequest<'_>) -> Read {
-    let payload = delivery.payload;
-    let mut event = event(delivery, EventKind::PullRequest)?;
+fn merge_request(request: &SenderRequest<'_>) -> Read {
+    let payload = request.payload;
+    let mut event = event(request, EventKind::PullRequest)?;
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     let is_merged = json::text(payload, "/object_attributes/action") == Some("merge");
     event.result = if is_merged { Some("merged".to_owned()) } else { text("/object_attributes/action") };
@@ -142,72 +177,23 @@ fn merge_request(delivery: &SenderRequest<'_>) -> Read {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/gitlab/push.json"),
-                WebhookType::GitlabWebhook,
-                Provider::Auto,
-                vec![
-                    "git.push gitlab.example.com/mygroup/sub/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/push-deleted.json"),
-                WebhookType::GitlabWebhook,
-                Provider::Auto,
-                vec!["nothing: A branch or tag was deleted"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/tag-push.json"),
-                WebhookType::GitlabWebhook,
-                Provider::Auto,
-                vec!["git.tag gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 by dev"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/pipeline.json"),
-                WebhookType::CiPipeline,
-                Provider::GitlabCi,
-                vec![
-                    "ci.finished gitlab.example.com/mygroup/sub/myapp branch=main commit=6f2d1c0 result=success run=31 by dev at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/pipeline-running.json"),
-                WebhookType::CiPipeline,
-                Provider::GitlabCi,
-                vec!["nothing: The pipeline has not ended"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/job.json"),
-                WebhookType::CiPipeline,
-                Provider::GitlabCi,
-                vec![
-                    "ci.finished gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 result=failed run=9 scope=job by dev at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/release.json"),
-                WebhookType::GitlabWebhook,
-                Provider::Auto,
-                vec![
-                    "release gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/gitlab/merge-request.json"),
-                WebhookType::GitlabWebhook,
-                Provider::Auto,
-                vec![
-                    "pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 result=merged run=3 by dev at 2024-01-01T00:00:00Z",
-                ],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &GITLAB,
+            &[
+                "push: git.push gitlab.example.com/mygroup/sub/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
+                "push-deleted: ignored: A branch or tag was deleted",
+                "tag-push: git.tag gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 by dev",
+                "pipeline: ci.finished gitlab.example.com/mygroup/sub/myapp branch=main commit=6f2d1c0 result=success run=31 by dev at 2024-01-01T00:00:00Z",
+                "pipeline-running: ignored: The pipeline has not ended",
+                "job: ci.finished gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 result=failed run=9 scope=job by dev at 2024-01-01T00:00:00Z",
+                "release: release gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 at 2024-01-01T00:00:00Z",
+                "merge-request: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 result=merged run=3 by dev at 2024-01-01T00:00:00Z",
+            ],
+        );
     }
 }

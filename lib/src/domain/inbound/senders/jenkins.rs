@@ -4,16 +4,34 @@
 use serde_json::Value;
 
 use super::forge::repository_of_url;
-use super::{Found, Reading, SenderRequest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::time;
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    Reading { delivery_id: None, found: found(delivery) }
+/// Jenkins with its Notification plugin.
+pub(super) static JENKINS: Sender = Sender {
+    name: "jenkins",
+    provider: "jenkins",
+    title: "Jenkins",
+    types: &[WebhookType::CiPipeline],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/build/phase")),
+    read,
+    page: page!("jenkins"),
+    examples: &[example!("jenkins", "finalized")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    Reading { delivery_id: None, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     // The status of a build that has only started is that of the one before.
     if !matches!(json::text(payload, "/build/phase"), Some("COMPLETED" | "FINALIZED")) {
@@ -23,7 +41,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
     let source = json::text(payload, "/build/scm/url").and_then(repository_of_url);
     // Without a source the job stands for its repository.
     let (registry, name) = source.unwrap_or((None, job));
-    let mut event = delivery.event(EventKind::CiFinished, name);
+    let mut event = request.event(EventKind::CiFinished, name);
     event.registry = registry.map(str::to_owned);
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     event.result = text("/build/status");
@@ -38,28 +56,17 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/jenkins/finalized.json"),
-                WebhookType::CiPipeline,
-                Provider::Jenkins,
-                vec![
-                    "ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=SUCCESS run=myapp#5 at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/jenkins/started.json"),
-                WebhookType::CiPipeline,
-                Provider::Jenkins,
-                vec!["nothing: The build has not ended"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &JENKINS,
+            &[
+                "finalized: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=SUCCESS run=myapp#5 at 2024-01-01T00:00:00Z",
+                "started: ignored: The build has not ended",
+            ],
+        );
     }
 }

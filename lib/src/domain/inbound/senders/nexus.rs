@@ -1,16 +1,40 @@
 //! Sonatype Nexus 3: components of hosted and proxied repositories, never with a digest.
 
-use super::{Found, Reading, SenderRequest, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::time;
+use crate::domain::inbound::authentication::{Algorithm, Signed};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let delivery_id = delivery.header("x-nexus-webhook-delivery").map(str::to_owned);
-    Reading { delivery_id, found: found(delivery) }
+/// Sonatype Nexus 3.
+pub(super) static NEXUS: Sender = Sender {
+    name: "nexus",
+    provider: "nexus",
+    title: "Sonatype Nexus 3",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::Hmac {
+        header: "X-Nexus-Webhook-Signature",
+        algorithm: Algorithm::HmacSha1,
+        prefix: None,
+        signed: Signed::Body,
+    },
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/component/format")),
+    read,
+    page: page!("nexus"),
+    examples: &[example!("nexus", "component", "X-Nexus-Webhook-Id" = "rm:repository:component")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let delivery_id = request.header("x-nexus-webhook-delivery").map(str::to_owned);
+    Reading { delivery_id, found: found(request) }
 }
 
-fn found(delivery: &SenderRequest<'_>) -> Found {
-    let payload = delivery.payload;
+fn found(request: &SenderRequest<'_>) -> Found {
+    let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     if json::text(payload, "/component/format") != Some("docker") {
         return other("The event is not about an image");
@@ -23,7 +47,7 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
     let Some(name) = json::text(payload, "/component/name") else {
         return other("The image has no name");
     };
-    let mut event = delivery.event(kind, name);
+    let mut event = request.event(kind, name);
     event.tag = json::text(payload, "/component/version").map(str::to_owned);
     event.pushed_at = payload.get("timestamp").and_then(time::parse);
     // Written `user/address`.
@@ -34,26 +58,17 @@ fn found(delivery: &SenderRequest<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/nexus/component.json"),
-                WebhookType::RegistryPush,
-                Provider::Nexus,
-                vec!["artifact.pushed myorg/myapp:v1.2.0 by deployer at 2024-01-01T00:00:00Z"],
-            ),
-            (
-                include_str!("../../../../../events/inbound/nexus/npm.json"),
-                WebhookType::RegistryPush,
-                Provider::Nexus,
-                vec!["nothing: The event is not about an image"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &NEXUS,
+            &[
+                "component: artifact.pushed myorg/myapp:v1.2.0 by deployer at 2024-01-01T00:00:00Z",
+                "npm: ignored: The event is not about an image",
+            ],
+        );
     }
 }

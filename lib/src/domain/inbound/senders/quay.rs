@@ -3,12 +3,30 @@
 
 use serde_json::Value;
 
-use super::{Found, Reading, SenderRequest, reference};
+use super::preset::Preset;
+use super::reference;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
+/// Quay.
+pub(super) static QUAY: Sender = Sender {
+    name: "quay",
+    provider: "quay",
+    title: "Quay",
+    types: &[WebhookType::RegistryPush],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/updated_tags")),
+    read,
+    page: page!("quay"),
+    examples: &[example!("quay", "push")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
     let Some(tags) = payload.get("updated_tags").and_then(Value::as_array) else {
         return Reading::ignored("Quay's notification tells of no push");
     };
@@ -17,7 +35,7 @@ pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
     let name = if name.is_empty() { json::text(payload, "/repository").unwrap_or_default() } else { name };
     let url = json::url(payload, "/homepage");
     let events = tags.iter().filter_map(Value::as_str).filter(|tag| !tag.is_empty()).map(|tag| {
-        let mut event = delivery.event(EventKind::ArtifactPushed, name);
+        let mut event = request.event(EventKind::ArtifactPushed, name);
         event.registry = host.map(str::to_owned);
         event.tag = Some(tag.to_owned());
         event.url.clone_from(&url);
@@ -28,29 +46,18 @@ pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/quay/push.json"),
-                WebhookType::RegistryPush,
-                Provider::Quay,
-                vec![
-                    "artifact.pushed quay.io/myorg/myapp:v1.2.0",
-                    "artifact.pushed quay.io/myorg/myapp:latest",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/quay/build.json"),
-                WebhookType::RegistryPush,
-                Provider::Quay,
-                vec!["nothing: Quay's notification tells of no push"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &QUAY,
+            &[
+                "push: artifact.pushed quay.io/myorg/myapp:v1.2.0",
+                "push: artifact.pushed quay.io/myorg/myapp:latest",
+                "build: ignored: Quay's notification tells of no push",
+            ],
+        );
     }
 }

@@ -3,26 +3,44 @@
 use serde_json::Value;
 
 use super::forge::repository_of_url;
-use super::{Found, Reading, SenderRequest, digest, reference, time};
+use super::preset::Preset;
+use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::shape::has;
+use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::webhook_type::WebhookType;
 
-pub(super) fn read(delivery: &SenderRequest<'_>) -> Reading {
-    let payload = delivery.payload;
-    let delivery_id = delivery.header("ce-id").or_else(|| json::text(payload, "/id")).map(str::to_owned);
+/// Tekton.
+pub(super) static TEKTON: Sender = Sender {
+    name: "tekton",
+    provider: "tekton",
+    title: "Tekton",
+    types: &[WebhookType::CiPipeline],
+    authentication: Preset::UrlToken,
+    alternatives: &[],
+    recognises: Some(|body| has(body, "/pipelineRun/status") || has(body, "/taskRun/status")),
+    read,
+    page: page!("tekton"),
+    examples: &[example!("tekton", "pipeline-run")],
+};
+
+fn read(request: &SenderRequest<'_>) -> Reading {
+    let payload = request.payload;
+    let delivery_id = request.header("ce-id").or_else(|| json::text(payload, "/id")).map(str::to_owned);
     // In structured mode the run lies one level deeper.
     let body = payload.get("data").filter(|data| data.is_object()).unwrap_or(payload);
     let found = if let Some(run) = body.get("pipelineRun") {
-        found(delivery, run, None)
+        found(request, run, None)
     } else if let Some(run) = body.get("taskRun") {
-        found(delivery, run, Some("task"))
+        found(request, run, Some("task"))
     } else {
         Found::Ignored("The event is about no run".to_owned())
     };
     Reading { delivery_id, found }
 }
 
-fn found(delivery: &SenderRequest<'_>, run: &Value, scope: Option<&str>) -> Found {
+fn found(request: &SenderRequest<'_>, run: &Value, scope: Option<&str>) -> Found {
     let other = |reason: &str| Found::Ignored(reason.to_owned());
     let conditions = run.pointer("/status/conditions").and_then(Value::as_array);
     let succeeded =
@@ -34,9 +52,9 @@ fn found(delivery: &SenderRequest<'_>, run: &Value, scope: Option<&str>) -> Foun
     };
     let annotation =
         |name: &str| json::text(run, &format!("/metadata/annotations/pipelinesascode.tekton.dev~1{name}"));
-    let Some(mut event) = image(delivery, run).or_else(|| {
+    let Some(mut event) = image(request, run).or_else(|| {
         let (registry, name) = annotation("repo-url").and_then(repository_of_url)?;
-        let mut event = delivery.event(EventKind::CiFinished, name);
+        let mut event = request.event(EventKind::CiFinished, name);
         event.registry = registry.map(str::to_owned);
         Some(event)
     }) else {
@@ -53,7 +71,7 @@ fn found(delivery: &SenderRequest<'_>, run: &Value, scope: Option<&str>) -> Foun
 }
 
 /// The image that a run says it built: results whose names end in `IMAGE_URL` and `IMAGE_DIGEST`.
-fn image(delivery: &SenderRequest<'_>, run: &Value) -> Option<NormalisedEvent> {
+fn image(request: &SenderRequest<'_>, run: &Value) -> Option<NormalisedEvent> {
     let lists = ["/status/results", "/status/pipelineResults", "/status/taskResults"];
     let results = lists.iter().find_map(|at| run.pointer(at)?.as_array())?;
     let named = |ending: &str| {
@@ -64,7 +82,7 @@ fn image(delivery: &SenderRequest<'_>, run: &Value) -> Option<NormalisedEvent> {
     };
     let url = named("IMAGE_URL")?;
     let (host, name) = reference::split_host(reference::bare(url));
-    let mut event = delivery.event(EventKind::CiFinished, name);
+    let mut event = request.event(EventKind::CiFinished, name);
     event.registry = host.map(str::to_owned);
     event.tag = reference::tag(url).map(str::to_owned);
     digest::note(&mut event, named("IMAGE_DIGEST"));
@@ -73,36 +91,18 @@ fn image(delivery: &SenderRequest<'_>, run: &Value) -> Option<NormalisedEvent> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::lines;
-    use crate::domain::inbound::provider::{Provider, WebhookType};
+    use super::*;
+    use crate::domain::inbound::normalise::tests::assert_bodies;
 
     #[test]
-    fn each_of_its_bodies_says_what_it_should() {
-        for (body, webhook_type, provider, expected) in [
-            (
-                include_str!("../../../../../events/inbound/tekton/pipeline-run.json"),
-                WebhookType::CiPipeline,
-                Provider::Tekton,
-                vec![
-                    "ci.finished ghcr.io/myorg/myapp:v1.2.0@sha256:abababababababababababababababababababababababababababababababab branch=main commit=6f2d1c0 result=success run=u1 at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/tekton/pipeline-run-failed.json"),
-                WebhookType::CiPipeline,
-                Provider::Tekton,
-                vec![
-                    "ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=failed run=u1 at 2024-01-01T00:00:00Z",
-                ],
-            ),
-            (
-                include_str!("../../../../../events/inbound/tekton/pipeline-run-unknown.json"),
-                WebhookType::CiPipeline,
-                Provider::Tekton,
-                vec!["nothing: The run has not ended"],
-            ),
-        ] {
-            assert_eq!(lines(webhook_type, provider, body), expected, "{body}");
-        }
+    fn example_bodies_normalise_to_these_events() {
+        assert_bodies(
+            &TEKTON,
+            &[
+                "pipeline-run: ci.finished ghcr.io/myorg/myapp:v1.2.0@sha256:abab branch=main commit=6f2d1c0 result=success run=u1 at 2024-01-01T00:00:00Z",
+                "pipeline-run-failed: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=failed run=u1 at 2024-01-01T00:00:00Z",
+                "pipeline-run-unknown: ignored: The run has not ended",
+            ],
+        );
     }
 }

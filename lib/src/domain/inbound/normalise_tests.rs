@@ -1,13 +1,18 @@
-//! What holds for every sender, and what the senders' own tests read bodies with.
+//! What holds for every sender, and what the tests of the senders read their bodies with.
 
+use std::path::PathBuf;
+
+use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::domain::inbound::senders::sender::Sender;
+use crate::domain::inbound::senders::{GENERIC, digest};
 use crate::error::{Code, Kind};
 
 /// When the tests' requests come in.
-pub(super) fn at() -> DateTime<Utc> {
+pub(in crate::domain::inbound) fn at() -> DateTime<Utc> {
     DateTime::from_timestamp(1_704_067_260, 0).unwrap()
 }
 
@@ -16,14 +21,14 @@ fn read(webhook_type: WebhookType, provider: Provider, body: &[u8]) -> Result<Pa
     normalise(&Verified::was_verified_before(&headers, body), webhook_type, provider, None, at())
 }
 
-/// What a registry's body says.
-pub(super) fn parsed(provider: Provider, body: &str) -> Parsed {
-    read(WebhookType::RegistryPush, provider, body.as_bytes()).expect("read")
+/// A body of a sender, parsed.
+pub(in crate::domain::inbound) fn parsed(sender: &'static Sender, body: &str) -> Parsed {
+    read(sender.types[0], Provider::Named(sender), body.as_bytes()).expect("JSON")
 }
 
-/// The events in a registry's body.
-pub(super) fn events(provider: Provider, body: &str) -> Vec<NormalisedEvent> {
-    match parsed(provider, body).found {
+/// The events in a body of a sender.
+pub(in crate::domain::inbound) fn events(sender: &'static Sender, body: &str) -> Vec<NormalisedEvent> {
+    match parsed(sender, body).found {
         Found::Events(events) => events,
         other @ (Found::Ping | Found::Handshake { .. } | Found::Ignored(_)) => {
             panic!("no events but {other:?}")
@@ -31,9 +36,9 @@ pub(super) fn events(provider: Provider, body: &str) -> Vec<NormalisedEvent> {
     }
 }
 
-/// Why a registry's body is ignored.
-pub(super) fn reason(provider: Provider, body: &str) -> String {
-    match parsed(provider, body).found {
+/// Why a body of a sender is ignored.
+pub(in crate::domain::inbound) fn reason(sender: &'static Sender, body: &str) -> String {
+    match parsed(sender, body).found {
         Found::Ignored(reason) => reason,
         other @ (Found::Ping | Found::Handshake { .. } | Found::Events(_)) => {
             panic!("not ignored but {other:?}")
@@ -41,17 +46,40 @@ pub(super) fn reason(provider: Provider, body: &str) -> String {
     }
 }
 
-/// What a sender's body says, a line for each event; or why it says nothing.
-pub(super) fn lines(webhook_type: WebhookType, provider: Provider, body: &str) -> Vec<String> {
-    match read(webhook_type, provider, body.as_bytes()).expect("read").found {
+/// The folder of a sender's bodies.
+pub(in crate::domain::inbound) fn folder(sender: &Sender) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "events", "inbound", sender.page.name].iter().collect()
+}
+
+/// Asserts what the bodies of a sender's folder, no more and no fewer, normalise to: `<body>: <line>` for each
+/// line.
+pub(in crate::domain::inbound) fn assert_bodies(sender: &'static Sender, expected: &[&str]) {
+    let name = |line: &str| line.split_once(": ").map(|(name, _)| name.to_owned());
+    let mut expected: Vec<String> = expected.iter().map(|line| (*line).to_owned()).collect();
+    expected.sort_by_key(|line| name(line));
+    let mut found: Vec<String> = Vec::new();
+    for file in std::fs::read_dir(folder(sender)).unwrap() {
+        let path = file.unwrap().path();
+        let body = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        found.extend(lines(&parsed(sender, &body).found).iter().map(|line| format!("{name}: {line}")));
+    }
+    found.sort_by_key(|line| name(line));
+    assert_eq!(found, expected);
+}
+
+/// A line for each event; or one that says why there is none.
+fn lines(found: &Found) -> Vec<String> {
+    match found {
         Found::Events(events) => events.iter().map(line).collect(),
         Found::Ping => vec!["ping".to_owned()],
         Found::Handshake { validation_code } => vec![format!("handshake {validation_code}")],
-        Found::Ignored(reason) => vec![format!("nothing: {reason}")],
+        Found::Ignored(reason) => vec![format!("ignored: {reason}")],
     }
 }
 
-/// `kind registry/repository:tag@digest (branch, commit, result, run, scope) by pusher at time`, as far as told.
+/// `kind registry/repository:tag@digest branch= commit= result= run= scope= by pusher at time`, without what
+/// is absent. Commits and digests are cut, and an invalid digest begins with `?`.
 fn line(event: &NormalisedEvent) -> String {
     let mut line = event.kind.name().to_owned();
     let mut add = |before: &str, text: Option<&str>| {
@@ -60,7 +88,8 @@ fn line(event: &NormalisedEvent) -> String {
     let registry = event.registry.as_deref().map(|registry| format!("{registry}/"));
     add(" ", Some(&format!("{}{}", registry.unwrap_or_default(), event.repository)));
     add(":", event.tag.as_deref());
-    add(if event.digest_valid { "@" } else { "@?" }, event.digest.as_deref());
+    let digest = event.digest.as_deref().map(|digest| &digest[..digest.len().min(11)]);
+    add(if event.digest_valid { "@" } else { "@?" }, digest);
     add(" branch=", event.branch.as_deref());
     add(" commit=", event.commit.as_deref().map(|commit| &commit[..commit.len().min(7)]));
     add(" result=", event.result.as_deref());
@@ -72,19 +101,8 @@ fn line(event: &NormalisedEvent) -> String {
 }
 
 #[test]
-fn auto_goes_by_the_shape() {
-    let repository = |body: Value| events(Provider::Auto, &body.to_string()).remove(0).repository;
-    let hub = json!({"push_data": {"tag": "1"}, "repository": {"namespace": "hub", "name": "a"}});
-    assert_eq!(repository(hub), "hub/a");
-    let data = json!({"repository": {"repo_full_name": "harbor/a"}, "resources": [{"tag": "1"}]});
-    assert_eq!(repository(json!({"type": "PUSH_ARTIFACT", "event_data": data})), "harbor/a");
-    assert_eq!(repository(json!({"type": "harbor.artifact.pushed", "data": data})), "harbor/a");
-    assert_eq!(repository(json!({"repository": "generic/a", "type": "push"})), "generic/a");
-}
-
-#[test]
-fn whatever_a_config_may_name_can_be_read() {
-    for (name, provider) in Provider::ALL {
+fn every_provider_ignores_an_empty_object() {
+    for (name, provider) in Provider::all() {
         for (_, webhook_type) in WebhookType::ALL {
             let answer = read(webhook_type, provider, b"{}");
             assert!(matches!(answer, Ok(Parsed { found: Found::Ignored(_), .. })), "{name}");
@@ -95,11 +113,11 @@ fn whatever_a_config_may_name_can_be_read() {
 #[test]
 fn more_than_two_hundred_events_are_refused_and_not_cut() {
     let body = Value::Array(vec![json!({"repository": "a/b", "tag": "v1"}); 201]).to_string();
-    let error = read(WebhookType::Generic, Provider::Generic, body.as_bytes()).expect_err("refused");
+    let error = read(WebhookType::Generic, Provider::Named(&GENERIC), body.as_bytes()).expect_err("refused");
     assert_eq!((error.kind, error.code), (Kind::TooLarge, Code::TooManyEvents));
 }
 
-/// JSON of the senders' own words in any arrangement, so that it gets past the first look.
+/// JSON of the senders' own member names in any arrangement, so that readers get past their first check.
 fn arranged() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -138,20 +156,20 @@ fn arranged() -> impl Strategy<Value = Value> {
     })
 }
 
-fn anybody() -> impl Strategy<Value = Provider> {
-    prop::sample::select(Provider::ALL.map(|(_, provider)| provider).to_vec())
+fn any_provider() -> impl Strategy<Value = Provider> {
+    prop::sample::select(Provider::all().map(|(_, provider)| provider).collect::<Vec<_>>())
 }
 
 proptest! {
     #[test]
-    fn no_bytes_panic(body: Vec<u8>, provider in anybody()) {
+    fn no_bytes_panic(body: Vec<u8>, provider in any_provider()) {
         for (_, webhook_type) in WebhookType::ALL {
             let _ = read(webhook_type, provider, &body);
         }
     }
 
     #[test]
-    fn no_json_panics_and_events_are_always_named(body in arranged(), provider in anybody()) {
+    fn no_json_panics_and_events_are_always_named(body in arranged(), provider in any_provider()) {
         if let Ok(parsed) = read(WebhookType::RegistryPush, provider, body.to_string().as_bytes()) {
             for event in parsed.events() {
                 prop_assert!(!event.repository.is_empty() && event.repository.len() <= 512);

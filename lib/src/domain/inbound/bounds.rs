@@ -1,6 +1,7 @@
-//! How much of a sender's words we take: names that can be keys, few events, and no companions of images.
+//! Limits of the events in a request: names that can be keys, at most 200 events, and no tags of signatures
+//! and attestations.
 
-use super::Found;
+use super::senders::sender::Found;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::error::{Code, Error, Kind};
 
@@ -11,7 +12,7 @@ const MAX_NAME_BYTES: usize = 512;
 /// Bytes of what is only told on.
 const MAX_TEXT_BYTES: usize = 2_048;
 
-/// What remains of what a sender's module found.
+/// What a reader found, within the limits.
 pub(super) fn fit(found: Found) -> Result<Found, Error> {
     let Found::Events(events) = found else { return Ok(found) };
     if events.len() > MAX_EVENTS {
