@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::inbound::senders::sender::Sender;
-use crate::domain::inbound::senders::{GENERIC, digest};
+use crate::domain::inbound::senders::{GENERIC, SENDERS, digest};
 use crate::error::{Code, Kind};
 
 /// When the tests' requests come in.
@@ -107,6 +107,33 @@ fn every_provider_ignores_an_empty_object() {
             let answer = read(webhook_type, provider, b"{}");
             assert!(matches!(answer, Ok(Parsed { found: Found::Ignored(_), .. })), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_senders_header_names_the_delivery() {
+    for (sender, header) in [
+        ("ghcr", "x-github-delivery"),
+        ("gitea", "x-gitea-delivery"),
+        ("forgejo", "x-forgejo-delivery"),
+        ("github", "x-github-delivery"),
+        ("gitlab", "idempotency-key"),
+        ("gitlab", "webhook-id"),
+        ("gitlab", "x-gitlab-webhook-uuid"),
+        ("bitbucket", "x-request-uuid"),
+        ("bitbucket", "x-request-id"),
+        ("nexus", "x-nexus-webhook-delivery"),
+        ("tekton", "ce-id"),
+        ("cdevents", "ce-id"),
+        ("generic", "idempotency-key"),
+        ("generic", "webhook-id"),
+    ] {
+        let found = SENDERS.iter().find(|known| known.name == sender).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(header, "7".parse().unwrap());
+        let verified = Verified::was_verified_before(&headers, b"{}");
+        let parsed = normalise(&verified, found.types[0], Provider::Named(found), None, at()).unwrap();
+        assert_eq!(parsed.delivery_id.as_deref(), Some("7"), "{sender}: {header}");
     }
 }
 

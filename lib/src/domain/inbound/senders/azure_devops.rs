@@ -128,6 +128,8 @@ mod tests {
                 "push: git.push dev.azure.com/myapp branch=main commit=6f2d1c0 by dev@example.com at 2024-01-01T00:00:00Z",
                 "build-complete: ci.finished myapp-ci branch=main commit=6f2d1c0 result=succeeded run=20240101.1 at 2024-01-01T00:00:00Z",
                 "pull-request-merged: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 result=merged run=4 by dev@example.com",
+                "pull-request-created: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 result=created run=4 by dev@example.com",
+                "work-item-created: ignored: The event tells neither of code nor of a finished build",
             ],
         );
     }

@@ -156,6 +156,8 @@ mod tests {
                 "pull-request: pr bitbucket.org/myteam/myapp branch=feature commit=4f8f6de result=merged run=1 by dev",
                 "server-push: git.tag git.example.com/TEAM/myapp:v1.2.0 commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
                 "server-ping: ping",
+                "commit-status: ignored: The event tells of no branch, tag or pull request",
+                "server-pull-request-merged: pr TEAM/myapp branch=feature commit=fffffff result=merged run=3 by dev at 2024-01-01T00:00:00Z",
             ],
         );
     }

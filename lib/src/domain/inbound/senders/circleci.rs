@@ -79,6 +79,7 @@ mod tests {
             &[
                 "workflow-completed: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=w1 at 2024-01-01T00:00:00Z",
                 "job-completed: ci.finished gitlab.com/myorg/myapp:v1.2.0 commit=6f2d1c0 result=failed run=j1 scope=job at 2024-01-01T00:00:00Z",
+                "ping: ping",
             ],
         );
     }

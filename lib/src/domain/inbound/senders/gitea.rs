@@ -98,6 +98,10 @@ mod tests {
             &[
                 "package: artifact.pushed git.example.com/myorg/myapp:v1.2.0 by builder at 2024-01-01T00:00:00Z",
                 "push: git.push git.example.com/myorg/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
+                "create-tag: git.tag git.example.com/myorg/myapp:v1.2.0 commit=6f2d1c0 by dev",
+                "release: release git.example.com/myorg/myapp:v1.2.0 by dev at 2024-01-01T00:00:00Z",
+                "pull-request-merged: pr git.example.com/myorg/myapp branch=feature commit=fffffff result=merged run=1 by dev at 2024-01-01T00:00:00Z",
+                "issue-opened: ignored: The event tells neither of code nor of a package",
             ],
         );
     }

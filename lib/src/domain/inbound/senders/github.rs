@@ -124,6 +124,9 @@ mod tests {
                 "pull-request-merged: pr github.com/myorg/myapp branch=feature commit=fffffff result=merged run=7 by octocat at 2024-01-01T00:00:00Z",
                 "ping: ping",
                 "status: ignored: The event tells neither of code nor of a finished pipeline",
+                "check-suite: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=8-1 scope=check_suite by octocat at 2024-01-01T00:00:00Z",
+                "deployment-status: ignored: The event tells neither of code nor of a finished pipeline",
+                "repository-dispatch: ignored: The event tells neither of code nor of a finished pipeline",
             ],
         );
     }

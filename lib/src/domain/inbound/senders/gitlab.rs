@@ -193,6 +193,8 @@ mod tests {
                 "job: ci.finished gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 result=failed run=9 scope=job by dev at 2024-01-01T00:00:00Z",
                 "release: release gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 at 2024-01-01T00:00:00Z",
                 "merge-request: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 result=merged run=3 by dev at 2024-01-01T00:00:00Z",
+                "deployment: ignored: The event tells neither of code nor of a finished pipeline",
+                "merge-request-opened: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 result=open run=3 by dev at 2024-01-01T00:00:00Z",
             ],
         );
     }

@@ -120,6 +120,8 @@ mod tests {
                 "push-untagged: artifact.pushed harbor.example.com/myorg/myapp@sha256:34bd by builder at 2024-01-01T00:00:00Z",
                 "push-cloudevents: artifact.pushed harbor.example.com/myorg/myapp:v1.2.0@sha256:34bd by builder at 2024-01-01T00:00:00Z",
                 "push-minimal: artifact.pushed myorg/myapp:v1.2.0@?sha256:abc1 at 2024-01-01T00:00:00Z",
+                "delete: artifact.deleted myorg/myapp:v1.2.0@sha256:abab by cleaner at 2024-01-01T00:00:00Z",
+                "quota-exceed: ignored: Harbor's event is neither a push nor a deletion of an artifact",
             ],
         );
     }

@@ -31,8 +31,6 @@ mod tekton;
 pub mod time;
 
 #[cfg(test)]
-mod captured;
-#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 #[path = "table_tests.rs"]

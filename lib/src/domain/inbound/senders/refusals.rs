@@ -1,5 +1,5 @@
-//! Whatever differs from a genuine request in one thing is refused: for every sender's preset, and for the
-//! captured signatures.
+//! A request that differs from a genuine one in one thing is refused: for every sender's preset, and for the
+//! examples that senders publish.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,23 +16,23 @@ use crate::domain::inbound::scheme::{Covers, Prefix, Scheme};
 use crate::domain::inbound::webhook_type::WebhookType;
 use crate::domain::shared::signature::SigningSecret;
 
-/// A request that proves itself.
+/// An authentic request.
 #[derive(Clone)]
 pub(super) struct Genuine {
-    pub(super) scheme: Scheme,
-    pub(super) secret: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-    /// Seconds since 1970, when it comes in.
-    pub(super) at: i64,
-    /// Whether its proof is one of the body, and not the secret itself.
-    pub(super) covers_body: bool,
-    /// Whether its proof is one of the time.
-    pub(super) covers_time: bool,
+    scheme: Scheme,
+    secret: String,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    /// When it comes in, in seconds since 1970.
+    at: i64,
+    /// Whether it proves the body, and not only knowledge of the secret.
+    covers_body: bool,
+    /// Whether it proves the time.
+    covers_time: bool,
 }
 
 impl Genuine {
-    pub(super) fn passes(&self) -> bool {
+    fn passes(&self) -> bool {
         let request = Request { headers: &self.headers, body: &self.body, url_token: None };
         let secrets = [self.secret.as_str()];
         let live = Live { secrets: &secrets, ..Live::default() };
@@ -45,7 +45,7 @@ impl Genuine {
         changed
     }
 
-    /// The same with no header that it does not need; of several that say the same, the last remains.
+    /// The same without headers that it does not need. Of several that are enough, the last remains.
     fn bare(mut self) -> Self {
         for name in self.headers.keys().cloned().collect::<Vec<_>>() {
             let without = self.with(|request| drop(request.headers.remove(&name)));
@@ -56,8 +56,8 @@ impl Genuine {
         self
     }
 
-    /// Asserts that it is taken, and that nothing is which differs from it in one thing.
-    pub(super) fn refuses_all_else(&self, name: &str) {
+    /// Asserts that it is accepted, and that each request which differs from it in one thing is refused.
+    fn refuses_all_else(&self, name: &str) {
         assert!(self.passes(), "{name}");
         let bare = self.clone().bare();
         let refused = |what: &str, change: &dyn Fn(&mut Self)| {
@@ -126,7 +126,7 @@ fn headers(said: &[(&str, String)]) -> HeaderMap {
     said.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
 }
 
-/// What proves itself by a scheme: one request for each of its ways, none where the scheme takes no secret.
+/// Authentic requests of a scheme: one for each of its ways, none if the scheme takes no secret.
 pub(super) fn genuine(scheme: &Scheme, whole: &Scheme) -> Vec<Genuine> {
     let request = |said: &[(&str, String)], covers_body, covers_time| Genuine {
         scheme: whole.clone(),
@@ -182,7 +182,7 @@ pub(super) fn genuine(scheme: &Scheme, whole: &Scheme) -> Vec<Genuine> {
 }
 
 #[test]
-fn every_preset_takes_what_is_genuine_and_nothing_else() {
+fn every_preset_accepts_genuine_requests_only() {
     for (name, provider) in Provider::all() {
         for (_, webhook_type) in WebhookType::ALL {
             let scheme = Scheme::of(provider, webhook_type, None, None, None);
@@ -194,7 +194,7 @@ fn every_preset_takes_what_is_genuine_and_nothing_else() {
 }
 
 #[test]
-fn every_scheme_takes_what_is_genuine_and_nothing_else() {
+fn every_scheme_accepts_genuine_requests_only() {
     let http_signature = Authentication::HttpSignature { tolerance_seconds: None };
     for said in [Authentication::Basic, Authentication::StandardWebhooks, http_signature] {
         let scheme = Scheme::from(said);
@@ -241,4 +241,77 @@ fn a_forge_signs_the_json_text_of_a_form() {
             assert!(!as_form.with(|request| request.body = BODY.to_vec()).passes());
         }
     }
+}
+
+/// Signatures that senders publish as examples: in the documentation of GitHub and CircleCI, and in the tests of
+/// the Standard Webhooks library.
+#[test]
+fn published_signatures_are_accepted_and_their_forgeries_refused() {
+    let standard = r#"{"email":"test@example.com","username":"test_user"}"#;
+    let standard_key = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let standard_signature = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
+    let several = format!("v1,tFtCZ5RDCPxzWQRWXWPgrCgE2frDBe9gjpbWQxnVfsQ= {standard_signature} v1a,AAAA");
+    let of_standard = |signature: &str| {
+        headers(&[
+            ("webhook-id", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk".to_owned()),
+            ("webhook-timestamp", "1649367553".to_owned()),
+            ("webhook-signature", signature.to_owned()),
+        ])
+    };
+    let preset = |name: &str| Scheme::of(Provider::of(name).unwrap(), WebhookType::Generic, None, None, None);
+    let standard_webhooks = || Scheme::from(Authentication::StandardWebhooks);
+    let github = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    let circleci = |signature: &str| headers(&[("circleci-signature", format!("v1={signature}"))]);
+    for (scheme, secret, body, headers) in [
+        (
+            preset("ghcr"),
+            "It's a Secret to Everybody",
+            "Hello, World!",
+            headers(&[("X-Hub-Signature-256", github.to_owned())]),
+        ),
+        (
+            preset("circleci"),
+            "secret",
+            "hello world",
+            circleci("734cc62f32841568f45715aeb9f4d7891324e6d948e4c6c60c0621cdac48623a"),
+        ),
+        (
+            preset("circleci"),
+            "another-secret",
+            "lalala",
+            circleci("daa220016c8f29a8b214fbfc3671aeec2145cfb1e6790184ffb38b6d0425fa00"),
+        ),
+        (
+            preset("circleci"),
+            "hunter123",
+            "an-important-request-payload",
+            circleci("9be2242094a9a8c00c64306f382a7f9d691de910b4a266f67bd314ef18ac49fa"),
+        ),
+        (standard_webhooks(), standard_key, standard, of_standard(standard_signature)),
+        (standard_webhooks(), standard_key, standard, of_standard(&several)),
+    ] {
+        let covers_time = scheme == Scheme::StandardWebhooks;
+        let name = format!("{scheme:?} {body}");
+        let at = if covers_time { 1_649_367_553 } else { AT };
+        let (secret, body) = (secret.to_owned(), body.as_bytes().to_vec());
+        let genuine = Genuine { scheme, secret, headers, body, at, covers_body: true, covers_time };
+        genuine.refuses_all_else(&name);
+    }
+}
+
+/// What Gitea sends without a secret.
+#[test]
+fn empty_signatures_are_refused() {
+    let said = [("X-Gitea-Signature", ""), ("X-Hub-Signature", "sha1="), ("X-Hub-Signature-256", "sha256=")];
+    let request = Genuine {
+        scheme: Scheme::of(Provider::of("gitea").unwrap(), WebhookType::CiPipeline, None, None, None),
+        secret: String::new(),
+        headers: headers(&said.map(|(name, value)| (name, value.to_owned()))),
+        body: BODY.to_vec(),
+        at: AT,
+        covers_body: true,
+        covers_time: false,
+    };
+    assert!(!request.passes());
+    assert!(!request.with(|request| request.secret.push_str(SECRET)).passes());
 }
