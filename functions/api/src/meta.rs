@@ -1,4 +1,4 @@
-//! Whether the service is there, what it is, and which types of events there are.
+//! Whether the service is there, what it is, and which senders and types of events it knows.
 
 use std::sync::Arc;
 
@@ -6,7 +6,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
+use stella::domain::inbound::sender_view::SenderView;
+use stella::domain::inbound::senders::SENDERS;
 use stella::domain::outbound::event_type::EventType;
+use stella::error::Error;
 use stella::web::authenticator::Viewer;
 use stella::web::data;
 
@@ -22,6 +25,14 @@ pub(crate) fn routes() -> Routes {
             "/meta",
             meta,
             says("getMeta", "Which version it is, and where deliveries come from").gives(200, "Meta"),
+        )
+        .merge(
+            Routes::about("Webhook configs").get(
+                "/senders",
+                senders,
+                says("listSenders", "Every known sender, with how it authenticates and is set up")
+                    .gives_data(|| json!({"type": "array", "items": shapes::named("Sender")})),
+            ),
         )
         .merge(
             Routes::about("Events").get(
@@ -40,6 +51,12 @@ async fn health() -> Response {
 async fn meta(State(api): State<Arc<Api>>) -> Response {
     let meta = json!({"version": env!("CARGO_PKG_VERSION"), "egressAddresses": api.egress_addresses});
     data(StatusCode::OK, &meta)
+}
+
+async fn senders(_: Viewer) -> Result<Response, Error> {
+    let senders: Vec<SenderView> = SENDERS.iter().map(|sender| SenderView::from(*sender)).collect();
+    let senders = serde_json::to_value(senders).map_err(|_| Error::fault("the senders are not JSON"))?;
+    Ok(data(StatusCode::OK, &senders))
 }
 
 async fn event_types(_: Viewer) -> Response {

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { area, choice, eventFilters, form, integer, json, lines, part, text, toggle } from "./form.js";
-import { SENDERS, guide, senderOf } from "./setup.js";
+import { guide, hasSecret, senderOf, senders } from "./setup.js";
 import {
   badge, button, code, confirm, copyable, counted, empty, exactTime, facts, filterProblem, filterText, headerLines, heading, id, link,
   modal, navigate, notice, paged, poll, section, table, time,
@@ -17,10 +17,11 @@ const TYPES = [
 const actionOf = (row) => row.action ?? "handshake";
 
 async function list() {
+  const known = await senders();
   /** @param {Api.WebhookConfig[]} all */
   const rows = (all) => table("Inbound webhooks", [
     ["Name", (row) => link(`#/inbound/${row.id}`, row.name)],
-    ["Sender", (row) => senderOf(row)?.[0] ?? row.provider],
+    ["Sender", (row) => senderOf(known, row)?.title ?? row.provider],
     ["Type", (row) => row.type],
     ["Status", (row) => badge(row.enabled ? "enabled" : "disabled")],
     ["URL", (row) => h("code", { title: row.url }, row.url), "cut"],
@@ -37,8 +38,9 @@ async function list() {
 /**
  * Whether the URL ends in a token, because the sender supports no other authentication.
  * @param {Api.WebhookConfig} config
+ * @param {Api.Sender | undefined} sender
  */
-const hasUrlToken = (config) => !config.authentication && !config.signatureHeader && senderOf(config)?.[4] === false;
+const hasUrlToken = (config, sender) => !config.authentication && !config.signatureHeader && !hasSecret(sender);
 
 const random = () => [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -48,9 +50,10 @@ const repositoriesControl = (value) => lines({
   help: "The repositories that the sender may report, one per line. Default: all.",
 });
 
-function create() {
+async function create() {
+  const known = await senders();
   /** @type {(type: string) => [string, string][]} */
-  const sendersOf = (type) => SENDERS.flatMap((sender, index) => (sender[1] === type ? [[String(index), sender[0]]] : []));
+  const sendersOf = (type) => known.flatMap(({ types, title }, index) => (types[0] === type ? [[String(index), title]] : []));
   const secret = text({
     name: "secret", label: "Secret", value: random(),
     help: "The secret shared with the sender. Copy it into the sender; it is shown only now.",
@@ -68,8 +71,9 @@ function create() {
   });
   /** @param {string} index */
   const choose = (index) => {
-    const [, , provider, , hasSecret] = SENDERS[Number(index)];
-    secret.element.hidden = !hasSecret;
+    const sender = known[Number(index)];
+    const { provider } = sender;
+    secret.element.hidden = !hasSecret(sender);
     secret.write(provider === "azure-devops" ? `stella:${random()}` : random());
     mapping.element.hidden = provider !== "generic";
     account.element.hidden = audience.element.hidden = provider !== "gar";
@@ -83,7 +87,7 @@ function create() {
     part("More", false, repositoriesControl(), eventFilters([], "$.tag"))];
   /** @param {Values} values */
   const submit = async ({ sender, mapping, account, audience, ...values }) => {
-    const [, type, provider] = SENDERS[sender];
+    const { types: [type], provider } = known[Number(sender)];
     if (account) {
       const claims = { email: account, email_verified: true };
       values.authentication = { type: "oidc", issuer: "https://accounts.google.com", audience, claims };
@@ -200,9 +204,10 @@ function rotateToken(config) {
 
 /** @param {string} key */
 async function one(key) {
-  const [config, components] = await Promise.all([api.get(`/webhook-configs/${key}`), api.all("/components")]);
+  const [config, components, known] =
+    await Promise.all([api.get(`/webhook-configs/${key}`), api.all("/components"), senders()]);
   const names = new Map(components.map(({ id, name }) => [id, name]));
-  const sender = senderOf(config);
+  const sender = senderOf(known, config);
   const log = h("div", {});
   /** @type {string | undefined} */
   let newest;
@@ -227,7 +232,7 @@ async function one(key) {
     confirm("Delete the inbound webhook?", `The URL of ${config.name} responds with 404 within a minute.`, "Delete", remove);
   const actions = api.hasRole("admin") && [
     h("a", { class: "button", href: `#/inbound/${key}/edit` }, "Edit"),
-    hasUrlToken(config) && button("Rotate token", () => rotateToken(config)),
+    hasUrlToken(config, sender) && button("Rotate token", () => rotateToken(config)),
     button("Delete", confirmRemoval, { class: "danger" }),
   ];
   const rejected = config.rejectedLast24h ?? 0;
@@ -236,15 +241,15 @@ async function one(key) {
     rejected > 0 && h("p", { class: "warning" },
       `${counted(rejected, "request", "requests")} failed authentication in the last 24 hours. Check the secret in the sender.`),
     filterProblem(config.filterErrors),
-    section("URL", hasUrlToken(config)
+    section("URL", hasUrlToken(config, sender)
       ? [h("p", {}, h("code", {}, `${config.url}/…`)),
         h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get a new URL.")]
       : copyable(config.url),
-      facts(["Sender", sender?.[0]], ["Type", config.type], ["Repositories", config.repositories.join(", ")],
+      facts(["Sender", sender?.title ?? config.provider], ["Type", config.type], ["Repositories", config.repositories.join(", ")],
         ["Filters", config.filters.map(filterText).join(" and ")], ["ID", id(config.id)])),
     section("Received requests", log),
     api.hasRole("admin") && preview(config, names),
-    sender && section(`Set up ${sender[0]}`, await guide(sender)));
+    sender && section(`Set up ${sender.title}`, guide(sender)));
 }
 
 /**

@@ -1,45 +1,34 @@
-// Senders, and the set-up instructions from their documentation.
+// Senders, and their set-up instructions.
 
+import * as api from "./api.js";
 import { h } from "./dom.js";
 import { code } from "./ui.js";
 
-/**
- * Name, type, provider, the file of its documentation, and whether it authenticates by a secret.
- * @type {[title: string, type: string, provider: string, file: string, hasSecret: boolean][]}
- */
-export const SENDERS = [
-  ["Docker Hub", "registry-push", "dockerhub", "dockerhub", false],
-  ["GitHub Container Registry", "registry-push", "ghcr", "ghcr", true],
-  ["Harbor", "registry-push", "harbor", "harbor", true],
-  ["Quay", "registry-push", "quay", "quay", false],
-  ["Amazon ECR", "registry-push", "ecr", "ecr", true],
-  ["Azure Container Registry", "registry-push", "acr", "acr", true],
-  ["Google Artifact Registry", "registry-push", "gar", "gar", false],
-  ["JFrog Artifactory", "registry-push", "artifactory", "artifactory", true],
-  ["Sonatype Nexus 3", "registry-push", "nexus", "nexus", true],
-  ["Distribution", "registry-push", "distribution", "distribution", true],
-  ["Gitea", "registry-push", "gitea", "gitea", true],
-  ["Forgejo", "registry-push", "forgejo", "gitea", true],
-  ["GitHub", "github-app", "auto", "github", true],
-  ["GitLab", "gitlab-webhook", "auto", "gitlab", true],
-  ["Bitbucket", "generic", "bitbucket", "bitbucket", true],
-  ["Jenkins", "ci-pipeline", "jenkins", "jenkins", false],
-  ["CircleCI", "ci-pipeline", "circleci", "circleci", true],
-  ["Buildkite", "ci-pipeline", "buildkite", "buildkite", true],
-  ["Azure DevOps", "ci-pipeline", "azure-devops", "azure-devops", true],
-  ["Tekton", "ci-pipeline", "tekton", "tekton", false],
-  ["CDEvents", "ci-pipeline", "cdevents", "cdevents", false],
-  ["Generic webhook", "generic", "generic", "generic", false],
-];
+/** @type {Promise<Api.Sender[]> | undefined} */
+let list;
+
+/** Every sender that the API knows. */
+export function senders() {
+  list ??= api.get("/senders").catch((error) => {
+    list = undefined;
+    throw error;
+  });
+  return list;
+}
 
 /**
- * The sender of a webhook config.
+ * The sender of a webhook config; undefined if each request's body decides.
+ * @param {Api.Sender[]} known
  * @param {Api.WebhookConfig} config
  */
-export const senderOf = ({ type, provider }) =>
-  SENDERS.find(([, kind, name]) => kind === type && name === provider)
-  ?? SENDERS.find(([, , name]) => name === provider && name !== "auto")
-  ?? SENDERS.find(([, kind]) => kind === type);
+export const senderOf = (known, { type, provider }) =>
+  known.find((sender) => sender.provider === provider && sender.types.includes(type));
+
+/**
+ * Whether a sender authenticates by a secret, and not by a token in the URL.
+ * @param {Api.Sender | undefined} sender
+ */
+export const hasSecret = (sender) => sender !== undefined && sender.authentication.type !== "none";
 
 /**
  * A line's `code`, **bold** and *emphasis* as elements; of a link, its text.
@@ -94,11 +83,9 @@ function markdown(source) {
 
 /**
  * The set-up instructions of a sender, without the step that creates the webhook config.
- * @param {(typeof SENDERS)[number]} sender
+ * @param {Api.Sender} sender
  */
-export async function guide(sender) {
-  const response = await fetch(new URL(`./senders/${sender[3]}.md`, import.meta.url));
-  if (!response.ok) return h("p", { class: "muted" }, "The documentation is unavailable.");
-  const text = (await response.text()).replace(/^# .*$/m, "").replace(/^## Set it up\s+1\. [\s\S]*?```[\s\S]*?```/m, "");
+export function guide(sender) {
+  const text = sender.docs.replace(/^# .*$/m, "").replace(/^## Set it up\s+1\. [\s\S]*?```[\s\S]*?```/m, "");
   return h("div", { class: "guide" }, markdown(text));
 }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 /// The page; `{revision}` in the URLs of its files is to be replaced.
 pub(crate) const PAGE: &str = include_str!("../pages/index.html");
 
-/// Every other file by its path. The inbound pages show the set-up instructions of `docs/senders`.
+/// Every other file by its path.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("app.js", include_str!("../pages/app.js")),
     ("api.js", include_str!("../pages/api.js")),
@@ -27,27 +27,6 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("signin.js", include_str!("../pages/signin.js")),
     ("style.css", include_str!("../pages/style.css")),
     ("icon.svg", include_str!("../pages/icon.svg")),
-    ("senders/acr.md", include_str!("../../../docs/senders/acr.md")),
-    ("senders/artifactory.md", include_str!("../../../docs/senders/artifactory.md")),
-    ("senders/azure-devops.md", include_str!("../../../docs/senders/azure-devops.md")),
-    ("senders/bitbucket.md", include_str!("../../../docs/senders/bitbucket.md")),
-    ("senders/buildkite.md", include_str!("../../../docs/senders/buildkite.md")),
-    ("senders/cdevents.md", include_str!("../../../docs/senders/cdevents.md")),
-    ("senders/circleci.md", include_str!("../../../docs/senders/circleci.md")),
-    ("senders/distribution.md", include_str!("../../../docs/senders/distribution.md")),
-    ("senders/dockerhub.md", include_str!("../../../docs/senders/dockerhub.md")),
-    ("senders/ecr.md", include_str!("../../../docs/senders/ecr.md")),
-    ("senders/gar.md", include_str!("../../../docs/senders/gar.md")),
-    ("senders/generic.md", include_str!("../../../docs/senders/generic.md")),
-    ("senders/ghcr.md", include_str!("../../../docs/senders/ghcr.md")),
-    ("senders/gitea.md", include_str!("../../../docs/senders/gitea.md")),
-    ("senders/github.md", include_str!("../../../docs/senders/github.md")),
-    ("senders/gitlab.md", include_str!("../../../docs/senders/gitlab.md")),
-    ("senders/harbor.md", include_str!("../../../docs/senders/harbor.md")),
-    ("senders/jenkins.md", include_str!("../../../docs/senders/jenkins.md")),
-    ("senders/nexus.md", include_str!("../../../docs/senders/nexus.md")),
-    ("senders/quay.md", include_str!("../../../docs/senders/quay.md")),
-    ("senders/tekton.md", include_str!("../../../docs/senders/tekton.md")),
 ];
 
 /// A hash of all files, the version in their URLs.

@@ -24,9 +24,10 @@ enum Required {
 use Required::{Admin, Nothing, Operator, Publisher, SignedIn, Viewer};
 
 /// The routes of a tenant. A route that is in none of these tables fails the test.
-const TENANT_ROUTES: [(&str, Required); 57] = [
+const TENANT_ROUTES: [(&str, Required); 58] = [
     ("GET /health", Nothing),
     ("GET /meta", Nothing),
+    ("GET /senders", Viewer),
     ("GET /event-types", Viewer),
     ("GET /overview", Viewer),
     ("POST /portal-links", Viewer),

@@ -10,6 +10,31 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 #[tokio::test]
+async fn every_listed_sender_can_be_configured_as_listed() {
+    let world = World::start().await;
+    let listed = world.get("/api/v1/senders").await;
+    let senders = listed["data"].as_array().unwrap();
+    let quay = senders.iter().find(|sender| sender["title"] == "Quay").unwrap();
+    assert_eq!(quay["types"], json!(["registry-push", "generic"]));
+    assert_eq!((&quay["provider"], &quay["authentication"]), (&json!("quay"), &json!({"type": "none"})));
+    assert!(quay["docs"].as_str().unwrap().starts_with("# Quay\n"));
+    for sender in senders {
+        let provider = &sender["provider"];
+        for webhook_type in sender["types"].as_array().unwrap() {
+            let mut config = json!({"name": "x", "type": webhook_type, "provider": provider});
+            if sender["authentication"]["type"] != "none" {
+                config["secret"] = json!("user:password");
+            }
+            // Both with the sender's preset and with the same, said by the config.
+            world.config(&config).await;
+            config["authentication"] = sender["authentication"].clone();
+            let made = world.config(&config).await;
+            assert_eq!(made["provider"], *provider);
+        }
+    }
+}
+
+#[tokio::test]
 async fn drone_builds_are_verified_by_http_signature_and_read_by_a_mapping() {
     let world = World::at("2024-05-14T09:30:00Z").await;
     let component = json!({"name": "myapp", "sourceRepositories": ["myorg/myapp"]});

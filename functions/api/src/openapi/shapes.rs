@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
+use stella::domain::inbound::provider::Provider;
 
 const SOURCES: [&str; 8] = [
     include_str!("shapes/common.json"),
@@ -51,6 +52,13 @@ static SHAPES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     let read = |source: &&str| serde_json::from_str::<Map<String, Value>>(source).unwrap_or_default();
     let mut shapes: Map<String, Value> = SOURCES.iter().flat_map(read).collect();
     shapes.values_mut().for_each(require_members);
+    let providers: Vec<&str> = Provider::all().map(|(name, _)| name).collect();
+    for shape in ["WebhookConfig", "Sender"] {
+        let provider = shapes.get_mut(shape).and_then(|shape| shape.pointer_mut("/properties/provider"));
+        if let Some(words) = provider.and_then(Value::as_object_mut) {
+            words.insert("enum".to_owned(), json!(providers));
+        }
+    }
     shapes
 });
 

@@ -116,6 +116,7 @@ pub mod redact;
 pub mod repository;
 pub mod retried_request;
 pub mod scheme;
+pub mod sender_view;
 pub mod senders;
 pub mod url_token;
 pub mod webhook_type;

@@ -9,7 +9,7 @@ use stella_local::client::{Answer, Client};
 use super::{Moto, shown};
 
 pub(super) async fn keys_and_sessions(moto: &Moto, world: &World) {
-    for path in ["/health", "/meta", "/event-types", "/overview"] {
+    for path in ["/health", "/meta", "/senders", "/event-types", "/overview"] {
         shown(world, &format!("/api/v1{path}")).await;
     }
     let stranger = stranger(world).await;

@@ -16,7 +16,7 @@ const DELIVERY_ID_HEADERS: [&str; 2] = ["idempotency-key", "webhook-id"];
 pub static GENERIC: Sender = Sender {
     name: "generic",
     provider: "generic",
-    title: "Anything else",
+    title: "Generic webhook",
     types: &[
         WebhookType::Generic,
         WebhookType::RegistryPush,
