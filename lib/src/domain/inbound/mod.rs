@@ -2,13 +2,14 @@
 //!
 //! # Actors
 //!
-//! - A **sender** is a registry, a code host or a CI system: a [`Provider`](provider::Provider). It posts
-//!   JSON when something happened. If it gets no 2xx, it posts again, or a person has it post again.
+//! - A **sender** is a registry, a code host or a CI system: a [`Sender`](senders::sender::Sender), an entry
+//!   of the table [`SENDERS`](senders::SENDERS). It posts JSON when something happened. If it gets no 2xx, it
+//!   posts again, or a person has it post again.
 //! - A **webhook config**, short config ([`Config`](config::Config)), says for one sender how it is
 //!   authenticated, which events and repositories count, and how fast retries follow.
 //! - The **integration** ([`IntegrationId`](integration::IntegrationId)) is the id of a config in the
 //!   sender's URL. It is an address, not a secret.
-//! - The **reader** of a sender (in [`senders`]) turns a body into
+//! - The **reader** of a sender, in its entry, turns a body into
 //!   [`NormalisedEvent`](normalised::NormalisedEvent)s. Everything after it knows only these.
 //! - A **receipt** ([`Receipt`](receipt::Receipt)) is the stored record of one authenticated request.
 //!
@@ -39,9 +40,9 @@
 //!    authenticated cannot be parsed. If the check fails, the config is read again and checked once more, at
 //!    most every 30 seconds, because the cache may be older than a rotation.
 //! 3. Only authenticated requests use up the limit, so nobody else can.
-//! 4. The config names the sender, or `auto` recognises it by the form of the body. Headers never decide it:
-//!    those of different senders overlap, and they are not signed. Members that the body does not have are
-//!    absent; nothing is guessed.
+//! 4. The config's [`Provider`](provider::Provider) names the sender, or `auto` finds it by the form of the
+//!    body. Headers never decide it: those of different senders overlap, and they are not signed. Members
+//!    that the body does not have are absent; nothing is guessed.
 //! 5. The [`RepositoryBinding`](binding::RepositoryBinding) and the filters admit an event.
 //!    [`lookup_names`](component_match::lookup_names) finds its components. Each event at each component is
 //!    one transaction, together with its [`DedupKey`](dedup::DedupKey)s.

@@ -51,8 +51,8 @@ pub(in crate::domain::inbound) fn folder(sender: &Sender) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "events", "inbound", sender.page.name].iter().collect()
 }
 
-/// Asserts what the bodies of a sender's folder, no more and no fewer, normalise to: `<body>: <line>` for each
-/// line.
+/// Asserts what the bodies of a sender's folder, no more and no fewer, normalise to: `<body>: <line>` for
+/// each line.
 pub(in crate::domain::inbound) fn assert_bodies(sender: &'static Sender, expected: &[&str]) {
     let name = |line: &str| line.split_once(": ").map(|(name, _)| name.to_owned());
     let mut expected: Vec<String> = expected.iter().map(|line| (*line).to_owned()).collect();

@@ -243,8 +243,8 @@ fn a_forge_signs_the_json_text_of_a_form() {
     }
 }
 
-/// Signatures that senders publish as examples: in the documentation of GitHub and CircleCI, and in the tests of
-/// the Standard Webhooks library.
+/// Signatures that senders publish as examples: in the documentation of GitHub and CircleCI, and in the tests
+/// of the Standard Webhooks library.
 #[test]
 fn published_signatures_are_accepted_and_their_forgeries_refused() {
     let standard = r#"{"email":"test@example.com","username":"test_user"}"#;
