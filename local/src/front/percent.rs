@@ -1,48 +1,34 @@
 //! Percent-encoding in paths and queries.
 
-/// A part of a path, decoded. Bytes that are no UTF-8 become the replacement character.
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+/// The ASCII characters that neither a path nor a query may hold as they are (RFC 3986).
+const RESERVED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Decodes a part of a path. Bytes that are not UTF-8 become the replacement character.
 pub(super) fn decoded(part: &str) -> String {
-    let mut bytes = Vec::with_capacity(part.len());
-    let mut rest = part.bytes();
-    while let Some(byte) = rest.next() {
-        let mut ahead = rest.clone();
-        let pair = (byte == b'%').then(|| Some((hex(ahead.next()?)?, hex(ahead.next()?)?))).flatten();
-        match pair {
-            Some((high, low)) => {
-                bytes.push(high.wrapping_shl(4) | low);
-                rest = ahead;
-            }
-            None => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
-/// A part of a query, decoded: a plus is a space too.
+/// Decodes a part of a query, in which a plus is a space.
 pub(super) fn decoded_query(part: &str) -> String {
     decoded(&part.replace('+', "%20"))
 }
 
-/// A path or query in which only what may stand there stands as it is, so that any reader takes it.
+/// Encodes every character that is not allowed in a path or query, so that every URL parser accepts it.
 pub(super) fn cleaned(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut clean, byte| {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&byte) {
-            clean.push(char::from(byte));
-        } else {
-            clean.push('%');
-            clean.extend([byte.wrapping_shr(4), byte & 15].map(digit));
-        }
-        clean
-    })
-}
-
-/// A number below 16 as a digit.
-fn digit(number: u8) -> char {
-    char::from_digit(u32::from(number), 16).unwrap_or('0').to_ascii_uppercase()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]
@@ -52,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_encoded_stays() {
+    fn malformed_escapes_stay_as_they_are() {
         assert_eq!(decoded("a%20b%2Fc%zz%2"), "a b/c%zz%2");
         assert_eq!(decoded("a+b"), "a+b");
         assert_eq!(decoded_query("a+b%2B"), "a b+");
@@ -61,12 +47,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cleaning_changes_nothing_that_decoding_would_see(text in "[^%]*") {
+        fn decoding_reverses_cleaning(text in "[^%]*") {
             prop_assert_eq!(decoded(&cleaned(&text)), text);
         }
 
         #[test]
-        fn a_clean_text_is_a_uri(text in any::<String>()) {
+        fn a_cleaned_text_is_a_uri(text in any::<String>()) {
             let path = format!("/{}", cleaned(&text));
             prop_assert!(path.parse::<http::Uri>().is_ok());
         }
