@@ -3,7 +3,7 @@
 //! One thread works for the engine, which does one thing at a time anyway: those who ask are served in the order in
 //! which they came, and nobody's turn depends on how many others ask.
 
-mod conditions;
+pub(crate) mod key_condition;
 mod operations;
 mod streams;
 
@@ -151,7 +151,7 @@ async fn operate(State(tables): State<DynamoDb>, headers: HeaderMap, body: Bytes
         return unknown();
     };
     if operation == "Query"
-        && let Some(why) = serde_json::from_slice(&body).ok().and_then(|query| conditions::refusal(&query))
+        && let Some(why) = serde_json::from_slice(&body).ok().and_then(|query| key_condition::refusal(&query))
     {
         let problem = json!({"__type": "com.amazon.coral.validate#ValidationException", "message": why});
         return response(StatusCode::BAD_REQUEST, problem.to_string());

@@ -1,7 +1,7 @@
 //! What each function may call: its policy in the template, so that what is missing there is missed on this
 //! machine and not first on AWS.
 
-mod demand;
+mod access_request;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 
-use self::demand::{Demand, demands};
+use self::access_request::{AccessRequest, PartitionKeys, access_requests};
 pub use self::policy::Policy;
 use self::policy::Use;
 use crate::calls::target;
@@ -29,24 +29,34 @@ use crate::wiring::Wiring;
 /// call everything. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Permissions {
-    policies: Arc<Mutex<BTreeMap<String, Policy>>>,
-    /// Where it is noted what functions do, if anywhere.
+    limits: Arc<Mutex<Limits>>,
+    /// The file that the first use of each permission is appended to.
     record: Option<Arc<Path>>,
+}
+
+/// What a template allows its functions.
+#[derive(Debug, Default)]
+struct Limits {
+    /// By the function's logical id.
+    policies: BTreeMap<String, Policy>,
+    /// Of the template's tables and indexes.
+    keys: PartitionKeys,
 }
 
 impl Permissions {
     /// Permissions whose first uses are appended to this file, as `Function Statement action resource`.
     pub(crate) fn recorded(record: Option<&Path>) -> Self {
-        Self { policies: Arc::default(), record: record.map(Arc::from) }
+        Self { limits: Arc::default(), record: record.map(Arc::from) }
     }
 
     /// From now on this function may do what the policy says, and nothing else.
     pub(crate) fn limit(&self, function: &str, policy: Policy) {
-        self.lock().insert(function.to_owned(), policy);
+        self.lock().policies.insert(function.to_owned(), policy);
     }
 
     /// From now on each function that has a policy may do what that says.
     pub(crate) fn limit_all(&self, wiring: &Wiring) {
+        self.lock().keys = PartitionKeys::of(&wiring.tables);
         for function in &wiring.functions {
             if let Some(policy) = &function.policy {
                 self.limit(&function.id, policy.clone());
@@ -59,19 +69,20 @@ impl Permissions {
         router.layer(middleware::from_fn_with_state(self.clone(), guard))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Policy>> {
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn limits(&self, function: &str) -> bool {
-        self.lock().contains_key(function)
+        self.lock().policies.contains_key(function)
     }
 
-    /// What of this the function's policy does not allow.
-    fn missing(&self, function: &str, demands: Vec<Demand>) -> Option<Demand> {
-        let mut policies = self.lock();
+    /// The first access that a call of a service's operation needs and that the function's policy does not allow.
+    fn missing(&self, function: &str, service: &str, operation: &str, body: &[u8]) -> Option<AccessRequest> {
+        let Limits { policies, keys } = &mut *self.lock();
         let policy = policies.get_mut(function)?;
-        demands.into_iter().find(|demand| match policy.allows(demand) {
+        let mut requests = access_requests(keys, service, operation, body).into_iter();
+        requests.find(|request| match policy.allows(request) {
             None => true,
             Some(Use::Repeated) => false,
             Some(Use::First(grant)) => {
@@ -102,15 +113,16 @@ async fn guard(State(permissions): State<Permissions>, request: Request, next: N
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return StatusCode::BAD_REQUEST.into_response() };
     let body = body.to_bytes();
-    let demands = target(&head.headers).map(|(service, operation)| demands(service, operation, &body));
-    match permissions.missing(&function, demands.unwrap_or_default()) {
+    let missing = target(&head.headers)
+        .and_then(|(service, operation)| permissions.missing(&function, service, operation, &body));
+    match missing {
         None => next.run(Request::from_parts(head, Body::from(body))).await,
-        Some(demand) => {
+        Some(missing) => {
             tracing::error!(
                 function.name = function,
-                action = demand.action,
-                resource = demand.resource,
-                leading_key = demand.leading_key,
+                action = missing.action,
+                resource = missing.resource,
+                leading_key = missing.leading_key,
                 "the function's policy in the template does not allow this"
             );
             refusal()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::demand::Demand;
+use super::access_request::AccessRequest;
 use crate::template::names::secret_arn;
 
 /// What a function may do.
@@ -32,8 +32,8 @@ impl Policy {
     }
 
     /// By what it allows this, if it does.
-    pub(super) fn allows(&mut self, demand: &Demand) -> Option<Use> {
-        let grant = self.0.iter_mut().find(|grant| grant.covers(demand))?;
+    pub(super) fn allows(&mut self, request: &AccessRequest) -> Option<Use> {
+        let grant = self.0.iter_mut().find(|grant| grant.covers(request))?;
         let is_first = !std::mem::replace(&mut grant.is_used, true);
         Some(if is_first { Use::First(grant.to_string()) } else { Use::Repeated })
     }
@@ -60,13 +60,13 @@ impl fmt::Display for Grant {
 }
 
 impl Grant {
-    fn covers(&self, demand: &Demand) -> bool {
+    fn covers(&self, request: &AccessRequest) -> bool {
         let has_its_key = || {
-            let key = demand.leading_key.as_deref();
+            let key = request.leading_key.as_deref();
             key.is_some_and(|key| self.leading_keys.iter().any(|pattern| is_like(key, pattern)))
         };
-        self.action == demand.action
-            && is_like(&demand.resource, &self.resource)
+        self.action == request.action
+            && is_like(&request.resource, &self.resource)
             && (self.leading_keys.is_empty() || has_its_key())
     }
 }
@@ -115,9 +115,9 @@ mod tests {
 
     use super::*;
 
-    fn demand(action: &str, resource: &str, key: Option<&str>) -> Demand {
+    fn request(action: &str, resource: &str, key: Option<&str>) -> AccessRequest {
         let text = str::to_owned;
-        Demand { action: text(action), resource: text(resource), leading_key: key.map(text) }
+        AccessRequest { action: text(action), resource: text(resource), leading_key: key.map(text) }
     }
 
     #[test]
@@ -143,22 +143,22 @@ mod tests {
         let mut policy = Policy::read(&policies);
         let secret = secret_arn;
         for allowed in [
-            demand("d:Get", "t", Some("X#1")),
-            demand("d:Put", "t", Some("Y#1#Z")),
-            demand("s:Read", &secret("/two/2"), None),
+            request("d:Get", "t", Some("X#1")),
+            request("d:Put", "t", Some("Y#1#Z")),
+            request("s:Read", &secret("/two/2"), None),
         ] {
             assert!(policy.allows(&allowed).is_some(), "{allowed:?}");
         }
         for refused in [
-            demand("d:Get", "t", Some("Y#1")),
-            demand("d:Get", "t", None),
-            demand("d:Get", "u", Some("X#1")),
-            demand("d:Drop", "u", None),
-            demand("s:Read", &secret("/one/1"), None),
+            request("d:Get", "t", Some("Y#1")),
+            request("d:Get", "t", None),
+            request("d:Get", "u", Some("X#1")),
+            request("d:Drop", "u", None),
+            request("s:Read", &secret("/one/1"), None),
         ] {
             assert_eq!(policy.allows(&refused), None, "{refused:?}");
         }
-        assert_eq!(policy.allows(&demand("d:Get", "t", Some("X#2"))), Some(Use::Repeated));
+        assert_eq!(policy.allows(&request("d:Get", "t", Some("X#2"))), Some(Use::Repeated));
         let expected = ["A d:Get t", "A d:Put t"].map(str::to_owned).into_iter();
         let expected = expected.chain(["/one", "/two/*"].map(|name| format!("B s:Read {}", secret(name))));
         assert_eq!(policy.grants().collect::<Vec<_>>(), expected.collect::<Vec<_>>());

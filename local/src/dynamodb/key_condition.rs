@@ -1,26 +1,31 @@
-//! What DynamoDB refuses of a key condition and the embedded engine takes.
+//! Key conditions of queries: the keys that they compare, and a rule of DynamoDB's that the engine lacks.
 
 use serde_json::Value;
 
-/// Why DynamoDB refuses a `Query`, if it does: the value of a key may not be empty, in conditions as in items.
-pub(super) fn refusal(query: &Value) -> Option<String> {
-    let condition = query.get("KeyConditionExpression")?.as_str()?;
-    let values = query.get("ExpressionAttributeValues")?;
-    let is_empty = |value: &Value| ["S", "B"].iter().any(|kind| value.get(kind) == Some(&Value::from("")));
+/// The key attributes that a query's condition compares, each with a value that it is compared with.
+pub(crate) fn compared(query: &Value) -> Vec<(&str, &Value)> {
+    let condition = query.get("KeyConditionExpression").and_then(Value::as_str).unwrap_or_default();
+    let member = |name, key| query.get(name).and_then(|members| members.get(key));
     let mut key = "";
+    let mut compared = Vec::new();
     for token in tokens(condition) {
-        if !token.starts_with(':') {
-            key = token;
-        } else if values.get(token).is_some_and(is_empty) {
-            let name = query.get("ExpressionAttributeNames").and_then(|names| names.get(key)?.as_str());
-            return Some(format!(
-                "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain \
-                 an empty string value. Key: {}",
-                name.unwrap_or(key)
-            ));
+        if token.starts_with(':') {
+            compared.extend(member("ExpressionAttributeValues", token).map(|value| (key, value)));
+        } else {
+            key = member("ExpressionAttributeNames", token).and_then(Value::as_str).unwrap_or(token);
         }
     }
-    None
+    compared
+}
+
+/// Why DynamoDB rejects a `Query`, if it does: the value of a key may not be empty, in conditions as in items.
+pub(super) fn refusal(query: &Value) -> Option<String> {
+    let is_empty = |value: &Value| ["S", "B"].iter().any(|kind| value.get(kind) == Some(&Value::from("")));
+    let (key, _) = compared(query).into_iter().find(|(_, value)| is_empty(value))?;
+    Some(format!(
+        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain \
+         an empty string value. Key: {key}"
+    ))
 }
 
 /// The names of keys and of values, in order.
