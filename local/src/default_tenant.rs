@@ -1,12 +1,19 @@
 //! The tenant `default` and its admin key, made on the first start through the API itself.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use sam_local::Data;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stella::error::Error;
 
 use crate::client::Client;
-use crate::folder::Data;
 
+/// The file of the data directory that has the default tenant's key.
+pub const FILE: &str = "default-tenant.json";
 /// How long the link to the portal can be used.
 const LINK_SECONDS: u32 = 86_400;
 
@@ -59,14 +66,39 @@ pub fn kept(data: &Data) -> Result<Option<String>, Error> {
 }
 
 fn read(data: &Data) -> Result<Option<Kept>, Error> {
-    let kept = data.read_tenant()?.map(|text| serde_json::from_str::<Kept>(&text)).transpose();
-    kept.map_err(|error| Error::fault("The default tenant's file is damaged").caused_by(error))
+    let Some(file) = data.file(FILE) else { return Ok(None) };
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file_failed(&file, error)),
+    };
+    serde_json::from_str::<Kept>(&text)
+        .map(Some)
+        .map_err(|error| Error::fault("The default tenant's file is damaged").caused_by(error))
 }
 
 fn keep(data: &Data, kept: &Kept) -> Result<(), Error> {
     let text = serde_json::to_string(kept)
         .map_err(|error| Error::fault("The default tenant cannot be written").caused_by(error))?;
-    data.write_tenant(&text)
+    data.file(FILE).map_or(Ok(()), |file| write(&file, &text).map_err(|error| file_failed(&file, error)))
+}
+
+/// Replaces a file that only its owner can read, whole or not at all.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let fresh = file.with_extension("new");
+    // A leftover could have another mode.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut opened = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
+    opened.write_all(text.as_bytes())?;
+    opened.sync_all()?;
+    fs::rename(&fresh, file)
+}
+
+fn file_failed(file: &Path, error: io::Error) -> Error {
+    Error::fault("The default tenant's key cannot be kept").about(file.display().to_string()).caused_by(error)
 }
 
 fn member(answer: &Value, name: &str) -> Result<String, Error> {
@@ -86,6 +118,7 @@ async fn post(url: &str, path: &str, key: &str, body: &Value) -> Result<Value, E
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -133,5 +166,17 @@ mod tests {
         assert_eq!(key(&url, "stk_operator_x", &data).await.unwrap(), "stk_1");
         assert_eq!(made[0].load(Ordering::Relaxed), 1);
         assert_eq!(made[1].load(Ordering::Relaxed), 2);
+    }
+    #[test]
+    fn the_key_is_readable_by_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Data::Folder(folder.path().to_owned());
+        assert_eq!(kept(&data).unwrap(), None);
+        for key in ["one", "two"] {
+            keep(&data, &Kept { tenant_id: "t".to_owned(), key: Some(key.to_owned()) }).unwrap();
+        }
+        assert_eq!(kept(&data).unwrap().unwrap(), "two");
+        let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }

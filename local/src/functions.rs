@@ -1,26 +1,25 @@
-//! Which code stands behind each function of the template.
+//! The functions of Stella Webhooks, as the stack runs them.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use sam_local::FunctionError;
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::Function;
+use stella::log_error;
 
-type Starting = Pin<Box<dyn Future<Output = Result<Arc<dyn Function>, Error>> + Send>>;
-type Start = Arc<dyn Fn(Environment) -> Starting + Send + Sync>;
+use crate::clock::StackClock;
 
-/// How each function is started, by the folder of its code.
-#[derive(Clone, Default)]
-pub struct Functions(BTreeMap<String, Start>);
+/// How each function is started, by the folder of its code in `functions/`.
+#[derive(Debug, Clone)]
+pub struct Functions(sam_local::Functions);
 
 impl Functions {
-    /// Our own.
+    /// The functions that are deployed.
     #[must_use]
     pub fn ours() -> Self {
-        Self::default()
+        Self(sam_local::Functions::default())
             .with("inbound", stella_inbound::start)
             .with("api", stella_api::start)
             .with("fanout", stella_fanout::start)
@@ -29,38 +28,44 @@ impl Functions {
             .with("portal", stella_portal::start)
     }
 
-    /// These, with the code of one folder set.
+    /// The same with other code in one folder.
     #[must_use]
-    pub fn with<S, A, F>(mut self, code: &str, start: S) -> Self
+    pub fn with<S, A, F>(self, code: &str, start: S) -> Self
     where
         S: Fn(Environment) -> A + Send + Sync + 'static,
         A: Future<Output = Result<F, Error>> + Send + 'static,
         F: Function,
     {
-        let start = move |environment| -> Starting {
-            let starting = start(environment);
-            Box::pin(async move { Ok(Arc::new(starting.await?) as Arc<dyn Function>) })
-        };
-        self.0.insert(code.to_owned(), Arc::new(start));
-        self
-    }
-
-    /// Starts the code of a folder.
-    pub(crate) async fn start(
-        &self,
-        code: &str,
-        environment: Environment,
-    ) -> Result<Arc<dyn Function>, Error> {
-        let start = self.0.get(code).ok_or_else(|| Error::fault("No function has this code").about(code))?;
-        start(environment).await.map_err(|error| {
-            // The subject says which function it is; what it was about goes with the cause.
-            Error::fault("A function cannot start").about(code).caused_by(error)
-        })
+        Self(self.0.with(code, move |environment: sam_local::Environment| {
+            let clock = Arc::new(StackClock(environment.time().clone()));
+            let starting = start(Environment::new(environment.variables().clone(), clock));
+            async move { Ok(Adapted(starting.await?)) }
+        }))
     }
 }
 
-impl fmt::Debug for Functions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+impl From<Functions> for sam_local::Functions {
+    fn from(functions: Functions) -> Self {
+        functions.0
+    }
+}
+
+/// One of our functions as one of the stack's.
+struct Adapted<F>(F);
+
+impl<F: Function> sam_local::Function for Adapted<F> {
+    fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> sam_local::Answer<'a> {
+        Box::pin(async move { Ok(self.0.handle(event, deadline).await?) })
+    }
+
+    fn finish(&self) -> sam_local::Finish<'_> {
+        self.0.finish()
+    }
+
+    fn log_failure(&self, name: &str, error: &FunctionError) {
+        match error.downcast_ref::<Error>() {
+            Some(error) => log_error!(ERROR, *error, "invocation failed", function.name = name),
+            None => tracing::error!(function.name = name, error.detail = %error, "invocation failed"),
+        }
     }
 }

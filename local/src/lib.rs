@@ -1,31 +1,15 @@
-//! The whole system on one machine: AWS-compatible endpoints, and what drives the functions.
+//! Stella Webhooks on one machine: its template, functions and default tenant on a
+//! [`sam_local`] stack. The binary is `local`; the end-to-end tests use this library.
 
-mod batch;
-pub mod calls;
 pub mod client;
-mod creation;
-pub mod credentials;
+mod clock;
 pub mod default_tenant;
-mod driving;
-pub mod dying;
-pub mod dynamodb;
-mod folder;
-mod front;
 mod functions;
-mod hosts;
-mod invoke;
-mod json;
-pub mod permissions;
-mod poller;
-pub mod remote;
-mod schedule;
-pub mod secrets_manager;
-mod services;
-mod signal;
-pub mod sqs;
-pub mod stack;
-mod stream;
-pub mod template;
-pub mod time;
-pub mod units;
-pub mod wiring;
+mod operator;
+mod rejection;
+mod settings;
+
+pub use self::clock::StackClock;
+pub use self::functions::Functions;
+pub use self::operator::operator_key;
+pub use self::settings::{AWS_TIMEOUT, TEMPLATE, settings};

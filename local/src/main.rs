@@ -6,18 +6,21 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use sam_local::{ErrorKind, Stack};
 use serde_json::json;
 use stella::domain::outbound::event_type::EventType;
-use stella::error::Error;
-use stella_local::default_tenant;
-use stella_local::stack::Stack;
+use stella::error::{Error, causes};
+use stella_local::{default_tenant, operator_key};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::options::Options;
 
-/// Of libraries what is wrong, of ours what happens. Ours all begin with these two names.
-const LOGGED: &str = "warn,dynoxide=error,stella=info,local=info";
+/// Warnings of libraries, and what our own crates log: their names all begin with one of the last three.
+const LOGGED: &str = "warn,dynoxide=error,stella=info,sam_local=info,local=info";
+
+/// What ends the process: the stack's own error, or ours.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -27,22 +30,19 @@ async fn main() -> ExitCode {
     match run(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
-            let told: Vec<String> =
-                [error.to_string()].into_iter().chain(causes.map(ToString::to_string)).collect();
             // Where even stderr is closed, the exit code is left.
-            let _ = writeln!(io::stderr(), "error: {}", told.join(": "));
+            let _ = writeln!(io::stderr(), "error: {}", causes(&*error));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(options: &Options) -> Result<(), Error> {
+async fn run(options: &Options) -> Result<(), Failure> {
     // Heard from the first moment on, so that nothing that is begun is broken off.
     let mut ending = Ending::new()?;
     let data = options.data();
     if options.fresh {
-        data.clear()?;
+        data.clear(&[default_tenant::FILE]).map_err(with_flag)?;
     }
     let settings = options.settings();
     let dying = settings.dying.clone();
@@ -51,13 +51,14 @@ async fn run(options: &Options) -> Result<(), Error> {
         // As the kernel would end it: nothing is finished, nothing is flushed.
         std::process::abort();
     });
-    let stack = Stack::start(settings).await?;
+    let stack = Stack::start(settings).await.map_err(with_flag)?;
     let ready = async {
+        let operator_key = operator_key(&stack).await?;
         let operator_key =
-            stack.operator_key().ok_or_else(|| Error::fault("The template declares no operator key"))?;
-        let tenant_key = default_tenant::key(&stack.url(), operator_key, &data).await?;
+            operator_key.ok_or_else(|| Error::fault("The template declares no operator key"))?;
+        let tenant_key = default_tenant::key(&stack.url(), &operator_key, &data).await?;
         let link = default_tenant::portal_link(&stack.url(), &tenant_key).await?;
-        Ok::<_, Error>(greeting(&stack.url(), operator_key, &tenant_key, &link))
+        Ok::<_, Failure>(greeting(&stack.url(), &operator_key, &tenant_key, &link))
     };
     let ready = tokio::select! {
         greeting = ready => greeting.map(Some),
@@ -78,6 +79,22 @@ async fn run(options: &Options) -> Result<(), Error> {
     tracing::info!("stopping");
     stack.stop().await;
     ready
+}
+
+/// Names the flag that helps against an error.
+fn with_flag(mut error: sam_local::Error) -> sam_local::Error {
+    let flag = match error.kind {
+        ErrorKind::DataDirInUse => "--data-dir",
+        ErrorKind::PortInUse => "--port",
+        ErrorKind::InvalidTemplate
+        | ErrorKind::UnsupportedPattern
+        | ErrorKind::InvalidRequest
+        | ErrorKind::NotFound
+        | ErrorKind::Unavailable
+        | ErrorKind::Fault => return error,
+    };
+    error.detail = format!("{} with {flag}", error.detail);
+    error
 }
 
 /// The signals that stop the stack: SIGINT and SIGTERM.
@@ -146,5 +163,22 @@ mod tests {
         assert_eq!(*last, format!("portal: {portal}"));
         // Quoted for a shell: nothing inside ends the quotes.
         assert!(lines.iter().all(|line| line.matches('\'').count() % 2 == 0), "{greeting}");
+    }
+
+    #[tokio::test]
+    async fn an_error_names_the_flag_that_helps() {
+        let start = async |data: sam_local::Data, port| {
+            let settings = sam_local::Settings::new("Resources: {}", sam_local::Functions::default());
+            Stack::start(sam_local::Settings { data, port, ..settings }).await.map_err(with_flag)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let data = sam_local::Data::Folder(folder.path().to_owned());
+        let stack = start(data.clone(), 0).await.unwrap();
+        let error = start(data, 0).await.err().unwrap().to_string();
+        let expected = "Another process uses the data folder; stop it, or choose another with --data-dir (";
+        assert!(error.starts_with(expected), "{error}");
+        let port: u16 = stack.url().rsplit(':').next().unwrap().parse().unwrap();
+        let error = start(sam_local::Data::Memory, port).await.err().unwrap().to_string();
+        assert_eq!(error, format!("The port is in use; choose another with --port ({port})"));
     }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 use ipnet::IpNet;
-use stella_local::dying::{Dying, Point};
-use stella_local::stack::{Data, PATIENCE, Settings};
+use sam_local::dying::{Dying, Point};
+use sam_local::{Data, Settings};
+use stella_local::{AWS_TIMEOUT, settings};
 
 /// Run Stella Webhooks on this machine: the API, its functions, and the AWS services that they use
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -90,12 +91,12 @@ impl Options {
             dying,
             aws_endpoint: self.aws_endpoint.clone(),
             allow_hosts: self.allow_host.clone(),
-            patience: Some(PATIENCE),
+            patience: Some(AWS_TIMEOUT),
             parameters: BTreeMap::from([
                 ("AllowCidrs".to_owned(), ranges.join(",")),
                 ("AllowHttp".to_owned(), self.allow_http.to_string()),
             ]),
-            ..Settings::default()
+            ..settings()
         }
     }
 }

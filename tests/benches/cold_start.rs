@@ -10,7 +10,7 @@ use std::time::Duration;
 use end_to_end::World;
 use end_to_end::runtime::{Runtime, record_environments};
 use end_to_end::tables;
-use stella_local::time::Time;
+use sam_local::Time;
 
 /// How many times each function is started.
 const ROUNDS: usize = 41;

@@ -12,10 +12,10 @@ use http::{Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use sam_local::credentials::Pair;
 use serde_json::json;
 use stella::environment::Environment;
 use stella::error::Error;
-use stella_local::credentials::Pair;
 use tokio::net::TcpListener;
 
 mod partial;

@@ -17,13 +17,13 @@ use std::path::PathBuf;
 use chrono::Duration;
 use http::{Method, StatusCode};
 use receiver::{Received, Receiver};
+use sam_local::{Data, Settings, Stack, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella::environment::Environment;
+use stella_local::Functions;
 use stella_local::client::{Answer, Client};
-use stella_local::default_tenant;
-use stella_local::stack::{Data, Functions, Settings, Stack};
-use stella_local::time::Time;
+use stella_local::{default_tenant, operator_key};
 
 /// The whole system, with the tenant `default`.
 pub struct World {
@@ -33,6 +33,8 @@ pub struct World {
     pub time: Time,
     /// A client with the operator key.
     pub operator: Client,
+    /// The operator key.
+    pub operator_key: String,
     /// A client with an admin key of the tenant `default`.
     pub admin: Client,
     /// That admin key.
@@ -59,19 +61,20 @@ impl World {
 
     /// The system in memory, with some functions replaced.
     pub async fn with(functions: Functions, time: Time) -> Self {
-        Self::made_of(Settings { functions, time, ..Settings::default() }).await
+        Self::made_of(Settings { functions: functions.into(), time, ..stella_local::settings() }).await
     }
 
     /// The system on this data, with this clock.
     pub async fn of(data: Data, time: Time) -> Self {
-        Self::made_of(Settings { data, time, ..Settings::default() }).await
+        Self::made_of(Settings { data, time, ..stella_local::settings() }).await
     }
 
     /// The system in memory, with DynamoDB's units counted. Without `sweep`: its first run starts with the
     /// system, and on a slow machine it would still be running, and on the bill, when the test counts.
     pub async fn metered(functions: Functions) -> Self {
         let functions = functions.with("sweep", |_| async { Ok(no_op::NoOp) });
-        Self::made_of(Settings { metered: true, functions, ..Settings::default() }).await
+        Self::made_of(Settings { metered: true, functions: functions.into(), ..stella_local::settings() })
+            .await
     }
 
     /// The system with these settings. Subscribers on loopback and plain HTTP are allowed.
@@ -87,11 +90,11 @@ impl World {
         let permissions_record = Some(permissions::record());
         let stack =
             Stack::start(Settings { parameters, permissions_record, ..settings }).await.expect("a stack");
-        let operator_key = stack.operator_key().expect("an operator key").to_owned();
+        let operator_key = operator_key(&stack).await.expect("secrets").expect("an operator key");
         let key = default_tenant::key(&stack.url(), &operator_key, &data).await.expect("a tenant key");
         let operator = Client::new(&stack.url(), Some(&operator_key)).witnessed(conformity::witness());
         let admin = operator.with_key(&key);
-        Self { stack, time, operator, admin, key }
+        Self { stack, time, operator, operator_key, admin, key }
     }
 
     /// Creates a component with these repositories; its id.

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use http::StatusCode;
+use sam_local::Settings;
 use serde_json::json;
 use stella::function::{Answer, Function};
-use stella_local::stack::{Functions, Settings};
+use stella_local::Functions;
 use tokio::sync::watch;
 
 use crate::World;
@@ -98,8 +99,13 @@ pub async fn deliver(load: &Load) -> LoadReport {
     // A low concurrency, so that no call exceeds its caller's timeout on a slow machine.
     let low = |name: &str| (name.to_owned(), "10".to_owned());
     let parameters = BTreeMap::from([low("DeliverConcurrency"), low("RetryConcurrency")]);
-    let world =
-        World::made_of(Settings { metered: true, functions, parameters, ..Settings::default() }).await;
+    let world = World::made_of(Settings {
+        metered: true,
+        functions: functions.into(),
+        parameters,
+        ..stella_local::settings()
+    })
+    .await;
     let first_attempts = AtomicUsize::new(0);
     let receiver = Receiver::start(move |_, request| {
         let is_first = request.header("x-stella-attempt") == "1";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use stella_local::template::{Endpoints, read};
+use sam_local::template::{Endpoints, read};
 
 /// Permissions that SQS uses on the caller's behalf to redrive dead letters. The emulated SQS does not need
 /// them.

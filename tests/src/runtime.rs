@@ -16,7 +16,7 @@ use http::StatusCode;
 use serde_json::Value;
 use stella::clock::{Clock as _, SystemClock};
 use stella::environment::Environment;
-use stella_local::stack::Functions;
+use stella_local::Functions;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, watch};

@@ -11,12 +11,12 @@ use axum::extract::State;
 use clap::Parser;
 use hmac::{Hmac, Mac as _};
 use http::{HeaderMap, Method};
+use sam_local::Data;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use stella::error::Error;
 use stella_local::client::{Answer, Client};
 use stella_local::default_tenant;
-use stella_local::stack::Data;
 use tokio::sync::mpsc;
 
 /// How long the demo waits for a webhook.

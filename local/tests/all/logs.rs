@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::process::{after, serve, start};
 
 /// Ours alone: what libraries log when they are told to log everything is theirs.
-const EVERYTHING: &str = "warn,stella=trace,stella_local=trace,local=trace";
+const EVERYTHING: &str = "warn,stella=trace,sam_local=trace,local=trace";
 
 /// A receiver on loopback that fails first, echoes what it gets, and says when it got three requests.
 async fn receiver() -> (String, Arc<Notify>) {

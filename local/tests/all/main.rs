@@ -1,4 +1,4 @@
-//! The local stack: what drives the functions, and the process as it starts, logs and dies.
+//! The local stack's template, and its process as it starts, logs and dies.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,8 +11,7 @@
 )]
 
 mod crash;
-mod driver;
 mod dying;
-mod limits;
 mod logs;
 mod process;
+mod template;

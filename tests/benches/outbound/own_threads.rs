@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use stella::environment::Environment;
 use stella::error::Error;
 use stella::function::{Answer, Function};
-use stella_local::stack::Functions;
+use stella_local::Functions;
 use tokio::runtime::{Builder, Handle};
 
 /// The name of the threads.

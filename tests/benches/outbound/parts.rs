@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use end_to_end::World;
+use sam_local::{Data, Settings};
 use serde_json::{Value, json};
-use stella_local::stack::{Data, Settings};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -30,7 +30,8 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let data = Data::Folder(folder.path().to_owned());
         let functions = own_threads::functions();
-        let world = World::made_of(Settings { data, functions, ..Settings::default() }).await;
+        let world =
+            World::made_of(Settings { data, functions: functions.into(), ..stella_local::settings() }).await;
         Self { world, load: Load::start(), _folder: folder }
     }
 

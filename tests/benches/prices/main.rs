@@ -11,7 +11,7 @@ use end_to_end::no_op::NoOp;
 use end_to_end::{World, digest, harbor_push, tables};
 use items::{Items, table};
 use serde_json::json;
-use stella_local::stack::Functions;
+use stella_local::Functions;
 
 /// Three subscriptions to each event, bodies of 2 KB, and one failing attempt in twenty.
 const LOAD: Load = Load { fan_out: 3, failing: Some(20), more_bytes: 1_500 };

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chrono::{DateTime, Duration, Utc};
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
+use sam_local::Time;
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella::error::Error;
 use stella::function::{Answer, Function};
-use stella_local::stack::Functions;
-use stella_local::time::Time;
+use stella_local::Functions;
 use tokio::sync::Notify;
 
 /// What goes wrong with a batch.

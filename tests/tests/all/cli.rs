@@ -230,7 +230,7 @@ async fn doctor_reports_passed_and_failed_checks() {
         1,
         "doctor deletes what it created"
     );
-    let operator = run(command(&world, world.stack.operator_key().unwrap(), &["doctor"])).await;
+    let operator = run(command(&world, &world.operator_key, &["doctor"])).await;
     assert_eq!(operator.code, Some(0), "{}", operator.err);
     assert!(operator.out.contains("dead letters: none"), "{}", operator.out);
 }

@@ -4,10 +4,10 @@ use end_to_end::World;
 use end_to_end::receiver::Receiver;
 use end_to_end::runtime::{Environments, record_environments};
 use http::{Method, StatusCode};
+use sam_local::Settings;
 use serde_json::{Value, json};
 use stella::aws::Aws;
 use stella_local::client::{Answer, Client};
-use stella_local::stack::Settings;
 
 /// Each service's endpoint, with an operation that lists resources.
 const SERVICES: [(&str, &str); 3] = [
@@ -18,7 +18,7 @@ const SERVICES: [(&str, &str); 3] = [
 
 async fn world() -> (World, Environments) {
     let (functions, environments) = record_environments();
-    (World::made_of(Settings { functions, ..Settings::default() }).await, environments)
+    (World::made_of(Settings { functions: functions.into(), ..stella_local::settings() }).await, environments)
 }
 
 fn address(environments: &Environments, variable: &str) -> String {

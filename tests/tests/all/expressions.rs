@@ -9,11 +9,11 @@ use end_to_end::no_op::NoOp;
 use end_to_end::receiver::Receiver;
 use end_to_end::{World, id};
 use http::{Method, StatusCode};
+use sam_local::{Data, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
+use stella_local::Functions;
 use stella_local::client::Client;
-use stella_local::stack::{Data, Functions};
-use stella_local::time::Time;
 
 /// A pattern that visits the maximum number of states at every byte.
 const WORST_PATTERN: &str = "[01]*1[01]{300}$.";

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use end_to_end::World;
 use end_to_end::faults::{Fault, FaultProxy};
 use end_to_end::runtime::{Runtime, metrics, record_environments, variables};
+use sam_local::Time;
 use serde_json::{Value, json};
-use stella_local::time::Time;
 
 use crate::template::resources;
 

@@ -6,9 +6,9 @@ use chrono::Duration;
 use end_to_end::receiver::Receiver;
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
+use sam_local::Settings;
 use serde_json::{Value, json};
 use stella_local::client::{Answer, Client};
-use stella_local::stack::Settings;
 
 /// The least privileged caller that a route permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,8 +275,8 @@ async fn ids_of_another_tenant_are_answered_exactly_like_unknown_ids() {
 #[tokio::test]
 async fn a_key_over_its_rate_limit_is_answered_429_and_other_keys_are_not() {
     let parameters = [("KeyRateLimit".to_owned(), "5".to_owned())].into();
-    let time = stella_local::time::Time::manual("2026-03-01T12:00:00Z".parse().unwrap());
-    let world = World::made_of(Settings { parameters, time, ..Settings::default() }).await;
+    let time = sam_local::Time::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let world = World::made_of(Settings { parameters, time, ..stella_local::settings() }).await;
     let (_, viewer) = key(&world, "viewer").await;
     let mut answers = Vec::new();
     for _ in 0..12 {

@@ -7,9 +7,8 @@ use chrono::DateTime;
 use end_to_end::World;
 use end_to_end::faults::{Fault, FaultProxy, QUOTED, REQUEST_ID};
 use end_to_end::runtime::{Environments, Runtime, lines, metrics, record_environments, variables};
+use sam_local::{Settings, Time};
 use serde_json::{Value, json};
-use stella_local::stack::Settings;
-use stella_local::time::Time;
 
 use crate::template::{functions, resources};
 
@@ -206,7 +205,9 @@ async fn at_every_log_level_metrics_are_printed_and_bodies_and_tokens_are_not() 
     for level in ["ERROR", "TRACE"] {
         let (functions, environments) = record_environments();
         let parameters = BTreeMap::from([("LogLevel".to_owned(), level.to_owned())]);
-        let world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
+        let world =
+            World::made_of(Settings { functions: functions.into(), parameters, ..stella_local::settings() })
+                .await;
         let mut sweep = Runtime::start("stella-sweep", &variables(&environments, "SweepFunction")).await;
         sweep.invoke(SWEEP).await.unwrap();
         let printed = sweep.kill().await;

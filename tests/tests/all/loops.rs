@@ -9,11 +9,11 @@ use end_to_end::receiver::Receiver;
 use end_to_end::runtime::record_environments;
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
+use sam_local::{Data, Settings, Time};
 use serde_json::{Value, json};
 use stella::aws::Aws;
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::{Data, Functions, Settings};
-use stella_local::time::Time;
+use stella_local::Functions;
 
 use crate::queued::world_with_proxies;
 
@@ -151,9 +151,9 @@ async fn queued_requests_redeliveries_and_pulls_keep_their_hops() {
 #[tokio::test]
 async fn hops_signed_before_the_master_key_was_rotated_still_count() {
     let folder = tempfile::tempdir().unwrap();
-    let world_on = async |functions| {
+    let world_on = async |functions: Functions| {
         let data = Data::Folder(folder.path().to_owned());
-        World::made_of(Settings { data, functions, ..Settings::default() }).await
+        World::made_of(Settings { data, functions: functions.into(), ..stella_local::settings() }).await
     };
     let (functions, environments) = record_environments();
     let world = world_on(functions).await;
@@ -214,7 +214,7 @@ async fn pushes_over_the_release_rate_limit_are_queued_and_processed_in_the_orde
     // Start at the beginning of a minute.
     let noon = SystemClock.now().timestamp().div_euclid(60) * 60;
     let time = Time::manual(chrono::DateTime::from_timestamp(noon, 0).unwrap());
-    let world = World::made_of(Settings { parameters, time, ..Settings::default() }).await;
+    let world = World::made_of(Settings { parameters, time, ..stella_local::settings() }).await;
     component_with_trigger(&world, "myorg/myapp").await;
     world.create("/api/v1/components", &json!({"name": "other", "repositories": ["myorg/other"]})).await;
     let config = world.docker_hub().await;

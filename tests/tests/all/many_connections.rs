@@ -3,9 +3,10 @@
 use end_to_end::World;
 use futures_util::future::join_all;
 use http::StatusCode;
+use sam_local::{Data, Settings};
 use serde_json::json;
+use stella_local::AWS_TIMEOUT;
 use stella_local::client::Client;
-use stella_local::stack::{Data, PATIENCE, Settings};
 
 const CONNECTIONS: usize = 64;
 const EVENTS_EACH: usize = 25;
@@ -14,7 +15,8 @@ const EVENTS_EACH: usize = 25;
 async fn events_posted_by_64_connections_at_once_are_all_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::Folder(folder.path().to_owned());
-    let world = World::made_of(Settings { data, patience: Some(PATIENCE), ..Settings::default() }).await;
+    let world =
+        World::made_of(Settings { data, patience: Some(AWS_TIMEOUT), ..stella_local::settings() }).await;
     let event = json!({"event": "rollback.initiated", "data": world.example("rollback.initiated")});
     let posted = join_all((0..CONNECTIONS).map(|_| {
         // A client per task, so that each has a connection of its own.

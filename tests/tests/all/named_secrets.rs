@@ -7,10 +7,10 @@ use end_to_end::runtime::{Environments, record_environments};
 use end_to_end::{World, digest, harbor_push, id};
 use hmac::{Hmac, Mac as _};
 use http::StatusCode;
+use sam_local::{Data, Settings};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use stella::aws::Aws;
-use stella_local::stack::{Data, Settings};
 
 /// The tenant of a world's admin.
 async fn tenant(world: &World) -> String {
@@ -120,7 +120,8 @@ async fn sealed_secrets_still_open_after_the_master_key_is_rotated() {
     for start in 1..=4_usize {
         let (functions, environments) = record_environments();
         let data = Data::Folder(folder.path().to_owned());
-        let world = World::made_of(Settings { data, functions, ..Settings::default() }).await;
+        let world =
+            World::made_of(Settings { data, functions: functions.into(), ..stella_local::settings() }).await;
         if start == 1 {
             let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"],
                 "authType": "signature", "signatureSecret": "my-secret-key"});

@@ -13,10 +13,10 @@ use end_to_end::{World, id};
 use http::StatusCode;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use sam_local::{Settings, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::{Functions, Settings};
-use stella_local::time::Time;
+use stella_local::Functions;
 
 /// An issuer on loopback that counts how often its keys are fetched.
 struct Issuer {
@@ -99,7 +99,7 @@ async fn a_sender_is_authenticated_only_by_a_valid_token_of_its_issuer() {
 async fn world_with_issuer(issuer: &Issuer) -> World {
     let parameters = [("JwtIssuer", issuer.url.as_str()), ("JwtAudience", "stella")];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    World::made_of(Settings { parameters: parameters.into(), ..Settings::default() }).await
+    World::made_of(Settings { parameters: parameters.into(), ..stella_local::settings() }).await
 }
 
 #[tokio::test]

@@ -11,10 +11,10 @@ use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, id};
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
+use sam_local::Time;
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::Functions;
-use stella_local::time::Time;
+use stella_local::Functions;
 
 /// A system in which one function calls one AWS service through a proxy; with the proxy.
 macro_rules! world_with_proxy {

@@ -12,11 +12,11 @@ use end_to_end::receiver::{Received, Receiver};
 use end_to_end::{World, id};
 use http::{Request, StatusCode};
 use lambda_runtime::tower::ServiceExt as _;
+use sam_local::{Settings, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
+use stella_local::Functions;
 use stella_local::client::Client;
-use stella_local::stack::{Functions, Settings};
-use stella_local::time::Time;
 
 /// The number of good events behind a bad one.
 const GOOD: usize = 100;
@@ -350,7 +350,8 @@ async fn missed_events_of_a_throttled_tenant_delay_no_other_and_are_fanned_out_l
             }
         });
     let time = Time::manual(SystemClock.now());
-    let world = World::made_of(Settings { functions, time, ..Settings::default() }).await;
+    let world =
+        World::made_of(Settings { functions: functions.into(), time, ..stella_local::settings() }).await;
     let tables = proxy.lock().unwrap().clone().expect("the proxy is started");
     let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     let subscription = subscribe(&world.admin, &receiver.url).await;

@@ -4,11 +4,10 @@ use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
+use sam_local::{Data, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella_local::client::{Answer, Client};
-use stella_local::stack::Data;
-use stella_local::time::Time;
 
 /// A browser with a session cookie and no API key.
 struct Browser {
@@ -155,7 +154,7 @@ async fn a_session_ends_on_sign_out_on_expiry_and_when_its_key_is_revoked() {
 #[tokio::test]
 async fn the_operators_session_lists_tenants_and_reads_no_tenant_data() {
     let world = World::with_manual_clock().await;
-    let key = world.stack.operator_key().unwrap().to_owned();
+    let key = world.operator_key.clone();
     let operator = Browser::sign_in(&world, &json!({"key": key})).await;
     let session = operator.get("/portal-session").await;
     assert_eq!((&session.data()["role"], &session.data()["tenant"]), (&json!("operator"), &Value::Null));

@@ -6,10 +6,10 @@ use chrono::Duration;
 use end_to_end::faults::{Fault, FaultProxy};
 use end_to_end::{World, docker_hub_push, id};
 use http::StatusCode;
+use sam_local::Time;
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::Functions;
-use stella_local::time::Time;
+use stella_local::Functions;
 
 /// A system whose `inbound` calls DynamoDB and SQS through proxies; with the proxies of both.
 pub async fn world_with_proxies() -> (World, FaultProxy, FaultProxy) {

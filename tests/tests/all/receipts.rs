@@ -3,11 +3,11 @@
 use chrono::Duration;
 use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
 use http::{Method, StatusCode};
+use sam_local::Time;
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
+use stella_local::Functions;
 use stella_local::client::Client;
-use stella_local::stack::Functions;
-use stella_local::time::Time;
 
 fn receipts(config: &Value) -> String {
     format!("/api/v1/webhook-configs/{}/receipts", id(config))

@@ -9,6 +9,7 @@ use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::runtime::record_environments;
 use end_to_end::{World, id};
 use http::{Method, StatusCode};
+use sam_local::Time;
 use serde_json::{Value, json};
 use stella::aws::Aws;
 use stella::clock::{Clock as _, SystemClock};
@@ -16,8 +17,7 @@ use stella::domain::shared::time::timestamp;
 use stella::error::Error;
 use stella::function::{Answer, Function};
 use stella::queue::{Outgoing, Queue};
-use stella_local::stack::Functions;
-use stella_local::time::Time;
+use stella_local::Functions;
 
 #[tokio::test]
 async fn a_recovery_counts_and_then_redelivers_the_failed_deliveries_of_a_time_range() {

@@ -4,8 +4,8 @@ use std::sync::PoisonError;
 
 use end_to_end::World;
 use end_to_end::runtime::{Runtime, metrics, record_environments};
+use sam_local::Time;
 use serde_json::{Value, json};
-use stella_local::time::Time;
 
 /// Starts a function's binary with its variables of a running stack.
 macro_rules! start {

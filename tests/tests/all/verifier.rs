@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use chrono::Duration;
 use end_to_end::World;
 use end_to_end::receiver::{Received, Receiver, Reply};
+use sam_local::Time;
 use serde_json::json;
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::time::Time;
 
 const DOCS: &str = include_str!("../../../docs/api.md");
 
@@ -41,7 +41,7 @@ async fn the_documented_verifier_accepts_every_attempt_and_refuses_forgeries() {
         println!("skipped: python3 is not installed");
         return;
     }
-    let world = World::with(stella_local::stack::Functions::ours(), Time::manual(SystemClock.now())).await;
+    let world = World::with(stella_local::Functions::ours(), Time::manual(SystemClock.now())).await;
     let receiver = Receiver::start(|number, _| Reply::from(if number < 2 { 500 } else { 200 })).await;
     let body = json!({"name": "s", "url": receiver.url, "authType": "signature", "events": ["*"],
         "signatureSecret": "my-secret-key"});

@@ -5,8 +5,8 @@ use std::sync::PoisonError;
 
 use end_to_end::World;
 use end_to_end::runtime::record_environments;
-use stella_local::stack::Settings;
-use stella_local::template::{Endpoints, read};
+use sam_local::Settings;
+use sam_local::template::{Endpoints, read};
 
 /// Variables that are read only on Lambda: by the runtime, and to count failures.
 const READ_ON_LAMBDA: [&str; 2] = ["RUST_LOG", "STAGE"];
@@ -16,7 +16,9 @@ async fn every_function_reads_exactly_the_variables_that_the_template_sets() {
     let (functions, environments) = record_environments();
     // With an issuer, because its other variables are read only then.
     let parameters = BTreeMap::from([("JwtIssuer".to_owned(), "https://login.example.com".to_owned())]);
-    let _world = World::made_of(Settings { functions, parameters, ..Settings::default() }).await;
+    let _world =
+        World::made_of(Settings { functions: functions.into(), parameters, ..stella_local::settings() })
+            .await;
     let endpoints = Endpoints { queues: "http://127.0.0.1:9324".to_owned() };
     let template = include_str!("../../../template.yaml");
     let wiring = read(template, &BTreeMap::new(), &endpoints).unwrap();

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
+use sam_local::{Data, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
-use stella_local::stack::Data;
-use stella_local::time::Time;
 
 use crate::chromium::Chromium;
 

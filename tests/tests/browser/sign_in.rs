@@ -25,7 +25,7 @@ async fn a_user_signs_in_with_a_key_and_out_again() {
     chromium.sees("No subscriptions yet").await;
     chromium.click("Sign out").await;
     chromium.sees("API key").await;
-    chromium.fill("API key", world.stack.operator_key().unwrap()).await;
+    chromium.fill("API key", &world.operator_key).await;
     chromium.click("Sign in").await;
     chromium.sees("Dead letters").await;
     chromium.click("New tenant").await;

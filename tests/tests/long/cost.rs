@@ -10,7 +10,7 @@ use end_to_end::{World, digest, harbor_push};
 use hmac::{Hmac, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use stella_local::stack::Functions;
+use stella_local::Functions;
 
 use super::ALONE;
 

@@ -11,12 +11,11 @@ use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
+use sam_local::dying::{Dying, Effect, Point, Side};
+use sam_local::{Data, Settings, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella::domain::shared::time::timestamp;
-use stella_local::dying::{Dying, Effect, Point, Side};
-use stella_local::stack::{Data, Settings};
-use stella_local::time::Time;
 use tokio::runtime::{Handle, Runtime};
 
 use super::ALONE;
@@ -187,7 +186,7 @@ async fn check(world: &World, setup: &Setup, point: &str) {
 
 async fn start(folder: &Path, time: &Time, dying: Dying) -> World {
     let (data, time) = (Data::Folder(folder.to_owned()), time.clone());
-    World::made_of(Settings { data, time, dying, ..Settings::default() }).await
+    World::made_of(Settings { data, time, dying, ..stella_local::settings() }).await
 }
 
 /// Sends all requests and waits until their consequences are complete.

@@ -12,11 +12,11 @@ use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use sam_local::Time;
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
 use stella::environment::Environment;
-use stella_local::stack::Functions;
-use stella_local::time::Time;
+use stella_local::Functions;
 
 use super::ALONE;
 

@@ -11,8 +11,8 @@ use hmac::{Hmac, Mac as _};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use stella_local::Functions;
 use stella_local::client::Answer;
-use stella_local::stack::Functions;
 
 use super::{Moto, VISIBILITY_TIMEOUT_SECONDS, rows, shown, wait_minutes_until};
 

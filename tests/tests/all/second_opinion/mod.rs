@@ -18,11 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::Duration;
 use end_to_end::{World, conformity, id};
 use http::StatusCode;
+use sam_local::remote::refusals::{Refusal, Refusals};
+use sam_local::{Data, Settings, Time};
 use serde_json::Value;
+use stella_local::Functions;
 use stella_local::client::{Client, Exchange};
-use stella_local::remote::refusals::{Refusal, Refusals};
-use stella_local::stack::{Data, Functions, Settings};
-use stella_local::time::Time;
 use tokio::time::Instant;
 
 /// How long a test waits for one thing: many times what a slow machine takes.
@@ -105,13 +105,13 @@ impl Moto {
         );
         let settings = Settings {
             data,
-            functions,
+            functions: functions.into(),
             parameters,
             time: Time::ahead(),
             patience: Some(TIMEOUT),
             template: template(visibility_timeout_seconds),
             aws_endpoint: Some(self.endpoint.clone()),
-            ..Settings::default()
+            ..stella_local::settings()
         };
         let mut world = World::made_of(settings).await;
         self.refused.lock().unwrap().push(world.stack.refusals());
@@ -190,7 +190,7 @@ fn template(visibility_timeout_seconds: u32) -> String {
         Some((indent, _)) => format!("{indent}VisibilityTimeout: {visibility_timeout_seconds}\n"),
         None => format!("{line}\n"),
     };
-    Settings::default().template.lines().map(line).collect()
+    stella_local::TEMPLATE.lines().map(line).collect()
 }
 
 /// Polls a path until `done` holds for its data; the answer. Moves the clock by `step` now and then.

@@ -6,11 +6,12 @@ use end_to_end::receiver::Receiver;
 use end_to_end::runtime::{Environments, record_environments};
 use end_to_end::{World, digest, harbor_push};
 use http::StatusCode;
+use sam_local::Data;
 use serde_json::{Value, json};
 use stella::aws::Aws;
 use stella::error::Error;
 use stella::function::{Answer, Function};
-use stella_local::stack::{Data, Functions};
+use stella_local::Functions;
 
 use super::{Moto, VISIBILITY_TIMEOUT_SECONDS, poll};
 

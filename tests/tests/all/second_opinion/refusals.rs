@@ -1,6 +1,6 @@
 //! The refusals by moto that are expected, and the operations that it cannot serve, each with the reason.
 
-use stella_local::remote::refusals::Refusal;
+use sam_local::remote::refusals::Refusal;
 
 /// An expected refusal: AWS refuses this request too.
 struct Expected {

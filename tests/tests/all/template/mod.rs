@@ -6,8 +6,8 @@ mod queues;
 
 use std::collections::BTreeMap;
 
+use sam_local::template::{Endpoints, Kind, Resource, resolve};
 use serde_json::Value;
-use stella_local::template::{Endpoints, Kind, Resource, resolve};
 
 /// The template's resources with these parameters, and defaults for the others.
 pub(super) fn resources(parameters: &[(&str, &str)]) -> BTreeMap<String, Resource> {

@@ -137,7 +137,7 @@ fn the_stream_is_read_from_its_beginning_and_a_failing_record_is_discarded_with_
         let destination = &mapping.properties["DestinationConfig"]["OnFailure"]["Destination"];
         let destination = queue(&all, destination);
         let alarms: Vec<_> = of_kind(&all, Kind::Alarm);
-        let watches = |alarm: &stella_local::template::Resource| {
+        let watches = |alarm: &sam_local::template::Resource| {
             alarm.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
                 && alarm.properties["Dimensions"][0]["Value"] == destination.name.as_str()
         };

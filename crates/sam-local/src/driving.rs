@@ -1,0 +1,181 @@
+//! Starts the functions, and what drives each of them, from the template's wiring.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::error::Error;
+use axum::response::Response;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::credentials::Credentials;
+use crate::dynamodb::DynamoDb;
+use crate::front::{Front, Rejection, Route, Routes};
+use crate::function::{Environment, Functions};
+use crate::hosts::Hosts;
+use crate::invoke::{Context, Invoker};
+use crate::poller::{self, Poller};
+use crate::schedule;
+use crate::services::Services;
+use crate::signal::Signal;
+use crate::stream;
+use crate::stream::checkpoint::Checkpoints;
+use crate::stream::pattern::Pattern;
+use crate::time::Time;
+use crate::wiring::{Function, Source, Wiring};
+
+/// How often expired items are deleted.
+const SWEEP: chrono::Duration = chrono::Duration::hours(1);
+
+/// What every function is told besides what the template says.
+pub(crate) struct Given {
+    /// Where AWS is.
+    pub(crate) variables: BTreeMap<&'static str, String>,
+    /// The address of the HTTP API.
+    pub(crate) api_url: String,
+    /// The variable that gets this address in place of what the template says.
+    pub(crate) api_url_variable: Option<String>,
+    /// What each of them gets a pair of.
+    pub(crate) credentials: Credentials,
+}
+
+/// Everything that drivers are made of, and the drivers made so far.
+pub(crate) struct Drive {
+    /// The tables and queues.
+    pub(crate) services: Services,
+    /// How far the streams were handled.
+    pub(crate) checkpoints: Checkpoints,
+    /// What invocations share.
+    pub(crate) context: Context,
+    /// When to stop.
+    pub(crate) stop: Signal,
+    /// What runs already, waiting for the first event.
+    pub(crate) drivers: JoinSet<()>,
+    /// The routes of the HTTP API.
+    pub(crate) routes: Vec<(Route, Invoker)>,
+    /// What answers requests that reach no function.
+    pub(crate) reject: fn(Rejection) -> Response,
+}
+
+impl Drive {
+    /// Starts all functions side by side, each with the template's variables and those of the stack.
+    pub(crate) async fn start_functions(
+        &self,
+        wiring: &Wiring,
+        functions: &Functions,
+        given: &Given,
+    ) -> Result<Vec<Invoker>, Error> {
+        let mut starting = JoinSet::new();
+        for (place, function) in wiring.functions.iter().enumerate() {
+            let mut own = function.variables.clone();
+            own.extend(given.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            // Whoever it calls knows it by its key, as AWS does by its role.
+            let pair = given.credentials.of_function(&function.id);
+            own.insert("AWS_ACCESS_KEY_ID".to_owned(), pair.access_key);
+            own.insert("AWS_SECRET_ACCESS_KEY".to_owned(), pair.secret);
+            if let Some(address) = given.api_url_variable.as_ref().and_then(|name| own.get_mut(name)) {
+                given.api_url.clone_into(address);
+            }
+            let environment = Environment::new(own, self.context.time.clone());
+            let (functions, code) = (functions.clone(), function.code.clone());
+            starting.spawn(async move { (place, functions.start(&code, environment).await) });
+        }
+        let mut started = BTreeMap::new();
+        while let Some(joined) = starting.join_next().await {
+            let (place, function) =
+                joined.map_err(|error| Error::fault("A function panicked as it started").caused_by(error))?;
+            started.insert(place, function?);
+        }
+        let invoker = |(declared, function): (&Function, _)| {
+            Invoker::new(&declared.id, function, declared.timeout, self.context.clone())
+        };
+        Ok(wiring.functions.iter().zip(started.into_values()).map(invoker).collect())
+    }
+
+    /// Makes the drivers of one function. They begin at once; requests come with `begin`.
+    pub(crate) fn follow(&mut self, function: &Function, invoker: &Invoker) -> Result<(), Error> {
+        for source in &function.sources {
+            match source {
+                Source::Http { method, path } => {
+                    self.routes.push((Route::new(method, path), invoker.clone()));
+                }
+                Source::Queue { queue, batch_size, window, concurrency, reports_failures } => {
+                    let poller = Poller {
+                        services: self.services.clone(),
+                        queue: queue.clone(),
+                        invoker: invoker.clone(),
+                        batch_size: *batch_size,
+                        window: self.window(*window),
+                        concurrency: concurrency.unwrap_or(poller::CONCURRENCY),
+                        reports_failures: *reports_failures,
+                    };
+                    self.drivers.spawn(poller.run(self.stop.clone()));
+                }
+                Source::Stream {
+                    table,
+                    batch_size,
+                    window,
+                    patterns,
+                    bisects,
+                    reports_failures,
+                    retries,
+                    on_failure,
+                } => {
+                    let mapping = stream::Mapping {
+                        services: self.services.clone(),
+                        table: table.clone(),
+                        invoker: invoker.clone(),
+                        checkpoints: self.checkpoints.clone(),
+                        batch_size: *batch_size,
+                        window: self.window(*window),
+                        patterns: patterns.iter().map(Pattern::parse).collect::<Result<_, _>>()?,
+                        bisects: *bisects,
+                        reports_failures: *reports_failures,
+                        retries: *retries,
+                        on_failure: on_failure.clone(),
+                        time: self.context.time.clone(),
+                    };
+                    self.drivers.spawn(mapping.run(self.stop.clone()));
+                }
+                Source::Schedule { every } => {
+                    let (time, stop) = (self.context.time.clone(), self.stop.clone());
+                    self.drivers.spawn(schedule::run(invoker.clone(), *every, time, stop));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes requests too, and returns all drivers.
+    pub(crate) fn begin(mut self, listener: TcpListener, hosts: Hosts) -> JoinSet<()> {
+        let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
+        let front = Front::new(Routes::new(self.routes), hosts, time.clone(), cut, self.reject);
+        self.drivers.spawn(front.serve(listener, self.stop.clone()));
+        // Others see to what expires with them.
+        if let Services::Ours { dynamodb, .. } = self.services {
+            self.drivers.spawn(sweep(dynamodb, time, self.stop));
+        }
+        self.drivers
+    }
+
+    /// While time stands still nothing more can come within a window, so none is waited for.
+    fn window(&self, window: Duration) -> Duration {
+        if self.context.time.is_manual() { Duration::ZERO } else { window }
+    }
+}
+
+/// Deletes expired items now and then each hour.
+async fn sweep(dynamodb: DynamoDb, time: Time, stop: Signal) {
+    loop {
+        let next = time.now().checked_add_signed(SWEEP).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        let tables = dynamodb.clone();
+        match tokio::task::spawn_blocking(move || tables.sweep_expired()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "expired items were not deleted"),
+            Err(error) => tracing::error!(error = %error, "expired items were not deleted"),
+        }
+        if stop.or(time.sleep_until(next)).await.is_none() {
+            return;
+        }
+    }
+}

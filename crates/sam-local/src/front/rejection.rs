@@ -1,0 +1,24 @@
+//! Requests that are rejected before they reach a function, and how they are answered.
+
+use axum::response::Response;
+use http::StatusCode;
+
+use super::answer::own;
+
+/// Why a request was rejected before it reached a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// `Host` names neither this machine nor one of
+    /// [`Settings::allow_hosts`](crate::stack::Settings::allow_hosts).
+    UnknownHost,
+    /// The body has more than 1 MiB.
+    BodyTooLarge,
+}
+
+/// Answers as API Gateway does: 403 and 413, each with a message.
+pub(crate) fn reject(rejection: Rejection) -> Response {
+    match rejection {
+        Rejection::UnknownHost => own(StatusCode::FORBIDDEN, "Forbidden"),
+        Rejection::BodyTooLarge => own(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+    }
+}

@@ -1,0 +1,19 @@
+//! The stack's time as the functions' clock.
+
+use chrono::{DateTime, Utc};
+use sam_local::Time;
+use stella::clock::{Clock, Sleep};
+
+/// A [`Clock`] that tells the time of a stack.
+#[derive(Debug, Clone)]
+pub struct StackClock(pub Time);
+
+impl Clock for StackClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, moment: DateTime<Utc>) -> Sleep<'_> {
+        Box::pin(self.0.sleep_until(moment))
+    }
+}
