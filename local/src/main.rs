@@ -45,9 +45,9 @@ async fn run(options: &Options) -> Result<(), Failure> {
         data.clear(&[default_tenant::FILE]).map_err(with_flag)?;
     }
     let settings = options.settings();
-    let dying = settings.dying.clone();
+    let crash_injector = settings.crash_injector.clone();
     tokio::spawn(async move {
-        dying.died().await;
+        crash_injector.crashed().await;
         // As the kernel would end it: nothing is finished, nothing is flushed.
         std::process::abort();
     });

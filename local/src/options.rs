@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 use ipnet::IpNet;
-use sam_local::dying::{Dying, Point};
+use sam_local::crash_point::{CrashInjector, CrashPoint};
 use sam_local::{Data, Settings};
 use stella_local::{AWS_TIMEOUT, settings};
 
@@ -65,7 +65,7 @@ pub(crate) struct Options {
 
     /// Abort the process at a crash point, for example `after DeliverFunction UpdateItem 2` (for tests)
     #[arg(long, env = "STELLA_DIE", value_name = "POINT", hide_short_help = true)]
-    pub(crate) die: Option<Point>,
+    pub(crate) die: Option<CrashPoint>,
 
     /// URL of another DynamoDB, SQS and Secrets Manager, which then hold the data (for tests)
     #[arg(long, env = "STELLA_AWS_ENDPOINT", value_name = "URL", hide_short_help = true)]
@@ -81,17 +81,17 @@ impl Options {
     /// The settings of the stack.
     pub(crate) fn settings(&self) -> Settings {
         let ranges: Vec<String> = self.allow_cidr.iter().map(ToString::to_string).collect();
-        let dying = Dying::default();
+        let crash_injector = CrashInjector::default();
         if let Some(point) = &self.die {
-            dying.arm(point.clone());
+            crash_injector.arm(point.clone());
         }
         Settings {
             data: self.data(),
             port: self.port,
-            dying,
+            crash_injector,
             aws_endpoint: self.aws_endpoint.clone(),
             allow_hosts: self.allow_host.clone(),
-            patience: Some(AWS_TIMEOUT),
+            aws_timeout: Some(AWS_TIMEOUT),
             parameters: BTreeMap::from([
                 ("AllowCidrs".to_owned(), ranges.join(",")),
                 ("AllowHttp".to_owned(), self.allow_http.to_string()),

@@ -19,7 +19,7 @@ impl Bill {
     /// The bill of a metered world since its start.
     #[must_use]
     pub fn now(world: &World) -> Self {
-        let charged = world.stack.units().charged();
+        let charged = world.stack.capacity().consumed();
         let calls = world.stack.calls().snapshot().into_iter().map(|((_, name), count)| (name, count));
         Self { calls: calls.collect(), read: charged.read, written: charged.written }
     }

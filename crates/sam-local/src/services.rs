@@ -14,14 +14,14 @@ use crate::sqs::{Message, Sqs};
 #[derive(Clone)]
 pub(crate) enum Services {
     /// Our own.
-    Ours {
+    Embedded {
         /// The tables.
         dynamodb: DynamoDb,
         /// The queues.
         sqs: Sqs,
     },
     /// Those at an address.
-    Elsewhere(Remote),
+    Remote(Remote),
 }
 
 impl Services {
@@ -36,8 +36,8 @@ impl Services {
         wait: Duration,
     ) -> Result<Vec<Message>, Error> {
         match self {
-            Self::Ours { sqs, .. } => sqs.receive(queue, most, wait).await,
-            Self::Elsewhere(remote) => remote.receive(queue, most, wait).await,
+            Self::Embedded { sqs, .. } => sqs.receive(queue, most, wait).await,
+            Self::Remote(remote) => remote.receive(queue, most, wait).await,
         }
     }
 
@@ -47,8 +47,8 @@ impl Services {
     /// If a handle was never issued, or the queue cannot be asked.
     pub(crate) async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), Error> {
         match self {
-            Self::Ours { sqs, .. } => sqs.delete(queue, receipts),
-            Self::Elsewhere(remote) => remote.delete(queue, receipts).await,
+            Self::Embedded { sqs, .. } => sqs.delete(queue, receipts),
+            Self::Remote(remote) => remote.delete(queue, receipts).await,
         }
     }
 
@@ -58,16 +58,16 @@ impl Services {
     /// If the queue is absent, or cannot be asked.
     pub(crate) async fn send(&self, queue: &str, body: &str) -> Result<(), Error> {
         match self {
-            Self::Ours { sqs, .. } => sqs.send(queue, body),
-            Self::Elsewhere(remote) => remote.send(queue, body).await,
+            Self::Embedded { sqs, .. } => sqs.send(queue, body),
+            Self::Remote(remote) => remote.send(queue, body).await,
         }
     }
 
     /// Changes after every write that may be in a stream.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         match self {
-            Self::Ours { dynamodb, .. } => dynamodb.changes(),
-            Self::Elsewhere(remote) => remote.changes(),
+            Self::Embedded { dynamodb, .. } => dynamodb.changes(),
+            Self::Remote(remote) => remote.changes(),
         }
     }
 
@@ -83,11 +83,11 @@ impl Services {
         limit: usize,
     ) -> Result<Vec<Value>, Error> {
         match self {
-            Self::Ours { dynamodb, .. } => {
+            Self::Embedded { dynamodb, .. } => {
                 let records = dynamodb.stream_records(table, after, limit)?;
                 Ok(records.iter().map(|record| serde_json::to_value(record).unwrap_or_default()).collect())
             }
-            Self::Elsewhere(remote) => remote.stream_records(table, after, limit).await,
+            Self::Remote(remote) => remote.stream_records(table, after, limit).await,
         }
     }
 
@@ -97,8 +97,8 @@ impl Services {
     /// If the table does not exist, or cannot be asked.
     pub(crate) async fn stream_arn(&self, table: &str) -> Result<Option<String>, Error> {
         match self {
-            Self::Ours { dynamodb, .. } => dynamodb.stream_arn(table),
-            Self::Elsewhere(remote) => remote.stream_arn(table).await.map(Some),
+            Self::Embedded { dynamodb, .. } => dynamodb.stream_arn(table),
+            Self::Remote(remote) => remote.stream_arn(table).await.map(Some),
         }
     }
 }

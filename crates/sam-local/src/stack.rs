@@ -16,17 +16,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::calls::Calls;
-use crate::creation;
+use crate::capacity::CapacityMeter;
+use crate::crash_point::CrashInjector;
 use crate::credentials::{Credentials, Pair};
-use crate::driving::{Drive, Given};
-use crate::dying::Dying;
+use crate::data_dir::Data;
 use crate::dynamodb::DynamoDb;
-use crate::folder::Data;
-use crate::front::{Rejection, reject};
+use crate::event_sources::{EventSources, Surroundings};
 use crate::function::{Function, Functions};
 use crate::hosts::Hosts;
+use crate::http_api::{Rejection, reject};
 use crate::invoke::{Busy, Context, Invoker};
 use crate::permissions::Permissions;
+use crate::provision;
 use crate::remote::Remote;
 use crate::remote::refusals::Refusals;
 use crate::secrets_manager::SecretsManager;
@@ -36,15 +37,14 @@ use crate::sqs::Sqs;
 use crate::stream::checkpoint::Checkpoints;
 use crate::template;
 use crate::time::Time;
-use crate::units::Units;
 use crate::wiring::Wiring;
 
 /// How long what is in hand may take when the stack stops.
-const LONGEST_STOP: Duration = Duration::from_secs(10);
+const MAX_STOP: Duration = Duration::from_secs(10);
 /// How long what is cut after that has to go away.
-const LONGEST_CUT: Duration = Duration::from_secs(1);
+const MAX_CUT: Duration = Duration::from_secs(1);
 /// How long the functions then have to finish, about as on Lambda.
-const LONGEST_FINISH: Duration = Duration::from_secs(1);
+const MAX_FINISH: Duration = Duration::from_secs(1);
 
 /// How a stack is to be.
 #[derive(Debug, Clone)]
@@ -64,12 +64,12 @@ pub struct Settings {
     /// A file that gets a line for each permission of the template when a function first uses it.
     pub permissions_record: Option<PathBuf>,
     /// Where it ends, in tests of what is left then.
-    pub dying: Dying,
+    pub crash_injector: CrashInjector,
     /// The names, besides this machine's own, under which people reach the API: those of tunnels and proxies.
     pub allow_hosts: Vec<String>,
     /// How long an operation of AWS's may take, in place of what functions allow it on AWS, which a busy machine
     /// exceeds (700 ms for a table).
-    pub patience: Option<Duration>,
+    pub aws_timeout: Option<Duration>,
     /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
     pub metered: bool,
     /// Where others play DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`; ours do by default.
@@ -93,9 +93,9 @@ impl Settings {
             functions,
             template: template.into(),
             permissions_record: None,
-            dying: Dying::default(),
+            crash_injector: CrashInjector::default(),
             allow_hosts: Vec::new(),
-            patience: None,
+            aws_timeout: None,
             metered: false,
             aws_endpoint: None,
             api_url_variable: None,
@@ -109,7 +109,7 @@ pub struct Stack {
     address: SocketAddr,
     wiring: Wiring,
     calls: Calls,
-    units: Units,
+    capacity: CapacityMeter,
     dynamodb: DynamoDb,
     sqs: Sqs,
     secrets_manager: SecretsManager,
@@ -141,17 +141,17 @@ impl Stack {
             functions,
             template,
             permissions_record,
-            dying,
+            crash_injector,
             allow_hosts,
-            patience,
+            aws_timeout,
             metered,
             aws_endpoint,
             api_url_variable,
             reject,
         } = settings;
         let lock = data.lock()?;
-        let front = listen(port).await?;
-        let address = front.local_addr().map_err(|error| no_port(port, error))?;
+        let listener = listen(port).await?;
+        let address = listener.local_addr().map_err(|error| no_port(port, error))?;
         let calls = Calls::default();
         let dynamodb = DynamoDb::open(data.file("tables.db").as_deref())?;
         let sqs = Sqs::open(data.file("queues.db").as_deref(), time.clone(), calls.clone())?;
@@ -159,22 +159,22 @@ impl Stack {
             SecretsManager::open(data.file("secrets.db").as_deref(), time.clone(), calls.clone())?;
         let checkpoints = Checkpoints::open(data.file("checkpoints.db").as_deref())?;
 
-        let units = Units::default();
+        let capacity = CapacityMeter::default();
         let remote = aws_endpoint.as_deref().map(Remote::at);
         let [tables, queues, secrets] = match &remote {
             Some(remote) => {
                 let counted = calls.counting(remote.router());
                 [remote.router(), counted.clone(), counted]
             }
-            None if metered => [units.metering(dynamodb.router()), sqs.router(), secrets_manager.router()],
+            None if metered => [capacity.metering(dynamodb.router()), sqs.router(), secrets_manager.router()],
             None => [dynamodb.router(), sqs.router(), secrets_manager.router()],
         };
         let permissions = Permissions::recorded(permissions_record.as_deref());
         let credentials = Credentials::random();
         let mut endpoints = Endpoints::default();
-        let queues = permissions.guarding(dying.ending(queues));
+        let queues = permissions.guarding(crash_injector.crashing(queues));
         let queues = endpoints.serve(credentials.guarding(queues)).await?;
-        let tables = permissions.guarding(dying.ending(calls.counting(tables)));
+        let tables = permissions.guarding(crash_injector.crashing(calls.counting(tables)));
         let tables = endpoints.serve(credentials.guarding(tables)).await?;
         let secrets = permissions.guarding(secrets);
         let secrets = endpoints.serve(credentials.guarding(secrets)).await?;
@@ -185,12 +185,12 @@ impl Stack {
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
             ("LOCAL_PORTS", endpoints.ports.join(",")),
         ]);
-        variables.extend(patience.map(|patience| ("LOCAL_TIMEOUT_MS", patience.as_millis().to_string())));
+        variables.extend(aws_timeout.map(|timeout| ("LOCAL_TIMEOUT_MS", timeout.as_millis().to_string())));
         let wiring = template::read(&template, &parameters, &template::Endpoints { queues })?;
         permissions.limit_all(&wiring);
         match &remote {
             Some(remote) => remote.create(&wiring).await?,
-            None => creation::create(&wiring, &dynamodb, &sqs, &secrets_manager)?,
+            None => provision::create(&wiring, &dynamodb, &sqs, &secrets_manager)?,
         }
 
         let (stopping, stop) = signal();
@@ -199,10 +199,10 @@ impl Stack {
         let busy = Busy::new();
         let context = Context { time, calls: calls.clone(), cut, running: holding, busy: busy.clone() };
         let api_url = format!("http://{address}");
-        let mut drive = Drive {
+        let mut sources = EventSources {
             services: match &remote {
-                Some(remote) => Services::Elsewhere(remote.clone()),
-                None => Services::Ours { dynamodb: dynamodb.clone(), sqs: sqs.clone() },
+                Some(remote) => Services::Remote(remote.clone()),
+                None => Services::Embedded { dynamodb: dynamodb.clone(), sqs: sqs.clone() },
             },
             checkpoints,
             context,
@@ -211,16 +211,17 @@ impl Stack {
             routes: Vec::new(),
             reject,
         };
-        let given = Given { variables, api_url, api_url_variable, credentials: credentials.clone() };
-        let invokers = drive.start_functions(&wiring, &functions, &given).await?;
+        let surroundings =
+            Surroundings { variables, api_url, api_url_variable, credentials: credentials.clone() };
+        let invokers = sources.start_functions(&wiring, &functions, &surroundings).await?;
         for (function, invoker) in wiring.functions.iter().zip(&invokers) {
-            drive.follow(function, invoker)?;
+            sources.add(function, invoker)?;
         }
         Ok(Self {
             address,
             wiring,
             calls,
-            units,
+            capacity,
             dynamodb,
             sqs,
             secrets_manager,
@@ -230,7 +231,7 @@ impl Stack {
             cutting,
             busy,
             running,
-            drivers: drive.begin(front, Hosts::with(&allow_hosts)),
+            drivers: sources.begin(listener, Hosts::with(&allow_hosts)),
             endpoints: endpoints.running,
             credentials,
             _lock: lock,
@@ -251,8 +252,8 @@ impl Stack {
 
     /// The units that DynamoDB would have charged so far, where the stack is metered.
     #[must_use]
-    pub fn units(&self) -> &Units {
-        &self.units
+    pub fn capacity(&self) -> &CapacityMeter {
+        &self.capacity
     }
 
     /// What the template declares.
@@ -314,16 +315,16 @@ impl Stack {
             while self.drivers.join_next().await.is_some() {}
             while self.running.recv().await.is_some() {}
         };
-        if tokio::time::timeout(LONGEST_STOP, finish).await.is_err() {
+        if tokio::time::timeout(MAX_STOP, finish).await.is_err() {
             tracing::warn!("what was still running is cut");
             self.cutting.fire();
             let ended = async { while self.running.recv().await.is_some() {} };
             // What does not even end now ends with the process.
-            let _ = tokio::time::timeout(LONGEST_CUT, ended).await;
+            let _ = tokio::time::timeout(MAX_CUT, ended).await;
         }
         self.drivers.shutdown().await;
         let finish = join_all(self.functions.iter().map(|function| function.finish()));
-        let _ = tokio::time::timeout(LONGEST_FINISH, finish).await;
+        let _ = tokio::time::timeout(MAX_FINISH, finish).await;
         self.endpoints.shutdown().await;
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use tokio::sync::watch;
 
 /// The longest single wait on the machine's clock, so that a clock set by hand is noticed.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// One clock for everything that runs in the stack. Clones tell the same time.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Time {
     /// How long to wait for a moment by the machine's clock, at most a minute; nothing if it is past.
     fn left_until(&self, moment: DateTime<Utc>) -> Option<Duration> {
         let left = moment.signed_duration_since(self.now()).to_std().ok()?;
-        (!left.is_zero()).then(|| left.min(LONGEST_WAIT))
+        (!left.is_zero()).then(|| left.min(MAX_WAIT))
     }
 }
 

@@ -11,7 +11,7 @@
 )]
 
 mod crash;
-mod dying;
+mod crash_point;
 mod logs;
 mod process;
 mod template;

@@ -16,7 +16,7 @@ async fn events_posted_by_64_connections_at_once_are_all_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::Folder(folder.path().to_owned());
     let world =
-        World::made_of(Settings { data, patience: Some(AWS_TIMEOUT), ..stella_local::settings() }).await;
+        World::made_of(Settings { data, aws_timeout: Some(AWS_TIMEOUT), ..stella_local::settings() }).await;
     let event = json!({"event": "rollback.initiated", "data": world.example("rollback.initiated")});
     let posted = join_all((0..CONNECTIONS).map(|_| {
         // A client per task, so that each has a connection of its own.

@@ -11,7 +11,7 @@ use chrono::Duration;
 use end_to_end::receiver::{Receiver, Reply};
 use end_to_end::{World, docker_hub_push, id};
 use http::{Method, StatusCode};
-use sam_local::dying::{Dying, Effect, Point, Side};
+use sam_local::crash_point::{CrashInjector, CrashPoint, Effect, When};
 use sam_local::{Data, Settings, Time};
 use serde_json::{Value, json};
 use stella::clock::{Clock as _, SystemClock};
@@ -184,9 +184,9 @@ async fn check(world: &World, setup: &Setup, point: &str) {
     }
 }
 
-async fn start(folder: &Path, time: &Time, dying: Dying) -> World {
+async fn start(folder: &Path, time: &Time, crash_injector: CrashInjector) -> World {
     let (data, time) = (Data::Folder(folder.to_owned()), time.clone());
-    World::made_of(Settings { data, time, dying, ..stella_local::settings() }).await
+    World::made_of(Settings { data, time, crash_injector, ..stella_local::settings() }).await
 }
 
 /// Sends all requests and waits until their consequences are complete.
@@ -201,37 +201,37 @@ fn process() -> Runtime {
 
 /// Runs the scenario with a crash at one point, then again on the same data; the effects of the first run,
 /// and whether it crashed.
-fn run_with_crash(at: u64, side: Side) -> (Vec<String>, bool) {
+fn run_with_crash(at: u64, when: When) -> (Vec<String>, bool) {
     let outside = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (time, dying) = (Time::manual(SystemClock.now()), Dying::default());
+    let (time, crash_injector) = (Time::manual(SystemClock.now()), CrashInjector::default());
     let began = timestamp(time.now());
     // Dropping the runtime ends all its tasks, as a crash ends a process.
     let setup = process().block_on(async {
-        let world = start(folder.path(), &time, dying.clone()).await;
+        let world = start(folder.path(), &time, crash_injector.clone()).await;
         let setup = Setup::new(&world, outside.handle()).await;
-        dying.arm(Point { side, effect: Effect::Number(at) });
+        crash_injector.arm(CrashPoint { when, effect: Effect::Number(at) });
         tokio::select! {
             () = scenario(&world, &setup, &began) => {}
-            () = dying.died() => {}
+            () = crash_injector.crashed() => {}
         }
         setup
     });
-    let effects = dying.effects();
+    let effects = crash_injector.effects();
     let effect = usize::try_from(at - 1).ok().and_then(|at| effects.get(at));
-    let point = format!("{side:?} {} (number {at})", effect.map_or("the end", String::as_str));
+    let point = format!("{when:?} {} (number {at})", effect.map_or("the end", String::as_str));
     process().block_on(async {
-        let world = start(folder.path(), &time, Dying::default()).await;
+        let world = start(folder.path(), &time, CrashInjector::default()).await;
         scenario(&world, &setup, &began).await;
         check(&world, &setup, &point).await;
     });
-    (effects, dying.is_dead())
+    (effects, crash_injector.has_crashed())
 }
 
 #[test]
 fn a_crash_at_any_point_loses_nothing_and_creates_nothing_twice() {
     let _alone = ALONE.blocking_lock();
-    let (effects, _) = run_with_crash(u64::MAX, Side::After);
+    let (effects, _) = run_with_crash(u64::MAX, When::After);
     let points = u64::try_from(effects.len()).unwrap();
     let (points, crashed_at) = (AtomicU64::new(2 * points), Mutex::new(Vec::new()));
     std::thread::scope(|threads| {
@@ -239,12 +239,12 @@ fn a_crash_at_any_point_loses_nothing_and_creates_nothing_twice() {
             threads.spawn(|| {
                 let next = || points.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).ok();
                 while let Some(point) = next() {
-                    let (at, side) =
-                        (point.div_ceil(2), if point % 2 == 0 { Side::Before } else { Side::After });
-                    let (effects, crashed) = run_with_crash(at, side);
+                    let (at, when) =
+                        (point.div_ceil(2), if point % 2 == 0 { When::Before } else { When::After });
+                    let (effects, crashed) = run_with_crash(at, when);
                     if crashed {
                         let effect = &effects[usize::try_from(at).unwrap() - 1];
-                        crashed_at.lock().unwrap().push(format!("{side:?} {effect}"));
+                        crashed_at.lock().unwrap().push(format!("{when:?} {effect}"));
                     }
                 }
             });

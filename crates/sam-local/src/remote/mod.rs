@@ -5,8 +5,8 @@
 //! that is refused is noted. One request goes out at a time: what is made for tests keeps no order among those
 //! that come at once, and may take one's writes back when another's transaction fails.
 
-mod creation;
 mod forward;
+mod provision;
 mod queues;
 pub mod refusals;
 mod streams;
@@ -23,7 +23,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::sync::{Mutex as Turn, watch};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use self::refusals::{Refusal, Refusals, refusal};
 use self::streams::Stream;
@@ -42,7 +42,7 @@ struct Inner {
     base: String,
     http: HttpClient<HttpConnector, Body>,
     /// Held by the request that is out.
-    turn: Turn<()>,
+    alone: AsyncMutex<()>,
     refusals: Refusals,
     /// Changes after every request of a function.
     changes: watch::Sender<u64>,
@@ -77,7 +77,7 @@ impl Remote {
         Self(Arc::new(Inner {
             base: base.to_owned(),
             http: HttpClient::builder(TokioExecutor::new()).build(connector),
-            turn: Turn::default(),
+            alone: AsyncMutex::default(),
             refusals: Refusals::default(),
             changes: watch::Sender::new(0),
             streams: Mutex::default(),
@@ -129,7 +129,7 @@ impl Remote {
 
     /// Sends a request when no other is out, and reads the whole answer.
     async fn exchange(&self, request: Request<Body>) -> Result<(Parts, Bytes), Error> {
-        let _turn = self.0.turn.lock().await;
+        let _alone = self.0.alone.lock().await;
         let answer = self.0.http.request(request).await.map_err(|error| lost(error.to_string()))?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_err(|error| lost(error.to_string()))?.to_bytes();

@@ -12,7 +12,7 @@ pub(super) const CURRENT: &str = "AWSCURRENT";
 /// The stage of the version used before.
 pub(super) const PREVIOUS: &str = "AWSPREVIOUS";
 /// The most versions kept; those without a stage go first.
-const MOST_VERSIONS: usize = 100;
+const MAX_VERSIONS: usize = 100;
 
 /// What the ARN of a secret begins with, its name and six random characters following.
 pub(super) const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:";
@@ -93,7 +93,7 @@ impl Secret {
         for stage in stages {
             self.attach(stage, id);
         }
-        while self.versions.len() > MOST_VERSIONS
+        while self.versions.len() > MAX_VERSIONS
             && let Some(oldest) = self.versions.iter().position(|version| version.stages.is_empty())
         {
             self.versions.remove(oldest);
@@ -202,7 +202,7 @@ mod tests {
         for n in 0..300 {
             secret.put(&n.to_string(), text("x"), &[CURRENT], 0).unwrap();
         }
-        assert_eq!(secret.versions.len(), MOST_VERSIONS);
+        assert_eq!(secret.versions.len(), MAX_VERSIONS);
         assert_eq!(secret.holder("AWSPENDING").unwrap().id, "pending");
         assert_eq!(secret.holder(PREVIOUS).unwrap().id, "298");
     }

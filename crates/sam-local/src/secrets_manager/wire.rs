@@ -10,7 +10,7 @@ use super::secret::{Content, Secret, Version};
 use crate::json::text;
 
 /// The largest secret, in bytes.
-const LARGEST: usize = 65_536;
+const MAX_SECRET_BYTES: usize = 65_536;
 const FAILED: &str = "InternalServiceError";
 
 /// A refusal: the error's name and a text.
@@ -82,7 +82,7 @@ pub(super) fn content(request: &Value) -> Result<Option<Content>, Refusal> {
             (Content::Binary(binary.to_owned()), bytes.len())
         }
     };
-    if !(1..=LARGEST).contains(&size) {
+    if !(1..=MAX_SECRET_BYTES).contains(&size) {
         return Err(Refusal::parameter("A secret has 1 to 65536 bytes."));
     }
     Ok(Some(content))

@@ -11,7 +11,7 @@ use crate::json::{text, texts};
 type Answer = Result<Value, Refusal>;
 
 /// The longest that a message can be hidden, in seconds.
-const LONGEST_HIDDEN: i64 = 43_200;
+const MAX_HIDDEN_SECONDS: i64 = 43_200;
 
 pub(super) fn send(sqs: &Sqs, request: &Value) -> Answer {
     let queue = sqs.queue_of(request)?;
@@ -25,11 +25,11 @@ pub(super) fn send_batch(sqs: &Sqs, request: &Value) -> Answer {
     let entries = wire::entries(request)?;
     let size = |entry: &Value| wire::size(text(entry, "MessageBody"), &map(entry, "MessageAttributes"));
     let total = entries.iter().fold(0_usize, |sum, (_, entry)| sum.saturating_add(size(entry)));
-    if total > wire::LARGEST {
+    if total > wire::MAX_BYTES {
         return Err(Refusal::new(
             "BatchRequestTooLong",
             "AWS.SimpleQueueService.BatchRequestTooLong",
-            format!("Batch requests cannot be longer than {} bytes.", wire::LARGEST),
+            format!("Batch requests cannot be longer than {} bytes.", wire::MAX_BYTES),
         ));
     }
     let now = sqs.now();
@@ -53,7 +53,7 @@ pub(super) async fn receive(sqs: &Sqs, request: &Value) -> Answer {
     let poll = Poll {
         most,
         wait: seconds(number(request, "WaitTimeSeconds", 20)?, settings::WAIT),
-        hidden: seconds(number(request, "VisibilityTimeout", LONGEST_HIDDEN)?, settings::VISIBILITY),
+        hidden: seconds(number(request, "VisibilityTimeout", MAX_HIDDEN_SECONDS)?, settings::VISIBILITY),
     };
     let messages = sqs.poll(&queue.name, &poll).await?;
     if messages.is_empty() {
@@ -101,7 +101,7 @@ pub(super) fn change_visibility_batch(sqs: &Sqs, request: &Value) -> Answer {
 
 fn hide(sqs: &Sqs, queue: &Queue, entry: &Value) -> Result<(), Refusal> {
     let (id, receipt) = wire::handle(text(entry, "ReceiptHandle"))?;
-    let seconds = number(entry, "VisibilityTimeout", LONGEST_HIDDEN)?
+    let seconds = number(entry, "VisibilityTimeout", MAX_HIDDEN_SECONDS)?
         .ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
     let now = sqs.now();
     let until = now.saturating_add(seconds.saturating_mul(1000));
@@ -149,7 +149,7 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
     }
     let attributes = map(entry, "MessageAttributes");
     wire::check_attributes(&attributes)?;
-    let largest = settings::number(queue, settings::LARGEST);
+    let largest = settings::number(queue, settings::MAX_SIZE);
     if i64::try_from(wire::size(body, &attributes)).is_ok_and(|size| size > largest) {
         return Err(Refusal::parameter(format!(
             "One or more parameters are invalid. Reason: Message must be shorter than {largest} bytes."
@@ -189,7 +189,7 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
         body: body.to_owned(),
         attributes,
         system,
-        turn: group.to_owned(),
+        group: group.to_owned(),
         visible_at: now.saturating_add(delay),
     };
     Ok((sent, answer))

@@ -3,12 +3,12 @@
 //! Standard queues only, with fair turns among `MessageGroupId`s. What is not here: FIFO queues,
 //! queue policies (kept, not enforced), permissions, and cancelling a move, which is over at once.
 
+mod fair_queue;
 mod messages;
 mod queues;
 mod router;
 mod settings;
 mod store;
-mod turns;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -30,7 +30,7 @@ use crate::time::Time;
 /// The most messages of one request.
 const BATCH: usize = 10;
 /// The longest that one request waits for messages, in milliseconds.
-const LONGEST_POLL_MILLIS: i64 = 20_000;
+const MAX_POLL_MILLIS: i64 = 20_000;
 
 /// The queues. Clones share them.
 #[derive(Clone)]
@@ -235,12 +235,12 @@ impl Sqs {
             let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let idle = idle.entry(queue.to_owned()).or_default();
             let total = idle.saturating_add(waited);
-            *idle = total.rem_euclid(LONGEST_POLL_MILLIS);
+            *idle = total.rem_euclid(MAX_POLL_MILLIS);
             total
         } else {
             waited
         };
-        let in_vain = usize::try_from(in_vain.div_euclid(LONGEST_POLL_MILLIS)).unwrap_or_default();
+        let in_vain = usize::try_from(in_vain.div_euclid(MAX_POLL_MILLIS)).unwrap_or_default();
         self.0.calls.add("sqs", "ReceiveMessage", received.div_ceil(BATCH).saturating_add(in_vain));
     }
 

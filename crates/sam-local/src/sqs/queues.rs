@@ -12,7 +12,7 @@ type Answer = Result<Value, Refusal>;
 /// How long after a purge another one is refused, in milliseconds.
 const PURGE_MILLIS: i64 = 60_000;
 /// How many finished moves are remembered.
-const MOST_MOVES: usize = 100;
+const MAX_MOVES: usize = 100;
 
 pub(super) fn create(sqs: &Sqs, request: &Value, host: &str) -> Answer {
     let name = named(request)?;
@@ -174,7 +174,7 @@ pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
         sqs.ring(&name);
     }
     let mut moves = sqs.moves();
-    if moves.len() >= MOST_MOVES {
+    if moves.len() >= MAX_MOVES {
         moves.pop_front();
     }
     moves.push_back(Move { source, target, count, at: now });

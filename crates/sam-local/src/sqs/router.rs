@@ -11,11 +11,13 @@ use super::wire::Refusal;
 use super::{Sqs, messages, queues};
 
 /// The largest request: a full batch whose characters are all escaped.
-const LARGEST_REQUEST: usize = 8 * 1024 * 1024;
+const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 
 pub(super) fn router(sqs: &Sqs) -> Router {
-    let router =
-        Router::new().fallback(answer).layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(sqs.clone());
+    let router = Router::new()
+        .fallback(answer)
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .with_state(sqs.clone());
     sqs.0.calls.counting(router)
 }
 

@@ -6,7 +6,7 @@ use super::store::{Queue, Redrive, Store};
 use super::wire::Refusal;
 
 pub(super) const DELAY: &str = "DelaySeconds";
-pub(super) const LARGEST: &str = "MaximumMessageSize";
+pub(super) const MAX_SIZE: &str = "MaximumMessageSize";
 pub(super) const RETENTION: &str = "MessageRetentionPeriod";
 pub(super) const WAIT: &str = "ReceiveMessageWaitTimeSeconds";
 pub(super) const VISIBILITY: &str = "VisibilityTimeout";
@@ -15,7 +15,7 @@ const REDRIVE: &str = "RedrivePolicy";
 /// The attributes that are numbers, each with the least, the most, and the default.
 const NUMBERS: [(&str, i64, i64, i64); 5] = [
     (DELAY, 0, 900, 0),
-    (LARGEST, 1024, 1_048_576, 1_048_576),
+    (MAX_SIZE, 1024, 1_048_576, 1_048_576),
     (RETENTION, 60, 1_209_600, 345_600),
     (WAIT, 0, 20, 0),
     (VISIBILITY, 0, 43_200, 30),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
-use super::turns::in_turn;
+use super::fair_queue::in_turn;
 use super::wire::Refusal;
 
 const SCHEMA: &str = "
@@ -43,7 +43,7 @@ pub(super) struct Sent {
     pub(super) body: String,
     pub(super) attributes: Map<String, Value>,
     pub(super) system: Map<String, Value>,
-    pub(super) turn: String,
+    pub(super) group: String,
     pub(super) visible_at: i64,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Received {
     pub(super) body: String,
     pub(super) attributes: Map<String, Value>,
     pub(super) system: Map<String, Value>,
-    pub(super) turn: String,
+    pub(super) group: String,
     pub(super) sent: i64,
     pub(super) first: Option<i64>,
     pub(super) receives: i64,
@@ -149,7 +149,7 @@ impl Store {
         for message in messages {
             transaction.prepare_cached(sql)?.execute(params![
                 queue,
-                message.turn,
+                message.group,
                 message.visible_at,
                 message.message_id,
                 message.body,
@@ -205,7 +205,7 @@ impl Store {
                 let message = transaction
                     .prepare_cached(sql)?
                     .query_row(params![id, visible_again, receipt, now], message)?;
-                last = Some(message.turn.clone());
+                last = Some(message.group.clone());
                 received.push(message);
             }
             // With no visibility timeout what was just received is visible still: one pass is all.
@@ -309,7 +309,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Received> {
         body: row.get(2)?,
         attributes: object(row, 3)?,
         system: object(row, 4)?,
-        turn: row.get(5)?,
+        group: row.get(5)?,
         sent: row.get(6)?,
         first: row.get(7)?,
         receives: row.get(8)?,

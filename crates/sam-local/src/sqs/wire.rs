@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::json::text;
 
 /// The largest message, and the largest batch, in bytes.
-pub(super) const LARGEST: usize = 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024;
 /// The account that owns everything in the local stack.
 pub(super) const ACCOUNT: &str = "000000000000";
 

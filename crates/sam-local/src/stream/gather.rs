@@ -9,13 +9,13 @@ use super::record::Entry;
 use crate::signal::Signal;
 
 /// The fewest records read at once, so that patterns that drop most cost few reads.
-const FEWEST_READ: usize = 100;
+const MIN_READ: usize = 100;
 /// The most that one read gives.
-const MOST_READ: usize = 1000;
+const MAX_READ: usize = 1000;
 /// Lambda's largest event, in bytes: a batch ends with the record that reaches it.
-const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 /// After so many records that no pattern wants, the checkpoint moves without an invocation.
-const MOST_SKIPPED: usize = 1000;
+const MAX_SKIPPED: usize = 1000;
 
 /// Records to be handled, and how far the stream was read for them.
 #[derive(Default)]
@@ -30,7 +30,7 @@ pub(super) struct Batch {
 
 impl Batch {
     fn is_full(&self, most: usize) -> bool {
-        self.entries.len() >= most || self.bytes >= LARGEST_EVENT
+        self.entries.len() >= most || self.bytes >= MAX_EVENT_BYTES
     }
 }
 
@@ -49,7 +49,7 @@ impl Mapping {
             // Seen before the read: a write during it wakes the wait that follows.
             changes.mark_unchanged();
             let missing = self.batch_size.saturating_sub(batch.entries.len());
-            let limit = missing.clamp(FEWEST_READ, MOST_READ);
+            let limit = missing.clamp(MIN_READ, MAX_READ);
             let position = batch.read.as_deref().or(after);
             let records = self.services.stream_records(&self.table, position, limit).await?;
             let exhausted = records.len() < limit;
@@ -70,7 +70,7 @@ impl Mapping {
                 }
             }
             let idle = batch.entries.is_empty();
-            if batch.is_full(self.batch_size) || (idle && batch.skipped >= MOST_SKIPPED) {
+            if batch.is_full(self.batch_size) || (idle && batch.skipped >= MAX_SKIPPED) {
                 return Ok(batch);
             }
             if !exhausted {

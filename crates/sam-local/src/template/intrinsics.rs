@@ -11,7 +11,7 @@ use super::names::Names;
 use super::wrong;
 
 /// How deep conditions may refer to one another; deeper they go in a circle.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Everything that an expression of the template can refer to.
 pub(super) struct Scope<'a> {
@@ -195,7 +195,7 @@ impl<'a> Scope<'a> {
     }
 
     fn named(&self, place: &str, name: &str, depth: usize) -> Result<bool, Error> {
-        if depth >= DEEPEST {
+        if depth >= MAX_DEPTH {
             return Err(wrong(place, "The conditions go in a circle"));
         }
         let expression =

@@ -108,7 +108,7 @@ impl Moto {
             functions: functions.into(),
             parameters,
             time: Time::ahead(),
-            patience: Some(TIMEOUT),
+            aws_timeout: Some(TIMEOUT),
             template: template(visibility_timeout_seconds),
             aws_endpoint: Some(self.endpoint.clone()),
             ..stella_local::settings()

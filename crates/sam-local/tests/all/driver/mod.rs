@@ -1,8 +1,8 @@
 //! The stack with small functions of our own: what drives them, and what becomes of their answers.
 
-mod elsewhere;
-mod front;
+mod http_api;
 mod queue;
+mod remote;
 mod stack;
 mod stream;
 

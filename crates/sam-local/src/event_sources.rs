@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 
 use crate::credentials::Credentials;
 use crate::dynamodb::DynamoDb;
-use crate::front::{Front, Rejection, Route, Routes};
 use crate::function::{Environment, Functions};
 use crate::hosts::Hosts;
+use crate::http_api::{HttpApi, Rejection, Route, Routes};
 use crate::invoke::{Context, Invoker};
 use crate::poller::{self, Poller};
 use crate::schedule;
@@ -28,7 +28,7 @@ use crate::wiring::{Function, Source, Wiring};
 const SWEEP: chrono::Duration = chrono::Duration::hours(1);
 
 /// What every function is told besides what the template says.
-pub(crate) struct Given {
+pub(crate) struct Surroundings {
     /// Where AWS is.
     pub(crate) variables: BTreeMap<&'static str, String>,
     /// The address of the HTTP API.
@@ -40,7 +40,7 @@ pub(crate) struct Given {
 }
 
 /// Everything that drivers are made of, and the drivers made so far.
-pub(crate) struct Drive {
+pub(crate) struct EventSources {
     /// The tables and queues.
     pub(crate) services: Services,
     /// How far the streams were handled.
@@ -57,24 +57,26 @@ pub(crate) struct Drive {
     pub(crate) reject: fn(Rejection) -> Response,
 }
 
-impl Drive {
+impl EventSources {
     /// Starts all functions side by side, each with the template's variables and those of the stack.
     pub(crate) async fn start_functions(
         &self,
         wiring: &Wiring,
         functions: &Functions,
-        given: &Given,
+        surroundings: &Surroundings,
     ) -> Result<Vec<Invoker>, Error> {
         let mut starting = JoinSet::new();
         for (place, function) in wiring.functions.iter().enumerate() {
             let mut own = function.variables.clone();
-            own.extend(given.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            own.extend(
+                surroundings.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())),
+            );
             // Whoever it calls knows it by its key, as AWS does by its role.
-            let pair = given.credentials.of_function(&function.id);
+            let pair = surroundings.credentials.of_function(&function.id);
             own.insert("AWS_ACCESS_KEY_ID".to_owned(), pair.access_key);
             own.insert("AWS_SECRET_ACCESS_KEY".to_owned(), pair.secret);
-            if let Some(address) = given.api_url_variable.as_ref().and_then(|name| own.get_mut(name)) {
-                given.api_url.clone_into(address);
+            if let Some(address) = surroundings.api_url_variable.as_ref().and_then(|name| own.get_mut(name)) {
+                surroundings.api_url.clone_into(address);
             }
             let environment = Environment::new(own, self.context.time.clone());
             let (functions, code) = (functions.clone(), function.code.clone());
@@ -93,7 +95,7 @@ impl Drive {
     }
 
     /// Makes the drivers of one function. They begin at once; requests come with `begin`.
-    pub(crate) fn follow(&mut self, function: &Function, invoker: &Invoker) -> Result<(), Error> {
+    pub(crate) fn add(&mut self, function: &Function, invoker: &Invoker) -> Result<(), Error> {
         for source in &function.sources {
             match source {
                 Source::Http { method, path } => {
@@ -149,10 +151,10 @@ impl Drive {
     /// Takes requests too, and returns all drivers.
     pub(crate) fn begin(mut self, listener: TcpListener, hosts: Hosts) -> JoinSet<()> {
         let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
-        let front = Front::new(Routes::new(self.routes), hosts, time.clone(), cut, self.reject);
-        self.drivers.spawn(front.serve(listener, self.stop.clone()));
+        let api = HttpApi::new(Routes::new(self.routes), hosts, time.clone(), cut, self.reject);
+        self.drivers.spawn(api.serve(listener, self.stop.clone()));
         // Others see to what expires with them.
-        if let Services::Ours { dynamodb, .. } = self.services {
+        if let Services::Embedded { dynamodb, .. } = self.services {
             self.drivers.spawn(sweep(dynamodb, time, self.stop));
         }
         self.drivers

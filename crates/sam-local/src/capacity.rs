@@ -16,9 +16,9 @@ use serde_json::Value;
 /// What a request says so that its answer tells its units.
 const ASK: &[u8] = br#"{"ReturnConsumedCapacity":"TOTAL","#;
 
-/// Units charged so far.
+/// CapacityMeter charged so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Charged {
+pub struct ConsumedCapacity {
     /// Of reading.
     pub read: f64,
     /// Of writing.
@@ -27,31 +27,31 @@ pub struct Charged {
 
 /// Adds up units. Clones add up together.
 #[derive(Debug, Clone, Default)]
-pub struct Units(Arc<Mutex<Charged>>);
+pub struct CapacityMeter(Arc<Mutex<ConsumedCapacity>>);
 
-impl Units {
+impl CapacityMeter {
     /// A router that does what the one given does, with its operations' units added up.
     pub fn metering(&self, router: Router) -> Router {
-        router.layer(middleware::from_fn_with_state(self.clone(), meter))
+        router.layer(middleware::from_fn_with_state(self.clone(), measure))
     }
 
     /// What was charged so far.
     #[must_use]
-    pub fn charged(&self) -> Charged {
+    pub fn consumed(&self) -> ConsumedCapacity {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, operation: &str, units: f64) {
-        let mut charged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut consumed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(operation, "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems") {
-            charged.read += units;
+            consumed.read += units;
         } else {
-            charged.written += units;
+            consumed.written += units;
         }
     }
 }
 
-async fn meter(State(units): State<Units>, request: Request, next: Next) -> Response {
+async fn measure(State(meter): State<CapacityMeter>, request: Request, next: Next) -> Response {
     let operation = match crate::calls::target(request.headers()) {
         Some(("dynamodb", operation)) => operation.to_owned(),
         _ => return next.run(request).await,
@@ -66,13 +66,13 @@ async fn meter(State(units): State<Units>, request: Request, next: Next) -> Resp
     let Ok(told) = body.collect().await else { return StatusCode::BAD_GATEWAY.into_response() };
     let told = told.to_bytes();
     if let Ok(answer) = serde_json::from_slice::<Value>(&told) {
-        units.add(&operation, consumed(&answer));
+        meter.add(&operation, units(&answer));
     }
     Response::from_parts(head, Body::from(told))
 }
 
 /// What an answer says that it consumed: of one table, or of each.
-fn consumed(answer: &Value) -> f64 {
+fn units(answer: &Value) -> f64 {
     let of = |table: &Value| table.get("CapacityUnits").and_then(Value::as_f64).unwrap_or_default();
     match answer.get("ConsumedCapacity") {
         Some(Value::Array(tables)) => tables.iter().map(of).sum(),

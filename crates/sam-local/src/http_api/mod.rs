@@ -35,11 +35,11 @@ use crate::signal::Signal;
 use crate::time::Time;
 
 /// How long a connection may take over a request's headers, which is also how long it may lie idle.
-const LONGEST_HEADERS: Duration = Duration::from_secs(30);
+const MAX_HEADER_TIME: Duration = Duration::from_secs(30);
 /// The most bytes of a request's headers.
-const LARGEST_HEADERS: usize = 64 * 1024;
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The most connections at once.
-const MOST_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 1024;
 /// How much of large bodies is in functions at once, in KiB. What a body becomes there takes many times its size.
 const MAX_LARGE_KIB: usize = 4 * 1024;
 /// A body counts as far as it is larger than this, in KiB: small ones wait for nobody.
@@ -48,7 +48,7 @@ const SMALL_KIB: usize = 64;
 const REST: Duration = Duration::from_millis(200);
 
 /// What answers requests.
-pub(crate) struct Front {
+pub(crate) struct HttpApi {
     /// Which function gets what.
     pub(crate) routes: Routes<Invoker>,
     /// The names that it answers to.
@@ -63,7 +63,7 @@ pub(crate) struct Front {
     large: Semaphore,
 }
 
-impl Front {
+impl HttpApi {
     /// A front that has served nobody yet.
     pub(crate) fn new(
         routes: Routes<Invoker>,
@@ -77,8 +77,8 @@ impl Front {
 
     /// Serves until it is told to stop; then answers what has arrived, and ends.
     pub(crate) async fn serve(self, listener: TcpListener, stop: Signal) {
-        let front = Arc::new(self);
-        let free = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let api = Arc::new(self);
+        let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let graceful = GracefulShutdown::new();
         while let Some(Ok(place)) = stop.or(Arc::clone(&free).acquire_owned()).await {
             let (stream, peer) = match stop.or(listener.accept()).await {
@@ -91,9 +91,9 @@ impl Front {
                 None => break,
             };
             let watcher = graceful.watcher();
-            let front = Arc::clone(&front);
+            let api = Arc::clone(&api);
             tokio::spawn(async move {
-                front.converse(stream, peer, watcher).await;
+                api.converse(stream, peer, watcher).await;
                 drop(place);
             });
         }
@@ -113,13 +113,13 @@ impl Front {
         let Ok(local) = stream.local_addr() else { return };
         let cut = self.cut.clone();
         let service = service_fn(move |request| {
-            let front = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(front.answer(request, peer, local).await) }
+            let api = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(api.answer(request, peer, local).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(LONGEST_HEADERS)
-            .max_header_size(LARGEST_HEADERS)
+            .header_read_timeout(MAX_HEADER_TIME)
+            .max_header_size(MAX_HEADER_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         if let Some(Err(error)) = cut.or(watcher.watch(connection)).await {
             tracing::debug!(error = %error, "a connection ended");

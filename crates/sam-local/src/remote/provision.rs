@@ -4,7 +4,7 @@ use crate::error::Error;
 use serde_json::{Value, json};
 
 use super::{DYNAMODB, Failure, Remote, SECRETS_MANAGER, SQS, text};
-use crate::creation::generated;
+use crate::provision::generated;
 use crate::wiring::Wiring;
 
 impl Remote {

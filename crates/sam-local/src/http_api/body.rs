@@ -9,13 +9,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 
 /// The largest body, in bytes.
-const LARGEST: usize = 1024 * 1024;
+const MAX_BYTES: usize = 1024 * 1024;
 /// The longest that a body may take.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_TIME: Duration = Duration::from_secs(30);
 /// How much of a body that is too large is read and dropped, so that its sender reads our answer
 /// instead of finding the connection broken, and how long at most.
-const DROPPED: usize = 16 * 1024 * 1024;
-const LONGEST_DROP: Duration = Duration::from_secs(5);
+const MAX_DROPPED_BYTES: usize = 16 * 1024 * 1024;
+const MAX_DROP_TIME: Duration = Duration::from_secs(5);
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub(super) enum Refused {
 pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Bytes, Refused> {
     let mut body = body;
     let announced = body.size_hint().lower();
-    if usize::try_from(announced).is_ok_and(|announced| announced <= LARGEST) {
-        match tokio::time::timeout(LONGEST, collect(&mut body)).await {
+    if usize::try_from(announced).is_ok_and(|announced| announced <= MAX_BYTES) {
+        match tokio::time::timeout(MAX_TIME, collect(&mut body)).await {
             Ok(Ok(whole)) => return Ok(whole),
             Ok(Err(Refused::TooLarge)) => {}
             Ok(Err(refused)) => return Err(refused),
@@ -42,7 +42,7 @@ pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Bytes, Refus
     }
     // Who asks first (`Expect: 100-continue`) has sent nothing yet, and reads the answer at once.
     if !request.headers.contains_key(header::EXPECT) {
-        let _ = tokio::time::timeout(LONGEST_DROP, discard(&mut body)).await;
+        let _ = tokio::time::timeout(MAX_DROP_TIME, discard(&mut body)).await;
     }
     Err(Refused::TooLarge)
 }
@@ -51,7 +51,7 @@ async fn collect(body: &mut Incoming) -> Result<Bytes, Refused> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| Refused::Broken)?.into_data() else { continue };
-        if whole.len().saturating_add(data.len()) > LARGEST {
+        if whole.len().saturating_add(data.len()) > MAX_BYTES {
             return Err(Refused::TooLarge);
         }
         whole.extend_from_slice(&data);
@@ -61,7 +61,7 @@ async fn collect(body: &mut Incoming) -> Result<Bytes, Refused> {
 
 async fn discard(body: &mut Incoming) {
     let mut dropped = 0_usize;
-    while dropped < DROPPED
+    while dropped < MAX_DROPPED_BYTES
         && let Some(Ok(frame)) = body.frame().await
     {
         dropped = dropped.saturating_add(frame.data_ref().map_or(0, Bytes::len));
