@@ -1,7 +1,6 @@
-//! The three AWS-compatible endpoints alone, on loopback: `endpoints [FOLDER]`, in memory without one.
+//! The endpoints of DynamoDB, SQS and Secrets Manager without a stack: `endpoints [DIRECTORY]`. Default: in memory.
 //!
-//! Prints what an SDK needs to call them: credentials of this start, the region, and an address for each of
-//! `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS` and `_SECRETS_MANAGER`. Then it serves until it is killed.
+//! Prints the environment variables that an SDK needs to call them, and serves until it is killed.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -43,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the variables are what this program is asked for")]
+#[expect(clippy::print_stdout, reason = "the output of this program")]
 fn say(name: &str, value: &str) {
     println!("{name}={value}");
 }

@@ -1,24 +1,24 @@
-//! The answer to a batch: which of its items failed, by the rules of Lambda's event source mappings.
+//! Partial batch responses: which items of a batch failed, by the rules of Lambda's event source mappings.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Which items an answer gives back.
+/// The items of a batch that are delivered again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failed {
-    /// None: all are done.
+    /// No item.
     None,
     /// The items with these identifiers, at least one.
     Some(BTreeSet<String>),
-    /// All: the answer is not one that Lambda understands.
+    /// All items: the answer is malformed.
     All,
 }
 
-/// Reads an answer with `batchItemFailures` about a batch of items with these identifiers.
+/// Reads an answer with `batchItemFailures` to a batch of items with these identifiers.
 ///
-/// An empty answer, or an empty list, is a success. Anything malformed, an empty identifier, or one
-/// that is not the batch's, gives everything back ("Implementing partial batch responses", AWS Lambda).
+/// An empty answer and an empty list are a success. After a malformed answer, an empty identifier, or one that is
+/// not in the batch, all items are delivered again ("Implementing partial batch responses", AWS Lambda).
 pub(crate) fn failed(answer: &str, identifiers: &[&str]) -> Failed {
     let answer = if answer.trim().is_empty() { Ok(Value::Null) } else { serde_json::from_str(answer) };
     let failures = match &answer {
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_gives_back_what_lambda_would() {
+    fn the_same_items_are_delivered_again_as_by_lambda() {
         let some = |identifiers: &[&str]| Failed::Some(identifiers.iter().map(ToString::to_string).collect());
         for (answer, expected) in [
             ("", Failed::None),

@@ -1,4 +1,4 @@
-//! How often each operation of each service was called: what a run would cost on AWS.
+//! Counts the calls of each operation of each service: what AWS would charge for.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,40 +9,40 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::HeaderMap;
 
-/// The service and the operation of a call, as in `("sqs", "SendMessageBatch")`.
+/// A service and its operation, as in `("sqs", "SendMessageBatch")`.
 pub type Call = (&'static str, String);
 
-/// Counts calls. Clones count together.
+/// Counts calls. Clones share their counts.
 #[derive(Debug, Clone, Default)]
 pub struct Calls(Arc<Mutex<BTreeMap<Call, u64>>>);
 
 impl Calls {
-    /// A router that does what the one given does, with every call to an AWS operation counted.
+    /// Adds the counting of AWS operations to an endpoint.
     pub fn counting(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), count))
     }
 
-    /// The counts so far.
+    /// All counts so far.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<Call, u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often one operation was called so far.
+    /// The number of calls of one operation so far.
     #[must_use]
     pub fn of(&self, service: &str, operation: &str) -> u64 {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().filter(|((s, o), _)| *s == service && o == operation).map(|(_, count)| *count).sum()
     }
 
-    /// How many calls one service had so far.
+    /// The number of calls of one service so far.
     #[must_use]
     pub fn of_service(&self, service: &str) -> u64 {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.iter().filter(|((s, _), _)| *s == service).map(|(_, count)| *count).sum()
     }
 
-    /// Counts calls that did not come over the wire and would on AWS.
+    /// Counts requests that AWS would make over the network and the stack makes in process.
     pub(crate) fn add(&self, service: &'static str, operation: &str, times: usize) {
         if times == 0 {
             return;
@@ -60,7 +60,7 @@ async fn count(State(calls): State<Calls>, request: Request, next: Next) -> Resp
     next.run(request).await
 }
 
-/// The service and operation that a request's `X-Amz-Target` names.
+/// The service and operation in a request's `X-Amz-Target`.
 pub(crate) fn target(headers: &HeaderMap) -> Option<(&'static str, &str)> {
     let (prefix, operation) = headers.get("x-amz-target")?.to_str().ok()?.split_once('.')?;
     let service = match prefix {

@@ -1,5 +1,5 @@
-//! The read and write units that DynamoDB's operations would be charged: the engine's own figures, which its
-//! callers do not ask for.
+//! Adds up the capacity units that DynamoDB would charge. The figures are the embedded engine's, which every request
+//! is made to return.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,29 +13,29 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-/// What a request says so that its answer tells its units.
+/// What is added to the beginning of a request, so that its answer has its capacity units.
 const ASK: &[u8] = br#"{"ReturnConsumedCapacity":"TOTAL","#;
 
-/// CapacityMeter charged so far.
+/// Capacity units, as DynamoDB charges them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ConsumedCapacity {
-    /// Of reading.
+    /// Read units.
     pub read: f64,
-    /// Of writing.
+    /// Write units.
     pub written: f64,
 }
 
-/// Adds up units. Clones add up together.
+/// Adds up capacity units. Clones share their sums.
 #[derive(Debug, Clone, Default)]
 pub struct CapacityMeter(Arc<Mutex<ConsumedCapacity>>);
 
 impl CapacityMeter {
-    /// A router that does what the one given does, with its operations' units added up.
+    /// Adds the metering to the endpoint of DynamoDB.
     pub fn metering(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), measure))
     }
 
-    /// What was charged so far.
+    /// The capacity consumed so far.
     #[must_use]
     pub fn consumed(&self) -> ConsumedCapacity {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -57,21 +57,21 @@ async fn measure(State(meter): State<CapacityMeter>, request: Request, next: Nex
         _ => return next.run(request).await,
     };
     let (mut head, body) = request.into_parts();
-    let Ok(said) = body.collect().await else { return StatusCode::BAD_REQUEST.into_response() };
-    let said = said.to_bytes();
+    let Ok(request_body) = body.collect().await else { return StatusCode::BAD_REQUEST.into_response() };
+    let request_body = request_body.to_bytes();
     head.headers.remove(CONTENT_LENGTH);
-    let asking = said.strip_prefix(b"{").map(|rest| Bytes::from([ASK, rest].concat()));
-    let answer = next.run(Request::from_parts(head, Body::from(asking.unwrap_or(said)))).await;
+    let asking = request_body.strip_prefix(b"{").map(|rest| Bytes::from([ASK, rest].concat()));
+    let answer = next.run(Request::from_parts(head, Body::from(asking.unwrap_or(request_body)))).await;
     let (head, body) = answer.into_parts();
-    let Ok(told) = body.collect().await else { return StatusCode::BAD_GATEWAY.into_response() };
-    let told = told.to_bytes();
-    if let Ok(answer) = serde_json::from_slice::<Value>(&told) {
+    let Ok(answer_body) = body.collect().await else { return StatusCode::BAD_GATEWAY.into_response() };
+    let answer_body = answer_body.to_bytes();
+    if let Ok(answer) = serde_json::from_slice::<Value>(&answer_body) {
         meter.add(&operation, units(&answer));
     }
-    Response::from_parts(head, Body::from(told))
+    Response::from_parts(head, Body::from(answer_body))
 }
 
-/// What an answer says that it consumed: of one table, or of each.
+/// The capacity units in an answer: of one table, or the sum of several.
 fn units(answer: &Value) -> f64 {
     let of = |table: &Value| table.get("CapacityUnits").and_then(Value::as_f64).unwrap_or_default();
     match answer.get("ConsumedCapacity") {

@@ -1,4 +1,4 @@
-//! The data folder: where everything is that a restart must find, used by one process at a time.
+//! The data directory: everything that survives a restart. One process uses it at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -7,17 +7,17 @@ use std::path::PathBuf;
 
 use crate::error::{Error, ErrorKind};
 
-/// The files that we make, without what SQLite puts beside them.
+/// The databases of the services and of the event sources.
 const DATABASES: [&str; 4] = ["tables.db", "queues.db", "secrets.db", "checkpoints.db"];
-/// What SQLite puts beside a file.
+/// The suffixes of a database and of the files that SQLite puts beside it.
 const BESIDE: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// Where the stack keeps its data.
+/// Where a stack keeps its data.
 #[derive(Debug, Clone)]
 pub enum Data {
-    /// In memory: gone when the process ends.
+    /// In memory, until the stack is dropped.
     Memory,
-    /// In a folder, made if absent.
+    /// In a directory, which is created if it does not exist.
     Folder(PathBuf),
 }
 
@@ -31,7 +31,7 @@ impl Data {
         }
     }
 
-    /// Takes the folder for this process, until what is returned is dropped.
+    /// Locks the directory for this process until the result is dropped.
     pub(crate) fn lock(&self) -> Result<Option<File>, Error> {
         let Self::Folder(folder) = self else { return Ok(None) };
         let failed = |error: io::Error| {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_for_one_process_at_a_time() {
+    fn one_process_at_a_time_uses_a_directory() {
         let folder = tempfile::tempdir().unwrap();
         let data = Data::Folder(folder.path().join("data"));
         let lock = data.lock().unwrap();

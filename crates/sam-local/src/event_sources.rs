@@ -1,15 +1,15 @@
-//! Starts the functions, and what drives each of them, from the template's wiring.
+//! Starts the functions and their event sources, as the template declares them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::Error;
 use axum::response::Response;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::credentials::Credentials;
 use crate::dynamodb::DynamoDb;
+use crate::error::Error;
 use crate::function::{Environment, Functions};
 use crate::hosts::Hosts;
 use crate::http_api::{HttpApi, Rejection, Route, Routes};
@@ -24,41 +24,41 @@ use crate::stream::pattern::Pattern;
 use crate::time::Time;
 use crate::wiring::{Function, Source, Wiring};
 
-/// How often expired items are deleted.
+/// How often expired items of tables are deleted.
 const SWEEP: chrono::Duration = chrono::Duration::hours(1);
 
-/// What every function is told besides what the template says.
+/// What every function gets in addition to the template's variables.
 pub(crate) struct Surroundings {
-    /// Where AWS is.
+    /// Region, endpoints and the like.
     pub(crate) variables: BTreeMap<&'static str, String>,
     /// The address of the HTTP API.
     pub(crate) api_url: String,
-    /// The variable that gets this address in place of what the template says.
+    /// The variable that is set to this address.
     pub(crate) api_url_variable: Option<String>,
-    /// What each of them gets a pair of.
+    /// Where each function gets its access key from.
     pub(crate) credentials: Credentials,
 }
 
-/// Everything that drivers are made of, and the drivers made so far.
+/// The event sources of a stack: those that are running, and what they are made from.
 pub(crate) struct EventSources {
     /// The tables and queues.
     pub(crate) services: Services,
-    /// How far the streams were handled.
+    /// Positions in the streams.
     pub(crate) checkpoints: Checkpoints,
-    /// What invocations share.
+    /// What all invocations share.
     pub(crate) context: Context,
-    /// When to stop.
+    /// Stops the event sources.
     pub(crate) stop: Signal,
-    /// What runs already, waiting for the first event.
+    /// The event sources that are running.
     pub(crate) drivers: JoinSet<()>,
-    /// The routes of the HTTP API.
+    /// The routes of the HTTP API so far.
     pub(crate) routes: Vec<(Route, Invoker)>,
-    /// What answers requests that reach no function.
+    /// Answers the requests that are rejected before they reach a function.
     pub(crate) reject: fn(Rejection) -> Response,
 }
 
 impl EventSources {
-    /// Starts all functions side by side, each with the template's variables and those of the stack.
+    /// Starts all functions concurrently, each with its variables.
     pub(crate) async fn start_functions(
         &self,
         wiring: &Wiring,
@@ -71,7 +71,7 @@ impl EventSources {
             own.extend(
                 surroundings.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())),
             );
-            // Whoever it calls knows it by its key, as AWS does by its role.
+            // The endpoints know their caller by its access key, as AWS does by its role.
             let pair = surroundings.credentials.of_function(&function.id);
             own.insert("AWS_ACCESS_KEY_ID".to_owned(), pair.access_key);
             own.insert("AWS_SECRET_ACCESS_KEY".to_owned(), pair.secret);
@@ -94,7 +94,7 @@ impl EventSources {
         Ok(wiring.functions.iter().zip(started.into_values()).map(invoker).collect())
     }
 
-    /// Makes the drivers of one function. They begin at once; requests come with `begin`.
+    /// Starts the event sources of one function, apart from routes, which `begin` starts.
     pub(crate) fn add(&mut self, function: &Function, invoker: &Invoker) -> Result<(), Error> {
         for source in &function.sources {
             match source {
@@ -148,25 +148,25 @@ impl EventSources {
         Ok(())
     }
 
-    /// Takes requests too, and returns all drivers.
+    /// Starts the HTTP API and the deletion of expired items, and returns everything that runs.
     pub(crate) fn begin(mut self, listener: TcpListener, hosts: Hosts) -> JoinSet<()> {
         let (time, cut) = (self.context.time.clone(), self.context.cut.clone());
         let api = HttpApi::new(Routes::new(self.routes), hosts, time.clone(), cut, self.reject);
         self.drivers.spawn(api.serve(listener, self.stop.clone()));
-        // Others see to what expires with them.
+        // Services at an address delete their own expired items.
         if let Services::Embedded { dynamodb, .. } = self.services {
             self.drivers.spawn(sweep(dynamodb, time, self.stop));
         }
         self.drivers
     }
 
-    /// While time stands still nothing more can come within a window, so none is waited for.
+    /// The batching window. A held clock makes it zero: nothing can arrive while time stands still.
     fn window(&self, window: Duration) -> Duration {
         if self.context.time.is_manual() { Duration::ZERO } else { window }
     }
 }
 
-/// Deletes expired items now and then each hour.
+/// Deletes expired items at once and then every hour.
 async fn sweep(dynamodb: DynamoDb, time: Time, stop: Signal) {
     loop {
         let next = time.now().checked_add_signed(SWEEP).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);

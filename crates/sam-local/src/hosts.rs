@@ -1,30 +1,30 @@
-//! Which names a listener answers to. A web page that is open on this machine can point a name of its own at
+//! The host names that a listener answers to. A web page that is open on this machine can resolve its own name to
 //! 127.0.0.1 (DNS rebinding); its requests then carry that name in `Host`.
 
 use std::sync::Arc;
 
 use http::header::{HOST, HeaderMap};
 
-/// The names of this machine, whatever the port: tunnels and proxies change it.
+/// The names of this machine. The port is not compared, since tunnels and proxies change it.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
-/// The names that a listener answers to.
+/// The host names that a listener answers to.
 #[derive(Debug, Clone)]
 pub(crate) struct Hosts(Arc<[String]>);
 
 impl Hosts {
-    /// The names of this machine, and nothing else.
+    /// The names of this machine only.
     pub(crate) fn loopback() -> Self {
         Self::with(&[])
     }
 
-    /// The names of this machine, and these.
+    /// The names of this machine, and those given.
     pub(crate) fn with(names: &[String]) -> Self {
         let names = names.iter().map(String::as_str).chain(LOOPBACK);
         Self(names.map(str::to_ascii_lowercase).collect())
     }
 
-    /// Whether a request names one of them, in its only `Host`.
+    /// Whether a request has exactly one `Host`, and it is one of these names.
     pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
         let mut hosts = headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -36,7 +36,7 @@ impl Hosts {
     }
 }
 
-/// A host without its port.
+/// The host without its port.
 fn name(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.parse::<u16>().is_ok() => name,
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_answers_to_loopback_alone() {
+    fn only_loopback_names_are_allowed_by_default() {
         let hosts = Hosts::loopback();
         for host in ["127.0.0.1:8787", "127.0.0.1", "[::1]:1", "[::1]", "localhost:65535", "LocalHost"] {
             assert!(allows(&hosts, &[host]), "{host}");
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_given_are_allowed_on_any_port() {
+    fn given_names_are_allowed_on_any_port() {
         let hosts = Hosts::with(&["Hooks.Example.com".to_owned()]);
         for host in ["hooks.example.com", "HOOKS.example.com:443", "localhost:8787"] {
             assert!(allows(&hosts, &[host]), "{host}");

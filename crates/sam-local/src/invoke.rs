@@ -1,4 +1,4 @@
-//! Invocations, as Lambda makes them: each by itself, cut at its timeout, a panic only its own.
+//! Invocations, as Lambda makes them: each on its own, aborted at the timeout, without harm to others by a panic.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::time::Time;
 /// The largest answer that Lambda returns, in bytes.
 const MAX_ANSWER_BYTES: usize = 6_291_556;
 
-/// Why an invocation has no answer. It is logged already.
+/// Why an invocation has no answer. It was logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     /// The function answered with an error.
@@ -28,20 +28,20 @@ pub(crate) enum Failure {
     /// The stack ended before the function.
     #[error("the stack ended before the function")]
     Ended,
-    /// The answer is larger than Lambda gives back.
+    /// The answer is larger than Lambda returns.
     #[error("the answer is larger than 6291556 bytes")]
     TooLarge,
 }
 
-/// How many invocations run. Clones count together.
+/// The number of running invocations. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Busy(Arc<watch::Sender<usize>>);
 
-/// One invocation that runs, until it is dropped.
+/// One running invocation, until it is dropped.
 struct Running(Busy);
 
 impl Busy {
-    /// Nothing runs yet.
+    /// No running invocation.
     pub(crate) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(0)))
     }
@@ -51,9 +51,9 @@ impl Busy {
         Running(self.clone())
     }
 
-    /// Returns when nothing runs.
+    /// Returns when no invocation runs.
     pub(crate) async fn idle(&self) {
-        // The sender lives in `self`, so the wait cannot end by its going away.
+        // The sender is in `self`, so the channel cannot be closed while this waits.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
     }
 }
@@ -64,22 +64,22 @@ impl Drop for Running {
     }
 }
 
-/// What all invocations of a stack share.
+/// Shared by all invocations of a stack.
 #[derive(Clone)]
 pub(crate) struct Context {
     /// The stack's time.
     pub(crate) time: Time,
     /// Where invocations are counted, as `("lambda", <function>)`.
     pub(crate) calls: Calls,
-    /// Cuts whatever still runs.
+    /// Aborts the running invocations.
     pub(crate) cut: Signal,
-    /// Closed when no invocation is left that holds it.
+    /// Closed when no invocation can run any more.
     pub(crate) running: mpsc::Sender<()>,
-    /// How many invocations run.
+    /// The number of running invocations.
     pub(crate) busy: Busy,
 }
 
-/// One function, ready to be invoked any number of times at once.
+/// A started function, which can be invoked concurrently.
 #[derive(Clone)]
 pub(crate) struct Invoker {
     name: Arc<str>,
@@ -89,7 +89,7 @@ pub(crate) struct Invoker {
 }
 
 impl Invoker {
-    /// A started function under its logical id.
+    /// A started function with its logical id.
     pub(crate) fn new(name: &str, function: Arc<dyn Function>, timeout: Duration, context: Context) -> Self {
         Self { name: name.into(), function, timeout, context }
     }
@@ -104,7 +104,7 @@ impl Invoker {
         Arc::clone(&self.function)
     }
 
-    /// Invokes the function with one event. It runs on when the caller goes away, as on AWS.
+    /// Invokes the function with an event. The invocation goes on when this future is dropped, as on AWS.
     pub(crate) async fn invoke(&self, event: String) -> Result<String, Failure> {
         let timeout = self.timeout;
         let deadline = chrono::Duration::from_std(timeout)
@@ -148,7 +148,7 @@ pub(crate) mod tests {
     use crate::function::FunctionError;
     use crate::signal::{Trigger, signal};
 
-    /// An invoker of a closure, what cuts it, and the calls that it counts.
+    /// An invoker of a closure, the trigger that aborts it, and its counts.
     pub(crate) fn invoker<F, A>(timeout: Duration, function: F) -> (Invoker, Trigger, Calls)
     where
         F: Fn(String, DateTime<Utc>) -> A + Send + Sync + 'static,
@@ -174,7 +174,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_only_its_own_invocations() {
+    async fn a_panic_fails_its_own_invocation_only() {
         let (picky, _cut, _) = invoker(Duration::from_secs(30), |event, _| async move {
             assert_ne!(event, "bad");
             Ok(event)
@@ -185,7 +185,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_is_cut_at_its_timeout() {
+    async fn an_invocation_is_aborted_at_its_timeout() {
         let (endless, _cut, _) = invoker(Duration::from_millis(20), |_, _| std::future::pending());
         let began = tokio::time::Instant::now();
         assert_eq!(endless.invoke("{}".to_owned()).await.unwrap_err(), Failure::TimedOut);
@@ -193,15 +193,15 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_the_stack_cuts_what_runs() {
+    async fn the_end_of_the_stack_aborts_running_invocations() {
         let (endless, cut, _) = invoker(Duration::from_secs(3), |_, _| std::future::pending());
         let (answer, ()) = tokio::join!(endless.invoke("{}".to_owned()), async { cut.fire() });
         assert_eq!(answer.unwrap_err(), Failure::Ended);
     }
 
-    /// "Response payload size exceeded maximum allowed payload size (6291556 bytes)", as Lambda says of such an answer.
+    /// Lambda's error: "Response payload size exceeded maximum allowed payload size (6291556 bytes)".
     #[tokio::test]
-    async fn an_answer_is_as_large_as_lambda_gives_back_and_no_larger() {
+    async fn an_answer_is_limited_as_by_lambda() {
         let (echo, _cut, _) =
             invoker(
                 Duration::from_secs(30),
@@ -212,7 +212,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_has_no_answer() {
+    async fn an_error_fails_the_invocation() {
         let (failing, _cut, _) =
             invoker(Duration::from_secs(3), |_, _| async { Err(FunctionError::from("broken")) });
         assert_eq!(failing.invoke("{}".to_owned()).await.unwrap_err(), Failure::Failed);

@@ -1,4 +1,4 @@
-//! What polls a queue for a function: Lambda's event source mapping of SQS.
+//! Lambda's event source mapping for SQS: polls a queue and invokes a function.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::services::Services;
 use crate::signal::Signal;
 use crate::sqs::{self, Message};
 
-/// The most invocations at once where the template does not say.
+/// The most concurrent invocations if the template does not limit them.
 pub(crate) const CONCURRENCY: usize = 10;
-/// How long one poll waits for a first message.
+/// How long a poll waits for a first message.
 const LONG_POLL: Duration = Duration::from_secs(20);
-/// How long a poller lets messages gather before it asks for more of them within a window.
+/// The pause between two polls within a batching window.
 const LULL: Duration = Duration::from_millis(100);
-/// How long the poller rests when the queue itself is out of order.
+/// The pause after the queue could not be polled.
 const REST: Duration = Duration::from_secs(1);
 
 /// A mapping from a queue to a function.
@@ -30,24 +30,24 @@ pub(crate) struct Poller {
     pub(crate) services: Services,
     /// The queue's name.
     pub(crate) queue: String,
-    /// What is invoked.
+    /// The function.
     pub(crate) invoker: Invoker,
-    /// The most messages of one invocation.
+    /// The most messages of an invocation.
     pub(crate) batch_size: usize,
-    /// How long a batch is gathered after its first message, by the machine's clock.
+    /// The batching window: how long a batch is gathered after its first message, by the machine's clock.
     pub(crate) window: Duration,
-    /// The most invocations at once.
+    /// The most concurrent invocations.
     pub(crate) concurrency: usize,
-    /// Whether the answer names the messages that failed.
+    /// Whether answers name the messages that failed (`ReportBatchItemFailures`).
     pub(crate) reports_failures: bool,
 }
 
 impl Poller {
-    /// Polls until it is told to stop; then ends with its last invocation.
+    /// Polls until `stop` fires; then returns after the last invocation.
     pub(crate) async fn run(self, stop: Signal) {
         let slots = Arc::new(Semaphore::new(self.concurrency.max(1)));
         let mut invocations = JoinSet::new();
-        // A slot comes first: no message is taken, and its visibility timeout begun, that must then wait.
+        // A slot comes first, so that no message waits after its visibility timeout has begun.
         while let Some(Ok(slot)) = stop.or(Arc::clone(&slots).acquire_owned()).await {
             let batch = self.gather(&stop).await;
             if batch.is_empty() {
@@ -66,7 +66,7 @@ impl Poller {
         while invocations.join_next().await.is_some() {}
     }
 
-    /// The next batch; empty when there was none for a while, or when it is time to stop.
+    /// The next batch; empty after a poll without messages, and when `stop` fires.
     async fn gather(&self, stop: &Signal) -> Vec<Message> {
         let mut batch = match stop.or(self.services.receive(&self.queue, self.batch_size, LONG_POLL)).await {
             Some(Ok(messages)) => messages,
@@ -79,25 +79,25 @@ impl Poller {
         };
         let end = Instant::now().checked_add(self.window);
         while !batch.is_empty() && batch.len() < self.batch_size && !self.window.is_zero() {
-            // A poll for each message that trickles in would cost a request each.
+            // Without a pause, every single message would cost a request.
             let lull = tokio::time::sleep(LULL);
             if stop.or(tokio::time::timeout_at(end.unwrap_or_else(Instant::now), lull)).await.is_none() {
                 break;
             }
             let most = self.batch_size.saturating_sub(batch.len());
-            // Not cut at the end of the window: what an answer brings then would be invisible for nothing.
+            // Not aborted at the end of the window: messages received meanwhile would stay invisible for nothing.
             let left = end.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now());
             let more = self.services.receive(&self.queue, most, left);
             match stop.or(more).await {
                 Some(Ok(messages)) if !messages.is_empty() => batch.extend(messages),
-                // The window is over, it is time to stop, or the queue failed: what there is goes out.
+                // The window is over, `stop` fired, or the queue failed: the batch is complete.
                 Some(_) | None => break,
             }
         }
         batch
     }
 
-    /// Invokes the function and deletes what it handled. The rest comes again when it is visible.
+    /// Invokes the function and deletes the handled messages. The others are received again when they are visible.
     async fn process(&self, batch: &[Message]) {
         let Ok(answer) = self.invoker.invoke(event(&self.queue, batch)).await else { return };
         let identifiers: Vec<&str> = batch.iter().map(|message| message.message_id.as_str()).collect();
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_what_lambda_sends_for_sqs() {
+    fn events_are_as_lambda_sends_them() {
         let object = |value: Value| value.as_object().unwrap().clone();
         let message = Message {
             message_id: "11111111-2222-3333-4444-555555555555".to_owned(),

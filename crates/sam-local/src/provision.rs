@@ -1,6 +1,5 @@
-//! Makes what the template declares and is not there yet, as a deployment would.
+//! Creates the tables, queues and secrets of the template, as a deployment does.
 
-use crate::error::Error;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::actions::update_time_to_live::{TimeToLiveSpecification, UpdateTimeToLiveRequest};
 use rand::Rng as _;
@@ -9,6 +8,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::dynamodb::DynamoDb;
+use crate::error::Error;
 use crate::secrets_manager::SecretsManager;
 use crate::sqs::Sqs;
 use crate::wiring::{Secret, Wiring};
@@ -35,7 +35,7 @@ pub(crate) fn create(
     Ok(())
 }
 
-/// A table that exists is left as it is: its keys cannot change, and its data must not be lost.
+/// An existing table is not changed: its keys cannot change, and its data must not be lost.
 fn create_table(dynamodb: &DynamoDb, table: &Value) -> Result<(), Error> {
     let name = table.get("TableName").and_then(Value::as_str).unwrap_or_default();
     let failed = |error: String| Error::fault("A table cannot be made").about(name).caused_by(error);
@@ -68,7 +68,7 @@ fn expire(dynamodb: &DynamoDb, table: &str, attribute: &str) -> Result<(), Error
     Ok(())
 }
 
-/// What Secrets Manager would generate.
+/// A random text, as Secrets Manager generates it.
 pub(crate) fn generated(secret: &Secret) -> String {
     let random = rand::rng();
     if secret.letters_and_digits {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generated_secret_has_the_length_and_the_characters_asked_for() {
+    fn a_generated_secret_has_the_declared_length_and_characters() {
         let secret = |letters_and_digits| Secret { name: "s".to_owned(), length: 200, letters_and_digits };
         let plain = generated(&secret(true));
         assert_eq!(plain.len(), 200);

@@ -1,4 +1,4 @@
-//! The scheduler: invokes a function each period of the stack's time.
+//! Schedules: invokes a function periodically by the stack's time.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::invoke::Invoker;
 use crate::signal::Signal;
 use crate::time::Time;
 
-/// Invokes the function now and then each period, until it is told to stop. Periods that pass unheard,
-/// while the function runs or because the time jumped, are made up for by one invocation.
+/// Invokes the function at once and then once per period, until `stop` fires. For periods that end while the function
+/// runs, or that the clock is moved over, there is one invocation in all.
 pub(crate) async fn run(invoker: Invoker, every: Duration, time: Time, stop: Signal) {
     let mut next = time.now();
     while stop.or(time.sleep_until(next)).await.is_some() {
         let now = time.now();
-        // The failure is logged, and the next period comes.
+        // A failure was logged, and is not retried before the next period.
         let _ = invoker.invoke(event(invoker.name(), now)).await;
         next = following(next, every, now);
     }
 }
 
-/// The first moment after `now` that is a whole number of periods after `moment`.
+/// The first time after `now` that is a whole number of periods after `moment`.
 fn following(moment: DateTime<Utc>, every: Duration, now: DateTime<Utc>) -> DateTime<Utc> {
     let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX).max(1);
     let passed = now.signed_duration_since(moment).num_milliseconds().max(0);
@@ -31,7 +31,7 @@ fn following(moment: DateTime<Utc>, every: Duration, now: DateTime<Utc>) -> Date
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// The event of a scheduled rule.
+/// The event of an EventBridge schedule rule.
 fn event(function: &str, now: DateTime<Utc>) -> String {
     json!({
         "version": "0",
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_period_keeps_the_beat() {
+    fn the_next_time_is_a_whole_number_of_periods_later() {
         let minute = Duration::from_mins(1);
         let at = |seconds| noon() + chrono::Duration::seconds(seconds);
         for (now, next) in [(0, 60), (59, 60), (60, 120), (3 * 60 + 1, 4 * 60)] {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_run_is_at_once_and_a_jump_over_periods_is_one_run() {
+    async fn the_first_invocation_is_at_once_and_skipped_periods_are_one_invocation() {
         let (sender, mut runs) = mpsc::unbounded_channel();
         let (sweep, _cut, _) = invoker(Duration::from_secs(30), move |event, _| {
             sender.send(event).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_a_scheduled_rules() {
+    fn events_are_as_eventbridge_sends_them() {
         let event: serde_json::Value = serde_json::from_str(&event("Sweep", noon())).unwrap();
         insta::assert_json_snapshot!(event, { ".id" => "[id]" }, @r#"
         {

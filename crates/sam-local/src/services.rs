@@ -1,26 +1,26 @@
-//! What plays DynamoDB and SQS for whoever drives functions: our own, or services elsewhere.
+//! The queues and streams that the event sources read: the embedded ones, or those at an address.
 
 use std::time::Duration;
 
-use crate::error::Error;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::dynamodb::DynamoDb;
+use crate::error::Error;
 use crate::remote::Remote;
 use crate::sqs::{Message, Sqs};
 
-/// The queues and streams that functions are driven by. Clones share them.
+/// DynamoDB and SQS. Clones share them.
 #[derive(Clone)]
 pub(crate) enum Services {
-    /// Our own.
+    /// The embedded services.
     Embedded {
         /// The tables.
         dynamodb: DynamoDb,
         /// The queues.
         sqs: Sqs,
     },
-    /// Those at an address.
+    /// The services at an address.
     Remote(Remote),
 }
 
@@ -28,7 +28,7 @@ impl Services {
     /// Receives up to `most` messages of a queue, waiting up to `wait` for the first of them.
     ///
     /// # Errors
-    /// If the queue is absent, or cannot be asked.
+    /// If the queue does not exist, or the service fails.
     pub(crate) async fn receive(
         &self,
         queue: &str,
@@ -44,7 +44,7 @@ impl Services {
     /// Deletes received messages by their receipt handles.
     ///
     /// # Errors
-    /// If a handle was never issued, or the queue cannot be asked.
+    /// If a handle was never issued, or the service fails.
     pub(crate) async fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), Error> {
         match self {
             Self::Embedded { sqs, .. } => sqs.delete(queue, receipts),
@@ -52,10 +52,10 @@ impl Services {
         }
     }
 
-    /// Sends a message to a queue, as another service of AWS does.
+    /// Sends a message to a queue, as a service of AWS.
     ///
     /// # Errors
-    /// If the queue is absent, or cannot be asked.
+    /// If the queue does not exist, or the service fails.
     pub(crate) async fn send(&self, queue: &str, body: &str) -> Result<(), Error> {
         match self {
             Self::Embedded { sqs, .. } => sqs.send(queue, body),
@@ -63,7 +63,7 @@ impl Services {
         }
     }
 
-    /// Changes after every write that may be in a stream.
+    /// Changes after every write that may add a record to a stream.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         match self {
             Self::Embedded { dynamodb, .. } => dynamodb.changes(),
@@ -71,11 +71,11 @@ impl Services {
         }
     }
 
-    /// At most `limit` (1000) records of a table's stream, as DynamoDB Streams writes them, oldest first: all
-    /// that are kept, or those after a sequence number.
+    /// Reads up to `limit` (at most 1000) records of a table's stream as DynamoDB Streams returns them, oldest first,
+    /// from its beginning or after a sequence number.
     ///
     /// # Errors
-    /// If the table does not exist, or cannot be asked.
+    /// If the table does not exist, or the service fails.
     pub(crate) async fn stream_records(
         &self,
         table: &str,
@@ -91,10 +91,10 @@ impl Services {
         }
     }
 
-    /// The ARN of a table's stream, where it has one.
+    /// The ARN of a table's stream; `None` without a stream.
     ///
     /// # Errors
-    /// If the table does not exist, or cannot be asked.
+    /// If the table does not exist, or the service fails.
     pub(crate) async fn stream_arn(&self, table: &str) -> Result<Option<String>, Error> {
         match self {
             Self::Embedded { dynamodb, .. } => dynamodb.stream_arn(table),

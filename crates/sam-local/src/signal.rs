@@ -1,41 +1,41 @@
-//! Something that happens once and that many wait for.
+//! A signal that fires once and that any number of tasks can wait for.
 
 use tokio::sync::watch;
 
-/// What makes it happen; dropping it does too.
+/// Fires its signal, also when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Trigger(watch::Sender<bool>);
 
-/// What waits for it. Clones wait for the same.
+/// A signal. Clones are the same signal.
 #[derive(Debug, Clone)]
 pub(crate) struct Signal(watch::Receiver<bool>);
 
-/// A trigger and what it will set off.
+/// Creates a signal with its trigger.
 pub(crate) fn signal() -> (Trigger, Signal) {
     let (sender, receiver) = watch::channel(false);
     (Trigger(sender), Signal(receiver))
 }
 
 impl Trigger {
-    /// It happens now.
+    /// Fires the signal.
     pub(crate) fn fire(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Signal {
-    /// Returns when it has happened, at once if it has already.
+    /// Returns when the signal has fired.
     pub(crate) async fn fired(&self) {
-        // An error is a trigger that was dropped: whoever could have fired it is gone.
+        // An error means that the trigger was dropped.
         let _ = self.0.clone().wait_for(|fired| *fired).await;
     }
 
-    /// Whether it has happened.
+    /// Whether the signal has fired.
     pub(crate) fn has_fired(&self) -> bool {
         *self.0.borrow() || self.0.has_changed().is_err()
     }
 
-    /// What the future gives, or nothing if it happens first.
+    /// The output of the future, or `None` if the signal fires first.
     pub(crate) async fn or<F: Future>(&self, future: F) -> Option<F::Output> {
         tokio::select! {
             biased;
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_waits_is_told_and_so_is_who_comes_late() {
+    async fn a_signal_is_seen_by_those_who_wait_and_by_those_who_come_later() {
         let (trigger, signal) = signal();
         assert!(!signal.has_fired());
         assert_eq!(signal.or(async { 1 }).await, Some(1));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_trigger_has_fired() {
+    async fn dropping_the_trigger_fires_the_signal() {
         let (trigger, signal) = signal();
         drop(trigger);
         signal.fired().await;

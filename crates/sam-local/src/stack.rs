@@ -1,4 +1,4 @@
-//! The whole system in one process: endpoints, functions, and everything that drives them.
+//! A stack: the services, the functions of a template, and their event sources, in one process.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind};
 use axum::Router;
 use axum::response::Response;
 use futures_util::future::join_all;
@@ -21,6 +20,7 @@ use crate::crash_point::CrashInjector;
 use crate::credentials::{Credentials, Pair};
 use crate::data_dir::Data;
 use crate::dynamodb::DynamoDb;
+use crate::error::{Error, ErrorKind};
 use crate::event_sources::{EventSources, Surroundings};
 use crate::function::{Function, Functions};
 use crate::hosts::Hosts;
@@ -39,50 +39,53 @@ use crate::template;
 use crate::time::Time;
 use crate::wiring::Wiring;
 
-/// How long what is in hand may take when the stack stops.
+/// How long running invocations and requests may take when the stack stops.
 const MAX_STOP: Duration = Duration::from_secs(10);
-/// How long what is cut after that has to go away.
+/// How long aborted invocations may take to end.
 const MAX_CUT: Duration = Duration::from_secs(1);
-/// How long the functions then have to finish, about as on Lambda.
+/// How long `Function::finish` may take, about as on Lambda.
 const MAX_FINISH: Duration = Duration::from_secs(1);
 
-/// How a stack is to be.
+/// The settings of a [`Stack`]: `Settings { data, ..Settings::new(template, functions) }`.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where its data is.
+    /// Where its data is. Default: in memory.
     pub data: Data,
-    /// The port of the HTTP API on loopback; 0 picks one.
+    /// The port of the HTTP API on 127.0.0.1. Default: 0, which picks a free one.
     pub port: u16,
-    /// Its time.
+    /// Its clock. Default: [`Time::system`].
     pub time: Time,
-    /// Parameters of the template, for those that are not to have its defaults.
+    /// Parameters of the template. Those that are not given have the template's defaults.
     pub parameters: BTreeMap<String, String>,
-    /// The functions' code.
+    /// The code of the functions.
     pub functions: Functions,
-    /// The template.
+    /// The text of the template.
     pub template: String,
-    /// A file that gets a line for each permission of the template when a function first uses it.
+    /// A file to which a line, `Function Statement action resource`, is appended when a function first uses a
+    /// permission of its policy. Default: none.
     pub permissions_record: Option<PathBuf>,
-    /// Where it ends, in tests of what is left then.
+    /// Simulates a crash, in tests. Default: none.
     pub crash_injector: CrashInjector,
-    /// The names, besides this machine's own, under which people reach the API: those of tunnels and proxies.
+    /// Host names that the HTTP API answers to, in addition to 127.0.0.1, `[::1]` and localhost: those of tunnels and
+    /// proxies. Default: none.
     pub allow_hosts: Vec<String>,
-    /// How long an operation of AWS's may take, in place of what functions allow it on AWS, which a busy machine
-    /// exceeds (700 ms for a table).
+    /// How long functions should wait for a service, in their variable `LOCAL_TIMEOUT_MS`: a busy machine may take
+    /// longer than they allow on AWS. Default: not set.
     pub aws_timeout: Option<Duration>,
-    /// Whether the units are added up that DynamoDB would charge, which takes some time of each operation.
+    /// Whether [`Stack::capacity`] adds up capacity units, which takes some time of each operation. Default: no.
     pub metered: bool,
-    /// Where others play DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`; ours do by default.
+    /// The address of another emulator of DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`. Default:
+    /// none, and the embedded services are used.
     pub aws_endpoint: Option<String>,
-    /// The environment variable, of the functions that have it, that is set to the address of the HTTP API.
-    /// Default: none.
+    /// The environment variable that is set to the URL of the HTTP API, in the functions for which the template
+    /// declares it. Default: none.
     pub api_url_variable: Option<String>,
-    /// Answers the requests that the HTTP API rejects before they reach a function. Default: as API Gateway.
+    /// Answers the requests that the HTTP API rejects before they reach a function. Default: as API Gateway does.
     pub reject: fn(Rejection) -> Response,
 }
 
 impl Settings {
-    /// A template and its functions in memory, on any port, by the machine's time.
+    /// The default settings for a template and its functions.
     #[must_use]
     pub fn new(template: impl Into<String>, functions: Functions) -> Self {
         Self {
@@ -104,7 +107,7 @@ impl Settings {
     }
 }
 
-/// A running stack. It ends when it is dropped; `stop` ends it in good order.
+/// A running stack. Dropping it ends everything at once; [`stop`](Self::stop) lets running work finish.
 pub struct Stack {
     address: SocketAddr,
     wiring: Wiring,
@@ -119,7 +122,7 @@ pub struct Stack {
     stopping: Trigger,
     cutting: Trigger,
     busy: Busy,
-    /// Gives `None` when nothing is left that could invoke a function.
+    /// Closed when no invocation can run any more.
     running: mpsc::Receiver<()>,
     drivers: JoinSet<()>,
     endpoints: JoinSet<()>,
@@ -127,11 +130,12 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts a stack; when this returns, it answers.
+    /// Starts a stack: creates the tables, queues and secrets that do not exist yet, and starts the functions and their
+    /// event sources. Afterwards the HTTP API answers.
     ///
     /// # Errors
-    /// If another process uses the data folder or the port, the template is not understood, or a
-    /// function does not start.
+    /// If another process uses the data directory or the port, the template is not supported, or a function does not
+    /// start. [`Error::kind`] tells which.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let Settings {
             data,
@@ -238,19 +242,19 @@ impl Stack {
         })
     }
 
-    /// The address of the HTTP API, without a slash at its end.
+    /// The URL of the HTTP API, without a trailing slash.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What was called so far: AWS's operations, and each function as `("lambda", <its logical id>)`.
+    /// Counts the operations of services, and the invocations of each function as `("lambda", <logical id>)`.
     #[must_use]
     pub fn calls(&self) -> &Calls {
         &self.calls
     }
 
-    /// The units that DynamoDB would have charged so far, where the stack is metered.
+    /// The capacity units that DynamoDB would have charged, if [`Settings::metered`] is set.
     #[must_use]
     pub fn capacity(&self) -> &CapacityMeter {
         &self.capacity
@@ -273,42 +277,43 @@ impl Stack {
         }
     }
 
-    /// Returns when no function runs. What is on its way to one may run it in the next moment.
+    /// Returns when no function is running. A message or record on its way may invoke one right after.
     pub async fn idle(&self) {
         self.busy.idle().await;
     }
 
-    /// What services elsewhere refuse to functions, where the stack uses such.
+    /// The requests of functions that were rejected at [`Settings::aws_endpoint`].
     #[must_use]
     pub fn refusals(&self) -> Refusals {
         self.remote.as_ref().map(|remote| remote.refusals().clone()).unwrap_or_default()
     }
 
-    /// The tables; empty where others play their part, as are the queues and secrets.
+    /// The embedded DynamoDB; empty if [`Settings::aws_endpoint`] is set, like the queues and secrets.
     #[must_use]
     pub fn dynamodb(&self) -> &DynamoDb {
         &self.dynamodb
     }
 
-    /// The queues.
+    /// The embedded SQS.
     #[must_use]
     pub fn sqs(&self) -> &Sqs {
         &self.sqs
     }
 
-    /// The secrets.
+    /// The embedded Secrets Manager.
     #[must_use]
     pub fn secrets_manager(&self) -> &SecretsManager {
         &self.secrets_manager
     }
 
-    /// What calls the endpoints as nobody's function, so that no policy limits it.
+    /// An access key for the endpoints that no policy limits.
     #[must_use]
     pub fn owner(&self) -> Pair {
         self.credentials.of_owner()
     }
 
-    /// Takes nothing new, finishes what is in hand within 10 s, cuts what is left, and ends.
+    /// Stops the event sources, waits up to 10 s for running invocations, aborts the others, calls
+    /// [`Function::finish`] of each function, and ends.
     pub async fn stop(mut self) {
         self.stopping.fire();
         let finish = async {
@@ -319,7 +324,7 @@ impl Stack {
             tracing::warn!("what was still running is cut");
             self.cutting.fire();
             let ended = async { while self.running.recv().await.is_some() {} };
-            // What does not even end now ends with the process.
+            // What does not end now ends with the process.
             let _ = tokio::time::timeout(MAX_CUT, ended).await;
         }
         self.drivers.shutdown().await;
@@ -342,7 +347,7 @@ fn no_port(port: u16, error: std::io::Error) -> Error {
     Error::new(ErrorKind::PortInUse, text).about(port.to_string()).caused_by(error)
 }
 
-/// The endpoints of AWS's services, each on a port of loopback.
+/// The endpoints of the services, each on its own loopback port.
 #[derive(Default)]
 struct Endpoints {
     running: JoinSet<()>,
@@ -350,14 +355,14 @@ struct Endpoints {
 }
 
 impl Endpoints {
-    /// Serves one more; its address.
+    /// Serves another one, and returns its URL.
     async fn serve(&mut self, router: Router) -> Result<String, Error> {
         use axum::serve::ListenerExt as _;
 
         let listener = listen(0).await?;
         let address = listener.local_addr().map_err(|error| no_port(0, error))?;
         let listener = listener.tap_io(|stream| {
-            // Without it small answers wait for an acknowledgement; where it fails, they do.
+            // Without it, small answers wait for an acknowledgement. If it fails, they do.
             let _ = stream.set_nodelay(true);
         });
         self.running.spawn(async move {

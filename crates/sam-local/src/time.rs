@@ -1,4 +1,4 @@
-//! The time of the whole stack: the machine's, one ahead of it, or one held by hand; advancing wakes sleepers.
+//! The clock of a stack: the machine's, one that runs ahead of it, or one that is held until it is advanced.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,17 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound as _, Utc};
 use tokio::sync::watch;
 
-/// The longest single wait on the machine's clock, so that a clock set by hand is noticed.
+/// The longest single wait by the machine's clock, so that a change of that clock is noticed.
 const MAX_WAIT: Duration = Duration::from_mins(1);
 
-/// One clock for everything that runs in the stack. Clones tell the same time.
+/// The clock of everything that runs in a stack. Clones are the same clock.
+///
+/// ```
+/// let time = sam_local::Time::manual("2026-03-01T12:00:00Z".parse()?);
+/// time.advance(chrono::Duration::hours(2));
+/// assert_eq!(time.now().to_rfc3339(), "2026-03-01T14:00:00+00:00");
+/// # Ok::<_, chrono::ParseError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Time(Source);
 
@@ -21,32 +28,32 @@ enum Source {
 }
 
 impl Time {
-    /// The machine's own time.
+    /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// The machine's own time until it is advanced, and then ahead of it by as much: for what goes by the
-    /// machine's clock itself, as services elsewhere do.
+    /// The machine's clock, and ahead of it by as much as it was advanced. For services that have no other clock than
+    /// the machine's, as those at [`Settings::aws_endpoint`](crate::Settings::aws_endpoint).
     #[must_use]
     pub fn ahead() -> Self {
         Self(Source::Ahead(Arc::new(watch::Sender::new(chrono::Duration::zero()))))
     }
 
-    /// A time that stands still until it is advanced.
+    /// A held clock, which stands still until it is advanced.
     #[must_use]
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self(Source::Manual(Arc::new(watch::Sender::new(start.trunc_subsecs(3)))))
     }
 
-    /// Whether it stands still until it is advanced.
+    /// Whether this is a held clock.
     #[must_use]
     pub fn is_manual(&self) -> bool {
         matches!(self.0, Source::Manual(_))
     }
 
-    /// The present moment, with milliseconds.
+    /// The current time, to the millisecond.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
@@ -56,8 +63,8 @@ impl Time {
         }
     }
 
-    /// Moves a time forward and wakes whoever waits for a moment that is now past. The machine's own
-    /// cannot be moved: nothing happens.
+    /// Moves the clock forward, and wakes those who wait for a time that has come. Has no effect on
+    /// [`Time::system`].
     pub fn advance(&self, by: chrono::Duration) {
         match &self.0 {
             Source::System => {}
@@ -70,7 +77,7 @@ impl Time {
         }
     }
 
-    /// Returns at the moment given, at once if it is past.
+    /// Returns at this time, at once if it is past.
     pub async fn sleep_until(&self, moment: DateTime<Utc>) {
         match &self.0 {
             Source::System => {
@@ -82,12 +89,12 @@ impl Time {
                 let mut by = by.subscribe();
                 by.mark_unchanged();
                 while let Some(left) = self.left_until(moment) {
-                    // Woken when it is advanced; the sender lives in `self`.
+                    // Ends early when the clock is advanced. The sender is in `self`.
                     let _ = tokio::time::timeout(left, by.changed()).await;
                 }
             }
             Source::Manual(present) => {
-                // The sender lives in `self`, so the wait cannot end by its going away.
+                // The sender is in `self`, so the channel cannot be closed while this waits.
                 let _ = present.subscribe().wait_for(|now| *now >= moment).await;
             }
         }
@@ -95,7 +102,7 @@ impl Time {
 }
 
 impl Time {
-    /// How long to wait for a moment by the machine's clock, at most a minute; nothing if it is past.
+    /// How long to wait until this time, at most `MAX_WAIT`; `None` if it is past.
     fn left_until(&self, moment: DateTime<Utc>) -> Option<Duration> {
         let left = moment.signed_duration_since(self.now()).to_std().ok()?;
         (!left.is_zero()).then(|| left.min(MAX_WAIT))
@@ -120,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_time_moves_only_when_advanced() {
+    fn a_held_clock_moves_only_when_it_is_advanced() {
         let time = Time::manual(noon());
         let clone = time.clone();
         assert_eq!(time.now(), noon());
@@ -129,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn advancing_wakes_a_sleeper_at_its_moment_and_not_before() {
+    async fn advancing_a_held_clock_wakes_a_sleeper_at_its_time_and_not_before() {
         let time = Time::manual(noon());
         let sleeper = {
             let time = time.clone();
@@ -147,14 +154,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_past_moment_is_not_waited_for() {
+    async fn a_past_time_is_not_waited_for() {
         Time::manual(noon()).sleep_until(noon()).await;
         Time::system().sleep_until(noon()).await;
         Time::ahead().sleep_until(noon()).await;
     }
 
     #[tokio::test]
-    async fn a_time_that_runs_ahead_wakes_a_sleeper_when_it_is_advanced_past_its_moment() {
+    async fn advancing_a_clock_that_runs_ahead_wakes_sleepers() {
         let time = Time::ahead();
         let moment = time.now() + chrono::Duration::hours(5);
         let sleeper = {

@@ -1,4 +1,4 @@
-//! What the template declares, resolved: everything the stack creates, and what drives which function.
+//! What a template declares: the resources that a stack creates, and the functions with their event sources.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::permissions::Policy;
 
-/// All that one template makes.
+/// Everything that a template declares.
 #[derive(Debug, Clone, Default)]
 pub struct Wiring {
     /// The tables, each as the body of a `CreateTable` request.
     pub tables: Vec<Value>,
-    /// The attribute by which each table's items expire, by table.
+    /// The attribute of the time to live, by table.
     pub expiring: BTreeMap<String, String>,
-    /// The queues, those without a redrive policy first.
+    /// The queues. Those without a redrive policy come first.
     pub queues: Vec<Queue>,
     /// The secrets.
     pub secrets: Vec<Secret>,
@@ -22,27 +22,27 @@ pub struct Wiring {
     pub functions: Vec<Function>,
 }
 
-/// A queue to be made.
+/// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queue {
     /// Its name.
     pub name: String,
-    /// Its attributes as `CreateQueue` takes them: text, `RedrivePolicy` as JSON text.
+    /// Its attributes as in `CreateQueue`: text; `RedrivePolicy` is JSON text.
     pub attributes: BTreeMap<String, String>,
 }
 
-/// A secret to be made, unless it is there already.
+/// A secret with a generated text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     /// Its name.
     pub name: String,
-    /// How many characters are generated.
+    /// The length of its text in characters.
     pub length: usize,
-    /// Whether only letters and digits are.
+    /// Whether its text has only letters and digits.
     pub letters_and_digits: bool,
 }
 
-/// A function and what drives it.
+/// A function and its event sources.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Function {
     /// Its logical id in the template.
@@ -51,59 +51,59 @@ pub struct Function {
     pub code: String,
     /// Its environment variables.
     pub variables: BTreeMap<String, String>,
-    /// How long one invocation may take.
+    /// How long an invocation may take.
     pub timeout: Duration,
-    /// What it may do; everything where the template gives it no policy.
+    /// Its permissions. `None`: it is not limited, because the template gives it no policy.
     pub policy: Option<Policy>,
-    /// What drives it.
+    /// Its event sources.
     pub sources: Vec<Source>,
 }
 
-/// What drives a function.
+/// An event source of a function.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// Requests to a route of the HTTP API.
     Http {
-        /// `GET`, `POST`, …, or `ANY`.
+        /// The method, or `ANY`.
         method: String,
-        /// As in `/api/v1/{proxy+}`.
+        /// The path, as in `/api/v1/{proxy+}`.
         path: String,
     },
     /// Messages of a queue.
     Queue {
         /// The queue's name.
         queue: String,
-        /// The most messages of one invocation.
+        /// The most messages of an invocation.
         batch_size: usize,
-        /// How long a batch is gathered.
+        /// The batching window: how long a batch is gathered.
         window: Duration,
-        /// The most invocations at once.
+        /// The most concurrent invocations. `None`: the poller's default of 10.
         concurrency: Option<usize>,
-        /// Whether the answer names the messages that failed.
+        /// Whether answers name the messages that failed (`ReportBatchItemFailures`).
         reports_failures: bool,
     },
     /// Records of a table's stream.
     Stream {
         /// The table's name.
         table: String,
-        /// The most records of one invocation.
+        /// The most records of an invocation.
         batch_size: usize,
-        /// How long a batch is gathered.
+        /// The batching window: how long a batch is gathered.
         window: Duration,
-        /// Event patterns of which a record must match one; none match all.
+        /// Event patterns of which a record must match one. Empty: all records match.
         patterns: Vec<Value>,
-        /// Whether a batch that failed is halved.
+        /// Whether a failed batch is split (`BisectBatchOnFunctionError`).
         bisects: bool,
-        /// Whether the answer names the first record that failed.
+        /// Whether answers name the records that failed (`ReportBatchItemFailures`).
         reports_failures: bool,
-        /// How often a batch is tried again before it is given up; none goes on for ever.
+        /// How often a failed batch is retried. `None`: without limit.
         retries: Option<u64>,
-        /// The queue that is told of what was given up.
+        /// The queue that gets a message for each discarded batch.
         on_failure: Option<String>,
     },
-    /// The passing of time.
+    /// A schedule.
     Schedule {
-        /// How often.
+        /// Its period.
         every: Duration,
     },
 }

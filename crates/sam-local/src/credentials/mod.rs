@@ -1,5 +1,5 @@
-//! The credentials of one start: a caller of an endpoint signs with a secret that nobody knew before it, and
-//! nobody knows after it. Without them any process, and any web page that can reach loopback, would have the tables.
+//! Access keys for the endpoints. They are random and valid until the stack stops. Without them, every process of this
+//! machine, and every web page that can reach loopback, could read and write the tables.
 
 mod refusal;
 mod signature;
@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::Error;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -23,25 +22,27 @@ use rand::RngCore as _;
 use self::refusal::Refused;
 use self::signature::Signature;
 use crate::calls::target;
+use crate::error::Error;
 use crate::hosts::Hosts;
 
-/// The largest request that DynamoDB takes; SQS takes less.
+/// The largest request, in bytes: DynamoDB's limit. That of SQS is lower.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// An access key with its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
-    /// The access key: what the caller is known by.
+    /// The access key's id: a function's logical id, or `LOCAL` and random digits.
     pub access_key: String,
-    /// What it signs with.
+    /// The secret that requests are signed with.
     pub secret: String,
 }
 
 impl Pair {
-    /// Signs a request anew that was signed with this pair and then changed: for tests of what goes over wires.
+    /// Corrects the signature of a request that has an `Authorization` of Signature Version 4, for instance after a
+    /// proxy has changed its body.
     ///
     /// # Errors
-    /// A fault when it was not signed.
+    /// If the request has no such `Authorization`.
     pub fn sign_again(&self, head: &mut http::request::Parts, body: &[u8]) -> Result<(), Error> {
         let unsigned = || Error::fault("the request is not signed");
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -63,7 +64,7 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// Who may call the endpoints. Clones are the same.
+/// The access keys that the endpoints accept. Clones share them.
 #[derive(Clone)]
 pub struct Credentials(Arc<Issued>);
 
@@ -79,7 +80,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Credentials that nobody has yet.
+    /// Credentials with a new random root, from which each secret is derived.
     #[must_use]
     pub fn random() -> Self {
         let mut root = [0; 32];
@@ -87,13 +88,13 @@ impl Credentials {
         Self(Arc::new(Issued { root, access_keys: Mutex::default() }))
     }
 
-    /// The pair of a function, by whose logical id it is known to whom it calls.
+    /// The access key of a function. Its id is the function's logical id, so that endpoints know their caller.
     #[must_use]
     pub fn of_function(&self, id: &str) -> Pair {
         self.issue(id.to_owned())
     }
 
-    /// A pair for somebody whom no policy limits.
+    /// An access key that no policy limits.
     #[must_use]
     pub fn of_owner(&self) -> Pair {
         let mut random = [0; 8];
@@ -110,12 +111,13 @@ impl Credentials {
         self.0.access_keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Each access key has a secret of its own, so that none signs for another.
+    /// Every access key has its own secret, so that a function cannot sign as another one.
     fn secret(&self, access_key: &str) -> String {
         hex::encode(signature::hmac(&self.0.root, access_key.as_bytes()))
     }
 
-    /// A router that does what the one given does, for loopback names and for callers with a pair of this start.
+    /// Adds authentication to an endpoint: it then answers to loopback names only, and to requests signed with an
+    /// access key of these credentials.
     pub fn guarding(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), guard))
     }

@@ -1,25 +1,24 @@
-//! How each service refuses a caller whose credentials are none.
+//! How each service rejects a request that is not signed with a known access key.
 
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use serde_json::json;
 
-/// Why a caller is refused.
+/// Why a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// The request has no signature.
     Missing,
-    /// The signature lacks a part.
+    /// A part of the signature is missing or malformed.
     Incomplete,
-    /// The access key is none of this start.
+    /// The access key is unknown.
     UnknownKey,
-    /// The signature is another one.
+    /// The signature does not match.
     WrongSignature,
 }
 
 impl Refused {
-    /// The error's name at DynamoDB and Secrets Manager, its code at SQS (the names of the query protocol), and its
-    /// text.
+    /// The error's name for DynamoDB and Secrets Manager, its code for SQS (the query protocol's), and its message.
     fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Missing => (
@@ -46,7 +45,7 @@ impl Refused {
         }
     }
 
-    /// As a service answers it: DynamoDB and Secrets Manager with 400, SQS with 403 and the code of its query
+    /// The response of a service: 400 from DynamoDB and Secrets Manager, 403 from SQS with the code of its query
     /// protocol in a header (each API reference, "Common Errors").
     pub(super) fn response(self, service: &str) -> Response {
         let (name, code, message) = self.words();

@@ -1,5 +1,5 @@
-//! A request's signature, version 4 (AWS, "Create a signed AWS API request"), as far as the endpoints need it: in the
-//! header, of the whole body, on the path `/` without a query.
+//! Signature Version 4 (AWS, "Create a signed AWS API request") as SDKs use it for these services: in the header, over
+//! the whole body, on the path `/` without a query.
 
 use hmac::{Hmac, Mac as _};
 use http::header::AUTHORIZATION;
@@ -14,11 +14,11 @@ type HmacSha256 = Hmac<Sha256>;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// What a request's `Authorization` says.
+/// The parts of a request's `Authorization`.
 pub(super) struct Signature<'a> {
-    /// Who signed.
+    /// The id of the access key.
     pub(super) access_key: &'a str,
-    /// The signature itself.
+    /// The signature.
     pub(super) bytes: Vec<u8>,
     date: &'a str,
     region: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Signature<'a> {
 }
 
 impl<'a> Signature<'a> {
-    /// Reads it.
+    /// Parses the `Authorization` of a request.
     pub(super) fn read(headers: &'a HeaderMap) -> Result<Self, Refused> {
         let text = headers.get(AUTHORIZATION).ok_or(Refused::Missing)?;
         let text = text.to_str().map_err(|_| Refused::Incomplete)?;
@@ -57,7 +57,7 @@ impl<'a> Signature<'a> {
         })
     }
 
-    /// What the signature must be, ready to be compared with it.
+    /// The MAC that the signature must equal.
     pub(super) fn expected(&self, secret: &str, head: &Parts, body: &[u8]) -> Result<HmacSha256, Refused> {
         if head.uri.path() != "/" || head.uri.query().is_some() || !self.covers_amz_headers(&head.headers) {
             return Err(Refused::WrongSignature);
@@ -78,7 +78,7 @@ impl<'a> Signature<'a> {
         Ok(mac(&key, to_sign.as_bytes()))
     }
 
-    /// Whether all headers of AWS's are signed: what the request asks for is among them.
+    /// Whether all `X-Amz-` headers are signed: one of them names the operation.
     fn covers_amz_headers(&self, headers: &HeaderMap) -> bool {
         let is_signed =
             |name: &HeaderName| self.signed_headers.split(';').any(|signed| signed == name.as_str());
@@ -86,7 +86,7 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// A header's values without blanks around and repeated ones inside.
+/// A header's values joined by commas, without leading, trailing and repeated blanks.
 fn canonical_value(headers: &HeaderMap, name: &str) -> Result<String, Refused> {
     let one = |value: &http::HeaderValue| {
         let text = value.to_str().map_err(|_| Refused::WrongSignature)?;
@@ -96,7 +96,7 @@ fn canonical_value(headers: &HeaderMap, name: &str) -> Result<String, Refused> {
     values.map(|values| values.join(","))
 }
 
-/// The HMAC of a text.
+/// The HMAC-SHA256 of a text.
 pub(super) fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     mac(key, text).finalize().into_bytes().to_vec()
 }
@@ -116,7 +116,7 @@ mod tests {
 
     /// `get-vanilla` and `post-vanilla` of AWS's test suite for version 4.
     #[test]
-    fn aws_own_examples_are_verified() {
+    fn the_examples_of_aws_are_verified() {
         for (method, signature) in [
             ("GET", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("POST", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_has_its_blanks_and_repetitions_joined() {
+    fn blanks_are_collapsed_and_values_joined() {
         let headers: HeaderMap = [("x-a", "  a   b "), ("x-a", "c")]
             .map(|(name, value)| (HeaderName::from_static(name), http::HeaderValue::from_static(value)))
             .into_iter()

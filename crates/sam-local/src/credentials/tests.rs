@@ -4,7 +4,7 @@ use tower::ServiceExt as _;
 
 use super::*;
 
-/// A request of an SDK, signed with a pair.
+/// A request as an SDK signs it.
 fn signed(pair: &Pair, target: &str, body: &str) -> http::request::Builder {
     let unsigned = |signature: &str| {
         let authorization = format!(
@@ -37,7 +37,7 @@ const TARGETS: [&str; 3] =
     ["DynamoDB_20120810.ListTables", "secretsmanager.GetSecretValue", "AmazonSQS.ListQueues"];
 
 #[tokio::test]
-async fn a_pair_of_this_start_is_let_through_and_its_body_arrives() {
+async fn a_signed_request_passes_with_its_body() {
     let credentials = Credentials::random();
     for pair in [credentials.of_function("ApiFunction"), credentials.of_owner()] {
         for target in TARGETS {
@@ -48,7 +48,7 @@ async fn a_pair_of_this_start_is_let_through_and_its_body_arrives() {
 }
 
 #[tokio::test]
-async fn nobody_and_anybody_else_is_refused_as_each_service_does_it() {
+async fn other_requests_are_rejected_as_each_service_does() {
     let credentials = Credentials::random();
     let own = credentials.of_owner();
     let of_another_start = Credentials::random().of_owner();
@@ -83,7 +83,7 @@ async fn nobody_and_anybody_else_is_refused_as_each_service_does_it() {
 }
 
 #[tokio::test]
-async fn what_was_changed_after_signing_is_refused() {
+async fn a_request_that_was_changed_after_signing_is_rejected() {
     let credentials = Credentials::random();
     let pair = credentials.of_owner();
     let (status, _) = ask(&credentials, signed(&pair, TARGETS[0], "{}"), r#"{"Limit":1}"#).await;
@@ -110,7 +110,7 @@ async fn what_was_changed_after_signing_is_refused() {
 }
 
 #[tokio::test]
-async fn another_host_than_loopback_is_forbidden_whoever_asks() {
+async fn hosts_other_than_loopback_are_forbidden() {
     let credentials = Credentials::random();
     for host in ["evil.example", "169.254.169.254", ""] {
         let request = Request::post("/").header("host", host).header("x-amz-target", TARGETS[1]);

@@ -28,7 +28,7 @@ pub(super) fn refusal(query: &Value) -> Option<String> {
     ))
 }
 
-/// The names of keys and of values, in order.
+/// The names of attributes and of values, in order.
 fn tokens(condition: &str) -> impl Iterator<Item = &str> {
     let is_part =
         |character: char| character.is_alphanumeric() || matches!(character, ':' | '#' | '_' | '.' | '-');
@@ -45,7 +45,7 @@ mod tests {
 
     /// "The `AttributeValue` for a key attribute cannot contain an empty string value", as DynamoDB answers a query.
     #[test]
-    fn a_key_condition_has_no_empty_value() {
+    fn an_empty_value_in_a_key_condition_is_rejected() {
         for condition in
             ["pk = :pk AND sk BETWEEN :a AND :b", "pk = :pk AND begins_with(sk, :a)", "pk=:pk AND sk>:a"]
         {
@@ -59,7 +59,7 @@ mod tests {
         let named = json!({"KeyConditionExpression": "#k = :pk", "ExpressionAttributeNames": {"#k": "pk"},
             "ExpressionAttributeValues": {":pk": {"S": ""}}});
         assert!(refusal(&named).is_some_and(|why| why.ends_with("Key: pk")));
-        // What only filters may be empty.
+        // Values of filters may be empty.
         let filtered = json!({"KeyConditionExpression": "pk = :pk", "FilterExpression": "a = :a",
             "ExpressionAttributeValues": {":pk": {"S": "p"}, ":a": {"S": ""}}});
         assert_eq!(refusal(&filtered), None);

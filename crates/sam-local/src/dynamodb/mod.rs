@@ -1,7 +1,7 @@
-//! The DynamoDB endpoint: an embedded engine on SQLite, with a signal for whoever follows its streams.
+//! The endpoint of DynamoDB and DynamoDB Streams: an embedded engine (dynoxide) on SQLite.
 //!
-//! One thread works for the engine, which does one thing at a time anyway: those who ask are served in the order in
-//! which they came, and nobody's turn depends on how many others ask.
+//! One thread does all operations, in the order in which they arrive. The engine does one at a time anyway; with a lock
+//! instead of a queue, some callers would starve.
 
 pub(crate) mod key_condition;
 mod operations;
@@ -11,7 +11,6 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
-use crate::error::Error;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -22,14 +21,15 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+use crate::error::Error;
 use crate::time::Time;
 
 pub use dynoxide::actions::get_records::Record;
 
-/// The largest request that DynamoDB takes.
+/// The largest request, in bytes: DynamoDB's limit.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
-/// The operations after which a stream may have something new.
+/// The operations that may add records to a stream.
 const WRITES: [&str; 8] = [
     "PutItem",
     "UpdateItem",
@@ -41,17 +41,17 @@ const WRITES: [&str; 8] = [
     "BatchExecuteStatement",
 ];
 
-/// The embedded engine and the way to it. Clones share it.
+/// The tables. Clones share them.
 #[derive(Clone)]
 pub struct DynamoDb {
     database: Database,
     file: Option<PathBuf>,
-    /// The way to the engine's thread, which ends with the last clone.
+    /// The queue of the engine's thread, which ends with the last clone.
     calls: mpsc::Sender<Call>,
     writes: Arc<watch::Sender<u64>>,
 }
 
-/// An operation to be done.
+/// A queued operation.
 struct Call {
     operation: String,
     body: Bytes,
@@ -59,19 +59,19 @@ struct Call {
 }
 
 impl DynamoDb {
-    /// Opens the tables in a file (created if absent), or in memory. Must run inside a tokio runtime.
+    /// Opens the tables in a file, which is created if it does not exist, or in memory.
     ///
     /// # Errors
-    /// If the file cannot be opened or no loopback port can be had.
+    /// If the file cannot be opened.
     pub fn open(location: Option<&Path>) -> Result<Self, Error> {
         let name = match location {
             Some(path) => path.to_str().map(str::to_owned),
-            // Shared within the process, so that the index below can be made from outside the engine.
+            // Shared within the process, so that the index below can be created by another connection.
             None => Some(format!("file:{}?mode=memory&cache=shared", uuid::Uuid::new_v4())),
         };
         let name = name.ok_or_else(|| Error::fault("The path of the tables is not UTF-8"))?;
         let database = Database::new(&name).map_err(|error| engine(&error))?;
-        // "Not bulk" is WAL with synchronous=NORMAL: what is acknowledged outlives the process.
+        // WAL with synchronous=NORMAL: acknowledged writes survive the process.
         database.disable_bulk_loading().map_err(|error| engine(&error))?;
         streams::index(&name)
             .map_err(|error| Error::fault("The tables' streams cannot be indexed").caused_by(error))?;
@@ -93,7 +93,7 @@ impl DynamoDb {
             .with_state(self.clone())
     }
 
-    /// Serves the endpoint on a listener until the task is dropped.
+    /// Serves the endpoint on a listener until the future is dropped.
     ///
     /// # Errors
     /// If the listener fails.
@@ -101,20 +101,20 @@ impl DynamoDb {
         axum::serve(listener, self.router()).await
     }
 
-    /// The engine itself, for calls without the wire. They do not count and signal no change.
+    /// The engine itself, for calls without HTTP. They are not counted and do not wake stream readers.
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Changes after every write that went over the wire, before its caller has the answer.
+    /// Changes after every write through the endpoint, before its caller gets the answer.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.writes.subscribe()
     }
 
-    /// Deletes the items whose time to live is over (by the machine's clock), and how many they were;
-    /// forgets stream records older than a day.
+    /// Deletes the items whose time to live is over by the machine's clock, and the stream records that are older than
+    /// a day. Returns the number of deleted items.
     ///
     /// # Errors
     /// If the engine fails.
@@ -132,10 +132,10 @@ fn engine(error: &dynoxide::DynoxideError) -> Error {
     Error::fault("The tables' engine failed").caused_by(error.to_string())
 }
 
-/// Does what is asked for, in turn. Who asked may have gone away meanwhile: a write is a write all the same.
+/// Does the queued operations one by one, also those whose caller has gone away: a write is not taken back.
 fn work(database: &Database, writes: &watch::Sender<u64>, calls: &mpsc::Receiver<Call>) {
     while let Ok(Call { operation, body, answer }) = calls.recv() {
-        // A panic is the request's own: it gets no answer, and the next one has its turn.
+        // A panic leaves its request without an answer and does not affect the next one.
         let done =
             std::panic::catch_unwind(AssertUnwindSafe(|| operations::operate(database, &operation, &body)));
         if WRITES.contains(&operation.as_str()) {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_over_the_wire_is_signalled_and_in_the_stream() {
+    async fn a_write_through_the_endpoint_wakes_readers_and_is_in_the_stream() {
         let tables = with_a_stream(None).await;
         let mut changes = tables.changes();
         for pk in ["a", "b"] {
@@ -242,13 +242,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_whose_caller_went_away_is_signalled_all_the_same() {
+    async fn a_write_whose_caller_went_away_wakes_readers_too() {
         let tables = with_a_stream(None).await;
         let mut changes = tables.changes();
         {
             let mut caller = std::pin::pin!(call(&tables, "PutItem", put("a")));
             std::future::poll_fn(|context| {
-                // It has asked, and whether it was answered already does not matter.
+                // The request is queued; whether it was answered already does not matter.
                 let _ = caller.as_mut().poll(context);
                 std::task::Poll::Ready(())
             })
@@ -259,11 +259,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_streams_last_record_is_found_by_an_index_however_many_there_are() {
+    async fn the_last_record_of_a_stream_is_found_by_an_index() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tables.db");
         let _tables = with_a_stream(Some(&file)).await;
-        // As the engine asks with every write.
+        // The engine runs this query with every write.
         let sql = "EXPLAIN QUERY PLAN SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1
                    FROM _stream_records WHERE table_name = 'core'";
         let connection = rusqlite::Connection::open(&file).unwrap();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stream_records_are_kept_a_day() {
+    async fn stream_records_are_kept_for_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tables.db");
         let tables = with_a_stream(Some(&file)).await;
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tables_in_memory_are_each_their_own() {
+    async fn tables_in_memory_are_not_shared() {
         let one = with_a_stream(None).await;
         let other = with_a_stream(None).await;
         assert_eq!(call(&one, "PutItem", put("a")).await, StatusCode::OK);

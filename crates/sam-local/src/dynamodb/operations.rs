@@ -1,13 +1,13 @@
-//! The operations of DynamoDB, each a call of the engine: JSON in, JSON out.
+//! The operations of DynamoDB: each calls the engine with a JSON request and returns a JSON answer.
 
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What comes of an operation: its answer, or what DynamoDB answers instead.
+/// The answer of an operation, or DynamoDB's error.
 pub(super) type Outcome = Result<String, DynoxideError>;
 
-/// Does one operation, if there is one of that name.
+/// Does an operation; `None` for an unknown one.
 pub(super) fn operate(database: &Database, operation: &str, body: &[u8]) -> Option<Outcome> {
     macro_rules! operations {
         ($($name:literal => $call:ident,)*) => {
@@ -52,7 +52,7 @@ fn answer(answer: &impl Serialize) -> Outcome {
     serde_json::to_string(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// A request, read. The engine marks what its own types refuse by how the reason begins.
+/// Parses a request. The engine's types mark the kind of a parse error at the beginning of its text.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
     serde_json::from_slice(body).map_err(|error| {
         let text = error.to_string();
@@ -64,7 +64,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
         if let Some(reason) = unmarked(["VALIDATION:", "VALIDATION_REQUEST:"]) {
             return DynoxideError::ValidationException(reason.to_owned());
         }
-        // What is missing is invalid; what is of another type cannot be read.
+        // DynamoDB reports a missing member as invalid, and one of a wrong type as a failed deserialization.
         let is_invalid = ["missing field", "unknown variant", "invalid type: null", "AttributeValue"];
         if is_invalid.iter().any(|words| text.contains(words)) {
             DynoxideError::ValidationException(text.to_owned())

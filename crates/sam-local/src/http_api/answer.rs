@@ -1,4 +1,4 @@
-//! The response that API Gateway's HTTP API makes of a function's answer.
+//! Makes the HTTP response of a function's answer: payload format 2.0 of API Gateway's HTTP API.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -8,9 +8,9 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-/// The response that an answer stands for; nothing when it is not one.
+/// The response; `None` if the answer is malformed.
 ///
-/// An answer without `statusCode` is the body itself, as JSON, by format 2.0.
+/// By format 2.0, an answer without `statusCode` is itself the body, as JSON.
 pub(crate) fn response(answer: &str) -> Option<Response> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     let Some(status) = answer.get("statusCode") else {
@@ -41,7 +41,7 @@ fn fill(headers: &mut HeaderMap, answer: &Value) -> Option<()> {
     let mut has_type = false;
     for (name, value) in answer.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let name: HeaderName = name.parse().ok()?;
-        // The connection is ours, and so is the length of what is sent over it.
+        // The server sets these itself.
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION].contains(&name) {
             continue;
         }
@@ -58,7 +58,7 @@ fn fill(headers: &mut HeaderMap, answer: &Value) -> Option<()> {
     Some(())
 }
 
-/// API Gateway's own words: a status and a message.
+/// A response of API Gateway's own: a status and a message.
 pub(crate) fn own(status: StatusCode, message: &str) -> Response {
     let mut response = Response::new(Body::from(serde_json::json!({ "message": message }).to_string()));
     *response.status_mut() = status;
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn status_headers_cookies_and_body_are_the_functions() {
+    async fn status_headers_cookies_and_body_are_those_of_the_answer() {
         let answer = json!({
             "statusCode": 201, "headers": {"content-type": "application/json", "x-n": 5, "content-length": "9"},
             "multiValueHeaders": {"x-not": ["here"]}, "cookies": ["a=1", "b=2"],
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_base64_body_is_its_bytes() {
+    async fn a_base64_body_is_decoded() {
         let answer = json!({"statusCode": 200, "body": STANDARD.encode([0, 255]), "isBase64Encoded": true});
         assert_eq!(read(response(&answer.to_string()).unwrap()).await, [0, 255]);
     }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_none_is_refused() {
+    fn malformed_answers_are_not_responses() {
         for answer in [
             "",
             "{",

@@ -1,4 +1,4 @@
-//! Reading a request's body: no more than a function may get, and not for ever.
+//! Reads a request's body, limited in size and time.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use hyper::body::{Body, Incoming};
 
 /// The largest body, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The longest that a body may take.
+/// How long a body may take.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// How much of a body that is too large is read and dropped, so that its sender reads our answer
-/// instead of finding the connection broken, and how long at most.
+/// How much of a too large body is read and dropped, in bytes, and for how long. Otherwise its sender would find the
+/// connection broken instead of reading the answer.
 const MAX_DROPPED_BYTES: usize = 16 * 1024 * 1024;
 const MAX_DROP_TIME: Duration = Duration::from_secs(5);
 
-/// Why there is no body.
+/// Why a body was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It is larger than 1 MiB.
+    /// It is larger than [`MAX_BYTES`].
     TooLarge,
     /// It did not arrive in time.
     TooSlow,
-    /// The connection broke, or what came over it is not HTTP.
+    /// The connection broke, or sent something else than HTTP.
     Broken,
 }
 
-/// The whole body, cut off where it is too large.
+/// The whole body.
 pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Bytes, Refused> {
     let mut body = body;
     let announced = body.size_hint().lower();
@@ -40,7 +40,7 @@ pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Bytes, Refus
             Err(_) => return Err(Refused::TooSlow),
         }
     }
-    // Who asks first (`Expect: 100-continue`) has sent nothing yet, and reads the answer at once.
+    // With `Expect: 100-continue` the sender has not begun to send the body, and reads the answer at once.
     if !request.headers.contains_key(header::EXPECT) {
         let _ = tokio::time::timeout(MAX_DROP_TIME, discard(&mut body)).await;
     }

@@ -1,4 +1,4 @@
-//! The event that API Gateway's HTTP API makes of a request: payload format 2.0.
+//! Makes the event of a request: payload format 2.0 of API Gateway's HTTP API.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::host::host;
 use super::percent::{cleaned, decoded_query};
 
-/// What concerns one connection only, and is not passed on.
+/// Headers that concern one connection only, and are not passed on.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
@@ -28,17 +28,17 @@ const HOP_BY_HOP: [&str; 9] = [
 
 /// How a request came in.
 pub(crate) struct Arrival<'a> {
-    /// The route that it took.
+    /// The key of its route.
     pub(crate) route_key: &'a str,
     /// The values of the path's variables.
     pub(crate) path_parameters: &'a BTreeMap<String, String>,
-    /// Who sent it.
+    /// The address of the client.
     pub(crate) peer: SocketAddr,
-    /// Where it arrived.
+    /// The address of the listener.
     pub(crate) local: SocketAddr,
-    /// When.
+    /// When it arrived.
     pub(crate) at: DateTime<Utc>,
-    /// The id that is given to it.
+    /// Its id.
     pub(crate) id: &'a str,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn event(request: &Parts, body: &[u8], arrival: &Arrival<'_>) -> Stri
     event.to_string()
 }
 
-/// The headers in lower case, several of one name joined, with those that a gateway adds.
+/// The headers in lower case, those of one name joined, with the ones that a gateway adds.
 fn headers(given: &HeaderMap, host: &str, body: &[u8], arrival: &Arrival<'_>) -> Map<String, Value> {
     let mut headers: BTreeMap<&str, String> = BTreeMap::new();
     for (name, value) in given {
@@ -127,7 +127,7 @@ fn headers(given: &HeaderMap, host: &str, body: &[u8], arrival: &Arrival<'_>) ->
     headers.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
 }
 
-/// A header's value; what is not ASCII is not passed on, since readers differ about it.
+/// A header's value with `?` for bytes that are not ASCII, which parsers treat differently.
 fn text(value: &[u8]) -> String {
     value.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
 }
@@ -155,7 +155,7 @@ fn query_parameters(query: &str) -> Option<Map<String, Value>> {
     (!parameters.is_empty()).then_some(parameters)
 }
 
-/// Whether API Gateway takes a body of this content type for text; without one, we go by the bytes.
+/// Whether API Gateway passes a body of this content type as text. Without one, UTF-8 is text.
 fn is_text(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return true };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_what_api_gateway_sends() {
+    fn events_are_as_api_gateway_sends_them() {
         let request = Request::post("/api/v1/events?a=1&b=x%20y&a=2&c")
             .header("Host", "localhost:8787")
             .header("User-Agent", "curl/8")
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_text_only_when_it_is_and_says_so() {
+    fn a_body_is_text_if_it_is_utf8_of_a_textual_type() {
         for (kind, body, encoded) in [
             (Some("application/json"), b"{}".as_slice(), false),
             (Some("text/plain"), b"a", false),
@@ -279,9 +279,9 @@ mod tests {
         }
     }
 
-    /// What `lambda_http` makes of the event must never be a panic.
+    /// `lambda_http` must not panic, whatever a client sends.
     #[test]
-    fn strange_requests_are_read_by_lambda_http() {
+    fn odd_requests_are_parsed_by_lambda_http() {
         for (host, path) in [
             ("a b", "/api/v1/\u{e9}"),
             ("999.1.1.1", "/api/v1/%zz?%"),

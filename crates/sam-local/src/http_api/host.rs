@@ -1,11 +1,11 @@
-//! The host that a request names, as far as every reader of URLs takes it.
+//! The `Host` of a request, if every URL parser accepts it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use http::header::{self, HeaderMap};
 
-/// The request's host, or ours where it has none that every reader of URLs takes: `lambda_http` panics
-/// on others.
+/// The request's host, or the listener's address if there is none that every URL parser accepts: `lambda_http`
+/// panics on others.
 pub(super) fn host(headers: &HeaderMap, local: SocketAddr) -> String {
     let given = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     given.filter(|host| is_plain_host(host)).map_or_else(|| local.to_string(), str::to_owned)
@@ -29,7 +29,7 @@ fn is_plain_host(host: &str) -> bool {
             && !label.to_ascii_lowercase().starts_with("xn--")
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    // A last label that begins with a digit makes a reader of URLs take the whole for an address.
+    // If the last label begins with a digit, URL parsers take the host for an IPv4 address.
     let last = name.rsplit('.').next().unwrap_or_default();
     name.len() <= 253 && name.split('.').all(is_label) && !last.starts_with(|c: char| c.is_ascii_digit())
 }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_that_is_none_becomes_ours() {
+    fn a_malformed_host_is_replaced() {
         let ours = "127.0.0.1:8787";
         for (given, expected) in [
             ("localhost:8787", "localhost:8787"),

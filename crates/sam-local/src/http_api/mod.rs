@@ -1,4 +1,4 @@
-//! The HTTP API in front of the functions: what API Gateway does, on one listener.
+//! API Gateway's HTTP API: routes requests of one listener to functions.
 
 mod answer;
 mod body;
@@ -34,37 +34,37 @@ use crate::invoke::Invoker;
 use crate::signal::Signal;
 use crate::time::Time;
 
-/// How long a connection may take over a request's headers, which is also how long it may lie idle.
+/// How long the headers of a request may take, and so how long a connection may be idle.
 const MAX_HEADER_TIME: Duration = Duration::from_secs(30);
-/// The most bytes of a request's headers.
+/// The largest headers of a request, in bytes.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// The most connections at once.
+/// The most concurrent connections.
 const MAX_CONNECTIONS: usize = 1024;
-/// How much of large bodies is in functions at once, in KiB. What a body becomes there takes many times its size.
+/// How much of large bodies functions handle at once, in KiB: parsed, a body takes many times its size in memory.
 const MAX_LARGE_KIB: usize = 4 * 1024;
-/// A body counts as far as it is larger than this, in KiB: small ones wait for nobody.
+/// How much of each body does not count for this, in KiB, so that small bodies never wait.
 const SMALL_KIB: usize = 64;
-/// How long we rest when no connection can be accepted.
+/// The pause after a connection could not be accepted.
 const REST: Duration = Duration::from_millis(200);
 
-/// What answers requests.
+/// The HTTP API.
 pub(crate) struct HttpApi {
-    /// Which function gets what.
+    /// The function of each route.
     pub(crate) routes: Routes<Invoker>,
-    /// The names that it answers to.
+    /// The host names that it answers to.
     pub(crate) hosts: Hosts,
     /// The stack's time.
     pub(crate) time: Time,
-    /// Cuts connections that would not end.
+    /// Closes the connections that do not end in time.
     pub(crate) cut: Signal,
-    /// What answers requests that reach no function.
+    /// Answers the requests that are rejected before they reach a function.
     pub(crate) reject: fn(Rejection) -> Response,
     /// Room for large bodies.
     large: Semaphore,
 }
 
 impl HttpApi {
-    /// A front that has served nobody yet.
+    /// An API without connections.
     pub(crate) fn new(
         routes: Routes<Invoker>,
         hosts: Hosts,
@@ -75,7 +75,7 @@ impl HttpApi {
         Self { routes, hosts, time, cut, reject, large: Semaphore::new(MAX_LARGE_KIB) }
     }
 
-    /// Serves until it is told to stop; then answers what has arrived, and ends.
+    /// Serves until `stop` fires; then answers the requests that have arrived, and returns.
     pub(crate) async fn serve(self, listener: TcpListener, stop: Signal) {
         let api = Arc::new(self);
         let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -108,7 +108,7 @@ impl HttpApi {
         peer: SocketAddr,
         watcher: hyper_util::server::graceful::Watcher,
     ) {
-        // Without it small answers wait for an acknowledgement; where it fails, they do.
+        // Without it, small answers wait for an acknowledgement. If it fails, they do.
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let cut = self.cut.clone();
@@ -172,13 +172,13 @@ impl HttpApi {
     }
 }
 
-/// How much of the room for large bodies one takes, in KiB.
+/// How much a body counts among large ones, in KiB.
 fn weight(body: &[u8]) -> u32 {
     let large = (body.len() / 1024).saturating_sub(SMALL_KIB).min(MAX_LARGE_KIB);
     u32::try_from(large).unwrap_or(u32::MAX)
 }
 
-/// An answer before the body was read: the connection ends with it where there is one.
+/// An answer to a request whose body was not read. If it has one, the connection ends.
 fn closing(mut response: Response, request: &http::request::Parts) -> Response {
     let has_body = request.headers.contains_key(header::TRANSFER_ENCODING)
         || request.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");

@@ -1,4 +1,4 @@
-//! Requests that are rejected before they reach a function, and how they are answered.
+//! Requests that are rejected before they reach a function.
 
 use axum::response::Response;
 use http::StatusCode;

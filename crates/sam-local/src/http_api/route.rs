@@ -1,4 +1,4 @@
-//! Routes, matched as API Gateway's HTTP API matches them: the most specific one that fits.
+//! Routes, matched as by API Gateway's HTTP API: the most specific one wins.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::percent::decoded;
 /// A route of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Route {
-    /// As API Gateway writes it: `POST /api/v1/{proxy+}`.
+    /// The route key, as in `POST /api/v1/{proxy+}`.
     pub(crate) key: String,
     method: Option<String>,
     segments: Vec<Segment>,
@@ -23,7 +23,7 @@ enum Segment {
 }
 
 impl Segment {
-    /// The more specific, the lower.
+    /// Lower is more specific.
     fn rank(&self) -> u8 {
         match self {
             Self::Literal(_) => 0,
@@ -34,8 +34,8 @@ impl Segment {
 }
 
 impl Route {
-    /// A route of a method (`ANY` for all) and a path, which may have `{names}` and end in `{name+}`.
-    /// The path `$default` fits whatever no other route does.
+    /// A route of a method, or `ANY`, and a path, which may have `{names}` and end in `{name+}`. The path `$default`
+    /// matches every request that no other route matches.
     pub(crate) fn new(method: &str, path: &str) -> Self {
         let is_default = path == "$default" || path == "/$default";
         let key = if is_default { "$default".to_owned() } else { format!("{method} {path}") };
@@ -52,8 +52,8 @@ impl Route {
         Self { key, method, segments: segments.collect(), is_default }
     }
 
-    /// The values of the path's variables, if the request fits.
-    fn fits(&self, method: &str, path: &str) -> Option<BTreeMap<String, String>> {
+    /// The values of the path's variables, if the request matches.
+    fn matches(&self, method: &str, path: &str) -> Option<BTreeMap<String, String>> {
         if self.method.as_deref().is_some_and(|own| own != method) {
             return None;
         }
@@ -84,7 +84,7 @@ impl Route {
         rest.is_none().then_some(values)
     }
 
-    /// What decides between routes that fit: a smaller one goes before.
+    /// Of several routes that match, the one with the smallest precedence is taken.
     fn precedence(&self) -> (bool, bool, Vec<u8>, bool) {
         let is_greedy = matches!(self.segments.last(), Some(Segment::Greedy(_)));
         let ranks = self.segments.iter().map(Segment::rank).collect();
@@ -92,7 +92,7 @@ impl Route {
     }
 }
 
-/// The routes of the API, each with what it leads to.
+/// The routes of the API, each with its target.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes<T>(Vec<(Route, T)>);
 
@@ -103,9 +103,9 @@ impl<T> Routes<T> {
         Self(routes)
     }
 
-    /// Where a request goes, by which route, and the values of the path's variables.
+    /// The route that a request takes, its target, and the values of the path's variables.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<(&Route, &T, BTreeMap<String, String>)> {
-        self.0.iter().find_map(|(route, to)| Some((route, to, route.fits(method, path)?)))
+        self.0.iter().find_map(|(route, to)| Some((route, to, route.matches(method, path)?)))
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_route_that_fits_is_taken() {
+    fn the_most_specific_route_that_matches_is_taken() {
         let table = table();
         for (method, path, expected) in [
             ("GET", "/api/v1/events", Some(1)),
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_match_goes_before_a_greedy_one() {
+    fn a_full_match_precedes_a_greedy_one() {
         let table =
             Routes::new(vec![(Route::new("ANY", "/a/{proxy+}"), 1), (Route::new("ANY", "/{x}/b"), 2)]);
         assert_eq!(table.find("GET", "/a/b").map(|(_, to, _)| *to), Some(2));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_hold_what_stands_in_their_place() {
+    fn path_variables_are_decoded() {
         let table = table();
         let (route, _, values) = table.find("POST", "/api/v1/webhooks/registry/a%20b").unwrap();
         assert_eq!(route.key, "POST /api/v1/webhooks/{type}/{id}");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_route_takes_what_is_left() {
+    fn the_default_route_takes_all_other_requests() {
         let table = Routes::new(vec![(Route::new("ANY", "$default"), 1), (Route::new("GET", "/a"), 2)]);
         assert_eq!(table.find("GET", "/a").map(|(_, to, _)| *to), Some(2));
         let (route, to, _) = table.find("POST", "/b/c").unwrap();

@@ -1,5 +1,5 @@
-//! What each function may call: its policy in the template, so that what is missing there is missed on this
-//! machine and not first on AWS.
+//! Enforces the policy that the template gives each function, so that a missing permission is found on this machine and
+//! not on AWS. The README says what of a policy is evaluated.
 
 mod access_request;
 mod policy;
@@ -25,8 +25,8 @@ use self::policy::Use;
 use crate::calls::target;
 use crate::wiring::Wiring;
 
-/// The policies of functions, by the access key that a function signs with: its logical id. The owner's pairs may
-/// call everything. Clones share them.
+/// The policies of functions. An endpoint knows its caller by its access key, which is the function's logical id;
+/// other access keys are not limited. Clones share the policies.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Permissions {
     limits: Arc<Mutex<Limits>>,
@@ -44,17 +44,18 @@ struct Limits {
 }
 
 impl Permissions {
-    /// Permissions whose first uses are appended to this file, as `Function Statement action resource`.
+    /// Without policies yet. The first use of each permission is appended to this file, as `Function Statement action
+    /// resource`.
     pub(crate) fn recorded(record: Option<&Path>) -> Self {
         Self { limits: Arc::default(), record: record.map(Arc::from) }
     }
 
-    /// From now on this function may do what the policy says, and nothing else.
+    /// Limits a function to what the policy allows.
     pub(crate) fn limit(&self, function: &str, policy: Policy) {
         self.lock().policies.insert(function.to_owned(), policy);
     }
 
-    /// From now on each function that has a policy may do what that says.
+    /// Limits each function of the template that has a policy.
     pub(crate) fn limit_all(&self, wiring: &Wiring) {
         self.lock().keys = PartitionKeys::of(&wiring.tables);
         for function in &wiring.functions {
@@ -64,7 +65,7 @@ impl Permissions {
         }
     }
 
-    /// A router that does what the one given does, for those who may call it.
+    /// Adds the enforcement to an endpoint.
     pub(crate) fn guarding(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), guard))
     }
@@ -86,13 +87,13 @@ impl Permissions {
             None => true,
             Some(Use::Repeated) => false,
             Some(Use::First(grant)) => {
-                self.note(&format!("{function} {grant}\n"));
+                self.record(&format!("{function} {grant}\n"));
                 false
             }
         })
     }
 
-    fn note(&self, line: &str) {
+    fn record(&self, line: &str) {
         let Some(path) = &self.record else { return };
         let file = File::options().create(true).append(true).open(path);
         if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_calls_what_its_policy_says_and_others_call_everything() {
+    async fn a_function_is_limited_to_its_policy_and_other_callers_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let record = folder.path().join("record");
         let permissions = Permissions::recorded(Some(&record));
@@ -161,8 +162,8 @@ mod tests {
         let (work, other) = (r#"{"QueueUrl":"http://x/0/work"}"#, r#"{"QueueUrl":"http://x/0/other"}"#);
         assert_eq!(status(&permissions, "Api", "AmazonSQS.SendMessageBatch", work).await, StatusCode::OK);
         assert_eq!(status(&permissions, "Api", "AmazonSQS.SendMessage", work).await, StatusCode::OK);
-        let noted = std::fs::read_to_string(&record).unwrap();
-        assert_eq!(noted, "Api Q sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:work\n");
+        let recorded = std::fs::read_to_string(&record).unwrap();
+        assert_eq!(recorded, "Api Q sqs:SendMessage arn:aws:sqs:us-east-1:000000000000:work\n");
         for (target, body) in [
             ("AmazonSQS.SendMessage", other),
             ("AmazonSQS.PurgeQueue", work),

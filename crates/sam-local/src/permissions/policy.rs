@@ -1,4 +1,4 @@
-//! A function's policy: what its statements allow.
+//! The policy of a function: the grants of its `Allow` statements.
 
 use std::fmt;
 
@@ -7,49 +7,49 @@ use serde_json::Value;
 use super::access_request::AccessRequest;
 use crate::template::names::secret_arn;
 
-/// What a function may do.
+/// The permissions of a function.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy(Vec<Grant>);
 
-/// One action on one resource.
+/// The permission for one action on one resource.
 #[derive(Debug, Clone, PartialEq)]
 struct Grant {
     statement: String,
     action: String,
     resource: String,
-    /// What the partition keys must be like; any, where there are none.
+    /// The patterns of which the partition key must match one. Empty: any key.
     leading_keys: Vec<String>,
-    /// Whether it was ever needed.
+    /// Whether it was used.
     is_used: bool,
 }
 
 impl Policy {
-    /// Reads a function's `Policies`. What they deny concerns Lambda's own pollers, which ask nobody here.
+    /// Reads a function's `Policies`. `Deny` statements are not evaluated.
     pub(crate) fn read(policies: &Value) -> Self {
         let statements = list(policies).iter().filter_map(|policy| policy.get("Statement")).flat_map(list);
         let allowing = statements.filter(|statement| statement.get("Effect").is_some_and(|it| it == "Allow"));
         Self(allowing.flat_map(grants).collect())
     }
 
-    /// By what it allows this, if it does.
+    /// Whether it allows this access, and by which grant.
     pub(super) fn allows(&mut self, request: &AccessRequest) -> Option<Use> {
         let grant = self.0.iter_mut().find(|grant| grant.covers(request))?;
         let is_first = !std::mem::replace(&mut grant.is_used, true);
         Some(if is_first { Use::First(grant.to_string()) } else { Use::Repeated })
     }
 
-    /// All that it allows, each as `Statement action resource`.
+    /// All permissions, each as `Statement action resource`.
     pub fn grants(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(Grant::to_string)
     }
 }
 
-/// A use of a permission.
+/// The use of a permission.
 #[derive(Debug, PartialEq)]
 pub(super) enum Use {
-    /// Of this one, for the first time.
+    /// The first use of this one.
     First(String),
-    /// Of one that was used before.
+    /// Another use.
     Repeated,
 }
 
@@ -63,10 +63,10 @@ impl Grant {
     fn covers(&self, request: &AccessRequest) -> bool {
         let has_its_key = || {
             let key = request.leading_key.as_deref();
-            key.is_some_and(|key| self.leading_keys.iter().any(|pattern| is_like(key, pattern)))
+            key.is_some_and(|key| self.leading_keys.iter().any(|pattern| matches(key, pattern)))
         };
         self.action == request.action
-            && is_like(&request.resource, &self.resource)
+            && matches(&request.resource, &self.resource)
             && (self.leading_keys.is_empty() || has_its_key())
     }
 }
@@ -98,13 +98,13 @@ fn grants(statement: &Value) -> Vec<Grant> {
         .collect()
 }
 
-/// Whether a text is like a pattern, in which `*` stands for any text.
-fn is_like(text: &str, pattern: &str) -> bool {
+/// Whether a text matches a pattern, in which `*` matches any text.
+fn matches(text: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => text == pattern,
         Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
             let mut ends = rest.char_indices().map(|(end, _)| end).chain([rest.len()]);
-            ends.any(|end| rest.get(end..).is_some_and(|rest| is_like(rest, after)))
+            ends.any(|end| rest.get(end..).is_some_and(|rest| matches(rest, after)))
         }),
     }
 }
@@ -121,19 +121,19 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_a_text_with_gaps() {
+    fn asterisks_match_any_text() {
         for (text, pattern) in
             [("", ""), ("a", "a"), ("", "*"), ("abc", "a*"), ("abcbd", "a*b*d"), ("aXa", "*a")]
         {
-            assert!(is_like(text, pattern), "{text} {pattern}");
+            assert!(matches(text, pattern), "{text} {pattern}");
         }
         for (text, pattern) in [("a", ""), ("", "a"), ("ab", "a"), ("abc", "a*b"), ("xabc", "a*")] {
-            assert!(!is_like(text, pattern), "{text} {pattern}");
+            assert!(!matches(text, pattern), "{text} {pattern}");
         }
     }
 
     #[test]
-    fn a_statement_allows_each_of_its_actions_on_each_of_its_resources_for_its_keys_only() {
+    fn a_statement_allows_its_actions_on_its_resources_for_its_leading_keys() {
         let policies = json!([{"Statement": [
             {"Sid": "A", "Effect": "Allow", "Action": ["d:Get", "d:Put"], "Resource": "t",
                 "Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["X#*", "Y#*#Z"]}}},

@@ -1,9 +1,9 @@
-//! Services elsewhere that play DynamoDB, SQS and Secrets Manager in place of ours: what an independent
-//! implementation makes of the same requests.
+//! DynamoDB, SQS and Secrets Manager at an address, instead of the embedded ones: another emulator, which shows what an
+//! independent implementation makes of the same requests.
 //!
-//! Functions reach them through the stack's own endpoints, so that their policies hold here too, and everything
-//! that is refused is noted. One request goes out at a time: what is made for tests keeps no order among those
-//! that come at once, and may take one's writes back when another's transaction fails.
+//! Functions reach it through the stack's own endpoints, so that their policies are enforced and rejections are
+//! recorded. One request is sent at a time, because emulators may mix up concurrent ones: moto's transactions, for
+//! instance, undo the concurrent writes of others when they fail.
 
 mod forward;
 mod provision;
@@ -14,7 +14,6 @@ mod streams;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Error;
 use axum::body::{Body, Bytes};
 use http::Request;
 use http::response::Parts;
@@ -27,21 +26,22 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use self::refusals::{Refusal, Refusals, refusal};
 use self::streams::Stream;
+use crate::error::Error;
 
-/// What the protocol calls each service.
+/// The services' names in `X-Amz-Target`.
 const DYNAMODB: &str = "DynamoDB_20120810";
 const STREAMS: &str = "DynamoDBStreams_20120810";
 const SQS: &str = "AmazonSQS";
 const SECRETS_MANAGER: &str = "secretsmanager";
 
-/// The services at one address. Clones share it.
+/// The services at one address. Clones share their connections.
 #[derive(Clone)]
 pub(crate) struct Remote(Arc<Inner>);
 
 struct Inner {
     base: String,
     http: HttpClient<HttpConnector, Body>,
-    /// Held by the request that is out.
+    /// Held while a request is sent and answered.
     alone: AsyncMutex<()>,
     refusals: Refusals,
     /// Changes after every request of a function.
@@ -49,11 +49,11 @@ struct Inner {
     streams: Mutex<BTreeMap<String, Stream>>,
 }
 
-/// Why a request of the stack's own has no answer.
+/// Why a request of the stack's own failed.
 enum Failure {
-    /// It was refused.
+    /// It was rejected.
     Refused(Refusal),
-    /// Nobody answered.
+    /// There was no answer.
     Unreachable(Error),
 }
 
@@ -84,7 +84,7 @@ impl Remote {
         }))
     }
 
-    /// What functions were refused.
+    /// The rejected requests of functions.
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
     }
@@ -94,7 +94,7 @@ impl Remote {
         self.0.changes.subscribe()
     }
 
-    /// A request of the stack's own.
+    /// Sends a request of the stack's own.
     async fn call(&self, service: &str, operation: &str, body: &Value) -> Result<Value, Failure> {
         let target = format!("{service}.{operation}");
         let scope = match service {
@@ -102,7 +102,7 @@ impl Remote {
             SECRETS_MANAGER => "secretsmanager",
             _ => "dynamodb",
         };
-        // Nobody looks at the signature: its scope tells the service.
+        // The signature is not checked, but its scope names the service.
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential=local/20260301/us-east-1/{scope}/aws4_request, SignedHeaders=host, Signature=00"
         );
@@ -127,7 +127,7 @@ impl Remote {
         }
     }
 
-    /// Sends a request when no other is out, and reads the whole answer.
+    /// Sends a request when no other is being sent, and reads the whole answer.
     async fn exchange(&self, request: Request<Body>) -> Result<(Parts, Bytes), Error> {
         let _alone = self.0.alone.lock().await;
         let answer = self.0.http.request(request).await.map_err(|error| lost(error.to_string()))?;
@@ -145,7 +145,7 @@ fn lost(cause: String) -> Error {
     Error::unavailable("A service elsewhere did not answer").caused_by(cause)
 }
 
-/// A member of an answer as text.
+/// A text member of an answer.
 fn text<'a>(answer: &'a Value, pointer: &str) -> Result<&'a str, Error> {
     answer
         .pointer(pointer)

@@ -1,9 +1,9 @@
-//! Makes what the template declares in services elsewhere, and leaves as it is what is there already.
+//! Creates the tables, queues and secrets of the template in the services at an address.
 
-use crate::error::Error;
 use serde_json::{Value, json};
 
 use super::{DYNAMODB, Failure, Remote, SECRETS_MANAGER, SQS, text};
+use crate::error::Error;
 use crate::provision::generated;
 use crate::wiring::Wiring;
 
@@ -11,7 +11,7 @@ impl Remote {
     /// Creates the tables, queues and secrets that do not exist yet.
     pub(crate) async fn create(&self, wiring: &Wiring) -> Result<(), Error> {
         for table in &wiring.tables {
-            if self.made(DYNAMODB, "CreateTable", table, "ResourceInUseException").await? {
+            if self.create_if_absent(DYNAMODB, "CreateTable", table, "ResourceInUseException").await? {
                 self.expire(wiring, text(table, "/TableName")?).await?;
             }
         }
@@ -23,7 +23,8 @@ impl Remote {
             let token = uuid::Uuid::new_v4();
             let request =
                 json!({"Name": secret.name, "SecretString": generated(secret), "ClientRequestToken": token});
-            self.made(SECRETS_MANAGER, "CreateSecret", &request, "ResourceExistsException").await?;
+            self.create_if_absent(SECRETS_MANAGER, "CreateSecret", &request, "ResourceExistsException")
+                .await?;
         }
         Ok(())
     }
@@ -45,8 +46,8 @@ impl Remote {
         Ok(())
     }
 
-    /// Whether something was made, and was not there before.
-    async fn made(
+    /// Creates something; whether it did not exist before.
+    async fn create_if_absent(
         &self,
         service: &str,
         operation: &str,

@@ -1,19 +1,19 @@
-//! Queues elsewhere, as Lambda's poller reads them.
+//! Queues at an address, for the poller.
 
 use std::time::Duration;
 
-use crate::error::Error;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{Remote, SQS, text};
+use crate::error::Error;
 use crate::sqs::{self, Message};
 
 /// The most messages of one request.
 const BATCH: usize = 10;
-/// How often a queue is looked at whose messages may come up by themselves: delays and visibility timeouts end
-/// by the clock of whoever keeps it.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a queue is polled without a request of a function: delays and visibility timeouts end by the service's
+/// own clock.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Remote {
     /// Receives up to `most` messages, waiting up to `wait` for the first of them.
@@ -26,14 +26,14 @@ impl Remote {
         let began = Instant::now();
         let mut changes = self.changes();
         loop {
-            // Seen before the look: what is sent during it wakes the wait that follows.
+            // Marked before the poll, so that a message sent during it wakes the wait.
             changes.mark_unchanged();
             let messages = self.visible(queue, most).await?;
             let left = wait.saturating_sub(began.elapsed());
             if !messages.is_empty() || left.is_zero() {
                 return Ok(messages);
             }
-            let _ = tokio::time::timeout(left.min(LOOK), changes.changed()).await;
+            let _ = tokio::time::timeout(left.min(POLL_INTERVAL), changes.changed()).await;
         }
     }
 
@@ -59,7 +59,7 @@ impl Remote {
         format!("{}{}", self.0.base, sqs::path(queue))
     }
 
-    /// What can be received now.
+    /// Receives the messages that are visible now.
     async fn visible(&self, queue: &str, most: usize) -> Result<Vec<Message>, Error> {
         let mut messages: Vec<Message> = Vec::new();
         while messages.len() < most {

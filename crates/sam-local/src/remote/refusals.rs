@@ -1,38 +1,38 @@
-//! What services elsewhere refused: whole requests, and entries of batches.
+//! Requests that services at an address rejected, wholly or in part.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::StatusCode;
 use serde_json::Value;
 
-/// A request that was refused, wholly or in part.
+/// A request that was rejected, or some entries of its batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Who asked: a function by its logical id, or whoever signed with another key.
+    /// The access key of the caller; a function's is its logical id.
     pub caller: String,
-    /// What was asked for, as in `PutItem`.
+    /// The operation, as in `PutItem`.
     pub operation: String,
-    /// The error's name, as in `ConditionalCheckFailedException`; the status where it has none.
+    /// The error's name, as in `ConditionalCheckFailedException`, or the status if it has no name.
     pub code: String,
-    /// What was said of it.
+    /// The error's message.
     pub message: String,
     /// The request's body.
     pub request: String,
 }
 
-/// All refusals so far. Clones share them.
+/// All rejected requests so far. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Refusals(Arc<Mutex<Vec<Refusal>>>);
 
 impl Refusals {
-    /// Those so far, oldest first.
+    /// The rejected requests, oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<Refusal> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes one.
-    pub(super) fn note(&self, refusal: Refusal) {
+    /// Records and logs one.
+    pub(super) fn record(&self, refusal: Refusal) {
         tracing::info!(
             function.name = refusal.caller,
             operation = refusal.operation,
@@ -44,7 +44,7 @@ impl Refusals {
     }
 }
 
-/// The code and message of an answer that refuses its request, or some of a batch's entries.
+/// The code and message of an answer that rejects its request, or entries of its batch.
 pub(super) fn refusal(status: StatusCode, answer: &Value) -> Option<(String, String)> {
     let text = |value: &Value, names: [&str; 2]| {
         let found = names.iter().find_map(|name| value.get(*name)).and_then(Value::as_str);
@@ -72,22 +72,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_refuses_its_request_or_some_of_it() {
+    fn rejections_and_partial_failures_are_recognised() {
         let of = |status: u16, answer: Value| refusal(StatusCode::from_u16(status).unwrap(), &answer);
-        let told = |code: &str, message: &str| Some((code.to_owned(), message.to_owned()));
+        let some = |code: &str, message: &str| Some((code.to_owned(), message.to_owned()));
         assert_eq!(
             of(400, json!({"__type": "com.amazonaws#ValidationException", "message": "no"})),
-            told("ValidationException", "no")
+            some("ValidationException", "no")
         );
-        assert_eq!(of(404, json!({"__type": "Absent", "Message": "no"})), told("Absent", "no"));
-        assert_eq!(of(500, Value::Null), told("500", ""));
+        assert_eq!(of(404, json!({"__type": "Absent", "Message": "no"})), some("Absent", "no"));
+        assert_eq!(of(500, Value::Null), some("500", ""));
         assert_eq!(of(200, json!({"Item": {}})), None);
         assert_eq!(of(200, json!({"Failed": [], "Successful": []})), None);
         assert_eq!(
             of(200, json!({"Failed": [{"Id": "0", "Code": "TooLong", "Message": "m"}]})),
-            told("TooLong", "m")
+            some("TooLong", "m")
         );
         assert_eq!(of(200, json!({"UnprocessedItems": {}})), None);
-        assert_eq!(of(200, json!({"UnprocessedKeys": {"t": 1}})), told("UnprocessedKeys", r#"{"t":1}"#));
+        assert_eq!(of(200, json!({"UnprocessedKeys": {"t": 1}})), some("UnprocessedKeys", r#"{"t":1}"#));
     }
 }

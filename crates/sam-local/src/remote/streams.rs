@@ -1,9 +1,9 @@
-//! Streams elsewhere, as Lambda's event source mapping reads them.
+//! Streams at an address, for the stream mapping.
 
-use crate::error::Error;
 use serde_json::{Value, json};
 
 use super::{DYNAMODB, Remote, STREAMS, text};
+use crate::error::Error;
 
 /// A table's stream.
 #[derive(Clone)]
@@ -18,8 +18,8 @@ impl Remote {
         Ok(self.stream(table).await?.arn)
     }
 
-    /// At most `limit` records of a table's stream, oldest first: all that are kept, or those after a sequence
-    /// number. The iterator is asked for anew each time: one from before may show what was taken back since.
+    /// Reads up to `limit` records of a table's stream, oldest first, from its beginning or after a sequence number.
+    /// Each time by a new iterator: moto's older ones still show writes that a failed transaction has undone.
     pub(crate) async fn stream_records(
         &self,
         table: &str,
@@ -47,7 +47,7 @@ impl Remote {
         let described = self.call(DYNAMODB, "DescribeTable", &json!({"TableName": table})).await?;
         let arn = text(&described, "/Table/LatestStreamArn")?.to_owned();
         let described = self.call(STREAMS, "DescribeStream", &json!({"StreamArn": arn})).await?;
-        // A position in a stream is one sequence number: whoever splits shards is not followed.
+        // Positions are single sequence numbers, so several shards are not supported.
         if described.pointer("/StreamDescription/Shards/1").is_some() {
             return Err(Error::fault("A stream elsewhere has several shards").about(table));
         }

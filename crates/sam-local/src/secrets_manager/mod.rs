@@ -1,7 +1,7 @@
-//! Secrets Manager on SQLite: secrets with their versions and stages, readable by their owner alone.
+//! Secrets Manager on SQLite: secrets with versions and stages.
 //!
-//! What is not here: rotation (refused), replication, resource policies, encryption (the file is in
-//! clear, and only this user may read it), and `GetRandomPassword`.
+//! Not supported: rotation (rejected), replication, resource policies, `GetRandomPassword`, and encryption: the file is
+//! not encrypted, but only this user may read it.
 
 mod operations;
 mod secret;
@@ -11,7 +11,6 @@ mod wire;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::Error;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -23,6 +22,7 @@ use self::secret::{CURRENT, Content, Secret};
 use self::store::Store;
 use self::wire::Refusal;
 use crate::calls::Calls;
+use crate::error::Error;
 use crate::time::Time;
 
 /// The secrets. Clones share them.
@@ -34,7 +34,7 @@ pub struct SecretsManager {
 }
 
 impl SecretsManager {
-    /// Opens the secrets in a file (created if absent), or in memory.
+    /// Opens the secrets in a file, which is created if it does not exist, or in memory.
     ///
     /// # Errors
     /// If the file cannot be opened, or another process has it.
@@ -44,12 +44,12 @@ impl SecretsManager {
         Ok(Self { store: Arc::new(Mutex::new(store)), time, calls })
     }
 
-    /// The endpoint, its calls counted.
+    /// The endpoint, which counts its calls.
     pub fn router(&self) -> Router {
         self.calls.counting(Router::new().fallback(answer).with_state(self.clone()))
     }
 
-    /// Makes a secret with this text, unless there is one of that name.
+    /// Creates a secret with this text, unless a secret of this name exists.
     ///
     /// # Errors
     /// If the store fails.
@@ -67,7 +67,7 @@ impl SecretsManager {
             .map_err(|refusal| failed(name, refusal))
     }
 
-    /// The text of a secret's current version, if there is such a secret and it is text.
+    /// The text of a secret's current version; `None` if there is no secret of this name, or it is binary.
     ///
     /// # Errors
     /// If the store fails.
@@ -84,7 +84,7 @@ impl SecretsManager {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present, in milliseconds since 1970.
+    /// The current time, in milliseconds since 1970.
     fn now(&self) -> i64 {
         self.time.now().timestamp_millis()
     }

@@ -10,7 +10,7 @@ use crate::json::{text, texts};
 type Answer = Result<Value, Refusal>;
 
 const DAY_MILLIS: i64 = 86_400_000;
-/// How many days a deleted secret can be restored, unless the request says otherwise.
+/// How many days a deleted secret can be restored by default.
 const WINDOW_DAYS: i64 = 30;
 
 pub(super) fn operate(operation: &str, store: &mut Store, request: &Value, now: i64) -> Answer {
@@ -29,7 +29,7 @@ pub(super) fn operate(operation: &str, store: &mut Store, request: &Value, now: 
         "TagResource" => tag(store, request, now),
         "UntagResource" => untag(store, request, now),
         "RotateSecret" => {
-            living(store, text(request, "SecretId"), now)?;
+            active(store, text(request, "SecretId"), now)?;
             Err(Refusal::request("No Lambda rotation function ARN is associated with this secret."))
         }
         other => Err(Refusal::unknown(other)),
@@ -48,7 +48,7 @@ fn create(store: &mut Store, request: &Value, now: i64) -> Answer {
         if existing.deletion.is_some() {
             return Err(Refusal::request("A secret of this name is scheduled for deletion."));
         }
-        // A repetition of the request that made it is answered as that one was.
+        // A repetition of the request that created it gets the same answer.
         let made = existing.version(&id).is_some_and(|version| Some(&version.content) == content.as_ref());
         if made {
             return Ok(named(&existing, Some(&id)));
@@ -69,7 +69,7 @@ fn create(store: &mut Store, request: &Value, now: i64) -> Answer {
 }
 
 fn value(store: &mut Store, id: &str, request: &Value, now: i64) -> Answer {
-    let secret = living(store, id, now)?;
+    let secret = active(store, id, now)?;
     let (stage, version) = (text(request, "VersionStage"), text(request, "VersionId"));
     let found = match (version, stage) {
         ("", "") => secret.holder(CURRENT),
@@ -80,7 +80,7 @@ fn value(store: &mut Store, id: &str, request: &Value, now: i64) -> Answer {
     let Some(found) = found else {
         return Err(Refusal::not_found("Secrets Manager can't find the specified secret value."));
     };
-    // The date is all that is told of an access, so one write a day is enough.
+    // Only the date of the last access is returned, so one write a day is enough.
     let today = now.div_euclid(DAY_MILLIS).saturating_mul(DAY_MILLIS);
     if secret.accessed != Some(today) {
         store.accessed(&secret.name, today)?;
@@ -107,7 +107,7 @@ fn values(store: &mut Store, request: &Value, now: i64) -> Answer {
 }
 
 fn put(store: &mut Store, request: &Value, now: i64) -> Answer {
-    let mut secret = living(store, text(request, "SecretId"), now)?;
+    let mut secret = active(store, text(request, "SecretId"), now)?;
     let content = content(request)?
         .ok_or_else(|| Refusal::parameter("You must provide either SecretString or SecretBinary."))?;
     let id = token(request)?;
@@ -124,7 +124,7 @@ fn put(store: &mut Store, request: &Value, now: i64) -> Answer {
 }
 
 fn update(store: &mut Store, request: &Value, now: i64) -> Answer {
-    let mut secret = living(store, text(request, "SecretId"), now)?;
+    let mut secret = active(store, text(request, "SecretId"), now)?;
     if let Some(description) = request.get("Description").and_then(Value::as_str) {
         description.clone_into(&mut secret.description);
         secret.changed = now;
@@ -140,7 +140,7 @@ fn update(store: &mut Store, request: &Value, now: i64) -> Answer {
 }
 
 fn move_stage(store: &mut Store, request: &Value, now: i64) -> Answer {
-    let mut secret = living(store, text(request, "SecretId"), now)?;
+    let mut secret = active(store, text(request, "SecretId"), now)?;
     let stage = text(request, "VersionStage");
     if stage.is_empty() {
         return Err(Refusal::parameter("VersionStage is missing."));
@@ -165,7 +165,7 @@ fn list(store: &mut Store, request: &Value, now: i64) -> Answer {
     Ok(answer)
 }
 
-/// The secrets that a request's filters let through, by name. Names and `all` match by their beginning.
+/// The secrets that match a request's filters, ordered by name. Filters match prefixes.
 fn filtered(store: &mut Store, request: &Value, now: i64) -> Result<Vec<Secret>, Refusal> {
     let filters = request.get("Filters").and_then(Value::as_array).cloned().unwrap_or_default();
     let deleted_too = request.get("IncludePlannedDeletion").and_then(Value::as_bool).unwrap_or(false);
@@ -253,7 +253,7 @@ fn restore(store: &mut Store, request: &Value, now: i64) -> Answer {
 }
 
 fn tag(store: &mut Store, request: &Value, now: i64) -> Answer {
-    let mut secret = living(store, text(request, "SecretId"), now)?;
+    let mut secret = active(store, text(request, "SecretId"), now)?;
     let given = request.get("Tags").and_then(Value::as_array).cloned().unwrap_or_default();
     if let Some(tags) = secret.tags.as_array_mut() {
         tags.retain(|tag| !given.iter().any(|given| given.get("Key") == tag.get("Key")));
@@ -264,7 +264,7 @@ fn tag(store: &mut Store, request: &Value, now: i64) -> Answer {
 }
 
 fn untag(store: &mut Store, request: &Value, now: i64) -> Answer {
-    let mut secret = living(store, text(request, "SecretId"), now)?;
+    let mut secret = active(store, text(request, "SecretId"), now)?;
     let keys = texts(request, "TagKeys");
     if let Some(tags) = secret.tags.as_array_mut() {
         tags.retain(|tag| !keys.contains(&text(tag, "Key")));
@@ -279,7 +279,7 @@ fn existing(store: &mut Store, id: &str, now: i64) -> Result<Secret, Refusal> {
 }
 
 /// A secret that is not scheduled for deletion.
-fn living(store: &mut Store, id: &str, now: i64) -> Result<Secret, Refusal> {
+fn active(store: &mut Store, id: &str, now: i64) -> Result<Secret, Refusal> {
     let secret = existing(store, id, now)?;
     if secret.deletion.is_some() {
         return Err(Refusal::request("The secret is marked for deletion."));

@@ -1,4 +1,4 @@
-//! A secret, its versions, and how their stages move.
+//! A secret with its versions and their stages.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use rand::distr::Alphanumeric;
 
 use super::wire::Refusal;
 
-/// The stage of the version in use.
+/// The stage of the current version.
 pub(super) const CURRENT: &str = "AWSCURRENT";
-/// The stage of the version used before.
+/// The stage of the version before the current one.
 pub(super) const PREVIOUS: &str = "AWSPREVIOUS";
-/// The most versions kept; those without a stage go first.
+/// The most versions of a secret. The oldest ones without a stage are deleted.
 const MAX_VERSIONS: usize = 100;
 
-/// What the ARN of a secret begins with, its name and six random characters following.
+/// How ARNs of secrets begin. The name and six random characters follow.
 pub(super) const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:";
 
 /// A secret. Times are milliseconds since 1970.
@@ -27,7 +27,7 @@ pub(super) struct Secret {
     pub(super) created: i64,
     pub(super) changed: i64,
     pub(super) accessed: Option<i64>,
-    /// When it was deleted, and when it goes for good.
+    /// When it was deleted, and when it cannot be restored any more.
     pub(super) deletion: Option<(i64, i64)>,
     /// The oldest first.
     pub(super) versions: Vec<Version>,
@@ -41,7 +41,7 @@ pub(super) struct Version {
     pub(super) stages: BTreeSet<String>,
 }
 
-/// What a version holds.
+/// The content of a version.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Text(String),
@@ -75,7 +75,7 @@ impl Secret {
         self.versions.iter().find(|version| version.id == id)
     }
 
-    /// Adds a version and moves stages to it. The same id with the same content changes nothing.
+    /// Adds a version and moves stages to it. A version with the same id and content is not added again.
     pub(super) fn put(
         &mut self,
         id: &str,
@@ -102,7 +102,7 @@ impl Secret {
         Ok(())
     }
 
-    /// Moves a stage from the version that has it, which must be named, to another or to none.
+    /// Moves a stage from the version that has it, which must be given, to another version, or removes it.
     pub(super) fn move_stage(
         &mut self,
         stage: &str,
@@ -131,7 +131,7 @@ impl Secret {
         Ok(())
     }
 
-    /// Gives a version a stage. Whoever had `AWSCURRENT` before has `AWSPREVIOUS` then.
+    /// Moves a stage to a version. The version that loses `AWSCURRENT` gets `AWSPREVIOUS`.
     fn attach(&mut self, stage: &str, id: &str) {
         let before = self.holder(stage).map(|version| version.id.clone()).filter(|before| before != id);
         self.detach(stage);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_version_is_current_and_the_one_before_is_previous() {
+    fn a_new_version_is_current_and_the_last_one_previous() {
         let mut secret = Secret::new("s", 0);
         for id in ["1", "2", "3"] {
             secret.put(id, text(id), &[CURRENT], 0).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn going_back_exchanges_current_and_previous() {
+    fn moving_current_back_exchanges_current_and_previous() {
         let mut secret = Secret::new("s", 0);
         secret.put("1", text("1"), &[CURRENT], 0).unwrap();
         secret.put("2", text("2"), &[CURRENT], 0).unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_is_not_taken_from_a_version_that_was_not_named() {
+    fn a_stage_is_only_moved_from_the_given_version() {
         let mut secret = Secret::new("s", 0);
         secret.put("1", text("1"), &[CURRENT], 0).unwrap();
         secret.put("2", text("2"), &["AWSPENDING"], 0).unwrap();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_bounded_and_the_staged_ones_stay() {
+    fn versions_are_limited_and_those_with_a_stage_are_kept() {
         let mut secret = Secret::new("s", 0);
         secret.put("pending", text("p"), &["AWSPENDING"], 0).unwrap();
         for n in 0..300 {

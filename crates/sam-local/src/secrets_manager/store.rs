@@ -1,4 +1,4 @@
-//! The secrets in SQLite, in a file that only this user may read.
+//! The secrets in SQLite, in a file that only this user can read.
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,8 +37,8 @@ impl Store {
         Ok(Self(connection))
     }
 
-    /// The secret of a name, an ARN, or an ARN without its random end. What is past the end of its
-    /// recovery window is removed and not found.
+    /// The secret with a name, an ARN, or an ARN without its random characters. A deleted secret whose recovery window
+    /// is over is removed, and not found.
     pub(super) fn find(&mut self, id: &str, now: i64) -> rusqlite::Result<Option<Secret>> {
         let sql = "SELECT name, arn, description, tags, created, changed, accessed, deleted, gone
                    FROM secrets WHERE name = ?1 OR name = ?2 OR arn = ?3 ORDER BY name = ?1 DESC LIMIT 1";
@@ -109,7 +109,7 @@ impl Store {
     }
 }
 
-/// Creates the file so that its group and others cannot read it; SQLite gives its journal the same mode.
+/// Creates the file with mode 0600, which SQLite uses for its journal too.
 fn own(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);

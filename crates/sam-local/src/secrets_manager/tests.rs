@@ -42,7 +42,7 @@ async fn secrets_versions_and_stages_survive_reopening() {
 }
 
 #[tokio::test]
-async fn a_deleted_secret_can_be_restored_until_its_window_closes() {
+async fn a_deleted_secret_can_be_restored_until_its_recovery_window_ends() {
     let time = Time::manual(noon());
     let secrets = SecretsManager::open(None, time.clone(), Calls::default()).unwrap();
     secrets.create_if_absent("s", "x").unwrap();
@@ -62,7 +62,7 @@ async fn a_deleted_secret_can_be_restored_until_its_window_closes() {
 
 #[cfg(unix)]
 #[test]
-fn the_file_and_its_journal_are_readable_by_their_owner_alone() {
+fn only_the_owner_can_read_the_file_and_its_journal() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secrets.db");

@@ -1,4 +1,4 @@
-//! The wire of Secrets Manager: what its requests give, what its answers show, and what it refuses.
+//! Requests, answers and errors of Secrets Manager on the wire.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::json::text;
 const MAX_SECRET_BYTES: usize = 65_536;
 const FAILED: &str = "InternalServiceError";
 
-/// A refusal: the error's name and a text.
+/// An error: its name and message.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) name: &'static str,
@@ -29,7 +29,7 @@ impl Refusal {
         Self { name: "ResourceExistsException", message: message.to_owned() }
     }
 
-    /// What the thing's state does not allow.
+    /// The state of the secret does not allow the operation.
     pub(super) fn request(message: &str) -> Self {
         Self { name: "InvalidRequestException", message: message.to_owned() }
     }
@@ -43,7 +43,7 @@ impl Refusal {
         Self { name: "UnknownOperationException", message }
     }
 
-    /// As one failure in a batch.
+    /// As an entry of a batch's errors.
     pub(super) fn entry(&self, id: &str) -> Value {
         json!({"SecretId": id, "ErrorCode": self.name, "Message": self.message})
     }
@@ -65,7 +65,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What a request gives as a secret's content, if it gives any.
+/// The content in a request, if there is any.
 pub(super) fn content(request: &Value) -> Result<Option<Content>, Refusal> {
     use base64::Engine as _;
     let member = |name| request.get(name).and_then(Value::as_str);
@@ -88,7 +88,7 @@ pub(super) fn content(request: &Value) -> Result<Option<Content>, Refusal> {
     Ok(Some(content))
 }
 
-/// The id of a request's new version: its token, which SDKs always send.
+/// The id of the version that a request creates: its token, which SDKs always send.
 pub(super) fn token(request: &Value) -> Result<String, Refusal> {
     match text(request, "ClientRequestToken") {
         "" => Ok(uuid::Uuid::new_v4().to_string()),
@@ -140,7 +140,7 @@ pub(super) fn insert(answer: &mut Value, name: &str, value: Option<Value>) {
     }
 }
 
-/// A time as it is on the wire: seconds since 1970, with a fraction.
+/// A time on the wire: seconds since 1970, with a fraction.
 pub(super) fn seconds(millis: i64) -> Value {
     json!(Duration::from_millis(u64::try_from(millis).unwrap_or_default()).as_secs_f64())
 }

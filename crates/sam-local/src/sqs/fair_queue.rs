@@ -1,20 +1,20 @@
-//! Whose turn it is: each group of a queue's messages is served in fair turn, however much another has.
+//! SQS fair queues: message groups are served round robin, so that the backlog of one does not delay the others.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// So many visible messages are read at once. Where there are more, their groups are walked: that costs
-/// a step for each group of the queue, those too whose messages are all hidden.
+/// Up to so many visible messages of a queue are read at once. If there are more, the groups are read one by one, which
+/// takes a query for each group of the queue, also for those without visible messages.
 const FEW: usize = 128;
 
-/// One group's messages, the earliest first.
+/// The ids of a group's messages, the earliest first.
 type Group = std::vec::IntoIter<i64>;
 
-/// The ids of up to `most` visible messages: one of each group in turn, beginning after the group
-/// served last, and round again until there are enough.
-pub(super) fn in_turn(
+/// The ids of up to `most` visible messages: one of each group, beginning after the group that was served last, then
+/// another one of each, until there are enough. The column of a message's group is `turn`.
+pub(super) fn round_robin(
     connection: &Connection,
     queue: &str,
     now: i64,
@@ -36,7 +36,7 @@ pub(super) fn in_turn(
     Ok(deal(groups, most))
 }
 
-/// The groups after the one served last, then the others as far as that one.
+/// The groups after the one that was served last, then the others.
 fn ordered(mut groups: BTreeMap<String, Vec<i64>>, served: Option<&str>) -> Vec<Group> {
     let Some(served) = served else { return groups.into_values().map(Vec::into_iter).collect() };
     let mut after: Vec<Group> = groups
@@ -47,7 +47,7 @@ fn ordered(mut groups: BTreeMap<String, Vec<i64>>, served: Option<&str>) -> Vec<
     after
 }
 
-/// The same for a queue with many visible messages: as many groups as could have one in the batch.
+/// The same for a queue with many visible messages: no more groups than the batch has messages.
 fn walk(
     connection: &Connection,
     queue: &str,
@@ -64,7 +64,7 @@ fn walk(
     let mut round = served.is_none();
     while groups.len() < most {
         match next(connection, queue, position.as_deref())? {
-            // Round again as far as where it began, no further: a group must not come up twice.
+            // In the second round no further than the group where the first began, so that no group comes twice.
             Some(group) if round && served.is_some_and(|served| group.as_str() > served) => break,
             Some(group) => {
                 let ids: Vec<i64> = heads
@@ -98,7 +98,7 @@ fn next(connection: &Connection, queue: &str, after: Option<&str>) -> rusqlite::
     found.optional()
 }
 
-/// One of each group, then a second of each, until there are enough.
+/// One id of each group, then another one of each, until there are enough.
 fn deal(mut groups: Vec<Group>, most: usize) -> Vec<i64> {
     let mut dealt = Vec::new();
     while dealt.len() < most && !groups.is_empty() {
@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// A queue with messages of these groups, some hidden; their ids count from 1.
+    /// A queue with messages of these groups, visible or not. Ids start at 1.
     fn queue_of(messages: &[(String, bool)]) -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection
@@ -134,14 +134,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn walking_the_groups_deals_as_reading_them_at_once_does(
+        fn both_ways_of_reading_give_the_same_messages(
             messages in prop::collection::vec(("[a-e]?", any::<bool>()), 0..40),
             served in prop::option::of("[a-f]?"),
             most in 1_usize..50,
         ) {
             let connection = queue_of(&messages);
             let walked = deal(walk(&connection, "q", 5, most, served.as_deref()).unwrap(), most);
-            let dealt = in_turn(&connection, "q", 5, most, served.as_deref()).unwrap();
+            let dealt = round_robin(&connection, "q", 5, most, served.as_deref()).unwrap();
             prop_assert_eq!(&walked, &dealt);
             let visible = messages.iter().filter(|(_, visible)| *visible).count();
             prop_assert_eq!(dealt.len(), visible.min(most));
@@ -151,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_group_with_a_backlog_does_not_hold_up_another() {
+    fn the_backlog_of_a_group_does_not_delay_another() {
         let mut messages = vec![("loud".to_owned(), true); 500];
         messages.push(("quiet".to_owned(), true));
         let connection = queue_of(&messages);
-        assert_eq!(in_turn(&connection, "q", 5, 3, None).unwrap(), [1, 501, 2]);
-        assert_eq!(in_turn(&connection, "q", 5, 3, Some("loud")).unwrap(), [501, 1, 2]);
+        assert_eq!(round_robin(&connection, "q", 5, 3, None).unwrap(), [1, 501, 2]);
+        assert_eq!(round_robin(&connection, "q", 5, 3, Some("loud")).unwrap(), [501, 1, 2]);
     }
 }

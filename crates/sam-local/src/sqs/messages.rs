@@ -1,4 +1,4 @@
-//! What SQS does with messages: sends, receives, deletes and hides them, one or ten at a time.
+//! The operations of SQS on messages and batches of them: send, receive, delete, change the visibility.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::json::{text, texts};
 
 type Answer = Result<Value, Refusal>;
 
-/// The longest that a message can be hidden, in seconds.
+/// The longest visibility timeout, in seconds.
 const MAX_HIDDEN_SECONDS: i64 = 43_200;
 
 pub(super) fn send(sqs: &Sqs, request: &Value) -> Answer {
@@ -87,7 +87,7 @@ pub(super) fn delete_batch(sqs: &Sqs, request: &Value) -> Answer {
 pub(super) fn change_visibility(sqs: &Sqs, request: &Value) -> Answer {
     let queue = sqs.queue_of(request)?;
     hide(sqs, &queue, request)?;
-    sqs.ring(&queue.name);
+    sqs.wake(&queue.name);
     Ok(json!({}))
 }
 
@@ -95,7 +95,7 @@ pub(super) fn change_visibility_batch(sqs: &Sqs, request: &Value) -> Answer {
     let queue = sqs.queue_of(request)?;
     let entries = wire::entries(request)?;
     let answer = each(&entries, |entry| hide(sqs, &queue, entry).map(|()| Map::new()));
-    sqs.ring(&queue.name);
+    sqs.wake(&queue.name);
     Ok(answer)
 }
 
@@ -118,10 +118,10 @@ fn hide(sqs: &Sqs, queue: &Queue, entry: &Value) -> Result<(), Refusal> {
     }
 }
 
-/// What an entry's act says of it.
+/// The answer to an entry of a batch.
 type Entry = Result<Map<String, Value>, Refusal>;
 
-/// Does one thing with each entry of a batch; the answer says which succeeded and which failed.
+/// Handles each entry of a batch; the answer has those that succeeded and those that failed.
 fn each<'a>(entries: &[(&str, &'a Value)], mut act: impl FnMut(&'a Value) -> Entry) -> Value {
     let mut successful = Vec::new();
     let mut failed = Vec::new();
@@ -137,7 +137,7 @@ fn each<'a>(entries: &[(&str, &'a Value)], mut act: impl FnMut(&'a Value) -> Ent
     json!({"Successful": successful, "Failed": failed})
 }
 
-/// A message as it is stored, and the answer to its sender.
+/// The message to be stored, and the answer to its sender.
 fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String, Value>), Refusal> {
     let body = text(entry, "MessageBody");
     if body.is_empty() {
@@ -195,8 +195,8 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
     Ok((sent, answer))
 }
 
-/// The group of a message, empty where it has none. One that is given has 1 to 128 letters, digits and ASCII
-/// punctuation ("Amazon SQS message quotas").
+/// The group of a message; empty without one. A group id has 1 to 128 letters, digits and punctuation characters of
+/// ASCII ("Amazon SQS message quotas").
 fn group(entry: &Value) -> Result<&str, Refusal> {
     let group = text(entry, "MessageGroupId");
     let is_given = entry.get("MessageGroupId").is_some_and(|group| !group.is_null());
@@ -206,7 +206,7 @@ fn group(entry: &Value) -> Result<&str, Refusal> {
     Ok(group)
 }
 
-/// A message as its receiver gets it, with the attributes that were asked for.
+/// A message as its receiver gets it, with the requested attributes.
 fn shown(message: Message, system: &[&str], own: &[&str]) -> Value {
     let mut shown = json!({
         "MessageId": message.message_id,
@@ -217,7 +217,7 @@ fn shown(message: Message, system: &[&str], own: &[&str]) -> Value {
     let mut of_system = message.attributes;
     of_system.retain(|name, _| system.iter().any(|asked| *asked == "All" || asked == name));
     let mut attributes = message.message_attributes;
-    attributes.retain(|name, _| own.iter().any(|asked| is_asked_for(name, asked)));
+    attributes.retain(|name, _| own.iter().any(|asked| is_requested(name, asked)));
     if let Some(shown) = shown.as_object_mut() {
         if !of_system.is_empty() {
             shown.insert("Attributes".to_owned(), of_system.into());
@@ -230,7 +230,7 @@ fn shown(message: Message, system: &[&str], own: &[&str]) -> Value {
     shown
 }
 
-/// Whether an attribute is one of those asked for: all, by name, or by what it begins with.
-fn is_asked_for(name: &str, asked: &str) -> bool {
+/// Whether an attribute is requested: by `All`, by its name, or by a prefix with `.*`.
+fn is_requested(name: &str, asked: &str) -> bool {
     asked == "All" || asked == name || asked.strip_suffix(".*").is_some_and(|start| name.starts_with(start))
 }

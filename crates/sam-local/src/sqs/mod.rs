@@ -1,7 +1,7 @@
-//! SQS on SQLite: queues that keep messages, delays and receive counts through a kill, and wake their pollers.
+//! SQS on SQLite: messages, delays and receive counts survive a crash, and pollers are woken.
 //!
-//! Standard queues only, with fair turns among `MessageGroupId`s. What is not here: FIFO queues,
-//! queue policies (kept, not enforced), permissions, and cancelling a move, which is over at once.
+//! Standard queues only, which are fair among `MessageGroupId`s. Not supported: FIFO queues, queue policies (stored, but
+//! not enforced), `AddPermission`, and cancelling a redrive, which is completed at once.
 
 mod fair_queue;
 mod messages;
@@ -16,7 +16,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::error::Error;
 use axum::Router;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
@@ -25,11 +24,12 @@ use tokio::sync::Notify;
 use self::store::{Queue, Received, Sent, Store};
 use self::wire::Refusal;
 use crate::calls::Calls;
+use crate::error::Error;
 use crate::time::Time;
 
-/// The most messages of one request.
+/// The most messages of a request.
 const BATCH: usize = 10;
-/// The longest that one request waits for messages, in milliseconds.
+/// The longest wait of a request for messages, in milliseconds.
 const MAX_POLL_MILLIS: i64 = 20_000;
 
 /// The queues. Clones share them.
@@ -38,16 +38,16 @@ pub struct Sqs(Arc<Inner>);
 
 struct Inner {
     store: Mutex<Store>,
-    /// What wakes each queue's pollers.
-    bells: Mutex<HashMap<String, Arc<Notify>>>,
-    /// How long each queue was polled in vain by the driver, in milliseconds, beyond what was counted.
+    /// Wakes the pollers of each queue.
+    wakers: Mutex<HashMap<String, Arc<Notify>>>,
+    /// How long the poller of each queue has waited without messages and without a counted request, in milliseconds.
     idle: Mutex<HashMap<String, i64>>,
     moves: Mutex<VecDeque<Move>>,
     time: Time,
     calls: Calls,
 }
 
-/// A finished move of dead letters.
+/// A completed redrive of dead letters.
 struct Move {
     source: String,
     target: Option<String>,
@@ -55,27 +55,27 @@ struct Move {
     at: i64,
 }
 
-/// What a receiver asks for, in milliseconds.
+/// What a receiver requests. Times are milliseconds.
 struct Poll {
     most: usize,
     wait: i64,
     hidden: i64,
 }
 
-/// A message as it was received.
+/// A received message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// The message's id, the same every time that it is received.
+    /// The message's id: the same each time it is received.
     pub message_id: String,
-    /// What deletes it; a new one each time.
+    /// The handle to delete it: a new one each time it is received.
     pub receipt_handle: String,
-    /// What it says.
+    /// The body.
     pub body: String,
     /// The MD5 of the body, in hex.
     pub md5_of_body: String,
-    /// What SQS knows of it, as text: `SentTimestamp`, `ApproximateReceiveCount`, `MessageGroupId`, ….
+    /// The system attributes as text: `SentTimestamp`, `ApproximateReceiveCount`, `MessageGroupId`, ….
     pub attributes: Map<String, Value>,
-    /// What its sender attached, as SQS writes it: `{"DataType", "StringValue" or "BinaryValue"}` by name.
+    /// The message attributes by name, each `{"DataType", "StringValue" or "BinaryValue"}`.
     pub message_attributes: Map<String, Value>,
 }
 
@@ -85,7 +85,7 @@ pub fn arn(name: &str) -> String {
     format!("arn:aws:sqs:us-east-1:{}:{name}", wire::ACCOUNT)
 }
 
-/// The path of a queue's URL. Only its last segment tells the queue, so that the port may change.
+/// The path of a queue's URL. Only its last segment identifies the queue, so that the port may change.
 #[must_use]
 pub fn path(name: &str) -> String {
     format!("/{}/{name}", wire::ACCOUNT)
@@ -98,8 +98,8 @@ fn name(arn: &str) -> Option<&str> {
 }
 
 impl Sqs {
-    /// Opens the queues in a file (created if absent), or in memory. What was in flight when the
-    /// process died is visible again; delays go on.
+    /// Opens the queues in a file, which is created if it does not exist, or in memory. Messages that were in flight
+    /// when the process ended are visible again; delays go on.
     ///
     /// # Errors
     /// If the file cannot be opened, or another process has it.
@@ -111,7 +111,7 @@ impl Sqs {
         let store = store.map_err(|error| Error::fault("The queues cannot be opened").caused_by(error))?;
         Ok(Self(Arc::new(Inner {
             store: Mutex::new(store),
-            bells: Mutex::default(),
+            wakers: Mutex::default(),
             idle: Mutex::default(),
             moves: Mutex::default(),
             time,
@@ -119,15 +119,16 @@ impl Sqs {
         })))
     }
 
-    /// The endpoint, its calls counted.
+    /// The endpoint, which counts its calls.
     pub fn router(&self) -> Router {
         router::router(self)
     }
 
-    /// Makes a queue, or gives the one that exists exactly these attributes.
+    /// Creates a queue, or replaces the attributes of the existing one.
     ///
     /// # Errors
-    /// Invalid when SQS would refuse the name or an attribute: the DLQ must exist already.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if SQS would reject the name or an attribute; the dead-letter
+    /// queue must exist.
     pub fn create_queue(&self, name: &str, attributes: &BTreeMap<String, String>) -> Result<(), Error> {
         let make = || -> Result<(), Refusal> {
             queues::check_name(name)?;
@@ -145,12 +146,12 @@ impl Sqs {
         make().map_err(|refusal| Error::from(refusal).about(name))
     }
 
-    /// Receives up to `most` messages, waiting up to `wait` for the first of them by the stack's time;
-    /// woken by a send or when a message comes due. Stands for Lambda's poller, and counts what that
-    /// would: a request for ten messages, and one for each 20 s in vain. Cancelling it loses nothing.
+    /// Receives up to `most` messages, and waits up to `wait`, by the stack's time, for the first of them. Counts the
+    /// requests that Lambda's poller would make: one for each ten messages, and one for each 20 s without messages.
+    /// Dropping the future loses no message.
     ///
     /// # Errors
-    /// Not found when the queue is absent or goes away.
+    /// [`NotFound`](crate::ErrorKind::NotFound) if the queue does not exist, or is deleted meanwhile.
     pub async fn receive(&self, queue: &str, most: usize, wait: Duration) -> Result<Vec<Message>, Error> {
         let about = |refusal: Refusal| Error::from(refusal).about(queue);
         let settings = self.store().queue(queue).map_err(about)?;
@@ -165,10 +166,10 @@ impl Sqs {
         Ok(messages)
     }
 
-    /// Deletes received messages by their receipt handles, and counts the requests of ten that it would take.
+    /// Deletes received messages by their receipt handles. Counts one request for each ten messages.
     ///
     /// # Errors
-    /// Invalid when a handle was never issued; then nothing is deleted.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if a handle is malformed; then nothing is deleted.
     pub fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), Error> {
         let about = |refusal: Refusal| Error::from(refusal).about(queue);
         let handles: Vec<(i64, &str)> =
@@ -178,21 +179,21 @@ impl Sqs {
         Ok(())
     }
 
-    /// Sends a message as another service of AWS does.
+    /// Sends a message, as a service of AWS.
     ///
     /// # Errors
-    /// If SQS would refuse it.
+    /// If SQS would reject it.
     pub fn send(&self, queue: &str, body: &str) -> Result<(), Error> {
         let request = json!({"QueueUrl": path(queue), "MessageBody": body});
         messages::send(self, &request).map(|_| ()).map_err(|refusal| Error::from(refusal).about(queue))
     }
 
     async fn poll(&self, queue: &str, poll: &Poll) -> Result<Vec<Message>, Refusal> {
-        let bell = self.bell(queue);
+        let waker = self.waker(queue);
         let deadline = self.now().saturating_add(poll.wait);
         loop {
-            // Heard from here on, so that nothing is missed between looking and waiting.
-            let rung = bell.notified();
+            // Registered before the look, so that no message is missed between looking and waiting.
+            let woken = waker.notified();
             let now = self.now();
             let messages = self.take(queue, now, poll)?;
             if !messages.is_empty() || now >= deadline {
@@ -201,23 +202,23 @@ impl Sqs {
             let due = self.store().next_due(queue, now)?;
             let until = due.map_or(deadline, |due| due.min(deadline));
             tokio::select! {
-                () = rung => {}
+                () = woken => {}
                 () = self.sleep_until(until) => {}
             }
         }
     }
 
-    /// Receives what is visible now.
+    /// Receives the messages that are visible now.
     fn take(&self, queue: &str, now: i64, poll: &Poll) -> Result<Vec<Message>, Refusal> {
         let mut store = self.store();
         let settings = store.queue(queue)?;
-        store.forget(queue, now, settings::millis(&settings, settings::RETENTION))?;
+        store.expire(queue, now, settings::millis(&settings, settings::RETENTION))?;
         let redrive = settings::redrive(&settings, &store);
         let visible_again = now.saturating_add(poll.hidden);
         let (received, moved) = store.receive(queue, now, visible_again, poll.most, redrive.as_ref())?;
         drop(store);
         if let Some(redrive) = redrive.filter(|_| moved) {
-            self.ring(&redrive.queue);
+            self.wake(&redrive.queue);
         }
         Ok(received.into_iter().map(Message::from).collect())
     }
@@ -225,7 +226,7 @@ impl Sqs {
     fn enqueue(&self, queue: &str, messages: &[Sent]) -> Result<(), Refusal> {
         if !messages.is_empty() {
             self.store().send(queue, self.now(), messages)?;
-            self.ring(queue);
+            self.wake(queue);
         }
         Ok(())
     }
@@ -244,19 +245,19 @@ impl Sqs {
         self.0.calls.add("sqs", "ReceiveMessage", received.div_ceil(BATCH).saturating_add(in_vain));
     }
 
-    /// The queue that a request's URL names.
+    /// The queue of a request's `QueueUrl`.
     fn queue_of(&self, request: &Value) -> Result<Queue, Refusal> {
         self.store().queue(wire::queue_name(request)?)
     }
 
     /// Wakes a queue's pollers.
-    fn ring(&self, queue: &str) {
-        self.bell(queue).notify_waiters();
+    fn wake(&self, queue: &str) {
+        self.waker(queue).notify_waiters();
     }
 
-    fn bell(&self, queue: &str) -> Arc<Notify> {
-        let mut bells = self.0.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(bells.entry(queue.to_owned()).or_default())
+    fn waker(&self, queue: &str) -> Arc<Notify> {
+        let mut wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(wakers.entry(queue.to_owned()).or_default())
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -267,7 +268,7 @@ impl Sqs {
         self.0.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The present, in milliseconds since 1970.
+    /// The current time, in milliseconds since 1970.
     fn now(&self) -> i64 {
         self.0.time.now().timestamp_millis()
     }

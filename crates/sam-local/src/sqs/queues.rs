@@ -1,4 +1,4 @@
-//! What SQS does with queues: makes, finds, sets, tags, empties and removes them, and moves dead letters back.
+//! The operations of SQS on queues: create, find, set attributes, tag, purge, delete, and redrive dead letters.
 
 use serde_json::{Map, Value, json};
 
@@ -9,9 +9,9 @@ use crate::json::{text, texts};
 
 type Answer = Result<Value, Refusal>;
 
-/// How long after a purge another one is refused, in milliseconds.
+/// How long after a purge another one is rejected, in milliseconds.
 const PURGE_MILLIS: i64 = 60_000;
-/// How many finished moves are remembered.
+/// How many completed redrives are listed.
 const MAX_MOVES: usize = 100;
 
 pub(super) fn create(sqs: &Sqs, request: &Value, host: &str) -> Answer {
@@ -69,7 +69,7 @@ pub(super) fn list_sources(sqs: &Sqs, request: &Value, host: &str) -> Answer {
     page(request, "queueUrls", host, names)
 }
 
-/// A page of queues, by name; the token is the last name of the page before.
+/// A page of queues, ordered by name. The token is the last name of the page.
 fn page(request: &Value, member: &str, host: &str, names: impl Iterator<Item = String>) -> Answer {
     let most = count(request, "MaxResults", 1000)?.unwrap_or(1000);
     let after = text(request, "NextToken");
@@ -88,7 +88,7 @@ fn page(request: &Value, member: &str, host: &str, names: impl Iterator<Item = S
 pub(super) fn delete(sqs: &Sqs, request: &Value) -> Answer {
     let queue = sqs.queue_of(request)?;
     sqs.store().remove_queue(&queue.name)?;
-    sqs.ring(&queue.name);
+    sqs.wake(&queue.name);
     Ok(json!({}))
 }
 
@@ -158,7 +158,7 @@ pub(super) fn tags(sqs: &Sqs, request: &Value) -> Answer {
     Ok(json!({"Tags": sqs.queue_of(request)?.tags}))
 }
 
-/// Moves dead letters back, all at once: a task is finished when it is answered.
+/// Redrives dead letters. The task is completed when this returns.
 pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
     let source = dead_letters(sqs, request)?;
     let now = sqs.now();
@@ -171,7 +171,7 @@ pub(super) fn start_move(sqs: &Sqs, request: &Value) -> Answer {
     };
     let count = sqs.store().move_all(&source, target.as_deref(), now)?;
     for name in sqs.store().names()? {
-        sqs.ring(&name);
+        sqs.wake(&name);
     }
     let mut moves = sqs.moves();
     if moves.len() >= MAX_MOVES {
@@ -203,7 +203,7 @@ pub(super) fn moves(sqs: &Sqs, request: &Value) -> Answer {
     Ok(json!({ "Results": results }))
 }
 
-/// The queue that a move is from.
+/// The queue that a redrive takes messages from.
 fn dead_letters(sqs: &Sqs, request: &Value) -> Result<String, Refusal> {
     let name = super::name(text(request, "SourceArn")).ok_or_else(no_resource)?;
     Ok(sqs.store().queue(name).map_err(|_| no_resource())?.name)
@@ -217,14 +217,14 @@ fn no_resource() -> Refusal {
     )
 }
 
-/// The name that a request gives a queue.
+/// The `QueueName` of a request.
 fn named(request: &Value) -> Result<&str, Refusal> {
     let name = text(request, "QueueName");
     check_name(name)?;
     Ok(name)
 }
 
-/// Checks a queue's name. There are standard queues only.
+/// Checks the name of a standard queue.
 pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() {
         return Err(Refusal::missing("QueueName"));

@@ -1,4 +1,4 @@
-//! The endpoint of SQS: which operation a request names, and its answer (AWS JSON 1.0).
+//! The endpoint of SQS (AWS JSON 1.0).
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::wire::Refusal;
 use super::{Sqs, messages, queues};
 
-/// The largest request: a full batch whose characters are all escaped.
+/// The largest request, in bytes: a full batch with every character escaped.
 const MAX_REQUEST_BYTES: usize = 8 * 1024 * 1024;
 
 pub(super) fn router(sqs: &Sqs) -> Router {

@@ -1,4 +1,4 @@
-//! A queue's attributes: their names, bounds and defaults, and the redrive policy.
+//! The attributes of queues: their names, bounds and defaults, and the redrive policy.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ pub(super) const WAIT: &str = "ReceiveMessageWaitTimeSeconds";
 pub(super) const VISIBILITY: &str = "VisibilityTimeout";
 const REDRIVE: &str = "RedrivePolicy";
 
-/// The attributes that are numbers, each with the least, the most, and the default.
+/// The numeric attributes, each with its minimum, maximum and default.
 const NUMBERS: [(&str, i64, i64, i64); 5] = [
     (DELAY, 0, 900, 0),
     (MAX_SIZE, 1024, 1_048_576, 1_048_576),
@@ -21,8 +21,8 @@ const NUMBERS: [(&str, i64, i64, i64); 5] = [
     (VISIBILITY, 0, 43_200, 30),
 ];
 
-/// The attributes that are kept and given back, and have no effect here.
-const KEPT: [&str; 5] = [
+/// The attributes that are stored and returned, and have no effect.
+const STORED: [&str; 5] = [
     "Policy",
     "RedriveAllowPolicy",
     "KmsMasterKeyId",
@@ -30,7 +30,7 @@ const KEPT: [&str; 5] = [
     "SqsManagedSseEnabled",
 ];
 
-/// A queue's number: what was set, or the default.
+/// A numeric attribute: the value that was set, or the default.
 pub(super) fn number(queue: &Queue, name: &str) -> i64 {
     let set = queue.attributes.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
     set.unwrap_or_else(|| {
@@ -38,12 +38,12 @@ pub(super) fn number(queue: &Queue, name: &str) -> i64 {
     })
 }
 
-/// A queue's time span in milliseconds.
+/// An attribute in seconds, as milliseconds.
 pub(super) fn millis(queue: &Queue, name: &str) -> i64 {
     number(queue, name).saturating_mul(1000)
 }
 
-/// All that a queue is set to, defaults included.
+/// All attributes, including defaults.
 pub(super) fn all(queue: &Queue) -> Map<String, Value> {
     let mut all = queue.attributes.clone();
     for (name, ..) in NUMBERS {
@@ -52,7 +52,7 @@ pub(super) fn all(queue: &Queue) -> Map<String, Value> {
     all
 }
 
-/// Checks attributes to be set and writes them as they are kept. Empty text takes a policy away.
+/// Checks attributes that are to be set, and returns them as they are stored. Empty text removes a policy.
 pub(super) fn accept(given: &Map<String, Value>, store: &Store) -> Result<Map<String, Value>, Refusal> {
     let mut accepted = Map::new();
     for (name, value) in given {
@@ -67,7 +67,7 @@ pub(super) fn accept(given: &Map<String, Value>, store: &Store) -> Result<Map<St
             }
         } else if name == REDRIVE && !text.is_empty() {
             policy(&text, store)?
-        } else if name == REDRIVE || KEPT.contains(&name.as_str()) {
+        } else if name == REDRIVE || STORED.contains(&name.as_str()) {
             text
         } else {
             return Err(Refusal::new(
@@ -81,13 +81,13 @@ pub(super) fn accept(given: &Map<String, Value>, store: &Store) -> Result<Map<St
     Ok(accepted)
 }
 
-/// Adds accepted attributes to a queue's.
+/// Sets accepted attributes of a queue.
 pub(super) fn set(queue: &mut Queue, accepted: Map<String, Value>) {
     queue.attributes.extend(accepted);
     queue.attributes.retain(|_, value| value != "");
 }
 
-/// Where a queue's messages go that were received too often, if that queue exists.
+/// The redrive policy of a queue, if its dead-letter queue exists.
 pub(super) fn redrive(queue: &Queue, store: &Store) -> Option<Redrive> {
     let text = queue.attributes.get(REDRIVE).and_then(Value::as_str)?;
     let (target, most) = parse(text)?;
@@ -95,13 +95,13 @@ pub(super) fn redrive(queue: &Queue, store: &Store) -> Option<Redrive> {
     Some(Redrive { queue: target, most, source_arn: super::arn(&queue.name) })
 }
 
-/// Whether a queue's messages go to that DLQ.
+/// Whether a queue has this dead-letter queue.
 pub(super) fn is_source_of(queue: &Queue, dead_letters: &str) -> bool {
     let text = queue.attributes.get(REDRIVE).and_then(Value::as_str);
     text.and_then(parse).is_some_and(|(target, _)| target == dead_letters)
 }
 
-/// A redrive policy as it is kept: the count is a number, however it was given.
+/// A redrive policy as it is stored: `maxReceiveCount` is a number, also if it was given as text.
 fn policy(text: &str, store: &Store) -> Result<String, Refusal> {
     let (target, most) = parse(text).ok_or_else(|| {
         invalid(REDRIVE, "It needs a deadLetterTargetArn and a maxReceiveCount from 1 to 1000.")

@@ -1,6 +1,6 @@
-//! The queues and their messages in SQLite: what is visible when, what goes to a DLQ and comes back.
+//! The queues and their messages in SQLite: visibility, dead letters and their redrive.
 //!
-//! In flight is what is hidden and has a receipt; delayed is what is hidden and has none.
+//! A message that is not visible is in flight if it has a receipt, and delayed if it has none.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
-use super::fair_queue::in_turn;
+use super::fair_queue::round_robin;
 use super::wire::Refusal;
 
 const SCHEMA: &str = "
@@ -24,10 +24,10 @@ CREATE INDEX IF NOT EXISTS due ON messages (queue, visible_at, id, turn);
 CREATE INDEX IF NOT EXISTS turns ON messages (queue, turn, visible_at);
 ";
 
-/// How often a queue is searched for messages kept too long, in milliseconds.
-const FORGETS_EVERY: i64 = 60_000;
+/// How often expired messages of a queue are deleted, in milliseconds.
+const EXPIRY_INTERVAL_MILLIS: i64 = 60_000;
 
-/// A queue's stored settings. Times are milliseconds since 1970.
+/// A queue as it is stored. Times are milliseconds since 1970.
 pub(super) struct Queue {
     pub(super) name: String,
     pub(super) attributes: Map<String, Value>,
@@ -47,7 +47,7 @@ pub(super) struct Sent {
     pub(super) visible_at: i64,
 }
 
-/// A message as it is received.
+/// A received message.
 pub(super) struct Received {
     pub(super) id: i64,
     pub(super) message_id: String,
@@ -61,7 +61,7 @@ pub(super) struct Received {
     pub(super) receipt: String,
 }
 
-/// Where a queue's messages go that were received too often.
+/// A redrive policy: the dead-letter queue, and after how many receives messages are moved there.
 pub(super) struct Redrive {
     pub(super) queue: String,
     pub(super) most: i64,
@@ -70,14 +70,14 @@ pub(super) struct Redrive {
 
 pub(super) struct Store {
     connection: Connection,
-    /// Each queue's group served last, so that the next receive begins with the one after it.
+    /// The group that was served last, by queue.
     served: HashMap<String, String>,
-    /// When each queue was last searched for messages kept too long.
+    /// When expired messages were last deleted, by queue.
     searched: HashMap<String, i64>,
 }
 
 impl Store {
-    /// Opens the file for this process alone: a second one would release what the first has in flight.
+    /// Opens the file exclusively: another process would make visible what this one has in flight.
     pub(super) fn open(location: Option<&Path>) -> rusqlite::Result<Self> {
         let connection = match location {
             Some(path) => Connection::open(path)?,
@@ -161,8 +161,8 @@ impl Store {
         transaction.commit()
     }
 
-    /// Receives up to `most` visible messages, the groups in turn. Those received too often move to
-    /// the DLQ instead; the flag tells whether any did.
+    /// Receives up to `most` visible messages, round robin among groups. Messages that were received too often are moved
+    /// to the dead-letter queue instead; the flag is true if there were any.
     pub(super) fn receive(
         &mut self,
         queue: &str,
@@ -178,7 +178,7 @@ impl Store {
         let transaction = self.connection.transaction()?;
         while received.len() < most {
             let wanted = most.saturating_sub(received.len());
-            let ids = in_turn(&transaction, queue, now, wanted, last.as_deref().or(cursor.as_deref()))?;
+            let ids = round_robin(&transaction, queue, now, wanted, last.as_deref().or(cursor.as_deref()))?;
             if ids.is_empty() {
                 break;
             }
@@ -208,7 +208,7 @@ impl Store {
                 last = Some(message.group.clone());
                 received.push(message);
             }
-            // With no visibility timeout what was just received is visible still: one pass is all.
+            // Without a visibility timeout, received messages stay visible, so there is one pass only.
             if visible_again <= now {
                 break;
             }
@@ -220,13 +220,13 @@ impl Store {
         Ok((received, moved))
     }
 
-    /// When the queue's next hidden message becomes visible.
+    /// The time at which the next message of a queue becomes visible.
     pub(super) fn next_due(&self, queue: &str, now: i64) -> rusqlite::Result<Option<i64>> {
         let sql = "SELECT min(visible_at) FROM messages WHERE queue = ?1 AND visible_at > ?2";
         self.connection.prepare_cached(sql)?.query_row(params![queue, now], |row| row.get(0))
     }
 
-    /// Deletes what receipt handles stand for, where they still stand for anything.
+    /// Deletes the messages of receipt handles. Old handles have no effect.
     pub(super) fn delete(&mut self, queue: &str, handles: &[(i64, &str)]) -> rusqlite::Result<()> {
         let sql = "DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND receipt = ?3";
         let transaction = self.connection.transaction()?;
@@ -236,7 +236,7 @@ impl Store {
         transaction.commit()
     }
 
-    /// Changes when a message in flight is visible again; whether it was in flight, if it exists.
+    /// Changes when a message in flight becomes visible. Returns whether it is in flight; `None` if it does not exist.
     pub(super) fn hide(
         &self,
         queue: &str,
@@ -258,7 +258,7 @@ impl Store {
         Ok(in_flight)
     }
 
-    /// How many messages are visible, in flight, delayed.
+    /// The number of messages that are visible, in flight, and delayed.
     pub(super) fn counts(&self, queue: &str, now: i64) -> rusqlite::Result<(i64, i64, i64)> {
         let sql = "SELECT count(*) FILTER (WHERE visible_at <= ?2),
                           count(*) FILTER (WHERE visible_at > ?2 AND receipt IS NOT NULL),
@@ -269,17 +269,17 @@ impl Store {
             .query_row(params![queue, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
-    /// Makes everything in flight visible. That it was received counts only the first time: whoever had it has
-    /// ended with the whole process, and did not fail at it.
+    /// Makes all messages in flight visible, after a crash. Their last receive does not count, unless it was the first:
+    /// the receiver did not fail, it ended with the whole process.
     pub(super) fn release(&self, now: i64) -> rusqlite::Result<usize> {
         let sql = "UPDATE messages SET visible_at = ?1, receives = max(1, receives - 1)
                    WHERE receipt IS NOT NULL AND visible_at > ?1";
         self.connection.execute(sql, [now])
     }
 
-    /// Forgets what was sent longer ago than a queue keeps it. Searches once a minute.
-    pub(super) fn forget(&mut self, queue: &str, now: i64, keeps: i64) -> rusqlite::Result<()> {
-        if self.searched.get(queue).is_some_and(|last| now < last.saturating_add(FORGETS_EVERY)) {
+    /// Deletes the messages of a queue that are older than its retention period. At most once a minute.
+    pub(super) fn expire(&mut self, queue: &str, now: i64, keeps: i64) -> rusqlite::Result<()> {
+        if self.searched.get(queue).is_some_and(|last| now < last.saturating_add(EXPIRY_INTERVAL_MILLIS)) {
             return Ok(());
         }
         let sql = "DELETE FROM messages WHERE queue = ?1 AND sent < ?2";
@@ -288,8 +288,8 @@ impl Store {
         Ok(())
     }
 
-    /// Moves all visible messages of a DLQ to a queue, or each to where it came from, and as newly
-    /// sent: what has nowhere to go stays.
+    /// Moves all visible messages of a dead-letter queue to a queue, or each to its source queue, as if they were newly
+    /// sent. Messages whose target does not exist stay.
     pub(super) fn move_all(&self, from: &str, to: Option<&str>, now: i64) -> rusqlite::Result<usize> {
         let target = "coalesce(?2, replace(json_extract(system, '$.DeadLetterQueueSourceArn'), ?4, ''))";
         let sql = format!(

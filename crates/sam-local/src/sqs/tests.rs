@@ -49,7 +49,7 @@ async fn bodies(sqs: &Sqs, queue: &str, most: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn messages_delays_and_receive_counts_survive_reopening_and_what_was_in_flight_is_visible() {
+async fn messages_survive_a_restart_and_those_in_flight_are_visible_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queues.db");
     let time = Time::manual(noon());
@@ -77,7 +77,7 @@ async fn messages_delays_and_receive_counts_survive_reopening_and_what_was_in_fl
 }
 
 #[tokio::test]
-async fn however_often_the_process_dies_a_message_is_received_the_second_time() {
+async fn crashes_do_not_count_as_receives() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queues.db");
     let open = || Sqs::open(Some(&file), Time::manual(noon()), Calls::default()).unwrap();
@@ -93,7 +93,7 @@ async fn however_often_the_process_dies_a_message_is_received_the_second_time() 
 }
 
 #[tokio::test]
-async fn a_file_has_one_owner_at_a_time() {
+async fn a_file_is_opened_exclusively() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queues.db");
     let first = Sqs::open(Some(&file), Time::system(), Calls::default()).unwrap();
@@ -128,7 +128,7 @@ async fn a_waiting_poller_is_woken_when_a_delay_or_a_visibility_timeout_ends() {
 }
 
 #[tokio::test]
-async fn a_cancelled_poll_takes_nothing() {
+async fn a_cancelled_poll_receives_nothing() {
     let sqs = in_memory(&Time::manual(noon()));
     {
         let mut poller = std::pin::pin!(sqs.receive("work", 10, LONG));
@@ -143,7 +143,7 @@ async fn a_cancelled_poll_takes_nothing() {
 }
 
 #[tokio::test]
-async fn an_empty_poll_ends_by_the_stacks_time() {
+async fn a_poll_waits_by_the_stacks_time() {
     let time = Time::manual(noon());
     let sqs = in_memory(&time);
     let later = async { time.advance(TimeDelta::seconds(20)) };
@@ -153,7 +153,7 @@ async fn an_empty_poll_ends_by_the_stacks_time() {
 }
 
 #[tokio::test]
-async fn the_drivers_requests_are_counted_as_lambda_would_make_them() {
+async fn requests_of_the_poller_are_counted_as_lambda_makes_them() {
     let time = Time::manual(noon());
     let sqs = in_memory(&time);
     for _ in 0..25 {
@@ -165,7 +165,7 @@ async fn the_drivers_requests_are_counted_as_lambda_would_make_them() {
     let receipts: Vec<String> = received.into_iter().map(|message| message.receipt_handle).collect();
     sqs.delete("work", &receipts).unwrap();
     assert_eq!(sqs.0.calls.of("sqs", "DeleteMessageBatch"), 3);
-    // Short polls in vain add up: twelve of five seconds are three of twenty.
+    // Short polls without messages add up: twelve of five seconds count as three of twenty.
     for _ in 0..12 {
         let later = async { time.advance(TimeDelta::seconds(5)) };
         let (received, ()) = tokio::join!(sqs.receive("work", 10, Duration::from_secs(5)), later);
@@ -176,7 +176,7 @@ async fn the_drivers_requests_are_counted_as_lambda_would_make_them() {
 }
 
 #[tokio::test]
-async fn groups_are_served_in_turn_however_much_one_has() {
+async fn groups_are_served_round_robin() {
     let sqs = in_memory(&Time::manual(noon()));
     for n in 0..20 {
         send(&sqs, &format!("a{n}"), json!({"MessageGroupId": "a"})).await;
@@ -190,7 +190,7 @@ async fn groups_are_served_in_turn_however_much_one_has() {
 }
 
 #[tokio::test]
-async fn a_message_comes_once_in_a_batch_after_the_group_served_last_is_gone() {
+async fn a_batch_has_each_message_once_after_the_last_served_group_is_empty() {
     let sqs = in_memory(&Time::manual(noon()));
     send(&sqs, "a", json!({"MessageGroupId": "a"})).await;
     let served = sqs.receive("work", 1, NOW).await.unwrap();
@@ -200,7 +200,7 @@ async fn a_message_comes_once_in_a_batch_after_the_group_served_last_is_gone() {
 }
 
 #[tokio::test]
-async fn what_was_received_too_often_goes_to_the_dlq_and_a_move_brings_it_back() {
+async fn a_message_that_is_received_too_often_is_a_dead_letter_until_its_redrive() {
     let time = Time::manual(noon());
     let sqs = in_memory(&time);
     send(&sqs, "poison", json!({"MessageGroupId": "g"})).await;
@@ -223,7 +223,7 @@ async fn what_was_received_too_often_goes_to_the_dlq_and_a_move_brings_it_back()
 }
 
 #[tokio::test]
-async fn a_message_is_kept_as_long_as_its_queue_says() {
+async fn a_message_is_deleted_after_the_retention_period() {
     let time = Time::manual(noon());
     let sqs = in_memory(&time);
     send(&sqs, "x", json!({})).await;
@@ -232,7 +232,7 @@ async fn a_message_is_kept_as_long_as_its_queue_says() {
 }
 
 #[tokio::test]
-async fn making_a_queue_again_gives_it_these_attributes_and_keeps_its_messages() {
+async fn creating_a_queue_again_replaces_its_attributes_and_keeps_its_messages() {
     let sqs = in_memory(&Time::manual(noon()));
     send(&sqs, "x", json!({})).await;
     sqs.create_queue("work", &BTreeMap::from([("DelaySeconds".to_owned(), "5".to_owned())])).unwrap();
@@ -244,7 +244,7 @@ async fn making_a_queue_again_gives_it_these_attributes_and_keeps_its_messages()
 }
 
 #[tokio::test]
-async fn a_queue_is_refused_whose_dlq_is_absent() {
+async fn a_queue_whose_dead_letter_queue_does_not_exist_is_rejected() {
     let sqs = in_memory(&Time::manual(noon()));
     let policy = json!({"deadLetterTargetArn": arn("absent"), "maxReceiveCount": 3}).to_string();
     let refused = sqs.create_queue("q", &BTreeMap::from([("RedrivePolicy".to_owned(), policy)]));
@@ -252,7 +252,7 @@ async fn a_queue_is_refused_whose_dlq_is_absent() {
 }
 
 #[tokio::test]
-async fn an_absent_queue_is_not_found_and_a_deleted_one_ends_its_polls() {
+async fn deleting_a_queue_ends_its_polls() {
     let sqs = in_memory(&Time::manual(noon()));
     assert_eq!(sqs.receive("absent", 1, NOW).await.unwrap_err().kind, ErrorKind::NotFound);
     let request = json!({"QueueUrl": path("work")});
@@ -261,7 +261,7 @@ async fn an_absent_queue_is_not_found_and_a_deleted_one_ends_its_polls() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_itself_in_both_protocols() {
+async fn an_error_has_its_names_of_both_protocols() {
     let sqs = in_memory(&Time::manual(noon()));
     let request = Request::post("/")
         .header("x-amz-target", "AmazonSQS.GetQueueUrl")

@@ -1,21 +1,21 @@
-//! The wire of SQS: its errors, digests, names and limits (AWS JSON 1.0, query-compatible).
+//! Errors, digests, names and limits of SQS on the wire (AWS JSON 1.0, query-compatible).
 
 use std::collections::BTreeSet;
 
-use crate::error::{Error, ErrorKind};
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 
+use crate::error::{Error, ErrorKind};
 use crate::json::text;
 
-/// The largest message, and the largest batch, in bytes.
+/// The largest message and the largest batch, in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
-/// The account that owns everything in the local stack.
+/// The account id of a stack.
 pub(super) const ACCOUNT: &str = "000000000000";
 
-/// A refusal: the shape's name, the older query protocol's code (by which SDKs tell errors), a text.
+/// An error: its shape's name, its code in the query protocol, which some SDKs read, and its message.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) shape: &'static str,
@@ -98,12 +98,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The MD5 of a body, in hex.
+/// The MD5 of a body in hex.
 pub(super) fn md5(bytes: &[u8]) -> String {
     hex::encode(Md5::digest(bytes))
 }
 
-/// The MD5 of message attributes, as SQS computes it: by name, each part with its length before it.
+/// The MD5 of message attributes as SQS computes it: ordered by name, each part after its length.
 pub(super) fn md5_of_attributes(attributes: &Map<String, Value>) -> Option<String> {
     if attributes.is_empty() {
         return None;
@@ -130,7 +130,7 @@ pub(super) fn md5_of_attributes(attributes: &Map<String, Value>) -> Option<Strin
     Some(hex::encode(digest.finalize()))
 }
 
-/// How many bytes a message counts: its body and its attributes' names, types and values.
+/// The size of a message in bytes: its body and the names, types and values of its attributes.
 pub(super) fn size(body: &str, attributes: &Map<String, Value>) -> usize {
     attributes.iter().fold(body.len(), |sum, (name, attribute)| {
         let value = match attribute.get("BinaryValue").and_then(Value::as_str) {
@@ -141,7 +141,7 @@ pub(super) fn size(body: &str, attributes: &Map<String, Value>) -> usize {
     })
 }
 
-/// Checks a message's own attributes: how many, their names, types and values.
+/// Checks message attributes: their number, names, types and values.
 pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<(), Refusal> {
     if attributes.len() > 10 {
         return Err(Refusal::parameter("Number of message attributes exceeds the allowed maximum [10]."));
@@ -161,7 +161,7 @@ pub(super) fn check_attributes(attributes: &Map<String, Value>) -> Result<(), Re
     Ok(())
 }
 
-/// Whether a message attribute may be called so ("Amazon SQS message attributes", "Message attribute components").
+/// Whether this is a valid name ("Amazon SQS message attributes", "Message attribute components").
 fn is_attribute_name(name: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let lower = name.to_ascii_lowercase();
@@ -171,30 +171,30 @@ fn is_attribute_name(name: &str) -> bool {
         && !(name.starts_with('.') || name.ends_with('.') || name.contains(".."))
 }
 
-/// The name of the queue whose URL a request gives: its last segment.
+/// The name of the queue in a request's `QueueUrl`: its last segment.
 pub(super) fn queue_name(request: &Value) -> Result<&str, Refusal> {
     let name = text(request, "QueueUrl").rsplit('/').next().unwrap_or_default();
     if name.is_empty() { Err(Refusal::missing("QueueUrl")) } else { Ok(name) }
 }
 
-/// Whether a body has only the characters that SQS takes (XML 1.0's).
+/// Whether a body has only characters that SQS accepts: those of XML 1.0.
 pub(super) fn is_acceptable(body: &str) -> bool {
     body.chars().all(|c| {
         matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
     })
 }
 
-/// A member that is a map, empty where it is absent.
+/// A map member; empty if it is absent.
 pub(super) fn map(value: &Value, name: &str) -> Map<String, Value> {
     value.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// A whole number from 0 within its bound, where it is given.
+/// A whole number from 0 to `most`; `None` if it is absent.
 pub(super) fn number(value: &Value, name: &str, most: i64) -> Result<Option<i64>, Refusal> {
     bounded(value, name, 0, most)
 }
 
-/// How many are wanted, at least one, where it is given.
+/// A whole number from 1 to `most`; `None` if it is absent.
 pub(super) fn count(value: &Value, name: &str, most: i64) -> Result<Option<usize>, Refusal> {
     Ok(bounded(value, name, 1, most)?.and_then(|count| usize::try_from(count).ok()))
 }
@@ -211,13 +211,13 @@ fn bounded(value: &Value, name: &str, least: i64, most: i64) -> Result<Option<i6
     }
 }
 
-/// A receipt handle's message and receipt.
+/// The message id and receipt in a receipt handle.
 pub(super) fn handle(text: &str) -> Result<(i64, &str), Refusal> {
     let (id, receipt) = text.split_once('.').ok_or_else(Refusal::handle)?;
     Ok((id.parse().map_err(|_| Refusal::handle())?, receipt))
 }
 
-/// The entries of a batch with their ids, which must be one to ten and distinct.
+/// The entries of a batch with their ids: one to ten, with distinct ids.
 pub(super) fn entries(request: &Value) -> Result<Vec<(&str, &Value)>, Refusal> {
     let refuse = |shape, code, message: &str| Err(Refusal::new(shape, code, message));
     let entries: Vec<(&str, &Value)> = request
@@ -261,13 +261,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_refused_and_others_taken() {
+    fn control_characters_are_rejected() {
         assert!(is_acceptable("a\t\n✓"));
         assert!(!is_acceptable("a\u{0}"));
     }
 
     #[test]
-    fn the_digest_of_attributes_is_of_their_lengths_types_and_values_by_name() {
+    fn the_digest_of_attributes_is_computed_as_by_sqs() {
         let attributes = json!({
             "n": {"DataType": "Number", "StringValue": "42"},
             "b": {"DataType": "Binary", "BinaryValue": "AAH/"},
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_counts_attributes_too() {
+    fn the_size_of_a_message_includes_its_attributes() {
         let attributes = json!({"k": {"DataType": "String", "StringValue": "vv"}});
         assert_eq!(size("abc", attributes.as_object().unwrap()), 3 + 1 + 6 + 2);
     }

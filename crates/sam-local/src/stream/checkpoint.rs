@@ -1,17 +1,18 @@
-//! How far each function has handled each stream, kept through restarts.
+//! Checkpoints: up to which record each function has handled each stream. They survive restarts.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::error::Error;
 
 /// The checkpoints. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Checkpoints(Arc<Mutex<Connection>>);
 
 impl Checkpoints {
-    /// Opens the checkpoints in a file (created if absent), or in memory.
+    /// Opens the checkpoints in a file, which is created if it does not exist, or in memory.
     ///
     /// # Errors
     /// If the file cannot be opened.
@@ -21,7 +22,7 @@ impl Checkpoints {
                 Some(path) => Connection::open(path)?,
                 None => Connection::open_in_memory()?,
             };
-            // What was kept outlives the process; a power cut may repeat records, which is allowed.
+            // Checkpoints survive the process. After a power failure records may be delivered again, which is allowed.
             connection.execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
                  CREATE TABLE IF NOT EXISTS checkpoints (
@@ -36,7 +37,7 @@ impl Checkpoints {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// The last record that a function has handled of a table's stream.
+    /// The sequence number of the last record that a function has handled of a table's stream.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -48,7 +49,7 @@ impl Checkpoints {
             .map_err(|error| Error::fault("A checkpoint cannot be read").caused_by(error).about(table))
     }
 
-    /// Keeps it.
+    /// Saves this sequence number.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_outlives_the_process() {
+    fn a_checkpoint_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("checkpoints");
         let checkpoints = Checkpoints::open(Some(&file)).unwrap();

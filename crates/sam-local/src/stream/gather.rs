@@ -1,28 +1,28 @@
-//! Gathering a batch from a stream: what matches, up to a size, within a window.
+//! Gathers a batch of the records of a stream that match a filter.
 
-use crate::error::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Mapping;
 use super::record::Entry;
+use crate::error::Error;
 use crate::signal::Signal;
 
-/// The fewest records read at once, so that patterns that drop most cost few reads.
+/// The fewest records of a read, so that few reads are needed if most records are filtered out.
 const MIN_READ: usize = 100;
-/// The most that one read gives.
+/// The most records of a read.
 const MAX_READ: usize = 1000;
-/// Lambda's largest event, in bytes: a batch ends with the record that reaches it.
+/// The size of Lambda's largest event, in bytes. A batch ends with the record that reaches it.
 const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
-/// After so many records that no pattern wants, the checkpoint moves without an invocation.
+/// After so many records that are filtered out, the checkpoint is saved without an invocation.
 const MAX_SKIPPED: usize = 1000;
 
-/// Records to be handled, and how far the stream was read for them.
+/// A batch, and up to which record the stream was read for it.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// What matched, in order.
+    /// The records that match, in order.
     pub(super) entries: Vec<Entry>,
-    /// The last record examined, whether it matched or not.
+    /// The sequence number of the last record, whether it matches or not.
     pub(super) read: Option<String>,
     bytes: usize,
     skipped: usize,
@@ -35,7 +35,7 @@ impl Batch {
 }
 
 impl Mapping {
-    /// The next batch after a position. Waits for one; ends with what there is when it is time to stop.
+    /// Waits for the next batch after a position. When `stop` fires, returns what there is.
     pub(super) async fn gather(
         &self,
         after: Option<&str>,
@@ -46,7 +46,7 @@ impl Mapping {
         let mut batch = Batch::default();
         let mut end = None;
         loop {
-            // Seen before the read: a write during it wakes the wait that follows.
+            // Marked before the read, so that a write during it wakes the wait.
             changes.mark_unchanged();
             let missing = self.batch_size.saturating_sub(batch.entries.len());
             let limit = missing.clamp(MIN_READ, MAX_READ);

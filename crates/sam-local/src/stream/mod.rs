@@ -1,4 +1,4 @@
-//! What follows a table's stream for a function: Lambda's event source mapping of DynamoDB Streams.
+//! Lambda's event source mapping for DynamoDB Streams: reads the stream of a table and invokes a function.
 
 pub(crate) mod checkpoint;
 mod gather;
@@ -8,7 +8,6 @@ mod record;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::error::Error;
 use chrono::SecondsFormat;
 use serde_json::json;
 
@@ -16,16 +15,17 @@ use self::checkpoint::Checkpoints;
 use self::pattern::Pattern;
 use self::record::Entry;
 use crate::batch::{Failed, failed};
+use crate::error::Error;
 use crate::invoke::Invoker;
 use crate::services::Services;
 use crate::signal::Signal;
 use crate::time::Time;
 
-/// How long a batch that failed rests: this at first, doubled each time, at most `MAX_REST`.
+/// The pause before a failed batch is retried: this at first, doubled each time, at most `MAX_REST`.
 const REST: Duration = Duration::from_secs(1);
 const MAX_REST: Duration = Duration::from_secs(10);
 
-/// A table's stream has one shard here.
+/// The only shard of every stream.
 const SHARD: &str = "shardId-00000000000000000000-00000000";
 
 /// A mapping from a table's stream to a function.
@@ -34,46 +34,46 @@ pub(crate) struct Mapping {
     pub(crate) services: Services,
     /// The table's name.
     pub(crate) table: String,
-    /// What is invoked.
+    /// The function.
     pub(crate) invoker: Invoker,
-    /// Where it is kept how far the stream was handled.
+    /// Where the position in the stream is saved.
     pub(crate) checkpoints: Checkpoints,
-    /// The most records of one invocation.
+    /// The most records of an invocation.
     pub(crate) batch_size: usize,
-    /// How long a batch is gathered, by the machine's clock.
+    /// The batching window: how long a batch is gathered, by the machine's clock.
     pub(crate) window: Duration,
-    /// A record must match one of these; none match all.
+    /// The filter: a record must match one of these patterns. Empty: all records match.
     pub(crate) patterns: Vec<Pattern>,
-    /// Whether a batch that failed is halved.
+    /// Whether a failed batch is split (`BisectBatchOnFunctionError`).
     pub(crate) bisects: bool,
-    /// Whether the answer names the first record that failed.
+    /// Whether answers name the records that failed (`ReportBatchItemFailures`).
     pub(crate) reports_failures: bool,
-    /// How often a batch is tried again before it is given up; none goes on for ever.
+    /// How often a failed batch is retried. `None`: without limit.
     pub(crate) retries: Option<u64>,
-    /// The queue that is told of what was given up.
+    /// The queue that gets a message for each discarded batch.
     pub(crate) on_failure: Option<String>,
     /// The stack's time.
     pub(crate) time: Time,
 }
 
-/// Some records that are to be handled, and how often that failed.
+/// A batch or a part of it, and how often it has failed.
 struct Part {
     entries: Vec<Entry>,
     failures: u64,
 }
 
-/// What became of an invocation.
+/// The outcome of an invocation.
 enum Outcome {
     /// All records are handled.
     Done,
-    /// Those before this place are; this one and the rest come again.
+    /// The records before this index are handled; it and the following ones are retried.
     From(usize),
-    /// None is.
+    /// No record is handled.
     Failed,
 }
 
 impl Mapping {
-    /// Follows the stream until it is told to stop: in order, and each record until it is handled or given up.
+    /// Reads the stream until `stop` fires. Records are handled in order, each until it succeeds or is discarded.
     pub(crate) async fn run(self, stop: Signal) {
         let mut changes = self.services.changes();
         let mut position = loop {
@@ -108,7 +108,7 @@ impl Mapping {
         stop.or(tokio::time::sleep(REST)).await;
     }
 
-    /// Handles a batch to its end; false when it was time to stop before that.
+    /// Handles a batch; false if `stop` fired before it was finished.
     async fn process(&self, entries: Vec<Entry>, stop: &Signal) -> bool {
         let mut parts = VecDeque::from([Part { entries, failures: 0 }]);
         let mut rest = REST;
@@ -122,7 +122,7 @@ impl Mapping {
                     rest = REST;
                     continue;
                 }
-                // A split is progress: what fails again is smaller, and the whole is not failing slowly.
+                // Without a pause and without counting a failure: the next batch is smaller.
                 Outcome::Failed if self.bisects && part.entries.len() > 1 => {
                     let second = part.entries.split_off(part.entries.len().div_ceil(2));
                     parts.push_front(Part { entries: second, failures: part.failures });
@@ -142,7 +142,7 @@ impl Mapping {
             }
             part.failures = part.failures.saturating_add(1);
             if self.retries.is_some_and(|retries| part.failures > retries) {
-                self.give_up(&part).await;
+                self.discard(&part).await;
                 self.save_through(&part.entries);
                 rest = REST;
                 continue;
@@ -157,8 +157,8 @@ impl Mapping {
         true
     }
 
-    /// Tells the queue of what is given up, as Lambda does: where it stands in the stream, and not what it holds.
-    async fn give_up(&self, part: &Part) {
+    /// Discards a batch, and sends the queue what Lambda sends: the position in the stream, not the records.
+    async fn discard(&self, part: &Part) {
         let (first, last) = (part.entries.first(), part.entries.last());
         let sequence = |entry: Option<&Entry>| entry.map(|entry| entry.sequence.clone());
         let (first, last) = (sequence(first), sequence(last));
@@ -171,7 +171,7 @@ impl Mapping {
             "records are given up"
         );
         let Some(queue) = &self.on_failure else { return };
-        let told = json!({
+        let message = json!({
             "requestContext": {
                 "requestId": uuid::Uuid::nil(),
                 "functionArn": format!("arn:aws:lambda:us-east-1:000000000000:function:{}", self.invoker.name()),
@@ -189,7 +189,7 @@ impl Mapping {
                 "streamArn": self.services.stream_arn(&self.table).await.ok().flatten(),
             },
         });
-        if let Err(error) = self.services.send(queue, &told.to_string()).await {
+        if let Err(error) = self.services.send(queue, &message.to_string()).await {
             tracing::error!(queue.name = queue, error = %error, "the queue was not told of what was given up");
         }
     }
@@ -203,7 +203,7 @@ impl Mapping {
         match failed(&answer, &identifiers) {
             Failed::None => Outcome::Done,
             Failed::All => Outcome::Failed,
-            // The lowest number counts; what comes after it is repeated too.
+            // The first failed record and all that follow it are retried.
             Failed::Some(named) => {
                 let first = part.iter().position(|entry| named.contains(&entry.sequence));
                 first.map_or(Outcome::Failed, Outcome::From)
@@ -217,7 +217,7 @@ impl Mapping {
         }
     }
 
-    /// A checkpoint that could not be kept means that records come again after a restart.
+    /// Saves a checkpoint. If that fails, records are delivered again after a restart.
     fn save(&self, sequence: &str) {
         if let Err(error) = self.checkpoints.save(self.invoker.name(), &self.table, sequence) {
             tracing::error!(table.name = self.table, error = %error, "a checkpoint cannot be kept");

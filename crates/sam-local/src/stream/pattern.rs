@@ -1,9 +1,10 @@
-//! Event patterns: which records of a stream a function wants (Lambda's event filtering).
+//! Event patterns of Lambda's event filtering.
 
-use crate::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
-/// A pattern: members that an event must have, each with one of the values that its rules allow.
+use crate::error::{Error, ErrorKind};
+
+/// A pattern: members that an event must have, each with a value that matches one of its rules.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pattern(Vec<(String, Node)>);
 
@@ -25,11 +26,11 @@ enum Rule {
 }
 
 impl Pattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// Invalid for anything that is not a pattern, and for the rules that are not known here
-    /// (`numeric`, `cidr`, `wildcard`, `$or`): a record must never be dropped by misunderstanding.
+    /// For everything that is not a pattern, and for the rules `numeric`, `cidr`, `wildcard` and `$or`, which are not
+    /// supported: no record may be filtered out by mistake.
     pub(crate) fn parse(pattern: &Value) -> Result<Self, Error> {
         Self::of(pattern).ok_or_else(|| {
             Error::new(ErrorKind::UnsupportedPattern, "The event pattern is not understood")
@@ -46,7 +47,7 @@ impl Pattern {
             .map(Self)
     }
 
-    /// Whether an event has everything that the pattern asks for.
+    /// Whether an event matches.
     pub(crate) fn matches(&self, event: &Value) -> bool {
         self.0.iter().all(|(name, node)| {
             let value = event.get(name);
@@ -102,10 +103,10 @@ impl Rule {
         }
     }
 
-    /// Of a list, one element that matches is enough.
+    /// Whether a value matches. For a list, one element that matches is enough.
     fn matches(&self, value: Option<&Value>) -> bool {
         match (self, value) {
-            // A member that holds members does not exist in this sense: `exists` is about leaves.
+            // `exists` is about leaves: it does not match objects.
             (Self::Exists(wanted), value) => *wanted == value.is_some_and(|value| !value.is_object()),
             (_, None) => false,
             (_, Some(Value::Array(elements))) => elements.iter().any(|element| self.matches_one(element)),
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_takes_what_lambda_would() {
+    fn patterns_match_as_in_lambda() {
         let event = json!({
             "eventName": "INSERT",
             "dynamodb": {"NewImage": {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_not_understood_is_refused() {
+    fn unsupported_patterns_are_rejected() {
         for pattern in [
             json!({}),
             json!([]),

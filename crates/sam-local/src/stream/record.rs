@@ -1,17 +1,17 @@
-//! Stream records as Lambda hands them to a function.
+//! Stream records as functions get them.
 
 use serde_json::{Value, json};
 
-/// The region that the engine writes, and ours.
+/// The region in the engine's ARNs, and the region of the stack.
 const REGIONS: (&str, &str) = (":dynoxide:", ":us-east-1:");
 
-/// A record and its place in the stream.
+/// A record and its position in the stream.
 pub(super) struct Entry {
     /// The record's sequence number.
     pub(super) sequence: String,
-    /// Its size as the stream says it.
+    /// Its `SizeBytes`.
     pub(super) bytes: usize,
-    /// The record as a function gets it.
+    /// The record as functions get it.
     pub(super) record: Value,
 }
 

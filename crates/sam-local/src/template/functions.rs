@@ -1,19 +1,19 @@
-//! Functions: their code, their variables, and what drives them.
+//! Reads functions: their code, environment variables, policy and event sources.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::error::Error;
 use serde_json::Value;
 
 use super::members::{Members, scalar};
 use super::names::stream_arn;
 use super::resources::queue_of_arn;
 use super::{Kind, Resource, wrong};
+use crate::error::Error;
 use crate::permissions::Policy;
 use crate::wiring::{Function, Source};
 
-/// What an event source answers with to name what failed.
+/// The response type by which a function names the items that failed.
 const REPORTS: &str = "ReportBatchItemFailures";
 
 /// Reads a function.
@@ -43,7 +43,7 @@ pub(super) fn function(
     let policy = members.take("Policies").map(Policy::read);
     members.only("Handler", "bootstrap")?;
     members.only("Runtime", "provided.al2023")?;
-    members.pass_over(&[
+    members.ignore(&[
         "Architectures",
         "AutoPublishAlias",
         "DeploymentPreference",
@@ -87,7 +87,7 @@ fn source(place: &str, event: &Value, all: &BTreeMap<String, Resource>) -> Resul
 }
 
 fn http(properties: &mut Members<'_>) -> Result<Source, Error> {
-    properties.pass_over(&["ApiId"]);
+    properties.ignore(&["ApiId"]);
     properties.only("PayloadFormatVersion", "2.0")?;
     Ok(Source::Http {
         method: properties.required_text("Method")?.to_ascii_uppercase(),
@@ -134,7 +134,7 @@ fn stream(properties: &mut Members<'_>, all: &BTreeMap<String, Resource>) -> Res
         criteria.finish()?;
     }
     properties.only("Enabled", "true")?;
-    // The local stack follows a stream from its beginning, and gives no record up for its age.
+    // Streams are read from their beginning, and records are not discarded because of their age.
     properties.only("StartingPosition", "TRIM_HORIZON")?;
     let retries = properties.text("MaximumRetryAttempts")?.filter(|text| text != "-1");
     let retries = retries.map(|text| {
@@ -152,7 +152,7 @@ fn stream(properties: &mut Members<'_>, all: &BTreeMap<String, Resource>) -> Res
         destinations.finish()?;
     }
     properties.only("MaximumRecordAgeInSeconds", "-1")?;
-    properties.pass_over(&["ParallelizationFactor"]);
+    properties.ignore(&["ParallelizationFactor"]);
     Ok(Source::Stream {
         table: table.name.clone(),
         batch_size: properties.number("BatchSize")?.unwrap_or(100),
@@ -168,14 +168,14 @@ fn stream(properties: &mut Members<'_>, all: &BTreeMap<String, Resource>) -> Res
 fn schedule(properties: &mut Members<'_>) -> Result<Source, Error> {
     let expression = properties.required_text("Schedule")?;
     properties.only("Enabled", "true")?;
-    properties.pass_over(&["Description", "Name"]);
+    properties.ignore(&["Description", "Name"]);
     let every = rate(&expression).ok_or_else(|| {
         wrong(properties.place("Schedule"), format!("The local stack knows rate(…) only, not {expression}"))
     })?;
     Ok(Source::Schedule { every })
 }
 
-/// How often `rate(5 minutes)` is.
+/// The period of `rate(5 minutes)`.
 fn rate(expression: &str) -> Option<Duration> {
     let (number, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
     let seconds: u64 = match unit.trim_end_matches('s') {
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_read_and_other_schedules_are_not() {
+    fn only_rates_are_supported_as_schedules() {
         assert_eq!(rate("rate(1 minute)"), Some(Duration::from_mins(1)));
         assert_eq!(rate("rate(5 minutes)"), Some(Duration::from_mins(5)));
         assert_eq!(rate("rate(2 hours)"), Some(Duration::from_hours(2)));

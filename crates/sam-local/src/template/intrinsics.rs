@@ -1,29 +1,29 @@
-//! The intrinsic functions and conditions of AWS templates, as far as ours uses them.
+//! Evaluates intrinsic functions and conditions.
 
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use ipnet::Ipv4Net;
 use serde_json::{Map, Value, json};
 
 use super::members::scalar;
 use super::names::Names;
 use super::wrong;
+use crate::error::Error;
 
-/// How deep conditions may refer to one another; deeper they go in a circle.
+/// How deep conditions may refer to one another. Deeper references are taken for a cycle.
 const MAX_DEPTH: usize = 16;
 
-/// Everything that an expression of the template can refer to.
+/// Everything that the expressions of a template can refer to.
 pub(super) struct Scope<'a> {
     parameters: &'a BTreeMap<String, String>,
     mappings: &'a Map<String, Value>,
     conditions: &'a Map<String, Value>,
-    /// The resources.
+    /// The names of the resources.
     pub(super) names: Names,
 }
 
 impl<'a> Scope<'a> {
-    /// A scope with these names.
+    /// A scope of these parameters, mappings, conditions and names.
     pub(super) fn new(
         parameters: &'a BTreeMap<String, String>,
         mappings: &'a Map<String, Value>,
@@ -33,7 +33,7 @@ impl<'a> Scope<'a> {
         Self { parameters, mappings, conditions, names }
     }
 
-    /// A value with everything in it evaluated; `AWS::NoValue` is none, and leaves no trace in what holds it.
+    /// Evaluates a value. `None` for `AWS::NoValue`, which is also removed from lists and objects.
     pub(super) fn value(&self, place: &str, value: &Value) -> Result<Option<Value>, Error> {
         match value {
             Value::Array(entries) => {
@@ -59,13 +59,13 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A value that must come to text.
+    /// Evaluates a value that must be text.
     pub(super) fn text(&self, place: &str, value: &Value) -> Result<String, Error> {
         let value = self.value(place, value)?;
         value.as_ref().and_then(scalar).ok_or_else(|| wrong(place, "This must come to text"))
     }
 
-    /// Whether a named condition holds.
+    /// Whether the condition with this name holds.
     pub(super) fn condition(&self, place: &str, name: &str) -> Result<bool, Error> {
         self.named(place, name, 0)
     }
@@ -167,7 +167,7 @@ impl<'a> Scope<'a> {
             .unwrap_or_else(|| Err(wrong(place, "The list has no such entry")))
     }
 
-    /// The first few parts of a range of addresses, each with so many bits of its own.
+    /// `Fn::Cidr`: the first subnets of a range of addresses, each with this number of host bits.
     fn cidr(&self, place: &str, argument: &Value) -> Result<Value, Error> {
         let [range, count, bits] = arguments(place, argument)?;
         let range: Option<Ipv4Net> = self.text(place, range)?.parse().ok();
@@ -229,7 +229,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The function that an object is a call of, and its argument.
+/// The function that an object calls, and its argument.
 fn function<'a>(place: &str, members: &'a Map<String, Value>) -> Result<Option<(&'a str, &'a Value)>, Error> {
     let call = members.iter().find(|(name, _)| *name == "Ref" || name.starts_with("Fn::"));
     match call {
@@ -257,8 +257,8 @@ mod tests {
     use super::*;
     use crate::template::{Endpoints, Kind};
 
-    /// Evaluates an expression beside a queue `Q`, the parameters `A` = 1 and `Stage` = dev, a map and
-    /// some conditions.
+    /// Evaluates an expression in a template with a queue `Q`, the parameters `A` = 1 and `Stage` = dev, a map and some
+    /// conditions.
     fn evaluate(expression: &Value) -> Result<Option<Value>, Error> {
         let parameters =
             BTreeMap::from([("A", "1"), ("Stage", "dev")].map(|(k, v)| (k.to_owned(), v.to_owned())));
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn ref_gives_parameters_resources_and_pseudo_parameters() {
+    fn ref_evaluates_to_parameters_resources_and_pseudo_parameters() {
         assert_eq!(value(&json!({"Ref": "A"})), "1");
         assert_eq!(value(&json!({"Ref": "Q"})), "http://sqs/000000000000/dev-q");
         assert_eq!(value(&json!({"Ref": "AWS::Region"})), "us-east-1");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn get_att_gives_attributes() {
+    fn get_att_evaluates_to_attributes() {
         let arn = "arn:aws:sqs:us-east-1:000000000000:dev-q";
         assert_eq!(value(&json!({"Fn::GetAtt": ["Q", "Arn"]})), arn);
         assert_eq!(value(&json!({"Fn::GetAtt": "Q.Arn"})), arn);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn sub_puts_names_attributes_and_its_own_variables_into_text() {
+    fn sub_replaces_names_attributes_and_its_own_variables() {
         assert_eq!(
             value(&json!({"Fn::Sub": "a-${A}-${Q.QueueName}-${!A}-${AWS::Partition}"})),
             "a-1-dev-q-${A}-aws"
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn if_chooses_by_a_condition() {
+    fn if_evaluates_to_the_branch_of_its_condition() {
         for (name, chosen) in [("Yes", 1), ("No", 2), ("Both", 2), ("Either", 1)] {
             assert_eq!(value(&json!({"Fn::If": [name, 1, 2]})), chosen, "{name}");
         }
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn no_value_leaves_no_trace() {
+    fn no_value_is_removed() {
         let nothing = json!({"Ref": "AWS::NoValue"});
         assert_eq!(evaluate(&nothing).unwrap(), None);
         assert_eq!(value(&json!({"a": 1, "b": nothing, "c": [nothing, 2]})), json!({"a": 1, "c": [2]}));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn join_select_and_find_in_map_work_on_lists_and_maps() {
+    fn join_select_and_find_in_map_are_evaluated() {
         assert_eq!(value(&json!({"Fn::Join": [",", ["a", {"Ref": "A"}, 2]]})), "a,1,2");
         assert_eq!(value(&json!({"Fn::Select": [{"Ref": "A"}, ["a", "b"]]})), "b");
         assert_eq!(value(&json!({"Fn::FindInMap": ["Sizes", {"Ref": "Stage"}, "memory"]})), 256);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_an_error_that_names_the_place() {
+    fn an_unsupported_function_is_an_error_with_its_place() {
         let error = evaluate(&json!({"a": [{"Fn::ImportValue": "x"}]})).unwrap_err();
         assert_eq!(error.to_string(), "The local stack does not know Fn::ImportValue here (Here.a[0])");
         assert!(evaluate(&json!({"Fn::Sub": "a", "b": 1})).is_err());
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policys_condition_is_no_function() {
+    fn the_condition_of_a_policy_is_not_evaluated() {
         let statement = json!({"Condition": {"StringLike": {"k": "v"}}});
         assert_eq!(value(&statement), statement);
     }

@@ -1,16 +1,16 @@
-//! An object of the template, read member by member: one that nobody asks for is an error.
+//! Reads an object of the template member by member. A member that is not read is an error.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use crate::error::Error;
 use serde_json::{Map, Value};
 
 use super::wrong;
+use crate::error::Error;
 
 static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
-/// The members of one object and where it is. As on AWS, numbers and flags may be text.
+/// The members of an object, and its place in the template. As on AWS, numbers and booleans may be text.
 pub(super) struct Members<'a> {
     place: String,
     object: &'a Map<String, Value>,
@@ -18,48 +18,48 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The members of the object at `place`.
+    /// The members of an object at `place`.
     pub(super) fn of(place: &str, value: &'a Value) -> Result<Self, Error> {
         let object = value.as_object().ok_or_else(|| wrong(place, "This must be an object"))?;
         Ok(Self { place: place.to_owned(), object, known: BTreeSet::new() })
     }
 
-    /// Where a member is.
+    /// The place of a member.
     pub(super) fn place(&self, name: &str) -> String {
         if self.place.is_empty() { name.to_owned() } else { format!("{}.{name}", self.place) }
     }
 
-    /// A member as it is; absent and `null` are the same.
+    /// Reads a member. `null` counts as absent.
     pub(super) fn take(&mut self, name: &'static str) -> Option<&'a Value> {
         self.known.insert(name);
         self.object.get(name).filter(|value| !value.is_null())
     }
 
-    /// These are known, and mean nothing on one machine.
-    pub(super) fn pass_over(&mut self, names: &[&'static str]) {
+    /// Ignores these members, which have no effect on one machine.
+    pub(super) fn ignore(&mut self, names: &[&'static str]) {
         self.known.extend(names);
     }
 
-    /// A text, number or flag as text.
+    /// Reads a text, number or boolean as text.
     pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, Error> {
         let Some(value) = self.take(name) else { return Ok(None) };
         scalar(value).map(Some).ok_or_else(|| wrong(self.place(name), "This must be text"))
     }
 
-    /// A text that must be there.
+    /// Reads a text that is required.
     pub(super) fn required_text(&mut self, name: &'static str) -> Result<String, Error> {
         let text = self.text(name)?;
         text.ok_or_else(|| wrong(self.place(name), "This is missing"))
     }
 
-    /// A whole number from zero on.
+    /// Reads a whole number.
     pub(super) fn number<N: std::str::FromStr>(&mut self, name: &'static str) -> Result<Option<N>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let number = text.parse().map_err(|_| wrong(self.place(name), "This must be a whole number"))?;
         Ok(Some(number))
     }
 
-    /// `true` or `false`; absent is `false`.
+    /// Reads a boolean. Default: `false`.
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Error> {
         match self.text(name)?.as_deref() {
             None | Some("false") => Ok(false),
@@ -68,13 +68,13 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// An object with members of its own.
+    /// Reads an object.
     pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Members<'a>>, Error> {
         let Some(value) = self.take(name) else { return Ok(None) };
         Members::of(&self.place(name), value).map(Some)
     }
 
-    /// An object whose members have names of the template's own; absent is empty.
+    /// Reads an object whose members have any names. Default: empty.
     pub(super) fn map(&mut self, name: &'static str) -> Result<&'a Map<String, Value>, Error> {
         match self.take(name) {
             None => Ok(&NOTHING),
@@ -82,7 +82,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A list; absent is empty.
+    /// Reads a list. Default: empty.
     pub(super) fn list(&mut self, name: &'static str) -> Result<&'a [Value], Error> {
         match self.take(name) {
             None => Ok(&[]),
@@ -91,7 +91,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member that the local stack serves with one value only, where it is given.
+    /// Checks a member of which only one value is supported.
     pub(super) fn only(&mut self, name: &'static str, value: &str) -> Result<(), Error> {
         match self.text(name)? {
             Some(given) if given != value => {
@@ -101,7 +101,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Ends the reading.
+    /// Checks that there is no other member.
     pub(super) fn finish(self) -> Result<(), Error> {
         match self.object.keys().find(|name| !self.known.contains(name.as_str())) {
             None => Ok(()),
@@ -110,7 +110,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A text, number or flag as text.
+/// A text, number or boolean as text.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_flags_may_be_text() {
+    fn numbers_and_booleans_may_be_text() {
         let value = json!({"a": "7", "b": 7, "c": "true", "d": "seven", "e": [1], "f": null});
         let mut members = Members::of("P", &value).unwrap();
         assert_eq!(members.number::<u64>("a").unwrap(), Some(7));
@@ -140,10 +140,10 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_nobody_asked_for_is_named() {
+    fn a_member_that_was_not_read_is_an_error() {
         let value = json!({"a": 1, "b": 2, "c": "other"});
         let mut members = Members::of("P", &value).unwrap();
-        members.pass_over(&["a"]);
+        members.ignore(&["a"]);
         assert_eq!(members.only("c", "this").unwrap_err().subject.unwrap(), "P.c");
         assert_eq!(members.finish().unwrap_err().subject.unwrap(), "P.b");
     }

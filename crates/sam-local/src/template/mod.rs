@@ -1,7 +1,7 @@
-//! Reads `template.yaml`, so that what runs on one machine is what is deployed.
+//! Reads a SAM template, strictly.
 //!
-//! Whatever has a meaning here is read, whatever has none on one machine (policies, alarms, logs) is
-//! listed as such, and anything else is an error that names its place: nothing is silently left out.
+//! Each property of each resource is read, or ignored because it has no effect on one machine (alarms, backups, memory
+//! sizes), or an error that names its place in the template. Nothing is ignored by accident.
 
 mod functions;
 mod intrinsics;
@@ -13,42 +13,44 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
 pub use self::names::Kind;
+use crate::error::{Error, ErrorKind};
 
 use self::intrinsics::Scope;
 use self::members::Members;
 use self::names::Names;
 use crate::wiring::Wiring;
 
-/// Where the stack's services answer.
+/// The endpoints of the services.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
-    /// The base URL of SQS, without a slash at its end.
+    /// The URL of SQS, from which the URLs of queues are made.
     pub queues: String,
 }
 
 /// A resource of the template, with every intrinsic function evaluated.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its physical name: the one the template gives, or `<Stage>-<logical-id>`.
+    /// Its physical name: the one in the template, or `<Stage>-<logical-id>`, as in `dev-core-table`, with the value of
+    /// the parameter `Stage` if there is one.
     pub name: String,
-    /// Its properties; of a function, those of `Globals` too.
+    /// Its properties; for a function including those of `Globals`.
     pub properties: Value,
-    /// What becomes of it when it leaves the stack.
+    /// Its `DeletionPolicy`.
     pub deletion_policy: Option<String>,
-    /// What becomes of it when another takes its place.
+    /// Its `UpdateReplacePolicy`.
     pub update_replace_policy: Option<String>,
 }
 
-/// Reads what a template makes, with these parameters and its own defaults for the others.
+/// Reads a template, with these parameters and the template's defaults for the others.
 ///
 /// # Errors
-/// Invalid, naming the place, for everything that the template says and we do not understand.
+/// [`InvalidTemplate`](ErrorKind::InvalidTemplate) for everything that is not supported. The error's
+/// [`subject`](Error::subject) is the place, as in `Resources.Queue.Properties.FifoQueue`.
 pub fn read(
     text: &str,
     parameters: &BTreeMap<String, String>,
@@ -77,10 +79,11 @@ pub fn read(
     Ok(wiring)
 }
 
-/// The resources of a template by logical id, with these parameters and its own defaults for the others.
+/// The resources of a template by logical id, with these parameters and the template's defaults for the others. Their
+/// properties are evaluated, and not checked.
 ///
 /// # Errors
-/// Invalid, naming the place, for what is no part of a template that we know.
+/// [`InvalidTemplate`](ErrorKind::InvalidTemplate) for resource types, sections and functions that are not supported.
 pub fn resolve(
     text: &str,
     parameters: &BTreeMap<String, String>,
@@ -88,7 +91,7 @@ pub fn resolve(
 ) -> Result<BTreeMap<String, Resource>, Error> {
     let template = yaml::parse(text)?;
     let mut sections = Members::of("", &template)?;
-    sections.pass_over(&["AWSTemplateFormatVersion", "Description", "Metadata", "Rules"]);
+    sections.ignore(&["AWSTemplateFormatVersion", "Description", "Metadata", "Rules"]);
     if let Some(transform) = sections.text("Transform")?
         && transform != "AWS::Serverless-2016-10-31"
     {
@@ -134,7 +137,7 @@ pub fn resolve(
     Ok(resources)
 }
 
-/// A resource as it is written.
+/// A resource as it is declared.
 struct Declaration<'a> {
     kind: Kind,
     properties: Option<&'a Value>,
@@ -157,7 +160,7 @@ impl<'a> Declaration<'a> {
             deletion_policy: members.text("DeletionPolicy")?,
             update_replace_policy: members.text("UpdateReplacePolicy")?,
         };
-        members.pass_over(&["DependsOn", "Metadata"]);
+        members.ignore(&["DependsOn", "Metadata"]);
         members.finish()?;
         Ok(declaration)
     }
@@ -190,8 +193,8 @@ fn global_properties(globals: &Map<String, Value>, scope: &Scope<'_>) -> Result<
     Ok(functions.transpose()?.flatten().unwrap_or_else(|| Value::Object(Map::new())))
 }
 
-/// A function's own properties over the global ones, as SAM lays them: maps are merged, lists are
-/// joined, anything else is replaced.
+/// Merges a function's own properties into those of `Globals`, as SAM does: maps are merged, lists are concatenated,
+/// everything else is replaced.
 fn merged(global: Value, own: Value) -> Value {
     match (global, own) {
         (Value::Object(mut members), Value::Object(over)) => {
@@ -210,7 +213,7 @@ fn merged(global: Value, own: Value) -> Value {
     }
 }
 
-/// What is wrong with the template, and where.
+/// An error in the template, and its place.
 fn wrong(place: impl Into<String>, what: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidTemplate, what).about(place)
 }

@@ -1,21 +1,21 @@
-//! What resources are called on one machine: physical names, what `Ref` gives, and attributes.
+//! Physical names, references and attributes of resources.
 
 use std::collections::BTreeMap;
 
 use super::Endpoints;
 use crate::sqs;
 
-/// The region that the local stack plays.
+/// The region of a stack.
 const REGION: &str = "us-east-1";
-/// The account that owns everything in the local stack.
+/// The account id of a stack.
 const ACCOUNT: &str = "000000000000";
 
-/// What a resource is.
+/// The kind of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A table of DynamoDB.
+    /// A DynamoDB table.
     Table,
-    /// A queue of SQS.
+    /// An SQS queue.
     Queue,
     /// A secret of Secrets Manager.
     Secret,
@@ -23,18 +23,18 @@ pub enum Kind {
     Function,
     /// The HTTP API.
     HttpApi,
-    /// Where functions log to; one machine has its own way.
+    /// A log group. It has no effect.
     LogGroup,
-    /// An alarm; one machine has none.
+    /// An alarm. It has no effect.
     Alarm,
-    /// A picture of metrics; one machine has none.
+    /// A dashboard. It has no effect.
     Dashboard,
-    /// A part of a network, or of a domain; one machine has its own.
+    /// A part of a network or of a domain. It has no effect.
     Network,
 }
 
 impl Kind {
-    /// The kind of a type, as in `AWS::SQS::Queue`.
+    /// The kind of resources of a type, as in `AWS::SQS::Queue`.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "AWS::DynamoDB::Table" => Self::Table,
@@ -53,7 +53,7 @@ impl Kind {
         })
     }
 
-    /// The property that gives a resource its physical name.
+    /// The property with the physical name.
     pub(super) fn name_property(self) -> &'static str {
         match self {
             Self::Table => "TableName",
@@ -84,7 +84,7 @@ impl Names {
         }
     }
 
-    /// Notes a resource; without a name of its own it is called `<stage>-<logical-id>`.
+    /// Adds a resource. Without an explicit name it is called `<Stage>-<logical-id>`.
     pub(super) fn add(&mut self, id: &str, kind: Kind, explicit: Option<String>) {
         let name = explicit.unwrap_or_else(|| {
             let kebab = kebab_case(id);
@@ -98,9 +98,9 @@ impl Names {
         self.by_id.get(id).map(|(_, name)| name.as_str())
     }
 
-    /// What `Ref` gives: of a queue its URL, of anything else its name.
+    /// The value of `Ref`: the URL of a queue, the name of every other resource.
     pub(super) fn reference(&self, id: &str) -> Option<String> {
-        // What SAM makes for an HTTP API.
+        // SAM generates this resource for an HTTP API.
         if let Some(api) = id.strip_suffix(".Stage") {
             return self.by_id.contains_key(api).then(|| "$default".to_owned());
         }
@@ -118,7 +118,7 @@ impl Names {
         })
     }
 
-    /// What `GetAtt` gives.
+    /// The value of `GetAtt`.
     pub(super) fn attribute(&self, id: &str, attribute: &str) -> Option<String> {
         let (kind, name) = self.by_id.get(id)?;
         Some(match (kind, attribute) {
@@ -134,7 +134,7 @@ impl Names {
         })
     }
 
-    /// What a pseudo parameter stands for, `AWS::NoValue` apart.
+    /// The value of a pseudo parameter other than `AWS::NoValue`.
     pub(super) fn pseudo(&self, name: &str) -> Option<String> {
         Some(match name {
             "AWS::Region" => REGION.to_owned(),
@@ -151,12 +151,12 @@ impl Names {
     }
 }
 
-/// The ARN of a secret, without the letters that AWS adds to it.
+/// The ARN of a secret without the random characters at its end.
 pub(crate) fn secret_arn(name: &str) -> String {
     format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}")
 }
 
-/// The ARN that stands for a table's stream until the engine has made the real one.
+/// The ARN of a table's stream within the template, before the engine has created the real one.
 pub(super) fn stream_arn(name: &str) -> String {
     format!("{}/stream/local", table_arn(name))
 }
@@ -193,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_without_a_name_is_called_after_its_stage_and_id() {
+    fn a_resource_without_a_name_is_named_after_the_stage_and_its_id() {
         assert_eq!(names().name("InboundRetryQueue"), Some("dev-inbound-retry-queue"));
         assert_eq!(names().name("MasterKey"), Some("/dev/system/master-key"));
         assert_eq!(kebab_case("DLQOfA2B"), "dlqof-a2-b");
     }
 
     #[test]
-    fn a_reference_to_a_queue_is_its_url_and_to_others_their_name() {
+    fn ref_is_the_url_of_a_queue_and_the_name_of_other_resources() {
         let names = names();
         let url = "http://127.0.0.1:1/000000000000/dev-inbound-retry-queue";
         assert_eq!(names.reference("InboundRetryQueue").as_deref(), Some(url));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_that_a_kind_does_not_have_are_none() {
+    fn unknown_attributes_are_none() {
         let names = names();
         let arn = "arn:aws:sqs:us-east-1:000000000000:dev-inbound-retry-queue";
         assert_eq!(names.attribute("InboundRetryQueue", "Arn").as_deref(), Some(arn));

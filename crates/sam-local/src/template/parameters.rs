@@ -1,13 +1,13 @@
-//! The template's parameters: what is given, else the default, within the bounds they declare.
+//! The parameters of the template: the given values and the defaults, which must be within the declared bounds.
 
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::members::{Members, scalar};
 use super::wrong;
+use crate::error::Error;
 
 /// The value of each parameter.
 pub(super) fn read(
@@ -53,7 +53,7 @@ fn parameter(place: &str, declaration: &Value, given: Option<&String>) -> Result
             return Err(wrong(place, "The parameter does not match its pattern"));
         }
     }
-    members.pass_over(&["Description", "ConstraintDescription", "NoEcho"]);
+    members.ignore(&["Description", "ConstraintDescription", "NoEcho"]);
     members.finish()?;
     Ok(value)
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_goes_before_the_default() {
+    fn given_values_replace_defaults() {
         let declaration = json!({"Type": "Number", "Default": 5});
         assert_eq!(value(&declaration, None).as_deref(), Some("5"));
         assert_eq!(value(&declaration, Some("6")).as_deref(), Some("6"));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_out_of_its_bounds_is_refused() {
+    fn a_value_out_of_bounds_is_rejected() {
         let number = json!({"Type": "Number", "MinValue": 2, "MaxValue": 9});
         for wrong in ["1", "10", "two"] {
             assert_eq!(value(&number, Some(wrong)), None, "{wrong}");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_and_declarations_that_are_not_known_are_refused() {
+    fn unknown_parameters_and_unsupported_declarations_are_rejected() {
         let given = BTreeMap::from([("Q".to_owned(), String::new())]);
         assert!(read(&Map::new(), &given).is_err());
         assert_eq!(value(&json!({"Type": "List<String>", "Default": "a"}), None), None);

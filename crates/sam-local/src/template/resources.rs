@@ -1,24 +1,24 @@
-//! Tables, queues and secrets: what the template says of them, as their services want it.
+//! Reads tables, queues and secrets into the requests that create them.
 
 use std::collections::BTreeMap;
 
-use crate::error::Error;
 use serde_json::{Map, Value, json};
 
 use super::members::Members;
 use super::{Kind, Resource, wrong};
+use crate::error::Error;
 use crate::sqs;
 use crate::wiring::{Queue, Secret};
 
-/// A table to be made.
+/// A table to be created.
 pub(super) struct Table {
-    /// The body of its `CreateTable` request.
+    /// The body of the `CreateTable` request.
     pub(super) body: Value,
-    /// The attribute by which its items expire.
+    /// The attribute of its time to live.
     pub(super) expires_by: Option<String>,
 }
 
-/// Reads a table. That it is encrypted and backed up means nothing on one machine.
+/// Reads a table. Encryption and backups have no effect.
 pub(super) fn table(place: &str, resource: &Resource) -> Result<Table, Error> {
     let mut members = Members::of(place, &resource.properties)?;
     let mut body = Map::from_iter([("TableName".to_owned(), json!(resource.name))]);
@@ -40,7 +40,7 @@ pub(super) fn table(place: &str, resource: &Resource) -> Result<Table, Error> {
         }
         expiry.finish()?;
     }
-    members.pass_over(&[
+    members.ignore(&[
         "DeletionProtectionEnabled",
         "PointInTimeRecoverySpecification",
         "SSESpecification",
@@ -82,12 +82,12 @@ pub(super) fn queue(
         let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": most});
         attributes.insert("RedrivePolicy".to_owned(), policy.to_string());
     }
-    members.pass_over(&["QueueName", "Tags"]);
+    members.ignore(&["QueueName", "Tags"]);
     members.finish()?;
     Ok(Queue { name: resource.name.clone(), attributes })
 }
 
-/// The queue of the template that has this ARN.
+/// The name of the template's queue with this ARN.
 pub(super) fn queue_of_arn(
     place: &str,
     arn: &str,
@@ -100,7 +100,7 @@ pub(super) fn queue_of_arn(
         .ok_or_else(|| wrong(place, format!("The template has no queue {arn}")))
 }
 
-/// Reads a secret, whose text is generated.
+/// Reads a secret, whose text must be generated.
 pub(super) fn secret(place: &str, resource: &Resource) -> Result<Secret, Error> {
     let mut members = Members::of(place, &resource.properties)?;
     let generate = members.object("GenerateSecretString")?;
@@ -109,14 +109,14 @@ pub(super) fn secret(place: &str, resource: &Resource) -> Result<Secret, Error> 
     let length = generate.number("PasswordLength")?.unwrap_or(32);
     let letters_and_digits = generate.flag("ExcludePunctuation")?;
     generate.finish()?;
-    members.pass_over(&["Description", "KmsKeyId", "Name", "Tags"]);
+    members.ignore(&["Description", "KmsKeyId", "Name", "Tags"]);
     members.finish()?;
     Ok(Secret { name: resource.name.clone(), length, letters_and_digits })
 }
 
-/// Reads the HTTP API, of which nothing but its routes means anything on one machine.
+/// Checks the HTTP API. Its routes are those of the functions' events.
 pub(super) fn http_api(place: &str, resource: &Resource) -> Result<(), Error> {
     let mut members = Members::of(place, &resource.properties)?;
-    members.pass_over(&["DefaultRouteSettings", "Description", "Name", "RouteSettings", "Tags"]);
+    members.ignore(&["DefaultRouteSettings", "Description", "Name", "RouteSettings", "Tags"]);
     members.finish()
 }

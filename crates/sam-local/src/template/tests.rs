@@ -1,4 +1,4 @@
-//! The reader on small templates, each with one thing to claim.
+//! The reader on small templates.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ fn wiring(text: &str) -> Result<Wiring, Error> {
     read(text, &BTreeMap::new(), &endpoints())
 }
 
-/// The place that the error about a template names.
+/// The place in the error about a template.
 fn place(text: &str) -> String {
     wiring(text).unwrap_err().subject.unwrap()
 }
 
-/// A template with one resource `X` of a type and with properties, each line indented by six.
+/// A template with one resource `X` of a type. The lines of its properties are indented by six.
 fn with(kind: &str, properties: &str) -> String {
     format!("Resources:\n  X:\n    Type: {kind}\n    Properties:\n{properties}")
 }
 
 #[test]
-fn globals_are_below_a_functions_own_properties() {
+fn own_properties_of_a_function_replace_globals() {
     let wiring = wiring(
         "
 Parameters: {Stage: {Type: String, Default: test}}
@@ -49,7 +49,7 @@ Resources:
 }
 
 #[test]
-fn a_queue_comes_after_the_one_it_redrives_to() {
+fn a_queue_comes_after_its_dead_letter_queue() {
     let wiring = wiring(
         "
 Resources:
@@ -66,7 +66,7 @@ Resources:
 }
 
 #[test]
-fn a_resource_whose_condition_fails_is_not_there() {
+fn a_resource_whose_condition_is_false_is_not_created() {
     let text = "
 Parameters: {Wanted: {Type: String, Default: 'no'}}
 Conditions: {Wants: !Equals [!Ref Wanted, 'yes']}
@@ -91,7 +91,7 @@ fn a_secret_and_an_expiring_table_are_read() {
 }
 
 #[test]
-fn what_is_not_understood_is_named() {
+fn the_error_about_something_unsupported_has_its_place() {
     assert_eq!(place("Hooks: {}"), "Hooks");
     assert_eq!(place("Transform: Other"), "Transform");
     assert_eq!(place("Globals: {Api: {}}"), "Globals.Api");
@@ -103,7 +103,7 @@ fn what_is_not_understood_is_named() {
     assert_eq!(place(&with("AWS::DynamoDB::Table", table)), "Resources.X.Properties.LocalSecondaryIndexes");
 }
 
-/// The place that the error about one event of a function names, without what is the same for all.
+/// The place in the error about an event of a function, without the beginning that is the same for all.
 fn place_of_event(event: &str) -> String {
     let function = format!("      CodeUri: functions/api\n      Events: {{E: {event}}}");
     let place = place(&with("AWS::Serverless::Function", &function));
@@ -111,7 +111,7 @@ fn place_of_event(event: &str) -> String {
 }
 
 #[test]
-fn an_event_that_is_not_understood_is_named() {
+fn the_error_about_an_unsupported_event_has_its_place() {
     assert_eq!(place_of_event("{Type: S3, Properties: {}}"), "Type");
     assert_eq!(place_of_event("{Type: SQS, Properties: {Queue: 'arn:other'}}"), "Properties.Queue");
     assert_eq!(place_of_event("{Type: DynamoDB, Properties: {Stream: 'arn:other'}}"), "Properties.Stream");
@@ -137,8 +137,8 @@ Resources:
 }
 
 #[test]
-fn a_queue_drives_with_the_batches_that_are_said_or_with_awss_defaults() {
-    let said =
+fn a_queue_event_has_its_declared_settings_or_the_defaults_of_aws() {
+    let declared =
         "{Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 50, MaximumBatchingWindowInSeconds: 2,
         ScalingConfig: {MaximumConcurrency: '7'}, FunctionResponseTypes: [ReportBatchItemFailures]}}";
     let expected = Source::Queue {
@@ -148,7 +148,7 @@ fn a_queue_drives_with_the_batches_that_are_said_or_with_awss_defaults() {
         concurrency: Some(7),
         reports_failures: true,
     };
-    assert_eq!(wiring(&driven_by(said)).unwrap().functions[0].sources, [expected]);
+    assert_eq!(wiring(&driven_by(declared)).unwrap().functions[0].sources, [expected]);
     let expected = Source::Queue {
         queue: "q".to_owned(),
         batch_size: 10,
@@ -156,13 +156,13 @@ fn a_queue_drives_with_the_batches_that_are_said_or_with_awss_defaults() {
         concurrency: None,
         reports_failures: false,
     };
-    let unsaid = driven_by("{Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}");
-    assert_eq!(wiring(&unsaid).unwrap().functions[0].sources, [expected]);
+    let default = driven_by("{Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}");
+    assert_eq!(wiring(&default).unwrap().functions[0].sources, [expected]);
 }
 
 #[test]
-fn a_stream_drives_with_its_patterns_and_gives_up_as_it_says() {
-    let said = "{Type: DynamoDB, Properties: {Stream: !GetAtt T.StreamArn, StartingPosition: TRIM_HORIZON,
+fn a_stream_event_has_its_declared_settings() {
+    let declared = "{Type: DynamoDB, Properties: {Stream: !GetAtt T.StreamArn, StartingPosition: TRIM_HORIZON,
         MaximumRetryAttempts: 3, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Q.Arn}},
         BisectBatchOnFunctionError: true, FilterCriteria: {Filters: [{Pattern: '{\"eventName\":[\"INSERT\"]}'}]}}}";
     let expected = Source::Stream {
@@ -175,7 +175,7 @@ fn a_stream_drives_with_its_patterns_and_gives_up_as_it_says() {
         retries: Some(3),
         on_failure: Some("q".to_owned()),
     };
-    assert_eq!(wiring(&driven_by(said)).unwrap().functions[0].sources, [expected]);
+    assert_eq!(wiring(&driven_by(declared)).unwrap().functions[0].sources, [expected]);
     for other in [
         "StartingPosition: LATEST",
         "MaximumRetryAttempts: x",

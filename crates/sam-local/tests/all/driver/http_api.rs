@@ -1,4 +1,4 @@
-//! Requests: what reaches the function, and what comes back.
+//! The HTTP API: events, answers, limits and host names.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::{closure, functions, settings};
 
-/// A function that answers with its event, and breaks where the path says so.
+/// A stack whose function `api` answers with its event, or fails as the path says.
 async fn echo() -> Stack {
     echo_with(|settings| settings).await
 }
 
-/// The same in a stack that is set otherwise.
+/// The same with other settings.
 async fn echo_with(set: impl FnOnce(Settings) -> Settings) -> Stack {
     let function = closure(|event| async move {
         match event["rawPath"].as_str().unwrap_or_default() {
@@ -32,7 +32,7 @@ async fn echo_with(set: impl FnOnce(Settings) -> Settings) -> Stack {
     Stack::start(set(settings(functions("api", &function)))).await.unwrap()
 }
 
-/// Sends bytes as they are and gives what comes back until the connection ends.
+/// Sends bytes, and returns all that is received until the connection ends.
 async fn talk(stack: &Stack, bytes: impl Into<Vec<u8>>) -> String {
     let address = stack.url().strip_prefix("http://").unwrap().to_owned();
     let bytes = bytes.into();
@@ -79,7 +79,7 @@ async fn a_request_reaches_the_function_and_its_answer_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_wrong_in_a_function_is_a_500_and_only_its_own() {
+async fn a_failed_invocation_is_a_500_and_does_not_affect_others() {
     let stack = echo().await;
     for path in ["/api/v1/error", "/api/v1/panic", "/api/v1/odd", "/api/v1/late"] {
         let answer = talk(&stack, get(path)).await;
@@ -107,7 +107,7 @@ async fn a_connection_serves_several_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_more_than_a_mebibyte_is_cut_however_it_comes() {
+async fn a_body_of_more_than_a_mebibyte_is_rejected() {
     let stack = echo().await;
     let head = "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n";
     let most = 1024 * 1024;
@@ -132,7 +132,7 @@ fn asking(host: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_names_an_unknown_host_is_forbidden() {
+async fn a_request_to_an_unknown_host_is_forbidden() {
     let stack = echo().await;
     for host in ["Host: evil.example\r\n", "Host: evil.example:8787\r\n", "Host:\r\n", ""] {
         let answer = talk(&stack, asking(host)).await;
@@ -145,25 +145,25 @@ async fn a_request_that_names_an_unknown_host_is_forbidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_of_tunnels_are_answered_where_they_are_given() {
+async fn allowed_hosts_are_answered() {
     let names = ["hooks.example.com", "999.999.999.999"].map(str::to_owned);
     let stack = echo_with(|settings| Settings { allow_hosts: names.to_vec(), ..settings }).await;
     let event = body(&talk(&stack, asking("Host: hooks.example.com\r\n")).await);
     assert_eq!(event["requestContext"]["domainName"], "hooks.example.com");
-    // One that no reader of URLs takes is overwritten.
+    // A host that URL parsers reject is replaced.
     let event = body(&talk(&stack, asking("Host: 999.999.999.999\r\n")).await);
     assert_eq!(format!("http://{}", event["headers"]["host"].as_str().unwrap()), stack.url());
     assert_eq!(status(&talk(&stack, asking("Host: other.example\r\n")).await), "403");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_http_is_refused() {
+async fn something_else_than_http_is_rejected() {
     let stack = echo().await;
     assert_eq!(status(&talk(&stack, "nonsense\r\n\r\n").await), "400");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn headers_that_never_end_are_refused() {
+async fn too_large_headers_are_rejected() {
     let stack = echo().await;
     let long = format!("GET /api/v1/a HTTP/1.1\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000));
     assert_eq!(status(&talk(&stack, long).await), "431");

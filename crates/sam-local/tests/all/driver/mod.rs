@@ -1,4 +1,4 @@
-//! The stack with small functions of our own: what drives them, and what becomes of their answers.
+//! A stack with small functions: their event sources, and what follows from their answers.
 
 mod http_api;
 mod queue;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-/// A function made of a closure over its event.
+/// A function that calls a closure with the event.
 #[derive(Clone)]
 struct Closure(Arc<dyn Fn(Value) -> Later + Send + Sync>);
 
@@ -35,7 +35,7 @@ where
     Closure(Arc::new(move |event| Box::pin(handle(event))))
 }
 
-/// Functions that all do nothing, but for one.
+/// Functions of which all but one do nothing.
 fn functions(code: &str, function: &Closure) -> Functions {
     let idle = closure(|_| async { Ok("{}".to_owned()) });
     ["api", "deliver", "fanout", "sweep"].into_iter().fold(Functions::default(), |functions, each| {
@@ -59,12 +59,12 @@ fn settings(functions: Functions) -> Settings {
     }
 }
 
-/// A stack in memory with one function of our own.
+/// A stack in memory with one function that does something.
 async fn start(code: &str, function: Closure) -> Stack {
     Stack::start(settings(functions(code, &function))).await.unwrap()
 }
 
-/// A function that notes what it gets of each record, and what the notes arrive at.
+/// A function that notes each record of its events, and the receiver of its notes.
 fn noting<T, A>(
     note: impl Fn(&Value) -> T + Send + Sync + 'static,
     then: impl Fn(Vec<T>) -> A + Send + Sync + 'static,
@@ -76,7 +76,7 @@ where
     let (sender, receiver) = mpsc::unbounded_channel();
     let function = closure(move |event| {
         let notes: Vec<T> = event["Records"].as_array().unwrap().iter().map(&note).collect();
-        // A test that has seen enough listens no more.
+        // A test that has seen enough drops the receiver.
         let _ = sender.send(notes.clone());
         then(notes)
     });
@@ -112,8 +112,8 @@ async fn put(stack: &Stack, keys: &[&str], entity: &str) {
     }
 }
 
-/// What a function was told when it was started.
-fn told() -> (Functions, Arc<Mutex<Vec<Environment>>>) {
+/// Functions, and the environments with which `api` is started.
+fn observed() -> (Functions, Arc<Mutex<Vec<Environment>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
     let idle = closure(|_| async { Ok("{}".to_owned()) });

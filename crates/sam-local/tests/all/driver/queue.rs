@@ -1,4 +1,4 @@
-//! Messages: in batches, a few at a time, deleted when they are handled.
+//! Queues: batches, concurrency, and which messages are deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ fn body_and_id(record: &Value) -> (String, String) {
 }
 
 #[tokio::test]
-async fn only_what_failed_comes_again_after_the_visibility_timeout() {
+async fn only_failed_messages_are_received_again_after_the_visibility_timeout() {
     let (function, mut seen) = noting(body_and_id, |notes| async move {
         let failed: Vec<Value> = notes
             .iter()
@@ -42,7 +42,7 @@ async fn only_what_failed_comes_again_after_the_visibility_timeout() {
 }
 
 #[tokio::test]
-async fn an_error_a_panic_and_a_malformed_answer_keep_everything() {
+async fn after_an_error_a_panic_or_a_malformed_answer_all_messages_are_received_again() {
     for how in ["error", "panic", "malformed"] {
         let (function, mut seen) = noting(body_and_id, move |_| async move {
             match how {
@@ -64,10 +64,10 @@ async fn an_error_a_panic_and_a_malformed_answer_keep_everything() {
 }
 
 #[tokio::test]
-async fn as_many_invocations_run_at_once_as_the_template_allows() {
+async fn concurrency_is_limited_by_the_template() {
     let running = Arc::new(AtomicUsize::new(0));
     let most = Arc::new(AtomicUsize::new(0));
-    // Nobody passes alone: that two run at once is a must, that three do is a mistake.
+    // No invocation passes alone: two at once are required, three would be a mistake.
     let pair = Arc::new(Barrier::new(2));
     let (done, mut finished) = mpsc::unbounded_channel();
     let counted = Arc::clone(&most);
@@ -87,7 +87,7 @@ async fn as_many_invocations_run_at_once_as_the_template_allows() {
         }
     });
     let settings = settings(functions("deliver", &function));
-    // One message each, so that how many invocations there are does not depend on the moment.
+    // One message each, so that the number of invocations does not depend on timing.
     let template = settings.template.replace("BatchSize: 3", "BatchSize: 1");
     let stack = Stack::start(Settings { template, ..settings }).await.unwrap();
     send(&stack, &["1", "2", "3", "4", "5", "6"]).await;
@@ -99,7 +99,7 @@ async fn as_many_invocations_run_at_once_as_the_template_allows() {
 }
 
 #[tokio::test]
-async fn a_batch_is_no_larger_than_the_template_says() {
+async fn the_batch_size_is_limited_by_the_template() {
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let held = Arc::clone(&gate);
     let (function, mut seen) = noting(body_and_id, move |_| {
@@ -110,7 +110,7 @@ async fn a_batch_is_no_larger_than_the_template_says() {
         }
     });
     let stack = super::start("deliver", function).await;
-    // Two invocations are held, one message each at first; the rest waits and goes in full batches.
+    // Two invocations are held with one message each; the other messages wait, and then come in full batches.
     send(&stack, &["1"]).await;
     assert_eq!(seen.recv().await.unwrap().len(), 1);
     send(&stack, &["2"]).await;
@@ -123,13 +123,13 @@ async fn a_batch_is_no_larger_than_the_template_says() {
 }
 
 #[tokio::test]
-async fn what_was_handled_is_gone() {
+async fn handled_messages_are_deleted() {
     let (function, mut seen) = noting(body_and_id, |_| async { Ok(String::new()) });
     let stack = super::start("deliver", function).await;
     send(&stack, &["one"]).await;
     seen.recv().await.unwrap();
     let sqs = stack.sqs().clone();
-    // Stopping waits for the invocation and for what follows it.
+    // Stopping waits for the invocation, and for the deletion after it.
     stack.stop().await;
     assert_eq!(sqs.receive("work", 10, std::time::Duration::ZERO).await.unwrap(), []);
 }

@@ -1,4 +1,4 @@
-//! A stack that uses services elsewhere: these are ours too, at one address, and others could be there.
+//! A stack that uses services at an address. Here these are the embedded ones, behind one router.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use super::{closure, functions, noting, settings};
 
-/// Services at one address, told apart by what is asked of them.
+/// Serves all services at one address.
 async fn services() -> String {
     let calls = Calls::default();
     let tables = DynamoDb::open(None).unwrap().router();
@@ -76,9 +76,9 @@ impl Caller {
 /// A stack on such services by the machine's time, and a caller that signs as its function `api`.
 async fn start(functions: Functions) -> (Stack, Caller) {
     let seen = Arc::new(Mutex::new(None));
-    let told = Arc::clone(&seen);
+    let noted = Arc::clone(&seen);
     let functions = functions.with("api", move |environment| {
-        *told.lock().unwrap() = Some(environment);
+        *noted.lock().unwrap() = Some(environment);
         async { Ok(closure(|_| async { Ok("{}".to_owned()) })) }
     });
     let settings =
@@ -90,7 +90,7 @@ async fn start(functions: Functions) -> (Stack, Caller) {
 }
 
 #[tokio::test]
-async fn records_of_a_stream_elsewhere_reach_their_function() {
+async fn records_of_a_remote_stream_reach_their_function() {
     let (function, mut seen) = noting(Value::clone, |_| async { Ok("{}".to_owned()) });
     let (stack, api) = start(functions("fanout", &function)).await;
     for (pk, entity) in [("a", "mark"), ("b", "event"), ("c", "event")] {
@@ -102,14 +102,14 @@ async fn records_of_a_stream_elsewhere_reach_their_function() {
         records.extend(seen.recv().await.unwrap());
     }
     let keys: Vec<&Value> = records.iter().map(|record| &record["dynamodb"]["Keys"]["pk"]["S"]).collect();
-    assert_eq!(keys, ["b", "c"], "what the pattern wants, in order");
+    assert_eq!(keys, ["b", "c"], "the matching records in order");
     assert!(records[0]["eventSourceARN"].as_str().unwrap().contains("table/core/stream/"), "{}", records[0]);
     stack.stop().await;
     assert!(seen.try_recv().is_err(), "each once");
 }
 
 #[tokio::test]
-async fn of_messages_elsewhere_only_what_failed_comes_again() {
+async fn only_failed_messages_of_a_remote_queue_are_received_again() {
     let body = |record: &Value| (record["body"].clone(), record["messageId"].clone());
     let failed_once = std::sync::atomic::AtomicBool::new(false);
     let (function, mut seen) = noting(body, move |notes| {
@@ -131,11 +131,11 @@ async fn of_messages_elsewhere_only_what_failed_comes_again() {
     bodies.sort_by_key(ToString::to_string);
     assert_eq!(bodies, ["bad", "bad", "good", "late"]);
     stack.stop().await;
-    assert!(seen.try_recv().is_err(), "what was handled is deleted");
+    assert!(seen.try_recv().is_err(), "handled messages are deleted");
 }
 
 #[tokio::test]
-async fn secrets_are_made_elsewhere_and_what_is_refused_there_is_recorded() {
+async fn secrets_are_created_remotely_and_rejections_are_recorded() {
     let (stack, api) = start(functions("none", &closure(|_| async { Ok("{}".to_owned()) }))).await;
     let text = stack.secret("/test/signing-key").await.unwrap().unwrap();
     assert_eq!(text.len(), 43);

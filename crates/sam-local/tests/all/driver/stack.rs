@@ -1,4 +1,4 @@
-//! The stack as a whole: what it makes, what it tells its functions, how it starts and ends.
+//! The stack as a whole: resources, environments of functions, start and stop.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use sam_local::{Data, ErrorKind, FunctionError, Settings, Stack};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::{closure, functions, send, settings, start, told};
+use super::{closure, functions, observed, send, settings, start};
 
 #[tokio::test]
-async fn a_function_is_told_the_templates_variables_and_where_aws_is() {
-    let (functions, seen) = told();
+async fn a_function_gets_the_templates_variables_and_the_endpoints() {
+    let (functions, seen) = observed();
     let stack = Stack::start(settings(functions)).await.unwrap();
     let environment = seen.lock().unwrap().pop().unwrap();
     let variable = |name: &str| environment.variable(name).unwrap().to_owned();
     assert_eq!(variable("TABLE"), "core");
     assert_eq!(variable("PUBLIC_URL"), stack.url());
     assert_eq!(variable("AWS_REGION"), "us-east-1");
-    // By its key it is known to whom it calls.
+    // The endpoints know the function by its access key.
     assert!(variable("AWS_ACCESS_KEY_ID").ends_with("Function"));
     assert_eq!(variable("AWS_SECRET_ACCESS_KEY").len(), 64);
     let endpoints =
@@ -32,7 +32,7 @@ async fn a_generated_secret_is_kept_across_restarts() {
     let data = Data::Folder(folder.path().to_owned());
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let (functions, _) = told();
+        let (functions, _) = observed();
         let stack = Stack::start(Settings { data: data.clone(), ..settings(functions) }).await.unwrap();
         keys.push(stack.secret("/test/signing-key").await.unwrap().unwrap());
         stack.stop().await;
@@ -42,10 +42,10 @@ async fn a_generated_secret_is_kept_across_restarts() {
 }
 
 #[tokio::test]
-async fn a_second_process_is_refused_the_folder_and_the_port() {
+async fn a_second_stack_cannot_use_the_same_directory_or_port() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::Folder(folder.path().to_owned());
-    let (functions, _) = told();
+    let (functions, _) = observed();
     let stack = Stack::start(Settings { data: data.clone(), ..settings(functions.clone()) }).await.unwrap();
     let error = Stack::start(Settings { data, ..settings(functions.clone()) }).await.err().unwrap();
     assert_eq!(error.kind, ErrorKind::DataDirInUse, "{error}");
@@ -55,7 +55,7 @@ async fn a_second_process_is_refused_the_folder_and_the_port() {
 }
 
 #[tokio::test]
-async fn stopping_finishes_what_is_in_hand() {
+async fn stopping_waits_for_running_invocations() {
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let finished = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let parts = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&finished));
@@ -79,7 +79,7 @@ async fn stopping_finishes_what_is_in_hand() {
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_start_keeps_the_stack_from_starting() {
+async fn a_stack_does_not_start_without_one_of_its_functions() {
     let idle = closure(|_| async { Ok("{}".to_owned()) });
     let failing = functions("none", &idle).with("api", |_| async {
         Err::<super::Closure, _>(FunctionError::from("a required variable is not set"))
@@ -89,8 +89,8 @@ async fn a_function_that_cannot_start_keeps_the_stack_from_starting() {
 }
 
 #[tokio::test]
-async fn a_pattern_that_is_not_understood_keeps_the_stack_from_starting() {
-    let (functions, _) = told();
+async fn a_stack_does_not_start_with_an_unsupported_pattern() {
+    let (functions, _) = observed();
     let settings = settings(functions);
     let odd = json!({"eventName": [{"wildcard": "IN*"}]}).to_string();
     let template = settings

@@ -1,4 +1,4 @@
-//! Stream records: what matches, in order, each until it is handled or given up, from where it was left.
+//! Streams: filters, order, retries and checkpoints.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn keys(notes: &[(String, String)]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_function_gets_the_records_that_its_pattern_wants_as_lambda_sends_them() {
+async fn a_function_gets_the_matching_records_as_lambda_sends_them() {
     let (function, mut seen) = noting(Value::clone, |_| async { Ok("{}".to_owned()) });
     let stack = start("fanout", function).await;
     put(&stack, &["a"], "mark").await;
@@ -60,13 +60,13 @@ async fn a_function_gets_the_records_that_its_pattern_wants_as_lambda_sends_them
 }
 
 #[tokio::test]
-async fn a_batch_that_fails_is_halved_until_the_bad_record_is_alone() {
+async fn a_failed_batch_is_split_until_the_bad_record_is_alone_and_discarded() {
     let (function, mut seen) = noting(key, |notes| async move {
         if keys(&notes).contains(&"d") { Err("broken".into()) } else { Ok("{}".to_owned()) }
     });
     let folder = tempfile::tempdir().unwrap();
     let data = Data::Folder(folder.path().to_owned());
-    // Written while nothing follows the stream, so that they make one batch.
+    // Written while no function reads the stream, so that they make one batch.
     let quiet = settings(functions("none", &super::closure(|_| async { Ok("{}".to_owned()) })));
     let idle = Settings { data: data.clone(), template: without_stream(&quiet.template), ..quiet };
     let stack = Stack::start(idle).await.unwrap();
@@ -80,18 +80,18 @@ async fn a_batch_that_fails_is_halved_until_the_bad_record_is_alone() {
         batches.push(keys(&seen.recv().await.unwrap()).join(""));
     }
     assert_eq!(batches, ["abcd", "ab", "cd", "c", "d"]);
-    // It comes again as often as the template says, then it is given up and holds up nothing.
+    // It is retried as often as the template says, then it is discarded, and the next record follows.
     put(&stack, &["e"], "event").await;
     let mut after = Vec::new();
     for _ in 0..3 {
         after.push(keys(&seen.recv().await.unwrap()).join(""));
     }
     assert_eq!(after, ["d", "d", "e"]);
-    let told = stack.sqs().receive("given-up", 10, Duration::ZERO).await.unwrap();
-    assert_eq!(told.len(), 1);
-    let told: Value = serde_json::from_str(&told[0].body).unwrap();
-    assert_eq!(told["requestContext"]["condition"], "RetryAttemptsExhausted");
-    let batch = &told["DDBStreamBatchInfo"];
+    let discarded = stack.sqs().receive("given-up", 10, Duration::ZERO).await.unwrap();
+    assert_eq!(discarded.len(), 1);
+    let discarded: Value = serde_json::from_str(&discarded[0].body).unwrap();
+    assert_eq!(discarded["requestContext"]["condition"], "RetryAttemptsExhausted");
+    let batch = &discarded["DDBStreamBatchInfo"];
     assert_eq!(
         (&batch["batchSize"], &batch["startSequenceNumber"]),
         (&json!(1), &batch["endSequenceNumber"])
@@ -100,7 +100,7 @@ async fn a_batch_that_fails_is_halved_until_the_bad_record_is_alone() {
     stack.stop().await;
 }
 
-/// The same deployment before fan-out was thought of.
+/// The same template without the function that reads the stream.
 fn without_stream(template: &str) -> String {
     let begin = template.find("  FanoutFunction:").unwrap();
     let end = template.find("  SweepFunction:").unwrap();
@@ -108,7 +108,7 @@ fn without_stream(template: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_first_failed_record_and_what_follows_it_come_again() {
+async fn the_first_failed_record_and_those_after_it_are_retried() {
     let failed_once = std::sync::atomic::AtomicBool::new(false);
     let (function, mut seen) = noting(key, move |notes| {
         let bad = notes.iter().find(|(key, _)| key == "b").map(|(_, number)| number.clone());
@@ -130,7 +130,7 @@ async fn the_first_failed_record_and_what_follows_it_come_again() {
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_where_the_stream_was_left() {
+async fn a_restart_continues_after_the_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::Folder(folder.path().to_owned());
     let mut all = Vec::new();

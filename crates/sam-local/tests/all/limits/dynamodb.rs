@@ -1,5 +1,5 @@
-//! What DynamoDB refuses, each with the rule in AWS's words ("Quotas in Amazon DynamoDB", the API reference). The engine
-//! holds to them; here it is held to that.
+//! Limits of DynamoDB, each with the rule in AWS's words ("Quotas in Amazon DynamoDB", the API reference). The embedded
+//! engine enforces them; these tests make sure that it does.
 
 use sam_local::dynamodb::DynamoDb;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ async fn call(tables: &DynamoDb, operation: &str, body: &Value) -> Value {
     super::call(tables.router(), &format!("DynamoDB_20120810.{operation}"), body).await
 }
 
-/// A table with a sort key, and an index of a sparse key, as ours are.
+/// A table with a sort key, and an index with a sparse key.
 async fn tables() -> DynamoDb {
     let tables = DynamoDb::open(None).unwrap();
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});

@@ -1,4 +1,4 @@
-//! What AWS refuses is refused here too, each with the rule in AWS's words.
+//! The limits of AWS's services, each with the rule in AWS's words.
 
 mod dynamodb;
 mod secrets_manager;
@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// What an operation answers; a refusal has a `__type`.
+/// The answer of an operation. An error has a `__type`.
 async fn call(router: Router, target: &str, body: &Value) -> Value {
     let request =
         Request::post("/").header("x-amz-target", target).body(Body::from(body.to_string())).unwrap();
@@ -23,12 +23,12 @@ async fn call(router: Router, target: &str, body: &Value) -> Value {
     answer
 }
 
-/// The name of a refusal, without what stands before it.
+/// The name of an error, without its namespace.
 fn refusal(answer: &Value) -> Option<String> {
     answer.get("__type")?.as_str()?.rsplit('#').next().map(str::to_owned)
 }
 
-/// The beginning of a request, for who reads that a test failed.
+/// The beginning of a request, for the message of a failed test.
 fn shown(body: &Value) -> String {
     body.to_string().chars().take(200).collect()
 }

@@ -1,4 +1,4 @@
-//! Secrets Manager's rules, of what is used of it: its API reference.
+//! Limits of Secrets Manager: its API reference.
 
 use sam_local::Time;
 use sam_local::calls::Calls;

@@ -1,4 +1,4 @@
-//! What SQS refuses, each with the rule in AWS's words: the API reference, and "Amazon SQS message quotas".
+//! Limits of SQS, each with the rule in AWS's words: the API reference, and "Amazon SQS message quotas".
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ async fn call(operation: &str, members: &Value) -> Value {
     super::call(queues().router(), &format!("AmazonSQS.{operation}"), &request).await
 }
 
-/// Holds an operation to a rule: what it takes, and what it refuses as what.
+/// Checks a rule: these requests are accepted, and those rejected with an error of this name.
 async fn holds(rule: &str, operation: &str, taken: Vec<Value>, refused: Vec<Value>, name: &str) {
     for (requests, name) in [(taken, None), (refused, Some(name))] {
         for members in requests {
