@@ -1,4 +1,4 @@
-//! The functions of Stella Webhooks, as the stack runs them.
+//! The functions of Stella Webhooks, adapted to the stack.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl From<Functions> for sam_local::Functions {
     }
 }
 
-/// One of our functions as one of the stack's.
+/// Adapts a function to the stack.
 struct Adapted<F>(F);
 
 impl<F: Function> sam_local::Function for Adapted<F> {
@@ -63,9 +63,10 @@ impl<F: Function> sam_local::Function for Adapted<F> {
     }
 
     fn log_failure(&self, name: &str, error: &FunctionError) {
-        match error.downcast_ref::<Error>() {
-            Some(error) => log_error!(ERROR, *error, "invocation failed", function.name = name),
-            None => tracing::error!(function.name = name, error.detail = %error, "invocation failed"),
+        if let Some(error) = error.downcast_ref::<Error>() {
+            log_error!(ERROR, *error, "invocation failed", function.name = name);
+        } else {
+            tracing::error!(function.name = name, error.detail = %error, "invocation failed");
         }
     }
 }

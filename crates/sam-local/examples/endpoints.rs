@@ -1,4 +1,5 @@
-//! The endpoints of DynamoDB, SQS and Secrets Manager without a stack: `endpoints [DIRECTORY]`. Default: in memory.
+//! The endpoints of DynamoDB, SQS and Secrets Manager without a stack: `endpoints [DIRECTORY]`. Default: in
+//! memory.
 //!
 //! Prints the environment variables that an SDK needs to call them, and serves until it is killed.
 
@@ -7,12 +8,12 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use axum::Router;
+use sam_local::Time;
 use sam_local::calls::Calls;
 use sam_local::credentials::Credentials;
 use sam_local::dynamodb::DynamoDb;
 use sam_local::secrets_manager::SecretsManager;
 use sam_local::sqs::Sqs;
-use sam_local::time::Time;
 use tokio::net::TcpListener;
 
 #[tokio::main]

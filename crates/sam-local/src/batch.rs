@@ -17,8 +17,9 @@ pub(crate) enum Failed {
 
 /// Reads an answer with `batchItemFailures` to a batch of items with these identifiers.
 ///
-/// An empty answer and an empty list are a success. After a malformed answer, an empty identifier, or one that is
-/// not in the batch, all items are delivered again ("Implementing partial batch responses", AWS Lambda).
+/// An empty answer and an empty list are a success. After a malformed answer, an empty identifier, or one
+/// that is not in the batch, all items are delivered again ("Implementing partial batch responses", AWS
+/// Lambda).
 pub(crate) fn failed(answer: &str, identifiers: &[&str]) -> Failed {
     let answer = if answer.trim().is_empty() { Ok(Value::Null) } else { serde_json::from_str(answer) };
     let failures = match &answer {

@@ -1,5 +1,5 @@
-//! Adds up the capacity units that DynamoDB would charge. The figures are the embedded engine's, which every request
-//! is made to return.
+//! Adds up the capacity units that DynamoDB would charge. The figures are the embedded engine's, which every
+//! request is made to return.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,9 @@
-//! Crash points: before or after one of the writes and sends that functions request, the process stops answering,
-//! as if it had been killed there. Tests then start another stack on the same data, and look at what is left.
+//! Crash points: before or after one of the writes and sends that functions request, the process stops
+//! answering, as if it had been killed there. Tests then start another stack on the same data, and look at
+//! what is left.
+//!
+//! Run each stack in a tokio runtime of its own and drop that runtime after the crash: this ends everything
+//! that ran in the stack, and releases the data directory, as the end of a process does.
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,8 +69,8 @@ impl FromStr for CrashPoint {
     }
 }
 
-/// Simulates a crash of the process at a [`CrashPoint`]: from then on, no request of a function to a service is
-/// carried out or answered. Clones share their state. By default nothing crashes.
+/// Simulates a crash of the process at a [`CrashPoint`]: from then on, no request of a function to DynamoDB
+/// or SQS is carried out or answered. Clones share their state. By default nothing crashes.
 #[derive(Debug, Clone)]
 pub struct CrashInjector(Arc<Shared>);
 

@@ -18,7 +18,7 @@ pub enum ErrorKind {
     InvalidRequest,
     /// The table, queue or secret does not exist.
     NotFound,
-    /// A service at [`Settings::aws_endpoint`](crate::stack::Settings::aws_endpoint) did not answer.
+    /// A service at [`Settings::aws_endpoint`](crate::Settings::aws_endpoint) did not answer.
     Unavailable,
     /// Anything else: a failure of the disk, of the embedded engine, or of a function as it started.
     Fault,

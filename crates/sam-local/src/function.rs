@@ -20,34 +20,43 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<String, FunctionError>>
 /// The end of a [`Function`].
 pub type Finish<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// The handler of a Lambda function. Closures from an event and its deadline to a future are functions:
-///
-/// ```
-/// use chrono::{DateTime, Utc};
-/// use sam_local::{Function, FunctionError};
-///
-/// fn echo() -> impl Function {
-///     |event: String, _deadline: DateTime<Utc>| async move { Ok::<_, FunctionError>(event) }
-/// }
-/// # echo();
-/// ```
+/// The handler of a Lambda function. Closures from an event and its deadline to a future are functions, see
+/// [`handler`].
 pub trait Function: Send + Sync + 'static {
-    /// Handles one event as AWS sends it, and answers with JSON text. An error, a panic and a missed deadline are
-    /// what they are on Lambda: status 500 of the HTTP API, or the batch of a queue or stream is delivered again.
+    /// Handles one event as AWS sends it, and answers with JSON text. An error, a panic and a missed deadline
+    /// are what they are on Lambda: status 500 of the HTTP API, or the batch of a queue or stream is
+    /// delivered again.
     fn handle<'a>(&'a self, event: &'a str, deadline: DateTime<Utc>) -> Answer<'a>;
 
-    /// Flushes what the function holds in memory, when the stack stops: no event follows, and after one second the
-    /// process goes on without it. Nothing by default.
+    /// Flushes what the function holds in memory, when the stack stops: no event follows, and after one
+    /// second the process goes on without it. Nothing by default.
     fn finish(&self) -> Finish<'_> {
         Box::pin(std::future::ready(()))
     }
 
-    /// Logs that [`handle`](Self::handle) failed; `name` is the function's logical id. By default, one line with the
-    /// error and its causes.
+    /// Logs that [`handle`](Self::handle) failed; `name` is the function's logical id. By default, one line
+    /// with the error and its causes.
     fn log_failure(&self, name: &str, error: &FunctionError) {
         let cause = causes(&**error);
         tracing::error!(function.name = name, error.detail = %error, error.cause = cause, "invocation failed");
     }
+}
+
+/// Makes a [`Function`] of a closure. This only tells the compiler the closure's types:
+///
+/// ```
+/// use sam_local::{Functions, handler};
+///
+/// let functions = Functions::default().with("echo", |_environment| async {
+///     Ok(handler(|event, _deadline| async move { Ok(event) }))
+/// });
+/// ```
+pub fn handler<F, A>(handle: F) -> F
+where
+    F: Fn(String, DateTime<Utc>) -> A + Send + Sync + 'static,
+    A: Future<Output = Result<String, FunctionError>> + Send + 'static,
+{
+    handle
 }
 
 impl<F, A> Function for F
@@ -60,8 +69,8 @@ where
     }
 }
 
-/// What a function finds around it: the template's environment variables, with those that the stack adds, and the
-/// stack's clock.
+/// What a function finds around it: the template's environment variables, with those that the stack adds, and
+/// the stack's clock.
 #[derive(Debug, Clone)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -101,7 +110,8 @@ type Start = Arc<dyn Fn(Environment) -> Starting + Send + Sync>;
 pub struct Functions(BTreeMap<String, Start>);
 
 impl Functions {
-    /// Adds the code of this name, or replaces it. `start` is called once for each function that has this code.
+    /// Adds the code of this name, or replaces it. `start` is called once for each function that has this
+    /// code.
     #[must_use]
     pub fn with<S, A, F>(mut self, code: &str, start: S) -> Self
     where

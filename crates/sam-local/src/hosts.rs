@@ -1,5 +1,5 @@
-//! The host names that a listener answers to. A web page that is open on this machine can resolve its own name to
-//! 127.0.0.1 (DNS rebinding); its requests then carry that name in `Host`.
+//! The host names that a listener answers to. A web page that is open on this machine can resolve its own
+//! name to 127.0.0.1 (DNS rebinding); its requests then carry that name in `Host`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Invocations, as Lambda makes them: each on its own, aborted at the timeout, without harm to others by a panic.
+//! Invocations, as Lambda makes them: each on its own, aborted at the timeout, without harm to others by a
+//! panic.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -85,7 +85,8 @@ impl Poller {
                 break;
             }
             let most = self.batch_size.saturating_sub(batch.len());
-            // Not aborted at the end of the window: messages received meanwhile would stay invisible for nothing.
+            // Not aborted at the end of the window: messages received meanwhile would stay invisible for
+            // nothing.
             let left = end.unwrap_or_else(Instant::now).saturating_duration_since(Instant::now());
             let more = self.services.receive(&self.queue, most, left);
             match stop.or(more).await {
@@ -97,7 +98,8 @@ impl Poller {
         batch
     }
 
-    /// Invokes the function and deletes the handled messages. The others are received again when they are visible.
+    /// Invokes the function and deletes the handled messages. The others are received again when they are
+    /// visible.
     async fn process(&self, batch: &[Message]) {
         let Ok(answer) = self.invoker.invoke(event(&self.queue, batch)).await else { return };
         let identifiers: Vec<&str> = batch.iter().map(|message| message.message_id.as_str()).collect();

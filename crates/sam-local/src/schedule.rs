@@ -9,8 +9,8 @@ use crate::invoke::Invoker;
 use crate::signal::Signal;
 use crate::time::Time;
 
-/// Invokes the function at once and then once per period, until `stop` fires. For periods that end while the function
-/// runs, or that the clock is moved over, there is one invocation in all.
+/// Invokes the function at once and then once per period, until `stop` fires. For periods that end while the
+/// function runs, or that the clock is moved over, there is one invocation in all.
 pub(crate) async fn run(invoker: Invoker, every: Duration, time: Time, stop: Signal) {
     let mut next = time.now();
     while stop.or(time.sleep_until(next)).await.is_some() {

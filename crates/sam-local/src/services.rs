@@ -71,8 +71,8 @@ impl Services {
         }
     }
 
-    /// Reads up to `limit` (at most 1000) records of a table's stream as DynamoDB Streams returns them, oldest first,
-    /// from its beginning or after a sequence number.
+    /// Reads up to `limit` (at most 1000) records of a table's stream as DynamoDB Streams returns them,
+    /// oldest first, from its beginning or after a sequence number.
     ///
     /// # Errors
     /// If the table does not exist, or the service fails.

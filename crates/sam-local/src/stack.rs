@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::Response;
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -20,7 +18,8 @@ use crate::crash_point::CrashInjector;
 use crate::credentials::{Credentials, Pair};
 use crate::data_dir::Data;
 use crate::dynamodb::DynamoDb;
-use crate::error::{Error, ErrorKind};
+use crate::endpoints::{Endpoints, Guards, Routers, listen};
+use crate::error::Error;
 use crate::event_sources::{EventSources, Surroundings};
 use crate::function::{Function, Functions};
 use crate::hosts::Hosts;
@@ -66,21 +65,23 @@ pub struct Settings {
     pub permissions_record: Option<PathBuf>,
     /// Simulates a crash, in tests. Default: none.
     pub crash_injector: CrashInjector,
-    /// Host names that the HTTP API answers to, in addition to 127.0.0.1, `[::1]` and localhost: those of tunnels and
-    /// proxies. Default: none.
+    /// Host names that the HTTP API answers to, in addition to 127.0.0.1, `[::1]` and localhost: those of
+    /// tunnels and proxies. Default: none.
     pub allow_hosts: Vec<String>,
-    /// How long functions should wait for a service, in their variable `LOCAL_TIMEOUT_MS`: a busy machine may take
-    /// longer than they allow on AWS. Default: not set.
+    /// How long functions should wait for a service, in their variable `LOCAL_TIMEOUT_MS`: a busy machine may
+    /// take longer than they allow on AWS. Default: not set.
     pub aws_timeout: Option<Duration>,
-    /// Whether [`Stack::capacity`] adds up capacity units, which takes some time of each operation. Default: no.
+    /// Whether [`Stack::capacity`] adds up capacity units, which takes some time of each operation. Default:
+    /// no.
     pub metered: bool,
-    /// The address of another emulator of DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`. Default:
-    /// none, and the embedded services are used.
+    /// The address of another emulator of DynamoDB, SQS and Secrets Manager, as in `http://127.0.0.1:5000`.
+    /// Default: none, and the embedded services are used.
     pub aws_endpoint: Option<String>,
-    /// The environment variable that is set to the URL of the HTTP API, in the functions for which the template
-    /// declares it. Default: none.
+    /// The environment variable that is set to the URL of the HTTP API, in the functions for which the
+    /// template declares it. Default: none.
     pub api_url_variable: Option<String>,
-    /// Answers the requests that the HTTP API rejects before they reach a function. Default: as API Gateway does.
+    /// Answers the requests that the HTTP API rejects before they reach a function. Default: as API Gateway
+    /// does.
     pub reject: fn(Rejection) -> Response,
 }
 
@@ -125,17 +126,17 @@ pub struct Stack {
     /// Closed when no invocation can run any more.
     running: mpsc::Receiver<()>,
     drivers: JoinSet<()>,
-    endpoints: JoinSet<()>,
+    endpoints: Endpoints,
     _lock: Option<File>,
 }
 
 impl Stack {
-    /// Starts a stack: creates the tables, queues and secrets that do not exist yet, and starts the functions and their
-    /// event sources. Afterwards the HTTP API answers.
+    /// Starts a stack: creates the tables, queues and secrets that do not exist yet, and starts the functions
+    /// and their event sources. Afterwards the HTTP API answers.
     ///
     /// # Errors
-    /// If another process uses the data directory or the port, the template is not supported, or a function does not
-    /// start. [`Error::kind`] tells which.
+    /// If another process uses the data directory or the port, the template is not supported, or a function
+    /// does not start. [`Error::kind`] tells which.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let Settings {
             data,
@@ -154,8 +155,7 @@ impl Stack {
             reject,
         } = settings;
         let lock = data.lock()?;
-        let listener = listen(port).await?;
-        let address = listener.local_addr().map_err(|error| no_port(port, error))?;
+        let (listener, address) = listen(port).await?;
         let calls = Calls::default();
         let dynamodb = DynamoDb::open(data.file("tables.db").as_deref())?;
         let sqs = Sqs::open(data.file("queues.db").as_deref(), time.clone(), calls.clone())?;
@@ -175,22 +175,14 @@ impl Stack {
         };
         let permissions = Permissions::recorded(permissions_record.as_deref());
         let credentials = Credentials::random();
-        let mut endpoints = Endpoints::default();
-        let queues = permissions.guarding(crash_injector.crashing(queues));
-        let queues = endpoints.serve(credentials.guarding(queues)).await?;
-        let tables = permissions.guarding(crash_injector.crashing(calls.counting(tables)));
-        let tables = endpoints.serve(credentials.guarding(tables)).await?;
-        let secrets = permissions.guarding(secrets);
-        let secrets = endpoints.serve(credentials.guarding(secrets)).await?;
-        let mut variables = BTreeMap::from([
-            ("AWS_REGION", "us-east-1".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", tables),
-            ("AWS_ENDPOINT_URL_SQS", queues.clone()),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets),
-            ("LOCAL_PORTS", endpoints.ports.join(",")),
-        ]);
+        let guards = Guards { credentials, permissions, crash_injector };
+        let routers = Routers { tables: calls.counting(tables), queues, secrets };
+        let endpoints = Endpoints::start(routers, &guards).await?;
+        let Guards { credentials, permissions, .. } = guards;
+        let mut variables = endpoints.variables();
         variables.extend(aws_timeout.map(|timeout| ("LOCAL_TIMEOUT_MS", timeout.as_millis().to_string())));
-        let wiring = template::read(&template, &parameters, &template::Endpoints { queues })?;
+        let wiring =
+            template::read(&template, &parameters, &template::Endpoints { queues: endpoints.queues() })?;
         permissions.limit_all(&wiring);
         match &remote {
             Some(remote) => remote.create(&wiring).await?,
@@ -236,7 +228,7 @@ impl Stack {
             busy,
             running,
             drivers: sources.begin(listener, Hosts::with(&allow_hosts)),
-            endpoints: endpoints.running,
+            endpoints,
             credentials,
             _lock: lock,
         })
@@ -331,46 +323,5 @@ impl Stack {
         let finish = join_all(self.functions.iter().map(|function| function.finish()));
         let _ = tokio::time::timeout(MAX_FINISH, finish).await;
         self.endpoints.shutdown().await;
-    }
-}
-
-async fn listen(port: u16) -> Result<TcpListener, Error> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| no_port(port, error))
-}
-
-fn no_port(port: u16, error: std::io::Error) -> Error {
-    let text = if error.kind() == std::io::ErrorKind::AddrInUse {
-        "The port is in use; choose another"
-    } else {
-        "The port cannot be had; choose another"
-    };
-    Error::new(ErrorKind::PortInUse, text).about(port.to_string()).caused_by(error)
-}
-
-/// The endpoints of the services, each on its own loopback port.
-#[derive(Default)]
-struct Endpoints {
-    running: JoinSet<()>,
-    ports: Vec<String>,
-}
-
-impl Endpoints {
-    /// Serves another one, and returns its URL.
-    async fn serve(&mut self, router: Router) -> Result<String, Error> {
-        use axum::serve::ListenerExt as _;
-
-        let listener = listen(0).await?;
-        let address = listener.local_addr().map_err(|error| no_port(0, error))?;
-        let listener = listener.tap_io(|stream| {
-            // Without it, small answers wait for an acknowledgement. If it fails, they do.
-            let _ = stream.set_nodelay(true);
-        });
-        self.running.spawn(async move {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(error = %error, "an endpoint ended");
-            }
-        });
-        self.ports.push(address.port().to_string());
-        Ok(format!("http://{address}"))
     }
 }

@@ -34,8 +34,8 @@ impl Time {
         Self(Source::System)
     }
 
-    /// The machine's clock, and ahead of it by as much as it was advanced. For services that have no other clock than
-    /// the machine's, as those at [`Settings::aws_endpoint`](crate::Settings::aws_endpoint).
+    /// The machine's clock, and ahead of it by as much as it was advanced. For services that have no other
+    /// clock than the machine's, as those at [`Settings::aws_endpoint`](crate::Settings::aws_endpoint).
     #[must_use]
     pub fn ahead() -> Self {
         Self(Source::Ahead(Arc::new(watch::Sender::new(chrono::Duration::zero()))))

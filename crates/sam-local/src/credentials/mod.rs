@@ -1,5 +1,5 @@
-//! Access keys for the endpoints. They are random and valid until the stack stops. Without them, every process of this
-//! machine, and every web page that can reach loopback, could read and write the tables.
+//! Access keys for the endpoints. They are random and valid until the stack stops. Without them, every
+//! process of this machine, and every web page that can reach loopback, could read and write the tables.
 
 mod refusal;
 mod signature;
@@ -38,8 +38,8 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Corrects the signature of a request that has an `Authorization` of Signature Version 4, for instance after a
-    /// proxy has changed its body.
+    /// Corrects the signature of a request that has an `Authorization` of Signature Version 4, for instance
+    /// after a proxy has changed its body.
     ///
     /// # Errors
     /// If the request has no such `Authorization`.
@@ -88,7 +88,8 @@ impl Credentials {
         Self(Arc::new(Issued { root, access_keys: Mutex::default() }))
     }
 
-    /// The access key of a function. Its id is the function's logical id, so that endpoints know their caller.
+    /// The access key of a function. Its id is the function's logical id, so that endpoints know their
+    /// caller.
     #[must_use]
     pub fn of_function(&self, id: &str) -> Pair {
         self.issue(id.to_owned())
@@ -116,8 +117,8 @@ impl Credentials {
         hex::encode(signature::hmac(&self.0.root, access_key.as_bytes()))
     }
 
-    /// Adds authentication to an endpoint: it then answers to loopback names only, and to requests signed with an
-    /// access key of these credentials.
+    /// Adds authentication to an endpoint: it then answers to loopback names only, and to requests signed
+    /// with an access key of these credentials.
     pub fn guarding(&self, router: Router) -> Router {
         router.layer(middleware::from_fn_with_state(self.clone(), guard))
     }

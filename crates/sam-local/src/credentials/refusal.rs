@@ -18,7 +18,8 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    /// The error's name for DynamoDB and Secrets Manager, its code for SQS (the query protocol's), and its message.
+    /// The error's name for DynamoDB and Secrets Manager, its code for SQS (the query protocol's), and its
+    /// message.
     fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Missing => (
@@ -45,8 +46,8 @@ impl Refused {
         }
     }
 
-    /// The response of a service: 400 from DynamoDB and Secrets Manager, 403 from SQS with the code of its query
-    /// protocol in a header (each API reference, "Common Errors").
+    /// The response of a service: 400 from DynamoDB and Secrets Manager, 403 from SQS with the code of its
+    /// query protocol in a header (each API reference, "Common Errors").
     pub(super) fn response(self, service: &str) -> Response {
         let (name, code, message) = self.words();
         if service == "sqs" {

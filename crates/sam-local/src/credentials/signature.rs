@@ -1,5 +1,5 @@
-//! Signature Version 4 (AWS, "Create a signed AWS API request") as SDKs use it for these services: in the header, over
-//! the whole body, on the path `/` without a query.
+//! Signature Version 4 (AWS, "Create a signed AWS API request") as SDKs use it for these services: in the
+//! header, over the whole body, on the path `/` without a query.
 
 use hmac::{Hmac, Mac as _};
 use http::header::AUTHORIZATION;

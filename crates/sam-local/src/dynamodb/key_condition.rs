@@ -18,7 +18,8 @@ pub(crate) fn compared(query: &Value) -> Vec<(&str, &Value)> {
     compared
 }
 
-/// Why DynamoDB rejects a `Query`, if it does: the value of a key may not be empty, in conditions as in items.
+/// Why DynamoDB rejects a `Query`, if it does: the value of a key may not be empty, in conditions as in
+/// items.
 pub(super) fn refusal(query: &Value) -> Option<String> {
     let is_empty = |value: &Value| ["S", "B"].iter().any(|kind| value.get(kind) == Some(&Value::from("")));
     let (key, _) = compared(query).into_iter().find(|(_, value)| is_empty(value))?;
@@ -43,7 +44,8 @@ mod tests {
 
     use super::*;
 
-    /// "The `AttributeValue` for a key attribute cannot contain an empty string value", as DynamoDB answers a query.
+    /// "The `AttributeValue` for a key attribute cannot contain an empty string value", as DynamoDB answers a
+    /// query.
     #[test]
     fn an_empty_value_in_a_key_condition_is_rejected() {
         for condition in

@@ -1,7 +1,7 @@
 //! The endpoint of DynamoDB and DynamoDB Streams: an embedded engine (dynoxide) on SQLite.
 //!
-//! One thread does all operations, in the order in which they arrive. The engine does one at a time anyway; with a lock
-//! instead of a queue, some callers would starve.
+//! One thread does all operations, in the order in which they arrive; the engine does one at a time anyway.
+//! How long a caller waits depends only on what was queued before.
 
 pub(crate) mod key_condition;
 mod operations;
@@ -113,8 +113,8 @@ impl DynamoDb {
         self.writes.subscribe()
     }
 
-    /// Deletes the items whose time to live is over by the machine's clock, and the stream records that are older than
-    /// a day. Returns the number of deleted items.
+    /// Deletes the items whose time to live is over by the machine's clock, and the stream records that are
+    /// older than a day. Returns the number of deleted items.
     ///
     /// # Errors
     /// If the engine fails.

@@ -1,7 +1,8 @@
 //! Streams of tables: their records in order, kept for a day, with an index that the engine lacks.
 //!
-//! The engine looks up the last record with every write, and the next ones with every read, in one table that has the
-//! records of all streams and never shrinks. Without the index, writes are four times slower after 8000 records.
+//! The engine looks up the last record with every write, and the next ones with every read, in one table that
+//! has the records of all streams and never shrinks. Without the index, writes are four times slower after
+//! 8000 records.
 
 use std::path::Path;
 
@@ -19,8 +20,8 @@ const RETENTION: TimeDelta = TimeDelta::days(1);
 const AT_ONCE: usize = 500;
 
 impl DynamoDb {
-    /// Reads up to `limit` (at most 1000) records of a table's stream, oldest first, from its beginning or after a
-    /// sequence number. Empty for a table without a stream.
+    /// Reads up to `limit` (at most 1000) records of a table's stream, oldest first, from its beginning or
+    /// after a sequence number. Empty for a table without a stream.
     ///
     /// # Errors
     /// If the table does not exist, or the sequence number was never issued.

@@ -12,8 +12,8 @@ use hyper::body::{Body, Incoming};
 const MAX_BYTES: usize = 1024 * 1024;
 /// How long a body may take.
 const MAX_TIME: Duration = Duration::from_secs(30);
-/// How much of a too large body is read and dropped, in bytes, and for how long. Otherwise its sender would find the
-/// connection broken instead of reading the answer.
+/// How much of a too large body is read and dropped, in bytes, and for how long. Otherwise its sender would
+/// find the connection broken instead of reading the answer.
 const MAX_DROPPED_BYTES: usize = 16 * 1024 * 1024;
 const MAX_DROP_TIME: Duration = Duration::from_secs(5);
 

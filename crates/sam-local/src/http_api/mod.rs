@@ -40,7 +40,8 @@ const MAX_HEADER_TIME: Duration = Duration::from_secs(30);
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The most concurrent connections.
 const MAX_CONNECTIONS: usize = 1024;
-/// How much of large bodies functions handle at once, in KiB: parsed, a body takes many times its size in memory.
+/// How much of large bodies functions handle at once, in KiB: parsed, a body takes many times its size in
+/// memory.
 const MAX_LARGE_KIB: usize = 4 * 1024;
 /// How much of each body does not count for this, in KiB, so that small bodies never wait.
 const SMALL_KIB: usize = 64;

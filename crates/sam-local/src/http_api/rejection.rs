@@ -9,7 +9,7 @@ use super::answer::own;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
     /// `Host` names neither this machine nor one of
-    /// [`Settings::allow_hosts`](crate::stack::Settings::allow_hosts).
+    /// [`Settings::allow_hosts`](crate::Settings::allow_hosts).
     UnknownHost,
     /// The body has more than 1 MiB.
     BodyTooLarge,

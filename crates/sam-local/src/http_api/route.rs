@@ -34,8 +34,8 @@ impl Segment {
 }
 
 impl Route {
-    /// A route of a method, or `ANY`, and a path, which may have `{names}` and end in `{name+}`. The path `$default`
-    /// matches every request that no other route matches.
+    /// A route of a method, or `ANY`, and a path, which may have `{names}` and end in `{name+}`. The path
+    /// `$default` matches every request that no other route matches.
     pub(crate) fn new(method: &str, path: &str) -> Self {
         let is_default = path == "$default" || path == "/$default";
         let key = if is_default { "$default".to_owned() } else { format!("{method} {path}") };

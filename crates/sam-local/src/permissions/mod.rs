@@ -1,5 +1,5 @@
-//! Enforces the policy that the template gives each function, so that a missing permission is found on this machine and
-//! not on AWS. The README says what of a policy is evaluated.
+//! Enforces the policy that the template gives each function, so that a missing permission is found on this
+//! machine and not on AWS. The README says what of a policy is evaluated.
 
 mod access_request;
 mod policy;
@@ -25,8 +25,8 @@ use self::policy::Use;
 use crate::calls::target;
 use crate::wiring::Wiring;
 
-/// The policies of functions. An endpoint knows its caller by its access key, which is the function's logical id;
-/// other access keys are not limited. Clones share the policies.
+/// The policies of functions. An endpoint knows its caller by its access key, which is the function's logical
+/// id; other access keys are not limited. Clones share the policies.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Permissions {
     limits: Arc<Mutex<Limits>>,
@@ -44,8 +44,8 @@ struct Limits {
 }
 
 impl Permissions {
-    /// Without policies yet. The first use of each permission is appended to this file, as `Function Statement action
-    /// resource`.
+    /// Without policies yet. The first use of each permission is appended to this file, as `Function
+    /// Statement action resource`.
     pub(crate) fn recorded(record: Option<&Path>) -> Self {
         Self { limits: Arc::default(), record: record.map(Arc::from) }
     }
@@ -78,7 +78,8 @@ impl Permissions {
         self.lock().policies.contains_key(function)
     }
 
-    /// The first access that a call of a service's operation needs and that the function's policy does not allow.
+    /// The first access that a call of a service's operation needs and that the function's policy does not
+    /// allow.
     fn missing(&self, function: &str, service: &str, operation: &str, body: &[u8]) -> Option<AccessRequest> {
         let Limits { policies, keys } = &mut *self.lock();
         let policy = policies.get_mut(function)?;

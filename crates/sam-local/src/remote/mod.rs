@@ -1,9 +1,9 @@
-//! DynamoDB, SQS and Secrets Manager at an address, instead of the embedded ones: another emulator, which shows what an
-//! independent implementation makes of the same requests.
+//! DynamoDB, SQS and Secrets Manager at an address, instead of the embedded ones: another emulator, which
+//! shows what an independent implementation makes of the same requests.
 //!
-//! Functions reach it through the stack's own endpoints, so that their policies are enforced and rejections are
-//! recorded. One request is sent at a time, because emulators may mix up concurrent ones: moto's transactions, for
-//! instance, undo the concurrent writes of others when they fail.
+//! Functions reach it through the stack's own endpoints, so that their policies are enforced and rejections
+//! are recorded. One request is sent at a time, because emulators may mix up concurrent ones: moto's
+//! transactions, for instance, undo the concurrent writes of others when they fail.
 
 mod forward;
 mod provision;

@@ -11,8 +11,8 @@ use crate::sqs::{self, Message};
 
 /// The most messages of one request.
 const BATCH: usize = 10;
-/// How often a queue is polled without a request of a function: delays and visibility timeouts end by the service's
-/// own clock.
+/// How often a queue is polled without a request of a function: delays and visibility timeouts end by the
+/// service's own clock.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Remote {

@@ -18,8 +18,9 @@ impl Remote {
         Ok(self.stream(table).await?.arn)
     }
 
-    /// Reads up to `limit` records of a table's stream, oldest first, from its beginning or after a sequence number.
-    /// Each time by a new iterator: moto's older ones still show writes that a failed transaction has undone.
+    /// Reads up to `limit` records of a table's stream, oldest first, from its beginning or after a sequence
+    /// number. Each time by a new iterator, because an older one may still show writes that were undone
+    /// since.
     pub(crate) async fn stream_records(
         &self,
         table: &str,

@@ -1,7 +1,7 @@
 //! Secrets Manager on SQLite: secrets with versions and stages.
 //!
-//! Not supported: rotation (rejected), replication, resource policies, `GetRandomPassword`, and encryption: the file is
-//! not encrypted, but only this user may read it.
+//! Not supported: rotation (rejected), replication, resource policies, `GetRandomPassword`, and encryption:
+//! the file is not encrypted, but only this user may read it.
 
 mod operations;
 mod secret;

@@ -37,8 +37,8 @@ impl Store {
         Ok(Self(connection))
     }
 
-    /// The secret with a name, an ARN, or an ARN without its random characters. A deleted secret whose recovery window
-    /// is over is removed, and not found.
+    /// The secret with a name, an ARN, or an ARN without its random characters. A deleted secret whose
+    /// recovery window is over is removed, and not found.
     pub(super) fn find(&mut self, id: &str, now: i64) -> rusqlite::Result<Option<Secret>> {
         let sql = "SELECT name, arn, description, tags, created, changed, accessed, deleted, gone
                    FROM secrets WHERE name = ?1 OR name = ?2 OR arn = ?3 ORDER BY name = ?1 DESC LIMIT 1";

@@ -1,19 +1,20 @@
-//! SQS fair queues: message groups are served round robin, so that the backlog of one does not delay the others.
+//! SQS fair queues: message groups are served round robin, so that the backlog of one does not delay the
+//! others.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// Up to so many visible messages of a queue are read at once. If there are more, the groups are read one by one, which
-/// takes a query for each group of the queue, also for those without visible messages.
+/// Up to so many visible messages of a queue are read at once. If there are more, the groups are read one by
+/// one, which takes a query for each group of the queue, also for those without visible messages.
 const FEW: usize = 128;
 
 /// The ids of a group's messages, the earliest first.
 type Group = std::vec::IntoIter<i64>;
 
-/// The ids of up to `most` visible messages: one of each group, beginning after the group that was served last, then
-/// another one of each, until there are enough. The column of a message's group is `turn`.
+/// The ids of up to `most` visible messages: one of each group, beginning after the group that was served
+/// last, then another one of each, until there are enough. The column of a message's group is `turn`.
 pub(super) fn round_robin(
     connection: &Connection,
     queue: &str,
@@ -64,7 +65,8 @@ fn walk(
     let mut round = served.is_none();
     while groups.len() < most {
         match next(connection, queue, position.as_deref())? {
-            // In the second round no further than the group where the first began, so that no group comes twice.
+            // In the second round no further than the group where the first began, so that no group comes
+            // twice.
             Some(group) if round && served.is_some_and(|served| group.as_str() > served) => break,
             Some(group) => {
                 let ids: Vec<i64> = heads

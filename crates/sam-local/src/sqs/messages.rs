@@ -195,8 +195,8 @@ fn outgoing(queue: &Queue, entry: &Value, now: i64) -> Result<(Sent, Map<String,
     Ok((sent, answer))
 }
 
-/// The group of a message; empty without one. A group id has 1 to 128 letters, digits and punctuation characters of
-/// ASCII ("Amazon SQS message quotas").
+/// The group of a message; empty without one. A group id has 1 to 128 letters, digits and punctuation
+/// characters of ASCII ("Amazon SQS message quotas").
 fn group(entry: &Value) -> Result<&str, Refusal> {
     let group = text(entry, "MessageGroupId");
     let is_given = entry.get("MessageGroupId").is_some_and(|group| !group.is_null());

@@ -1,7 +1,7 @@
 //! SQS on SQLite: messages, delays and receive counts survive a crash, and pollers are woken.
 //!
-//! Standard queues only, which are fair among `MessageGroupId`s. Not supported: FIFO queues, queue policies (stored, but
-//! not enforced), `AddPermission`, and cancelling a redrive, which is completed at once.
+//! Standard queues only, which are fair among `MessageGroupId`s. Not supported: FIFO queues, queue policies
+//! (stored, but not enforced), `AddPermission`, and cancelling a redrive, which is completed at once.
 
 mod fair_queue;
 mod messages;
@@ -40,7 +40,8 @@ struct Inner {
     store: Mutex<Store>,
     /// Wakes the pollers of each queue.
     wakers: Mutex<HashMap<String, Arc<Notify>>>,
-    /// How long the poller of each queue has waited without messages and without a counted request, in milliseconds.
+    /// How long the poller of each queue has waited without messages and without a counted request, in
+    /// milliseconds.
     idle: Mutex<HashMap<String, i64>>,
     moves: Mutex<VecDeque<Move>>,
     time: Time,
@@ -98,8 +99,8 @@ fn name(arn: &str) -> Option<&str> {
 }
 
 impl Sqs {
-    /// Opens the queues in a file, which is created if it does not exist, or in memory. Messages that were in flight
-    /// when the process ended are visible again; delays go on.
+    /// Opens the queues in a file, which is created if it does not exist, or in memory. Messages that were in
+    /// flight when the process ended are visible again; delays go on.
     ///
     /// # Errors
     /// If the file cannot be opened, or another process has it.
@@ -127,8 +128,8 @@ impl Sqs {
     /// Creates a queue, or replaces the attributes of the existing one.
     ///
     /// # Errors
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if SQS would reject the name or an attribute; the dead-letter
-    /// queue must exist.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if SQS would reject the name or an attribute; the
+    /// dead-letter queue must exist.
     pub fn create_queue(&self, name: &str, attributes: &BTreeMap<String, String>) -> Result<(), Error> {
         let make = || -> Result<(), Refusal> {
             queues::check_name(name)?;
@@ -146,9 +147,9 @@ impl Sqs {
         make().map_err(|refusal| Error::from(refusal).about(name))
     }
 
-    /// Receives up to `most` messages, and waits up to `wait`, by the stack's time, for the first of them. Counts the
-    /// requests that Lambda's poller would make: one for each ten messages, and one for each 20 s without messages.
-    /// Dropping the future loses no message.
+    /// Receives up to `most` messages, and waits up to `wait`, by the stack's time, for the first of them.
+    /// Counts the requests that Lambda's poller would make: one for each ten messages, and one for each 20 s
+    /// without messages. Dropping the future loses no message.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if the queue does not exist, or is deleted meanwhile.
@@ -169,7 +170,8 @@ impl Sqs {
     /// Deletes received messages by their receipt handles. Counts one request for each ten messages.
     ///
     /// # Errors
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if a handle is malformed; then nothing is deleted.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if a handle is malformed; then nothing is
+    /// deleted.
     pub fn delete(&self, queue: &str, receipts: &[String]) -> Result<(), Error> {
         let about = |refusal: Refusal| Error::from(refusal).about(queue);
         let handles: Vec<(i64, &str)> =

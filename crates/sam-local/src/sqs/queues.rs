@@ -1,4 +1,5 @@
-//! The operations of SQS on queues: create, find, set attributes, tag, purge, delete, and redrive dead letters.
+//! The operations of SQS on queues: create, find, set attributes, tag, purge, delete, and redrive dead
+//! letters.
 
 use serde_json::{Map, Value, json};
 

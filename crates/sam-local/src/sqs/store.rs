@@ -161,8 +161,8 @@ impl Store {
         transaction.commit()
     }
 
-    /// Receives up to `most` visible messages, round robin among groups. Messages that were received too often are moved
-    /// to the dead-letter queue instead; the flag is true if there were any.
+    /// Receives up to `most` visible messages, round robin among groups. Messages that were received too
+    /// often are moved to the dead-letter queue instead; the flag is true if there were any.
     pub(super) fn receive(
         &mut self,
         queue: &str,
@@ -236,7 +236,8 @@ impl Store {
         transaction.commit()
     }
 
-    /// Changes when a message in flight becomes visible. Returns whether it is in flight; `None` if it does not exist.
+    /// Changes when a message in flight becomes visible. Returns whether it is in flight; `None` if it does
+    /// not exist.
     pub(super) fn hide(
         &self,
         queue: &str,
@@ -269,8 +270,8 @@ impl Store {
             .query_row(params![queue, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
-    /// Makes all messages in flight visible, after a crash. Their last receive does not count, unless it was the first:
-    /// the receiver did not fail, it ended with the whole process.
+    /// Makes all messages in flight visible, after a crash. Their last receive does not count, unless it was
+    /// the first: the receiver did not fail, it ended with the whole process.
     pub(super) fn release(&self, now: i64) -> rusqlite::Result<usize> {
         let sql = "UPDATE messages SET visible_at = ?1, receives = max(1, receives - 1)
                    WHERE receipt IS NOT NULL AND visible_at > ?1";
@@ -288,8 +289,8 @@ impl Store {
         Ok(())
     }
 
-    /// Moves all visible messages of a dead-letter queue to a queue, or each to its source queue, as if they were newly
-    /// sent. Messages whose target does not exist stay.
+    /// Moves all visible messages of a dead-letter queue to a queue, or each to its source queue, as if they
+    /// were newly sent. Messages whose target does not exist stay.
     pub(super) fn move_all(&self, from: &str, to: Option<&str>, now: i64) -> rusqlite::Result<usize> {
         let target = "coalesce(?2, replace(json_extract(system, '$.DeadLetterQueueSourceArn'), ?4, ''))";
         let sql = format!(

@@ -22,7 +22,8 @@ impl Checkpoints {
                 Some(path) => Connection::open(path)?,
                 None => Connection::open_in_memory()?,
             };
-            // Checkpoints survive the process. After a power failure records may be delivered again, which is allowed.
+            // Checkpoints survive the process. After a power failure records may be delivered again, which is
+            // allowed.
             connection.execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
                  CREATE TABLE IF NOT EXISTS checkpoints (

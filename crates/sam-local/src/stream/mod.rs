@@ -73,7 +73,8 @@ enum Outcome {
 }
 
 impl Mapping {
-    /// Reads the stream until `stop` fires. Records are handled in order, each until it succeeds or is discarded.
+    /// Reads the stream until `stop` fires. Records are handled in order, each until it succeeds or is
+    /// discarded.
     pub(crate) async fn run(self, stop: Signal) {
         let mut changes = self.services.changes();
         let mut position = loop {

@@ -29,8 +29,8 @@ impl Pattern {
     /// Parses a pattern.
     ///
     /// # Errors
-    /// For everything that is not a pattern, and for the rules `numeric`, `cidr`, `wildcard` and `$or`, which are not
-    /// supported: no record may be filtered out by mistake.
+    /// For everything that is not a pattern, and for the rules `numeric`, `cidr`, `wildcard` and `$or`, which
+    /// are not supported: no record may be filtered out by mistake.
     pub(crate) fn parse(pattern: &Value) -> Result<Self, Error> {
         Self::of(pattern).ok_or_else(|| {
             Error::new(ErrorKind::UnsupportedPattern, "The event pattern is not understood")

@@ -257,8 +257,8 @@ mod tests {
     use super::*;
     use crate::template::{Endpoints, Kind};
 
-    /// Evaluates an expression in a template with a queue `Q`, the parameters `A` = 1 and `Stage` = dev, a map and some
-    /// conditions.
+    /// Evaluates an expression in a template with a queue `Q`, the parameters `A` = 1 and `Stage` = dev, a
+    /// map and some conditions.
     fn evaluate(expression: &Value) -> Result<Option<Value>, Error> {
         let parameters =
             BTreeMap::from([("A", "1"), ("Stage", "dev")].map(|(k, v)| (k.to_owned(), v.to_owned())));

@@ -1,7 +1,7 @@
 //! Reads a SAM template, strictly.
 //!
-//! Each property of each resource is read, or ignored because it has no effect on one machine (alarms, backups, memory
-//! sizes), or an error that names its place in the template. Nothing is ignored by accident.
+//! Each property of each resource is read, or ignored because it has no effect on one machine (alarms,
+//! backups, memory sizes), or an error that names its place in the template. Nothing is ignored by accident.
 
 mod functions;
 mod intrinsics;
@@ -35,8 +35,8 @@ pub struct Endpoints {
 pub struct Resource {
     /// Its kind.
     pub kind: Kind,
-    /// Its physical name: the one in the template, or `<Stage>-<logical-id>`, as in `dev-core-table`, with the value of
-    /// the parameter `Stage` if there is one.
+    /// Its physical name: the one in the template, or `<Stage>-<logical-id>`, as in `dev-core-table`, with
+    /// the value of the parameter `Stage` if there is one.
     pub name: String,
     /// Its properties; for a function including those of `Globals`.
     pub properties: Value,
@@ -58,6 +58,7 @@ pub fn read(
 ) -> Result<Wiring, Error> {
     let all = resolve(text, parameters, endpoints)?;
     let mut wiring = Wiring::default();
+    let mut uris = BTreeMap::new();
     for (id, resource) in &all {
         let place = format!("Resources.{id}.Properties");
         match resource.kind {
@@ -70,7 +71,14 @@ pub fn read(
             }
             Kind::Queue => wiring.queues.push(resources::queue(&place, resource, &all)?),
             Kind::Secret => wiring.secrets.push(resources::secret(&place, resource)?),
-            Kind::Function => wiring.functions.push(functions::function(id, resource, &all)?),
+            Kind::Function => {
+                let function = functions::function(id, resource, &all)?;
+                let uri = resource.properties.get("CodeUri");
+                if uris.insert(function.code.clone(), uri).is_some_and(|other| other != uri) {
+                    return Err(wrong(format!("{place}.CodeUri"), "Another folder has the same name"));
+                }
+                wiring.functions.push(function);
+            }
             Kind::HttpApi => resources::http_api(&place, resource)?,
             Kind::LogGroup | Kind::Alarm | Kind::Dashboard | Kind::Network => {}
         }
@@ -79,11 +87,12 @@ pub fn read(
     Ok(wiring)
 }
 
-/// The resources of a template by logical id, with these parameters and the template's defaults for the others. Their
-/// properties are evaluated, and not checked.
+/// The resources of a template by logical id, with these parameters and the template's defaults for the
+/// others. Their properties are evaluated, and not checked.
 ///
 /// # Errors
-/// [`InvalidTemplate`](ErrorKind::InvalidTemplate) for resource types, sections and functions that are not supported.
+/// [`InvalidTemplate`](ErrorKind::InvalidTemplate) for resource types, sections and functions that are not
+/// supported.
 pub fn resolve(
     text: &str,
     parameters: &BTreeMap<String, String>,
@@ -193,8 +202,8 @@ fn global_properties(globals: &Map<String, Value>, scope: &Scope<'_>) -> Result<
     Ok(functions.transpose()?.flatten().unwrap_or_else(|| Value::Object(Map::new())))
 }
 
-/// Merges a function's own properties into those of `Globals`, as SAM does: maps are merged, lists are concatenated,
-/// everything else is replaced.
+/// Merges a function's own properties into those of `Globals`, as SAM does: maps are merged, lists are
+/// concatenated, everything else is replaced.
 fn merged(global: Value, own: Value) -> Value {
     match (global, own) {
         (Value::Object(mut members), Value::Object(over)) => {

@@ -1,4 +1,5 @@
-//! The parameters of the template: the given values and the defaults, which must be within the declared bounds.
+//! The parameters of the template: the given values and the defaults, which must be within the declared
+//! bounds.
 
 use std::collections::BTreeMap;
 

@@ -49,6 +49,21 @@ Resources:
 }
 
 #[test]
+fn functions_share_code_by_its_folder_and_folders_have_different_names() {
+    let functions = |first: &str, second: &str| {
+        let function =
+            |uri: &str| format!("{{Type: AWS::Serverless::Function, Properties: {{CodeUri: {uri}}}}}");
+        wiring(&format!("Resources: {{F: {}, G: {}}}", function(first), function(second)))
+    };
+    let codes: Vec<String> =
+        functions("functions/a", "functions/a").unwrap().functions.into_iter().map(|f| f.code).collect();
+    assert_eq!(codes, ["a", "a"]);
+    let error = functions("functions/a", "others/a").unwrap_err();
+    assert_eq!(error.subject.unwrap(), "Resources.G.Properties.CodeUri");
+    assert!(functions("functions/", "..").is_err());
+}
+
+#[test]
 fn a_queue_comes_after_its_dead_letter_queue() {
     let wiring = wiring(
         "

@@ -1,5 +1,5 @@
-//! Limits of DynamoDB, each with the rule in AWS's words ("Quotas in Amazon DynamoDB", the API reference). The embedded
-//! engine enforces them; these tests make sure that it does.
+//! Limits of DynamoDB, each with the rule in AWS's words ("Quotas in Amazon DynamoDB", the API reference).
+//! The embedded engine enforces them; these tests make sure that it does.
 
 use sam_local::dynamodb::DynamoDb;
 use serde_json::{Map, Value, json};
