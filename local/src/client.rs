@@ -1,4 +1,4 @@
-//! A caller of the API: JSON in, JSON out. For the stack's own first tenant, the demo, and the tests.
+//! A client of the API, for the default tenant, the demo and the tests.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use stella::error::Error;
 
-/// Calls one server, with one API key. Clones share their connections.
+/// A client of one server with one API key. Clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     http: HyperClient<HttpConnector, Full<Bytes>>,
@@ -20,7 +20,7 @@ pub struct Client {
     witness: Option<Witness>,
 }
 
-/// Sees every request of a client with its answer.
+/// Is called with every request of a client and its answer.
 pub type Witness = Arc<dyn Fn(&Exchange<'_>) + Send + Sync>;
 
 /// A request and its answer.
@@ -35,14 +35,14 @@ pub struct Exchange<'a> {
     pub answer: &'a Answer,
 }
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body as JSON; `null` where it is none.
+    /// The body as JSON; `null` if it is not JSON.
     pub body: Value,
 }
 
@@ -55,7 +55,7 @@ impl Answer {
 }
 
 impl Client {
-    /// A caller of the server at `base`, as in `http://127.0.0.1:8787`.
+    /// A client of the server at `base`, as in `http://127.0.0.1:8787`.
     #[must_use]
     pub fn new(base: &str, key: Option<&str>) -> Self {
         let mut connector = HttpConnector::new();
@@ -68,19 +68,19 @@ impl Client {
         }
     }
 
-    /// The same connections, with a witness.
+    /// A client with the same connections and a witness.
     #[must_use]
     pub fn witnessed(&self, witness: Witness) -> Self {
         Self { witness: Some(witness), ..self.clone() }
     }
 
-    /// The same connections with another key.
+    /// A client with the same connections and another key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
-    /// Gets a path.
+    /// Sends a `GET` request.
     ///
     /// # Errors
     /// Unavailable when the server does not answer.
@@ -88,7 +88,7 @@ impl Client {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
 
-    /// Posts JSON to a path.
+    /// Sends JSON with `POST`.
     ///
     /// # Errors
     /// Unavailable when the server does not answer.
@@ -96,7 +96,7 @@ impl Client {
         self.json(Method::POST, path, body).await
     }
 
-    /// Sends JSON to a path by any method.
+    /// Sends JSON with any method.
     ///
     /// # Errors
     /// Unavailable when the server does not answer.
@@ -105,7 +105,7 @@ impl Client {
         self.send(method, path, &headers, Bytes::from(body.to_string())).await
     }
 
-    /// Sends any body with any headers; the key goes along where there is one.
+    /// Sends any body with any headers, and with the key if the client has one.
     ///
     /// # Errors
     /// Unavailable when the server does not answer; a fault when the request cannot be built.

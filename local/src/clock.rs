@@ -1,10 +1,10 @@
-//! The stack's time as the functions' clock.
+//! The clock of the functions, which is the stack's.
 
 use chrono::{DateTime, Utc};
 use sam_local::Time;
 use stella::clock::{Clock, Sleep};
 
-/// A [`Clock`] that tells the time of a stack.
+/// Adapts the time of a stack to a [`Clock`].
 #[derive(Debug, Clone)]
 pub struct StackClock(pub Time);
 

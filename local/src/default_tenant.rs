@@ -1,4 +1,4 @@
-//! The tenant `default` and its admin key, made on the first start through the API itself.
+//! The tenant `default` and its admin key, which are created through the API on the first start.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,11 +14,11 @@ use crate::client::Client;
 
 /// The file of the data directory that has the default tenant's key.
 pub const FILE: &str = "default-tenant.json";
-/// How long the link to the portal can be used.
+/// How long the link to the portal is valid, in seconds.
 const LINK_SECONDS: u32 = 86_400;
 
-/// What is kept between starts. The tenant is written down before its key is asked for, so that a
-/// start that was broken off makes no second tenant.
+/// The file's content. The tenant is saved before its key is created, so that a start after an interrupted
+/// one creates no second tenant.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kept {
@@ -26,10 +26,10 @@ struct Kept {
     key: Option<String>,
 }
 
-/// The admin key of the tenant `default`: the one kept with the data, or a new one.
+/// The admin key of the tenant `default`: the one that was saved with the data, or a new one.
 ///
 /// # Errors
-/// If the API at `url` refuses, or the key cannot be kept.
+/// If the API at `url` rejects a request, or the key cannot be saved.
 pub async fn key(url: &str, operator_key: &str, data: &Data) -> Result<String, Error> {
     let tenant_id = match read(data)? {
         Some(Kept { key: Some(key), .. }) => return Ok(key),
@@ -51,13 +51,13 @@ pub async fn key(url: &str, operator_key: &str, data: &Data) -> Result<String, E
 /// Creates a sign-in link to the portal, with the key's role.
 ///
 /// # Errors
-/// If the API at `url` refuses.
+/// If the API at `url` rejects the request.
 pub async fn portal_link(url: &str, key: &str) -> Result<String, Error> {
     let answer = post(url, "/api/v1/portal-links", key, &json!({"ttlSeconds": LINK_SECONDS})).await?;
     member(&answer, "url")
 }
 
-/// The admin key that an earlier start kept with the data, if one did.
+/// The admin key that an earlier start has saved with the data.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -83,7 +83,7 @@ fn keep(data: &Data, kept: &Kept) -> Result<(), Error> {
     data.file(FILE).map_or(Ok(()), |file| write(&file, &text).map_err(|error| file_failed(&file, error)))
 }
 
-/// Replaces a file that only its owner can read, whole or not at all.
+/// Replaces a file atomically with one that only its owner can read.
 fn write(file: &Path, text: &str) -> io::Result<()> {
     let fresh = file.with_extension("new");
     // A leftover could have another mode.
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// An API that counts the tenants and the keys that it makes; the first key cannot be had.
+    /// An API that counts the tenants and keys that it creates. The first request for a key fails.
     async fn api() -> (String, Arc<[AtomicUsize; 2]>) {
         let made = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let (tenants, keys) = (Arc::clone(&made), Arc::clone(&made));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_start_that_was_broken_off_makes_no_second_tenant_and_the_key_stays() {
+    async fn after_an_interrupted_start_there_is_no_second_tenant_and_the_key_stays() {
         let (url, made) = api().await;
         let folder = tempfile::tempdir().unwrap();
         let data = Data::Folder(folder.path().to_owned());
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(made[1].load(Ordering::Relaxed), 2);
     }
     #[test]
-    fn the_key_is_readable_by_its_owner_alone() {
+    fn only_the_owner_can_read_the_key() {
         let folder = tempfile::tempdir().unwrap();
         let data = Data::Folder(folder.path().to_owned());
         assert_eq!(kept(&data).unwrap(), None);

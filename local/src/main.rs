@@ -19,7 +19,7 @@ use crate::options::Options;
 /// Warnings of libraries, and what our own crates log: their names all begin with one of the last three.
 const LOGGED: &str = "warn,dynoxide=error,stella=info,sam_local=info,local=info";
 
-/// What ends the process: the stack's own error, or ours.
+/// An error that ends the process: the stack's or ours.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     match run(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where even stderr is closed, the exit code is left.
+            // If stderr is closed, the exit code must do.
             let _ = writeln!(io::stderr(), "error: {}", causes(&*error));
             ExitCode::FAILURE
         }
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), Failure> {
-    // Heard from the first moment on, so that nothing that is begun is broken off.
+    // Installed first, so that a signal never interrupts a start halfway.
     let mut ending = Ending::new()?;
     let data = options.data();
     if options.fresh {
@@ -48,7 +48,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
     let crash_injector = settings.crash_injector.clone();
     tokio::spawn(async move {
         crash_injector.crashed().await;
-        // As the kernel would end it: nothing is finished, nothing is flushed.
+        // Like kill -9: nothing is finished or flushed.
         std::process::abort();
     });
     let stack = Stack::start(settings).await.map_err(with_flag)?;
@@ -81,7 +81,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
     ready
 }
 
-/// Names the flag that helps against an error.
+/// Adds the flag that helps to an error.
 fn with_flag(mut error: sam_local::Error) -> sam_local::Error {
     let flag = match error.kind {
         ErrorKind::DataDirInUse => "--data-dir",

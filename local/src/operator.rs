@@ -1,10 +1,10 @@
-//! The operator's key, as the API takes it.
+//! The operator's API key.
 
 use sam_local::{Error, Stack};
 
-/// How the name of the secret with the operator's key ends.
+/// The end of the name of the secret with the operator's key.
 const SECRET: &str = "/system/operator-key";
-/// What the API expects before the secret's text.
+/// The prefix of the key, before the secret's text.
 const PREFIX: &str = "stk_operator_";
 
 /// The operator's key of a running stack; `None` if its template declares no such secret.

@@ -1,4 +1,5 @@
-//! What the stack's HTTP API answers where no function does: problem documents, as the functions answer.
+//! Answers to requests that the HTTP API rejects before they reach a function: problem documents, like those
+//! of the functions.
 
 use axum::response::{IntoResponse as _, Response};
 use sam_local::Rejection;

@@ -1,4 +1,4 @@
-//! What a stack needs to know of Stella Webhooks.
+//! The settings of a stack that runs Stella Webhooks.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use sam_local::Settings;
 use crate::functions::Functions;
 use crate::rejection::reject;
 
-/// The template that is deployed, and so what runs here.
+/// The template that is deployed.
 pub const TEMPLATE: &str = include_str!("../../template.yaml");
-/// How long a request of a function to a table, queue or secret may take on one machine: as long as most senders wait.
+/// How long a request of a function to a table, queue or secret may take on one machine: as long as most
+/// senders wait.
 pub const AWS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The deployed template with its functions, in memory, on any port, by the machine's time.

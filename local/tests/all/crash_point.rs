@@ -1,4 +1,4 @@
-//! The process is told where to die, and does; what was accepted is done by the next one.
+//! The process crashes at the point that `--die` names, and the next process finishes the work.
 
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ async fn status(client: &Client, subscription: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn told_to_die_between_an_attempt_and_its_record_it_does_and_the_next_process_goes_on() {
+async fn after_a_crash_between_an_attempt_and_its_record_the_next_process_goes_on() {
     let got = Got::default();
     let url = process::serve(Router::new().fallback(receive).with_state(got.clone())).await;
     let data = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Secrets are planted wherever there may be some, everything is logged, and none of them is found in the log.
+//! Secrets are planted wherever there may be some, everything is logged, and none of them is found in the
+//! log.
 
 use std::process::Stdio;
 use std::sync::Arc;

@@ -8,7 +8,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-/// Starts the binary on a folder, logging what the filter lets through; gives it with what it prints once it is ready.
+/// Starts the binary on a folder, logging what the filter lets through; gives it with what it prints once it
+/// is ready.
 pub(crate) async fn start(data: &Path, options: &[&str], stderr: Stdio, log: &str) -> (Child, Vec<String>) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["--port", "0", "--data-dir"])

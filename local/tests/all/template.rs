@@ -1,4 +1,4 @@
-//! The template of Stella Webhooks, as the stack reads it.
+//! The deployed template, as the stack reads it.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ fn wiring() -> Wiring {
 }
 
 #[test]
-fn the_real_template_makes_this() {
+fn the_template_declares_this() {
     insta::assert_debug_snapshot!(wiring());
 }
 
 #[test]
-fn the_engine_makes_the_tables_that_the_template_declares() {
+fn the_engine_creates_the_tables_of_the_template() {
     let engine = dynoxide::Database::memory().unwrap();
     for table in wiring().tables {
         engine.create_table(serde_json::from_value(table).unwrap()).unwrap();
@@ -31,7 +31,7 @@ fn the_engine_makes_the_tables_that_the_template_declares() {
 }
 
 #[test]
-fn the_streams_pattern_looks_for_what_marks_an_event() {
+fn the_filter_of_the_stream_matches_event_items() {
     let wiring = wiring();
     let fanout = wiring.functions.iter().find(|function| function.code == "fanout").unwrap();
     let [Source::Stream { patterns, .. }] = fanout.sources.as_slice() else { panic!("one stream") };
@@ -44,7 +44,7 @@ fn the_streams_pattern_looks_for_what_marks_an_event() {
 }
 
 #[test]
-fn a_lane_reserves_what_it_may_use_or_nothing() {
+fn a_lane_reserves_its_concurrency_if_it_is_asked_to() {
     let reserved = |given: &[(&str, &str)]| {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let all = resolve(TEMPLATE, &given, &endpoints()).unwrap();
