@@ -116,16 +116,6 @@ codes! {
     InternalError = "internal_error",
     /// Local stack: the request names a host that the stack does not serve.
     UnknownHost = "unknown_host",
-    /// Local stack: the port is in use.
-    PortInUse = "port_in_use",
-    /// Local stack: another process uses the data directory.
-    FolderInUse = "folder_in_use",
-    /// Local stack: the template has something that the stack does not support.
-    InvalidTemplate = "invalid_template",
-    /// Local stack: an event pattern has a rule that the stack does not support.
-    UnknownPattern = "unknown_pattern",
-    /// Local stack: SQS would reject the request.
-    InvalidQueueRequest = "invalid_queue_request",
 }
 
 impl fmt::Display for Code {
