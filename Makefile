@@ -122,7 +122,7 @@ lint: $(LINTERS) $(SCANNERS) ## Lint the template, as written and as transformed
 
 portal: $(CHECKERS) ## Check the portal's types, including those of API responses, and lint it (needs python3 and npm)
 	@mkdir -p target/portal
-	tests/api-types functions/api/src/openapi/snapshots/stella_api__openapi__tests__openapi.snap > target/portal/api.d.ts
+	tests/api-types functions/api/src/openapi/snapshots > target/portal/api.d.ts
 	functions/portal/node_modules/.bin/tsc --project functions/portal
 	cd functions/portal && node_modules/.bin/biome lint --error-on-warnings
 

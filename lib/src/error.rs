@@ -64,9 +64,10 @@ impl Kind {
 }
 
 /// One mistake in a request.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Mistake"))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The member's path, as `retryPolicy.maxRetries`.
+    /// The path of the member, as in `retryPolicy.maxRetries` or `events[2]`.
     pub field: String,
     /// What is wrong with it, for people.
     pub message: String,

@@ -3,6 +3,9 @@
 //! `domain` has the pure rules: no clock, no randomness, no I/O. The rest, behind the feature `aws`, loads,
 //! decides by those rules, and saves. See `docs/architecture.md`.
 
+#[macro_use]
+mod json_schema;
+
 #[cfg(test)]
 mod architecture;
 pub mod domain;

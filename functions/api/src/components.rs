@@ -5,10 +5,13 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use stella::domain::releases::component::{self, Component};
+use stella::domain::releases::component_view::ComponentView;
 use stella::domain::releases::trigger::{self, Trigger};
+use stella::domain::releases::trigger_view::TriggerView;
 use stella::domain::releases::version::TagState;
+use stella::domain::releases::version_view::VersionView;
 use stella::domain::shared::ids::{ComponentId, TriggerId};
 use stella::domain::shared::merge_patch::Change;
 use stella::error::Error;
@@ -19,81 +22,154 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::{Operation, says, text};
+use crate::openapi::operation::{operation, text};
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let changed = |id, summary| says(id, summary).takes(component::read).gives(200, "Component");
-    let changed_trigger = |id, summary| says(id, summary).takes(trigger::read).gives(200, "Trigger");
-    let by_channel = |operation: Operation| operation.filtered_by("channel", text, "Of this channel.");
+    let component = |id, summary, description| {
+        operation(id, summary, description).takes(component::read).gives::<ComponentView>(200)
+    };
     Routes::about("Components")
-        .get("/components", list, says("listComponents", "Components, newest first").lists("Component"))
+        .get(
+            "/components",
+            list,
+            operation("listComponents", "List components", "Returns the components of the tenant, newest first.")
+                .lists::<ComponentView>(),
+        )
         .post(
             "/components",
             create,
-            says("createComponent", "Makes a component")
-                .takes(component::read)
-                .for_example(|| {
-                    json!({"name": "myapp", "repositories": ["ghcr.io/myorg/myapp"],
-                    "sourceRepositories": ["github.com/myorg/myapp"]})
-                })
-                .gives(201, "Component"),
+            operation(
+                "createComponent",
+                "Create a component",
+                "Creates a component. Pushes to its repositories become its versions.",
+            )
+            .takes(component::read)
+            .for_example(a_component)
+            .gives::<ComponentView>(201),
         )
-        .get("/components/{id}", show, says("getComponent", "A component").gives(200, "Component"))
-        .put("/components/{id}", change, changed("replaceComponent", "Says anew what a component is"))
-        .patch("/components/{id}", change, changed("changeComponent", "Changes some of what a component is"))
+        .get(
+            "/components/{id}",
+            show,
+            operation("getComponent", "Show a component", "Returns one component.").gives::<ComponentView>(200),
+        )
+        .put(
+            "/components/{id}",
+            change,
+            component(
+                "replaceComponent",
+                "Replace a component",
+                "Replaces the component's members. Members that are left out get their defaults; triggers stay.",
+            )
+            .for_example(a_component),
+        )
+        .patch(
+            "/components/{id}",
+            change,
+            component(
+                "changeComponent",
+                "Change a component",
+                "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
+            )
+            .for_example(|| json!({"name": "my-app"})),
+        )
         .delete(
             "/components/{id}",
             remove,
-            says("deleteComponent", "Deletes a component with its triggers; its releases stay")
-                .gives_nothing(204),
+            operation(
+                "deleteComponent",
+                "Delete a component",
+                "Deletes the component with its triggers. Its releases stay.",
+            )
+            .gives_nothing(204),
         )
         .get(
             "/components/{id}/versions",
             versions,
-            by_channel(says("listVersions", "The version map, last changed first").lists("Version")),
+            operation(
+                "listVersions",
+                "List the versions of a component",
+                "Returns the tags of the component with what they point at, last changed first.",
+            )
+            .lists::<VersionView>()
+            .filtered_by("channel", text, "Only versions of this channel."),
         )
+        .merge(trigger_routes())
+}
+
+fn trigger_routes() -> Routes {
+    let trigger = |id, summary, description| {
+        operation(id, summary, description).takes(trigger::read).gives::<TriggerView>(200)
+    };
+    Routes::about("Components")
         .get(
             "/components/{id}/triggers",
             triggers,
-            says("listTriggers", "The triggers of a component, newest first").lists("Trigger"),
+            operation(
+                "listTriggers",
+                "List the triggers of a component",
+                "Returns the triggers of the component, newest first.",
+            )
+            .lists::<TriggerView>(),
         )
         .post(
             "/components/{id}/triggers",
             add_trigger,
-            says("createTrigger", "Makes a trigger")
-                .takes(trigger::read)
-                .for_example(|| {
-                    json!({"name": "stable versions", "on": "artifact.pushed", "versionRange": "*",
-                    "channels": ["stable"]})
-                })
-                .gives(201, "Trigger")
-                .conflicts(
-                    "`too_many_triggers`: a component has at most 30. `changed_meanwhile`: try again.",
-                ),
+            operation(
+                "createTrigger",
+                "Create a trigger",
+                "Adds a trigger to the component. Events that match it create releases.",
+            )
+            .takes(trigger::read)
+            .for_example(a_trigger)
+            .gives::<TriggerView>(201)
+            .conflicts(
+                "`too_many_triggers`: a component has at most 30. `changed_meanwhile`: repeat the request.",
+            ),
         )
         .get(
             "/components/{id}/triggers/{trigger}",
             show_trigger,
-            says("getTrigger", "A trigger").gives(200, "Trigger"),
+            operation("getTrigger", "Show a trigger", "Returns one trigger.").gives::<TriggerView>(200),
         )
         .put(
             "/components/{id}/triggers/{trigger}",
             change_trigger,
-            changed_trigger("replaceTrigger", "Says anew what a trigger is"),
+            trigger(
+                "replaceTrigger",
+                "Replace a trigger",
+                "Replaces the trigger's members. Members that are left out get their defaults.",
+            )
+            .for_example(a_trigger),
         )
         .patch(
             "/components/{id}/triggers/{trigger}",
             change_trigger,
-            changed_trigger("changeTrigger", "Changes some of what a trigger is"),
+            trigger(
+                "changeTrigger",
+                "Change a trigger",
+                "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
+            )
+            .for_example(|| json!({"enabled": false})),
         )
         .delete(
             "/components/{id}/triggers/{trigger}",
             remove_trigger,
-            says("deleteTrigger", "Deletes a trigger; its releases stay")
+            operation("deleteTrigger", "Delete a trigger", "Deletes the trigger. Its releases stay.")
                 .gives_nothing(204)
-                .conflicts("`changed_meanwhile`: by another request. Try again."),
+                .conflicts(
+                    "`changed_meanwhile`: another request changed it at the same time. Repeat the request.",
+                ),
         )
+}
+
+fn a_component() -> Value {
+    json!({"name": "myapp", "repositories": ["ghcr.io/myorg/myapp"],
+        "sourceRepositories": ["github.com/myorg/myapp"]})
+}
+
+fn a_trigger() -> Value {
+    json!({"name": "stable versions", "on": "artifact.pushed", "versionRange": "*", "channels": ["stable"]})
 }
 
 async fn create(State(api): State<Arc<Api>>, Admin(caller): Admin, new: New) -> Result<Response, Error> {

@@ -6,10 +6,11 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use stella::app::inbound::rejected_requests;
 use stella::app::shared::filter_failures;
 use stella::domain::inbound::config::{self, Config};
+use stella::domain::inbound::config_view::ConfigView;
 use stella::domain::inbound::url_token::UrlToken;
 use stella::domain::shared::merge_patch::Change;
 use stella::domain::shared::object_reader::ObjectReader;
@@ -23,70 +24,104 @@ use stella::web::{data, page};
 
 use crate::Api;
 use crate::grace::grace;
-use crate::openapi::operation::says;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let takes = |id, summary| says(id, summary).takes(|fields| config::read(fields, true));
-    let changed = |id, summary| takes(id, summary).gives(200, "WebhookConfig");
+    let takes = |id, summary, description| {
+        operation(id, summary, description).takes(|fields| config::read(fields, true))
+    };
     Routes::about("Webhook configs")
         .get(
             "/webhook-configs",
             list,
-            says("listWebhookConfigs", "Configs, newest first").lists("WebhookConfig"),
+            operation(
+                "listWebhookConfigs",
+                "List webhook configs",
+                "Returns the webhook configs of the tenant, newest first.",
+            )
+            .lists::<ConfigView>(),
         )
         .post(
             "/webhook-configs",
             create,
-            takes("createWebhookConfig", "Makes a config, and the address to paste into the sender")
-                .for_example(|| {
-                    json!({"name": "GitHub", "type": "github-app", "secret": "a long random text",
+            takes(
+                "createWebhookConfig",
+                "Create a webhook config",
+                "Creates a webhook config. The answer has the address to paste into the sender.",
+            )
+            .for_example(|| {
+                json!({"name": "GitHub", "type": "github-app", "secret": "a long random text",
                     "repositories": ["myorg/*"]})
-                })
-                .gives(201, "WebhookConfig"),
+            })
+            .gives::<ConfigView>(201),
         )
-        .get("/webhook-configs/{id}", show, says("getWebhookConfig", "A config").gives(200, "WebhookConfig"))
-        .put("/webhook-configs/{id}", change, changed("replaceWebhookConfig", "Says anew what a config is"))
+        .get(
+            "/webhook-configs/{id}",
+            show,
+            operation("getWebhookConfig", "Show a webhook config", "Returns one webhook config.")
+                .gives::<ConfigView>(200),
+        )
+        .put(
+            "/webhook-configs/{id}",
+            change,
+            takes(
+                "replaceWebhookConfig",
+                "Replace a webhook config",
+                "Replaces the config's members. Members that are left out get their defaults; a stored secret stays.",
+            )
+            .for_example(|| {
+                json!({"name": "Docker Hub", "type": "registry-push", "provider": "dockerhub",
+                    "repositories": ["myorg/*"]})
+            })
+            .gives::<ConfigView>(200),
+        )
         .patch(
             "/webhook-configs/{id}",
             change,
-            changed("changeWebhookConfig", "Changes some of what a config is"),
+            takes(
+                "changeWebhookConfig",
+                "Change a webhook config",
+                "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
+            )
+            .for_example(|| json!({"repositories": ["myorg/*"]}))
+            .gives::<ConfigView>(200),
         )
         .delete(
             "/webhook-configs/{id}",
             remove,
-            says("deleteWebhookConfig", "Deletes a config: its address answers 404 within a minute")
-                .gives_nothing(204),
+            operation(
+                "deleteWebhookConfig",
+                "Delete a webhook config",
+                "Deletes the config. Within a minute its address answers 404.",
+            )
+            .gives_nothing(204),
         )
         .post(
             "/webhook-configs/{id}/rotate-token",
             rotate_token,
-            says("rotateToken", "Mints another token for the address")
-                .takes(grace)
-                .gives(200, "WebhookConfig")
-                .conflicts("`no_url_token`: its address carries none. `changed_meanwhile`: try again."),
+            operation(
+                "rotateToken",
+                "Rotate the token of an address",
+                "Generates a new token for the config's address. The previous one stays valid for the grace period.",
+            )
+            .takes(grace)
+            .for_example(|| json!({"gracePeriodSeconds": 3_600}))
+            .gives::<ConfigView>(200)
+            .conflicts("`no_url_token`: its address has no token. `changed_meanwhile`: repeat the request."),
         )
 }
 
-/// The config with its `filterErrors`; with a token that was minted just now, its address carries it this once.
+/// The config with its `filterErrors`. If a token was generated just now, the address has it this once.
 async fn view(
     api: &Api,
     config: &Config,
     minted: Option<&UrlToken>,
     origin: &Origin,
-) -> Result<Value, Error> {
-    let mut view = config.view(&api.base_url(origin));
+) -> Result<ConfigView, Error> {
     let failed = filter_failures::of_config(&api.store, config.tenant_id, config.id).await?;
     let failed = failed.view(config.mistakes(), config.updated_at);
-    if let (Some(members), Some(failed)) = (view.as_object_mut(), failed) {
-        members.insert("filterErrors".to_owned(), failed);
-    }
-    if let (Some(members), Some(token)) = (view.as_object_mut(), minted) {
-        let url = members.get("url").and_then(Value::as_str).unwrap_or_default();
-        let url = format!("{url}/{}", token.expose());
-        members.insert("url".to_owned(), json!(url));
-    }
-    Ok(view)
+    Ok(config.view(&api.base_url(origin), minted, failed))
 }
 
 async fn create(
@@ -112,8 +147,7 @@ async fn list(
     let listing = Listing::of(keys::tenant(caller.tenant), "CONFIG#");
     let found = api.store.core.list::<Config>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
     let views = try_join_all(found.items.iter().map(|config| view(&api, config, None, &origin))).await?;
-    let mut views = views.into_iter();
-    page(&found.map(|_| views.next().unwrap_or_default()), Value::clone)
+    page(&found.with(views), ConfigView::clone)
 }
 
 async fn show(
@@ -124,11 +158,8 @@ async fn show(
 ) -> Result<Response, Error> {
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let rejected = rejected_requests::last_day(&api.store, caller.tenant, config.id, api.clock.now()).await?;
-    let mut view = view(&api, &config, None, &origin).await?;
-    if let Some(members) = view.as_object_mut() {
-        members.insert("rejectedLast24h".to_owned(), json!(rejected));
-    }
-    Ok(data(StatusCode::OK, &view))
+    let view = view(&api, &config, None, &origin).await?;
+    Ok(data(StatusCode::OK, &ConfigView { rejected_last24h: Some(rejected), ..view }))
 }
 
 async fn change(

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde_json::json;
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::error::Error;
-use stella::queue::dead_letters::DeadLetters;
+use stella::queue::dead_letters::{DeadLetters, DeadLettersView, Redriven};
 use stella::web::authenticator::Operator;
 use stella::web::data;
 use stella::web::request::Body;
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
@@ -21,19 +22,25 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/dead-letters",
             look,
-            says(
+            operation(
                 "getDeadLetters",
-                "What our own machinery could not handle: about how many, and some of them",
+                "Show dead letters",
+                "Returns about how many messages the service's own machinery could not process, and some of them.",
             )
-            .gives(200, "DeadLetters"),
+            .gives::<DeadLettersView>(200),
         )
         .post(
             "/dead-letters/redrive",
             redrive,
-            says("redriveDeadLetters", "Moves dead letters back to the queue they came from")
-                .takes(queue)
-                .gives(202, "Redriven")
-                .conflicts("`redrive_running`: they are being moved already."),
+            operation(
+                "redriveDeadLetters",
+                "Redrive dead letters",
+                "Moves dead letters back to the queue that they came from. Correct the cause first.",
+            )
+            .takes(queue)
+            .for_example(|| json!({"queue": "deliveries"}))
+            .gives::<Redriven>(202)
+            .conflicts("`redrive_running`: they are being moved already."),
         )
 }
 
@@ -46,7 +53,8 @@ async fn redrive(State(api): State<Arc<Api>>, _: Operator, Body(wanted): Body) -
     Ok(data(StatusCode::ACCEPTED, &api.dead_letters.redrive(queue).await?))
 }
 
-/// One queue; where nothing is said, all of them.
+/// Reads the name of one queue, if not all are meant.
 fn queue(fields: &mut ObjectReader<'_>) -> Option<&'static str> {
+    fields.describe("queue", "The queue whose dead letters are moved. Default: all.");
     fields.one_of("queue", &DeadLetters::names())
 }

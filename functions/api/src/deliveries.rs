@@ -9,7 +9,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use stella::domain::outbound::delivery::{Delivery, Status};
-use stella::domain::outbound::delivery_view::{self, Context};
+use stella::domain::outbound::delivery_view::{self, Context, DeliveryView};
 use stella::domain::outbound::event::Event;
 use stella::domain::outbound::event_type::EventType;
 use stella::domain::outbound::subscription::Subscription;
@@ -23,7 +23,7 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::{says, text};
+use crate::openapi::operation::operation;
 use crate::openapi::shapes;
 use crate::routes::Routes;
 
@@ -34,37 +34,54 @@ const MAX_MERGED: usize = 100;
 const MAX_WITH_BODY: u64 = 20;
 
 pub(crate) fn routes() -> Routes {
-    let listed = |id, summary| {
-        says(id, summary)
-            .lists("Delivery")
-            .filtered_by("status", || shapes::named("DeliveryStatus"), "In this state.")
-            .filtered_by("event", text, "Of this type of event.")
+    let listed = |id, summary, description| {
+        operation(id, summary, description)
+            .lists::<DeliveryView>()
+            .filtered_by("status", shapes::of::<Status>, "Only deliveries in this state.")
+            .filtered_by("event", shapes::of::<EventType>, "Only deliveries of events of this type.")
             .within_a_span()
     };
-    let of_one = listed("listDeliveries", "What went to a subscription, newest event first").filtered_by(
+    let of_one = listed(
+        "listDeliveries",
+        "List the deliveries of a subscription",
+        "Returns the deliveries of the subscription, those of the newest events first.",
+    )
+    .filtered_by(
         "include",
         || json!({"const": "body"}),
-        "With bodies and headers, at most 20 rows a page.",
+        "`body`: with the body and the headers of the last attempt; at most 20 rows a page.",
     );
-    let of_all =
-        listed("listAllDeliveries", "What went to any subscription of the tenant, newest event first");
+    let of_all = listed(
+        "listAllDeliveries",
+        "List deliveries",
+        "Returns the deliveries of all subscriptions of the tenant, those of the newest events first.",
+    );
     Routes::about("Deliveries")
         .get("/webhook-subscriptions/{id}/deliveries", list, of_one)
         .get("/deliveries", list_all, of_all)
         .get(
             "/deliveries/{id}",
             show,
-            says("getDelivery", "A delivery, with every attempt that is kept").gives(200, "Delivery"),
+            operation(
+                "getDelivery",
+                "Show a delivery",
+                "Returns one delivery with every attempt that is kept.",
+            )
+            .gives::<DeliveryView>(200),
         )
         .post(
             "/deliveries/{id}/redeliver",
             redeliver,
-            says("redeliver", "Sends a final delivery again: the same id, the schedule from its start")
-                .gives(202, "Delivery")
-                .conflicts(
-                    "`delivery_open`: attempts are still to come. `subscription_disabled`: enable it first. \
-                     `subscription_deleted`, `event_expired`, `test_delivery`: there is nothing to send, or nobody.",
-                ),
+            operation(
+                "redeliver",
+                "Redeliver a delivery",
+                "Sends a final delivery again, with the same id and the retry policy from its start.",
+            )
+            .gives::<DeliveryView>(202)
+            .conflicts(
+                "`delivery_open`: attempts are still to come. `subscription_disabled`: enable it first. \
+                 `subscription_deleted`, `event_expired`, `test_delivery`: it cannot be sent again.",
+            ),
         )
 }
 

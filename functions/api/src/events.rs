@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use stella::app::outbound::{events, publish};
 use stella::domain::outbound::event::Event;
 use stella::domain::outbound::event_type::EventType;
+use stella::domain::outbound::event_view::{EventView, PublishedEvent};
 use stella::domain::shared::ids::EventId;
-use stella::domain::shared::time::timestamp;
+use stella::domain::shared::time::Timestamp;
 use stella::error::Error;
 use stella::web::authenticator::{Publisher, Viewer};
 use stella::web::idempotency::Made;
@@ -18,7 +19,8 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::{says, text};
+use crate::openapi::operation::operation;
+use crate::openapi::shapes;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
@@ -26,20 +28,29 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/events",
             list,
-            says("listEvents", "Events, newest first")
-                .lists("Event")
-                .filtered_by("event", text, "Of this type.")
+            operation("listEvents", "List events", "Returns the domain events of the tenant, newest first.")
+                .lists::<EventView>()
+                .filtered_by("event", shapes::of::<EventType>, "Only events of this type.")
                 .within_a_span(),
         )
         .post(
             "/events",
             create,
-            says("publishEvent", "Publishes an event; every subscription that wants it gets a delivery")
-                .takes(publish::read)
-                .for_example(example)
-                .gives(202, "PublishedEvent"),
+            operation(
+                "publishEvent",
+                "Publish an event",
+                "Stores a domain event. Every subscription that selects it gets a delivery.",
+            )
+            .takes(publish::read)
+            .for_example(example)
+            .gives::<PublishedEvent>(202),
         )
-        .get("/events/{id}", show, says("getEvent", "An event, with its deliveries").gives(200, "Event"))
+        .get(
+            "/events/{id}",
+            show,
+            operation("getEvent", "Show an event", "Returns one domain event with its deliveries.")
+                .gives::<EventView>(200),
+        )
 }
 
 fn example() -> Value {
@@ -56,10 +67,8 @@ async fn create(
     let act = async |id| {
         let (event, duplicate) =
             publish::publish(&api.store, caller.tenant, EventId::from(id), &publication).await?;
-        let data = json!({
-            "id": event.id, "event": event.event, "timestamp": timestamp(event.timestamp),
-            "duplicate": duplicate,
-        });
+        let (id, event, timestamp) = (event.id, event.event, Timestamp(event.timestamp));
+        let data = PublishedEvent { id, event, timestamp, duplicate };
         Ok(Made { status: StatusCode::ACCEPTED, data, shows_secret: false })
     };
     api.creation(caller.tenant, "POST /events", &new).run(act).await

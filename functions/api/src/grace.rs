@@ -1,15 +1,16 @@
-//! How long what was replaced stays valid beside what replaces it.
+//! How long a secret that was replaced stays valid beside the new one.
 
 use chrono::Duration;
 use stella::domain::shared::object_reader::ObjectReader;
 
 /// The most seconds.
 const MAX_SECONDS: u64 = 604_800;
-/// The seconds where nothing is said.
+/// The default, in seconds.
 const SECONDS: u64 = 86_400;
 
 /// Reads the member `gracePeriodSeconds`.
 pub(crate) fn grace(fields: &mut ObjectReader<'_>) -> Option<Duration> {
-    let seconds = fields.integer("gracePeriodSeconds", 0, MAX_SECONDS).unwrap_or(SECONDS);
+    fields.describe("gracePeriodSeconds", "How long the previous one stays valid, in seconds.");
+    let seconds = fields.integer_or("gracePeriodSeconds", 0, MAX_SECONDS, SECONDS);
     i64::try_from(seconds).ok().and_then(Duration::try_seconds)
 }

@@ -1,76 +1,101 @@
-//! Whether the service is there, what it is, and which senders and types of events it knows.
+//! Whether the API runs, its version, and which senders and types of events it knows.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use stella::domain::inbound::sender_view::SenderView;
 use stella::domain::inbound::senders::SENDERS;
-use stella::domain::outbound::event_type::EventType;
-use stella::error::Error;
+use stella::domain::outbound::event_type::{EventType, EventTypeView};
 use stella::web::authenticator::Viewer;
 use stella::web::data;
 
 use crate::Api;
-use crate::openapi::operation::says;
-use crate::openapi::shapes;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
     Routes::about("Operation")
-        .get("/health", health, says("getHealth", "Whether the service is there").gives(200, "Health"))
+        .get(
+            "/health",
+            health,
+            operation("getHealth", "Show the health", "Answers 200 while the API runs. Needs no key.")
+                .gives::<Health>(200),
+        )
         .get(
             "/meta",
             meta,
-            says("getMeta", "Which version it is, and where deliveries come from").gives(200, "Meta"),
+            operation(
+                "getMeta",
+                "Show version and addresses",
+                "Returns the version, and the IP addresses that deliveries are sent from. Needs no key.",
+            )
+            .gives::<Meta>(200),
         )
         .merge(
             Routes::about("Webhook configs").get(
                 "/senders",
                 senders,
-                says("listSenders", "Every known sender, with how it authenticates and is set up")
-                    .gives_data(|| json!({"type": "array", "items": shapes::named("Sender")})),
+                operation(
+                    "listSenders",
+                    "List senders",
+                    "Returns every known sender, with how it authenticates and how it is set up.",
+                )
+                .gives::<Vec<SenderView>>(200),
             ),
         )
         .merge(
             Routes::about("Events").get(
                 "/event-types",
                 event_types,
-                says("listEventTypes", "Every type of event, with its schema and an example")
-                    .gives_data(|| json!({"type": "array", "items": shapes::named("EventType")})),
+                operation(
+                    "listEventTypes",
+                    "List event types",
+                    "Returns every type of domain event, with the JSON Schema of its data and an example.",
+                )
+                .gives::<Vec<EventTypeView>>(200),
             ),
         )
 }
 
+/// The answer of a service that runs.
+#[derive(Serialize, JsonSchema)]
+struct Health {
+    /// Always `ok`.
+    #[schemars(extend("const" = "ok"))]
+    status: &'static str,
+    /// The version of the service.
+    version: &'static str,
+}
+
+/// What the service is.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    /// The version of the service.
+    version: &'static str,
+    /// The IP addresses that deliveries are sent from, if they are fixed.
+    egress_addresses: Vec<String>,
+}
+
 async fn health() -> Response {
-    data(StatusCode::OK, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+    data(StatusCode::OK, &Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 async fn meta(State(api): State<Arc<Api>>) -> Response {
-    let meta = json!({"version": env!("CARGO_PKG_VERSION"), "egressAddresses": api.egress_addresses});
-    data(StatusCode::OK, &meta)
+    let egress_addresses = api.egress_addresses.clone();
+    data(StatusCode::OK, &Meta { version: env!("CARGO_PKG_VERSION"), egress_addresses })
 }
 
-async fn senders(_: Viewer) -> Result<Response, Error> {
+async fn senders(_: Viewer) -> Response {
     let senders: Vec<SenderView> = SENDERS.iter().map(|sender| SenderView::from(*sender)).collect();
-    let senders = serde_json::to_value(senders).map_err(|_| Error::fault("the senders are not JSON"))?;
-    Ok(data(StatusCode::OK, &senders))
+    data(StatusCode::OK, &senders)
 }
 
 async fn event_types(_: Viewer) -> Response {
-    let types: Vec<Value> = EventType::ALL
-        .iter()
-        .map(|kind| {
-            json!({
-                "name": kind.name(),
-                "description": kind.description(),
-                "operational": kind.is_operational(),
-                "schema": kind.schema(),
-                "example": kind.example(),
-            })
-        })
-        .collect();
-    data(StatusCode::OK, &Value::Array(types))
+    let types: Vec<EventTypeView> = EventType::ALL.iter().map(|kind| kind.view()).collect();
+    data(StatusCode::OK, &types)
 }

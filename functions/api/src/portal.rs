@@ -6,14 +6,18 @@ use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 use stella::app::access::sessions;
 use stella::app::releases::overview;
 use stella::domain::access::session::{LINK_SECONDS, Principal, Session, csrf_token};
-use stella::domain::access::tenant::Tenant;
+use stella::domain::access::tenant::{Role, Tenant};
+use stella::domain::outbound::overview::Overview;
+use stella::domain::shared::ids::{ApiKeyId, TenantId};
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::domain::shared::origin::Origin;
-use stella::domain::shared::time::timestamp;
+use stella::domain::shared::time::Timestamp;
 use stella::error::Error;
 use stella::store::keys;
 use stella::web::authenticator::{COOKIE, SignedIn, Viewer};
@@ -21,7 +25,7 @@ use stella::web::data;
 use stella::web::request::Body;
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
@@ -29,43 +33,124 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/overview",
             overview,
-            says("getOverview", "The last 24 hours by the hour, and what needs attention")
-                .gives(200, "Overview"),
+            operation(
+                "getOverview",
+                "Show the last 24 hours",
+                "Returns what happened in the last 24 hours, by the hour, and what needs attention.",
+            )
+            .gives::<Overview>(200),
         )
         .post(
             "/portal-links",
             make_link,
-            says(
+            operation(
                 "createPortalLink",
-                "Makes a link to the portal that can be used once, with the caller's role",
+                "Create a portal link",
+                "Creates a link to the portal that can be used once. Its session has the caller's role.",
             )
             .takes(read_link)
             .for_example(|| json!({"ttlSeconds": 600}))
-            .gives(201, "PortalLink"),
+            .gives::<PortalLink>(201),
         )
         .get(
             "/portal-session",
             show,
-            says("getPortalSession", "Who is signed in by the cookie").gives(200, "PortalSession"),
+            operation(
+                "getPortalSession",
+                "Show the session",
+                "Returns who is signed in with the session's cookie.",
+            )
+            .gives::<PortalSession>(200),
         )
         .post(
             "/portal-session",
             open,
-            says("openPortalSession", "Signs in, by a link or by a key: the answer sets the cookie")
-                .takes(read_proof)
-                .proves_the_caller()
-                .gives(201, "PortalSession"),
+            operation(
+                "openPortalSession",
+                "Sign in",
+                "Opens a session of the portal, by a link or by an API key. The answer sets its cookie.",
+            )
+            .takes(read_proof)
+            .for_example(|| json!({"link": format!("stl_{}", "0".repeat(64))}))
+            .proves_the_caller()
+            .gives::<PortalSession>(201),
         )
         .delete(
             "/portal-session",
             close,
-            says("closePortalSession", "Signs out: the cookie is worth nothing any more").gives_nothing(204),
+            operation("closePortalSession", "Sign out", "Ends the session and deletes its cookie.")
+                .gives_nothing(204),
         )
 }
 
+/// A link to the portal.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct PortalLink {
+    /// The link. It can be used once, and opens a session of 12 hours that ends earlier if the caller's key is revoked.
+    url: String,
+    /// What the session may do: as much as the caller.
+    role: Role,
+    /// Until when the link can be used.
+    expires_at: Timestamp,
+}
+
+/// A session of the portal.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct PortalSession {
+    /// What the session may do.
+    role: SessionRole,
+    /// The tenant whose resources the session sees. `null` for the operator.
+    tenant: Option<SessionTenant>,
+    /// The API key with which the session ends, if it depends on one.
+    key_id: Option<ApiKeyId>,
+    /// What requests other than reads must send as `X-CSRF-Token`.
+    csrf_token: String,
+    /// When the session ends.
+    expires_at: Timestamp,
+}
+
+/// What a session may do.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum SessionRole {
+    /// Read; secrets are blanked.
+    Viewer,
+    /// Also publish events.
+    Publisher,
+    /// Everything in the tenant.
+    Admin,
+    /// What only the operator may do.
+    Operator,
+}
+
+impl From<Role> for SessionRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Publisher => Self::Publisher,
+            Role::Admin => Self::Admin,
+        }
+    }
+}
+
+/// The tenant of a session.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct SessionTenant {
+    /// The tenant's id.
+    id: TenantId,
+    /// The tenant's name, for people.
+    name: String,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "what reads a body gives an option")]
 fn read_link(fields: &mut ObjectReader<'_>) -> Option<u64> {
     let (least, most, usual) = LINK_SECONDS;
-    fields.integer("ttlSeconds", least, most).or(Some(usual))
+    fields.describe("ttlSeconds", "How long the link can be used, in seconds.");
+    Some(fields.integer_or("ttlSeconds", least, most, usual))
 }
 
 /// By what somebody signs in.
@@ -75,6 +160,11 @@ enum Proof {
 }
 
 fn read_proof(fields: &mut ObjectReader<'_>) -> Option<Proof> {
+    fields.describe(
+        "link",
+        "What follows `#link=` in a link to the portal. Either `link` or `key` is required.",
+    );
+    fields.describe("key", "An API key of a tenant, or the operator's key.");
     match (fields.text("link", 200), fields.text("key", 200)) {
         (Some(link), None) => Some(Proof::Link(link)),
         (None, Some(key)) => Some(Proof::Key(key)),
@@ -99,7 +189,7 @@ async fn make_link(
     let seconds = ObjectReader::whole(&wanted, read_link)?;
     let (link, text) = sessions::make_link(&api.store, caller.holder(), seconds, api.clock.now()).await?;
     let url = format!("{}/portal#link={text}", api.base_url(&origin));
-    let made = json!({"url": url, "role": caller.role, "expiresAt": timestamp(link.end())});
+    let made = PortalLink { url, role: caller.role, expires_at: Timestamp(link.end()) };
     Ok(data(StatusCode::CREATED, &made))
 }
 
@@ -143,22 +233,21 @@ fn set_cookie(text: &str, seconds: i64, base: &str) -> String {
 }
 
 /// A session as its pages see it.
-async fn view(api: &Api, session: &Session, text: &str) -> Result<Value, Error> {
+async fn view(api: &Api, session: &Session, text: &str) -> Result<PortalSession, Error> {
     let (role, tenant, key_id) = match &session.holder {
-        Principal::Operator { .. } => (json!("operator"), None, None),
+        Principal::Operator { .. } => (SessionRole::Operator, None, None),
         Principal::Caller { tenant_id, role, key_id } => {
             let tenant: Option<Tenant> = api.store.core.get(&keys::tenant_entry(*tenant_id)).await?;
-            (json!(role), tenant, *key_id)
+            ((*role).into(), tenant, *key_id)
         }
     };
-    let tenant = tenant.map(|tenant| json!({"id": tenant.id, "name": tenant.name}));
-    Ok(json!({
-        "role": role,
-        "tenant": tenant,
-        "keyId": key_id,
-        "csrfToken": csrf_token(text),
-        "expiresAt": timestamp(session.end()),
-    }))
+    Ok(PortalSession {
+        role,
+        tenant: tenant.map(|tenant| SessionTenant { id: tenant.id, name: tenant.name }),
+        key_id,
+        csrf_token: csrf_token(text),
+        expires_at: Timestamp(session.end()),
+    })
 }
 
 #[cfg(test)]

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use chrono::Duration;
 use serde::Deserialize;
 use serde_json::json;
-use stella::domain::outbound::delivery_view;
-use stella::domain::outbound::pull::Report;
+use stella::domain::outbound::delivery_view::{self, DeliveryView};
+use stella::domain::outbound::pull::{FetchedDelivery, Report};
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::error::Error;
 use stella::web::authenticator::Admin;
@@ -20,8 +19,7 @@ use stella::web::request::{self, Body};
 
 use crate::Api;
 use crate::openapi::arguments::Argument;
-use crate::openapi::operation::{Failure, Operation, says};
-use crate::openapi::shapes;
+use crate::openapi::operation::{Failure, Operation, operation};
 use crate::routes::Routes;
 
 /// How many requests are fetched at once, at most and by default.
@@ -33,18 +31,28 @@ const MAX_SECONDS: u64 = 20;
 const USUAL_SECONDS: u64 = 10;
 
 pub(crate) fn routes() -> Routes {
-    let fetched = || json!({"type": "array", "items": shapes::named("FetchedDelivery")});
-    let fetch = says("fetchDeliveries", "Requests that are ready to be made, as soon as there is one. Each is the caller's until `reportBefore`")
-        .gives_data(fetched)
-        .conflicts("`not_a_pull_subscription`: its `url` is not `pull:`. `subscription_disabled`: enable it first.");
-    let report = says("reportAttempt", "What came of a request that was fetched")
-        .takes(Report::read)
-        .for_example(|| json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
-        .gives(200, "Delivery")
-        .conflicts(
-            "`already_reported`: this attempt was, or the delivery has ended. `not_fetched`: nobody has it. \
-             `not_a_pull_subscription`.",
-        );
+    let fetch = operation(
+        "fetchDeliveries",
+        "Fetch deliveries",
+        "Returns requests that are ready to be made, as soon as there is one. Each belongs to the caller until its \
+         `reportBefore`.",
+    )
+    .gives::<Vec<FetchedDelivery>>(200)
+    .conflicts(
+        "`not_a_pull_subscription`: its `url` is not `pull:`. `subscription_disabled`: enable it first.",
+    );
+    let report = operation(
+        "reportAttempt",
+        "Report an attempt",
+        "Reports the result of a request that was fetched. Retry policy and log are those of any other delivery.",
+    )
+    .takes(Report::read)
+    .for_example(|| json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
+    .gives::<DeliveryView>(200)
+    .conflicts(
+        "`already_reported`: this attempt was reported before, or the delivery has ended. `not_fetched`: no \
+         reader has fetched it. `not_a_pull_subscription`: its `url` is not `pull:`.",
+    );
     Routes::about("Deliveries").get("/webhook-subscriptions/{id}/pull", fetch_ready, fetch).post(
         "/webhook-subscriptions/{id}/pull/{delivery}",
         take_report,
@@ -91,10 +99,10 @@ impl Argument for Wanted {
     fn tell(operation: &mut Operation) {
         operation.fails(&[Failure::Invalid]);
         let most = || json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL});
-        operation.asks("max", most, "How many at most.");
+        operation.asks("max", most, "The most requests to return.");
         let wait =
             || json!({"type": "integer", "minimum": 0, "maximum": MAX_SECONDS, "default": USUAL_SECONDS});
-        operation.asks("waitSeconds", wait, "How long to wait for the first.");
+        operation.asks("waitSeconds", wait, "How long to wait for the first request, in seconds.");
     }
 }
 
@@ -108,7 +116,7 @@ async fn fetch_ready(
     let now = api.clock.now();
     let until = now.checked_add_signed(wanted.wait).unwrap_or(now);
     let fetched = api.pulls.fetch(&subscription, wanted.most, until).await?;
-    Ok(Json(json!({"success": true, "data": fetched})).into_response())
+    Ok(data(StatusCode::OK, &fetched))
 }
 
 async fn take_report(

@@ -7,9 +7,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 use stella::app::inbound::receipts;
-use stella::app::releases::preview::{Sample, preview};
+use stella::app::releases::preview::{Preview, Sample, preview};
 use stella::app::releases::replay;
+use stella::domain::inbound::answer_view::AnswerBody;
 use stella::domain::inbound::receipt::Receipt;
+use stella::domain::inbound::receipt_view::ReceiptView;
 use stella::domain::inbound::{normalise, redact};
 use stella::error::Error;
 use stella::store::{Listing, keys};
@@ -18,8 +20,7 @@ use stella::web::request::{self, Body, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::says;
-use crate::openapi::shapes;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 /// What requests are answered with, in a word.
@@ -30,30 +31,49 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/webhook-configs/{id}/receipts",
             list,
-            says("listReceipts", "What a sender posted in the last 30 days, newest first")
-                .lists("Receipt")
-                .filtered_by("action", || json!({"enum": ACTIONS}), "Answered so.")
-                .within_a_span(),
+            operation(
+                "listReceipts",
+                "List receipts",
+                "Returns the requests that the config received in the last 30 days, newest first.",
+            )
+            .lists::<ReceiptView>()
+            .filtered_by("action", || json!({"enum": ACTIONS}), "Only requests with which this was done.")
+            .within_a_span(),
         )
         .get(
             "/webhook-configs/{id}/receipts/{receipt}",
             show,
-            says("getReceipt", "A receipt: the request, what happened, and the answer").gives(200, "Receipt"),
+            operation(
+                "getReceipt",
+                "Show a receipt",
+                "Returns one request: its headers and body, what happened, and the answer.",
+            )
+            .gives::<ReceiptView>(200),
         )
         .post(
             "/webhook-configs/{id}/receipts/{receipt}/replay",
             replay,
-            says("replay", "Runs a request again; what it did before is a duplicate")
-                .gives_data(shapes::answer)
-                .conflicts("`not_replayable`: the whole body is not kept."),
+            operation(
+                "replay",
+                "Replay a request",
+                "Processes a request again. Events that were processed before are duplicates.",
+            )
+            .gives::<AnswerBody>(200)
+            .conflicts("`not_replayable`: the receipt does not have the whole body."),
         )
         .post(
             "/webhook-configs/{id}/preview",
             see_through,
-            says("preview", "What a body would do; nothing is stored")
-                .takes(Sample::read)
-                .for_example(|| json!({"headers": {"X-GitHub-Event": "ping"}, "body": {"zen": "Keep it logically awesome."}}))
-                .gives(200, "Preview"),
+            operation(
+                "preview",
+                "Preview a request",
+                "Returns what a request would do. Nothing is stored, and the request needs no credentials.",
+            )
+            .takes(Sample::read)
+            .for_example(|| {
+                json!({"headers": {"X-GitHub-Event": "ping"}, "body": {"zen": "Keep it logically awesome."}})
+            })
+            .gives::<Preview>(200),
         )
 }
 
@@ -84,7 +104,7 @@ async fn show(
     let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
     let receipt = receipts::find(&api.store, &config, request::id(&receipt)?).await?;
     let kept = receipts::Kept::unpack(&receipt.request)?;
-    Ok(data(StatusCode::OK, &receipt.whole(&kept.headers, &redact::body(&kept.body))))
+    Ok(data(StatusCode::OK, &receipt.whole(kept.headers, &redact::body(&kept.body))))
 }
 
 async fn replay(

@@ -6,9 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::DateTime;
+use serde::Serialize;
 use serde_json::json;
 use stella::app::outbound::recover::Asked;
-use stella::domain::outbound::recovery::Wanted;
+use stella::domain::outbound::recovery::{Counted, RecoveryView, Wanted};
 use stella::error::Error;
 use stella::web::authenticator::{Admin, Viewer};
 use stella::web::data;
@@ -16,7 +17,7 @@ use stella::web::idempotency::Made;
 use stella::web::request::{self, New};
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
@@ -24,16 +25,33 @@ pub(crate) fn routes() -> Routes {
         .post(
             "/webhook-subscriptions/{id}/recover",
             recover,
-            says("recover", "Sends many final deliveries again, or only counts them")
-                .takes(|fields| Wanted::read(fields, DateTime::default()))
-                .for_example(
-                    || json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
-                )
-                .gives(202, "Recovery")
-                .gives(200, "Counted")
-                .conflicts("`subscription_disabled`."),
+            operation(
+                "recover",
+                "Recover deliveries",
+                "Sends the final deliveries of a period again, in the background; with `dryRun`, only counts them.",
+            )
+            .takes(|fields| Wanted::read(fields, DateTime::default()))
+            .for_example(
+                || json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
+            )
+            .gives::<RecoveryView>(202)
+            .gives::<Counted>(200)
+            .conflicts("`subscription_disabled`: enable it first."),
         )
-        .get("/recoveries/{id}", show, says("getRecovery", "How far a recovery is").gives(200, "Recovery"))
+        .get(
+            "/recoveries/{id}",
+            show,
+            operation("getRecovery", "Show a recovery", "Returns how far a recovery is.")
+                .gives::<RecoveryView>(200),
+        )
+}
+
+/// What a request for a recovery led to.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Counted(Counted),
+    Begun(RecoveryView),
 }
 
 async fn recover(
@@ -48,9 +66,9 @@ async fn recover(
         let (status, data) = match asked {
             Asked::Counted(matched, is_lower_bound) => (
                 StatusCode::OK,
-                json!({"dryRun": true, "matched": matched, "matchedIsLowerBound": is_lower_bound}),
+                Answer::Counted(Counted { dry_run: true, matched, matched_is_lower_bound: is_lower_bound }),
             ),
-            Asked::Begun(recovery) => (StatusCode::ACCEPTED, recovery.view()),
+            Asked::Begun(recovery) => (StatusCode::ACCEPTED, Answer::Begun(recovery.view())),
         };
         Ok(Made { status, data, shows_secret: false })
     };

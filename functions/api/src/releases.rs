@@ -1,4 +1,4 @@
-//! Releases: what triggers made.
+//! Releases, which triggers created.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use stella::domain::releases::release::Release;
+use stella::domain::releases::release_view::ReleaseView;
 use stella::domain::shared::ids::ReleaseId;
 use stella::error::Error;
 use stella::store::{Listing, keys};
@@ -14,13 +15,22 @@ use stella::web::request::{self, ListQuery};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
     Routes::about("Releases")
-        .get("/releases", list, says("listReleases", "Releases, newest first").lists("Release"))
-        .get("/releases/{id}", show, says("getRelease", "A release").gives(200, "Release"))
+        .get(
+            "/releases",
+            list,
+            operation("listReleases", "List releases", "Returns the releases of the tenant, newest first.")
+                .lists::<ReleaseView>(),
+        )
+        .get(
+            "/releases/{id}",
+            show,
+            operation("getRelease", "Show a release", "Returns one release.").gives::<ReleaseView>(200),
+        )
 }
 
 async fn list(

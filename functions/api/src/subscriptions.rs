@@ -7,14 +7,18 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use stella::app::outbound::receiver_health;
 use stella::app::outbound::test_delivery::{self, TestDelivery};
 use stella::domain::outbound::event_type::EventType;
-use stella::domain::outbound::selection::Selection;
+use stella::domain::outbound::selection::{Selection, SelectionPreview};
 use stella::domain::outbound::subscription::{self, Subscription};
+use stella::domain::outbound::subscription_view::SubscriptionView;
+use stella::domain::shared::delivery_id::DeliveryId;
 use stella::domain::shared::ids::SubscriptionId;
-use stella::domain::shared::merge_patch::{Change, merge};
+use stella::domain::shared::merge_patch::Change;
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::domain::shared::origin::Origin;
 use stella::error::{Code, Error, Kind};
@@ -26,83 +30,160 @@ use stella::web::{data, page};
 
 use crate::Api;
 use crate::grace::grace;
-use crate::openapi::operation::says;
-use crate::openapi::shapes;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let takes = |id, summary| says(id, summary).takes(|fields| subscription::read(fields, true));
-    let changed = |id, summary| takes(id, summary).gives(200, "Subscription");
-    let tested = || {
-        json!({"type": "object", "required": ["success", "data"], "properties": {
-        "success": {"type": "boolean", "description": "Whether the receiver took it."},
-        "data": {"anyOf": [shapes::named("TestAttempt"), {"type": "null"}]},
-        "error": {"type": "string", "description": "What went wrong."}}})
+    let takes = |id, summary, description| {
+        operation(id, summary, description).takes(|fields| subscription::read(fields, true))
     };
     Routes::about("Subscriptions")
         .get(
             "/webhook-subscriptions",
             list,
-            says("listSubscriptions", "Subscriptions, newest first").lists("Subscription"),
+            operation(
+                "listSubscriptions",
+                "List subscriptions",
+                "Returns the subscriptions of the tenant, newest first.",
+            )
+            .lists::<SubscriptionView>(),
         )
         .post(
             "/webhook-subscriptions",
             create,
-            takes("createSubscription", "Makes a subscription")
-                .for_example(|| json!({"name": "deployments", "url": "https://hooks.example.com/stella",
-                    "authType": "signature", "events": ["deployment.*"],
-                    "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}]}))
-                .gives(201, "Subscription"),
+            takes(
+                "createSubscription",
+                "Create a subscription",
+                "Creates a subscription. Events that it selects are delivered from now on.",
+            )
+            .for_example(a_subscription)
+            .gives::<SubscriptionView>(201),
         )
         .post(
             "/webhook-subscriptions/preview",
             preview,
-            says("previewSelection", "Whether a subscription would get an event; nothing is stored or sent")
-                .takes(Selection::read)
-                .for_example(|| json!({"event": "deployment.completed", "events": ["deployment.*"],
-                    "filters": [{"field": "data.environment.name", "operator": "equals", "value": "production"}]}))
-                .gives(200, "SelectionPreview"),
+            operation(
+                "previewSelection",
+                "Preview a selection",
+                "Returns whether a subscription would get an event. Nothing is stored or sent.",
+            )
+            .takes(Selection::read)
+            .explained_by::<SubscriptionView>()
+            .for_example(|| {
+                json!({"event": "deployment.completed", "events": ["deployment.*"], "filters": [production()]})
+            })
+            .gives::<SelectionPreview>(200),
         )
         .get(
             "/webhook-subscriptions/{id}",
             show,
-            says("getSubscription", "A subscription").gives(200, "Subscription"),
+            operation("getSubscription", "Show a subscription", "Returns one subscription.")
+                .gives::<SubscriptionView>(200),
         )
         .put(
             "/webhook-subscriptions/{id}",
             change,
-            changed("replaceSubscription", "Says anew what a subscription is"),
+            takes(
+                "replaceSubscription",
+                "Replace a subscription",
+                "Replaces the subscription's members. Members that are left out get their defaults; stored secrets \
+                 stay.",
+            )
+            .for_example(a_subscription)
+            .gives::<SubscriptionView>(200),
         )
         .patch(
             "/webhook-subscriptions/{id}",
             change,
-            changed("changeSubscription", "Changes some of what a subscription is"),
+            takes(
+                "changeSubscription",
+                "Change a subscription",
+                "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
+            )
+            .for_example(|| json!({"timeout": 10_000}))
+            .gives::<SubscriptionView>(200),
         )
         .delete(
             "/webhook-subscriptions/{id}",
             remove,
-            says("deleteSubscription", "Deletes a subscription; what is open is cancelled")
-                .gives_nothing(204),
+            operation(
+                "deleteSubscription",
+                "Delete a subscription",
+                "Deletes the subscription. Its open deliveries are cancelled.",
+            )
+            .gives_nothing(204),
         )
+        .merge(action_routes())
+}
+
+fn action_routes() -> Routes {
+    Routes::about("Subscriptions")
         .post(
             "/webhook-subscriptions/{id}/rotate-secret",
             rotate_secret,
-            says("rotateSecret", "Mints another signing secret and shows it once")
-                .takes(grace)
-                .gives(200, "Subscription")
-                .conflicts("`no_signing_secret`: its `authType` is another. `changed_meanwhile`: try again."),
+            operation(
+                "rotateSecret",
+                "Rotate the signing secret",
+                "Generates a new signing secret and shows it once. The previous one also signs for the grace period.",
+            )
+            .takes(grace)
+            .for_example(|| json!({"gracePeriodSeconds": 3_600}))
+            .gives::<SubscriptionView>(200)
+            .conflicts(
+                "`no_signing_secret`: its `authType` is not `signature`. `changed_meanwhile`: repeat the request.",
+            ),
         )
         .post(
             "/webhook-subscriptions/{id}/test",
             test,
-            says(
+            operation(
                 "testSubscription",
-                "One attempt at once, with an event type's example; 200 whatever the receiver did",
+                "Test a subscription",
+                "Makes one attempt at once, with the example of an event type, and returns the result. The status is \
+                 200 whatever the receiver answers.",
             )
             .takes(read_test)
             .for_example(|| json!({"event": "deployment.completed"}))
-            .gives_as_it_is(200, tested).conflicts("`pull_subscription`: nobody is called."),
+            .gives_as_it_is::<TestAnswer>(200)
+            .conflicts("`pull_subscription`: its deliveries are fetched."),
         )
+}
+
+fn a_subscription() -> Value {
+    json!({"name": "deployments", "url": "https://hooks.example.com/stella", "authType": "signature",
+        "events": ["deployment.*"], "filters": [production()]})
+}
+
+fn production() -> Value {
+    json!({"field": "data.environment.name", "operator": "equals", "value": "production"})
+}
+
+/// The answer to a test.
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct TestAnswer {
+    /// Whether the receiver accepted the delivery.
+    success: bool,
+    /// The attempt. `null` if none could be made.
+    data: Option<TestAttempt>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// The attempt of a test.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct TestAttempt {
+    /// The delivery in the log.
+    delivery_id: DeliveryId,
+    /// The status code that the receiver answered.
+    #[schemars(range(min = 100, max = 999))]
+    status_code: Option<u16>,
+    /// How long the attempt took, in milliseconds.
+    response_time: u64,
+    /// The beginning of the body that the receiver answered.
+    response: Option<String>,
 }
 
 async fn preview(
@@ -116,18 +197,18 @@ async fn preview(
 
 fn read_test(fields: &mut ObjectReader<'_>) -> Option<EventType> {
     fields.require("event");
-    fields.parsed("event", str::parse)
+    fields.describe("event", "The type of the event that is sent.");
+    fields.named("event", || EventType::ALL, str::parse)
 }
 
-/// The subscription with how its receiver does, and with the signing secret this once when we minted it.
-async fn view(api: &Api, subscription: &Subscription, minted: Option<String>) -> Result<Value, Error> {
-    let now = api.clock.now();
-    let mut view = subscription.view();
-    merge(&mut view, &receiver_health::view(&api.store, subscription, now).await?);
-    if let Some(secret) = minted {
-        merge(&mut view, &json!({"signatureSecret": secret}));
-    }
-    Ok(view)
+/// The subscription with the health of its receiver, and with a signing secret if one was generated just now.
+async fn view(
+    api: &Api,
+    subscription: &Subscription,
+    minted: Option<String>,
+) -> Result<SubscriptionView, Error> {
+    let receiver = receiver_health::view(&api.store, subscription, api.clock.now()).await?;
+    Ok(subscription.view(receiver, minted))
 }
 
 async fn create(
@@ -154,8 +235,7 @@ async fn list(
     let found =
         api.store.core.list::<Subscription>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
     let views = try_join_all(found.items.iter().map(|row| view(&api, row, None))).await?;
-    let mut views = views.into_iter();
-    page(&found.map(|_| views.next().unwrap_or_default()), Value::clone)
+    page(&found.with(views), SubscriptionView::clone)
 }
 
 async fn show(
@@ -219,30 +299,24 @@ async fn test(
         return Err(Error::new(Kind::Conflict, Code::PullSubscription, detail));
     }
     match test_delivery::send(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
-        Ok(tried) => Ok(told(&tried)),
+        Ok(tried) => Ok(told(tried)),
         // Whoever wrote the reference can mend it, and nobody else.
         Err(error) if error.is_transient() && subscription.spec.credential_ref.is_some() => {
-            let error = "The credential that credentialRef names cannot be read";
-            Ok(Json(json!({"success": false, "data": null, "error": error})).into_response())
+            let error = "The credential that credentialRef names cannot be read".to_owned();
+            Ok(Json(TestAnswer { success: false, data: None, error: Some(error) }).into_response())
         }
         Err(error) => Err(error),
     }
 }
 
 /// The status is 200 whatever the receiver did: the test itself succeeded in finding out.
-fn told(tried: &TestDelivery) -> Response {
-    let attempt = &tried.outcome.attempt;
-    let mut answer = json!({
-        "success": attempt.success,
-        "data": {
-            "deliveryId": tried.delivery_id,
-            "statusCode": attempt.status_code,
-            "responseTime": attempt.response_time,
-            "response": tried.outcome.response,
-        },
-    });
-    if let (Some(members), Some(error)) = (answer.as_object_mut(), &attempt.error) {
-        members.insert("error".to_owned(), json!(error));
-    }
-    Json(answer).into_response()
+fn told(tried: TestDelivery) -> Response {
+    let attempt = tried.outcome.attempt;
+    let data = TestAttempt {
+        delivery_id: tried.delivery_id,
+        status_code: attempt.status_code,
+        response_time: attempt.response_time,
+        response: tried.outcome.response,
+    };
+    Json(TestAnswer { success: attempt.success, data: Some(data), error: attempt.error }).into_response()
 }

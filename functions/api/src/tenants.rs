@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use serde_json::{Value, json};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 use stella::app::access::tenants;
-use stella::domain::access::tenant::{ApiKey, Tenant};
-use stella::domain::shared::ids::TenantId;
+use stella::domain::access::tenant::{ApiKey, ApiKeyView, Tenant, TenantView};
+use stella::domain::shared::ids::{ApiKeyId, TenantId};
 use stella::error::Error;
 use stella::random;
 use stella::store::{Listing, keys};
@@ -18,32 +20,95 @@ use stella::web::request::{self, ListQuery, New};
 use stella::web::{data, page};
 
 use crate::Api;
-use crate::openapi::operation::says;
+use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let key = |id, summary| says(id, summary).takes(tenants::read_key).gives(201, "ApiKey");
+    let key = |id, summary, description| {
+        operation(id, summary, description)
+            .takes(tenants::read_key)
+            .for_example(|| json!({"name": "CI", "role": "publisher"}))
+            .gives::<ApiKeyView>(201)
+    };
     Routes::about("Tenants and keys")
-        .get("/tenants", list, says("listTenants", "Tenants, newest first").lists("Tenant"))
+        .get(
+            "/tenants",
+            list,
+            operation("listTenants", "List tenants", "Returns all tenants, newest first.")
+                .lists::<TenantView>(),
+        )
         .post(
             "/tenants",
             create,
-            says("createTenant", "Makes a tenant").takes(tenants::read).gives(201, "Tenant"),
+            operation("createTenant", "Create a tenant", "Creates a tenant, which has no API keys yet.")
+                .takes(tenants::read)
+                .for_example(|| json!({"name": "acme"}))
+                .gives::<TenantView>(201),
         )
         .post(
             "/tenants/{id}/api-keys",
             create_key_of,
-            key("createApiKeyOfTenant", "Makes a key of any tenant"),
+            key(
+                "createApiKeyOfTenant",
+                "Create an API key for a tenant",
+                "Creates an API key for any tenant. The answer is the only one that shows the key.",
+            ),
         )
-        .get("/api-keys", list_keys, says("listApiKeys", "The tenant's keys, newest first").lists("ApiKey"))
-        .post("/api-keys", create_key, key("createApiKey", "Makes a key of the caller's tenant"))
-        .delete("/api-keys/{id}", revoke_key, says("revokeApiKey", "Revokes a key").gives(200, "RevokedKey"))
+        .get(
+            "/api-keys",
+            list_keys,
+            operation("listApiKeys", "List API keys", "Returns the API keys of the tenant, newest first.")
+                .lists::<ApiKeyView>(),
+        )
+        .post(
+            "/api-keys",
+            create_key,
+            key(
+                "createApiKey",
+                "Create an API key",
+                "Creates an API key for the caller's tenant. The answer is the only one that shows the key.",
+            ),
+        )
+        .delete(
+            "/api-keys/{id}",
+            revoke_key,
+            operation(
+                "revokeApiKey",
+                "Revoke an API key",
+                "Revokes the key. It works for at most 30 seconds more.",
+            )
+            .gives::<RevokedKey>(200),
+        )
         .post(
             "/master-key/rewrap",
             rewrap,
-            says("rewrap", "Wraps every tenant's data key anew, after the master key was rotated")
-                .gives(200, "Rewrapped"),
+            operation(
+                "rewrap",
+                "Rewrap the data keys",
+                "Encrypts the data key of every tenant with the current master key, after that was rotated.",
+            )
+            .gives::<Rewrapped>(200),
         )
+}
+
+/// The answer to the revocation of an API key.
+#[derive(Serialize, JsonSchema)]
+struct RevokedKey {
+    /// The key's id.
+    #[schemars(with = "ApiKeyId")]
+    id: String,
+    /// Always `true`. The key works for at most 30 seconds more.
+    #[schemars(extend("const" = true))]
+    revoked: bool,
+}
+
+/// The answer to a rewrap.
+#[derive(Serialize, JsonSchema)]
+struct Rewrapped {
+    /// How many tenants there are.
+    tenants: usize,
+    /// How many of their data keys were encrypted with an older master key.
+    rewrapped: u64,
 }
 
 /// Tenants belong to nobody: their idempotency keys are kept under the nil id.
@@ -54,7 +119,7 @@ fn nobody() -> TenantId {
 async fn create(State(api): State<Arc<Api>>, _: Operator, new: New) -> Result<Response, Error> {
     let act = async |id| {
         let tenant = tenants::create(&api.store, id, &new.wanted, api.clock.now()).await?;
-        Ok(Made { status: StatusCode::CREATED, data: tenants::view(&tenant), shows_secret: false })
+        Ok(Made { status: StatusCode::CREATED, data: tenant.view(), shows_secret: false })
     };
     api.creation(nobody(), "POST /tenants", &new).run(act).await
 }
@@ -62,7 +127,7 @@ async fn create(State(api): State<Arc<Api>>, _: Operator, new: New) -> Result<Re
 async fn list(State(api): State<Arc<Api>>, _: Operator, query: ListQuery) -> Result<Response, Error> {
     let listing = Listing::of(keys::TENANTS.to_owned(), "TENANT#");
     let found = api.store.core.list::<Tenant>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    page(&found, tenants::view)
+    page(&found, Tenant::view)
 }
 
 async fn create_key_of(
@@ -83,10 +148,7 @@ async fn mint_key(api: &Api, tenant: TenantId, new: &New) -> Result<Response, Er
         let secret = random::bytes();
         let (key, text) =
             tenants::create_key(&api.store, tenant, id, secret, &new.wanted, api.clock.now()).await?;
-        let mut data = tenants::view_key(&key);
-        if let Some(members) = data.as_object_mut() {
-            members.insert("key".to_owned(), Value::String(text));
-        }
+        let data = ApiKeyView { key: Some(text), ..key.view() };
         Ok(Made { status: StatusCode::CREATED, data, shows_secret: true })
     };
     api.creation(tenant, "POST /api-keys", new).run(act).await
@@ -99,7 +161,7 @@ async fn list_keys(
 ) -> Result<Response, Error> {
     let listing = Listing::of(keys::tenant(caller.tenant), "APIKEY#");
     let found = api.store.core.list::<ApiKey>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    page(&found, tenants::view_key)
+    page(&found, ApiKey::view)
 }
 
 async fn revoke_key(
@@ -108,7 +170,7 @@ async fn revoke_key(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     tenants::revoke_key(&api.store, caller.tenant, request::id(&id)?).await?;
-    Ok(data(StatusCode::OK, &json!({"id": id, "revoked": true})).into_response())
+    Ok(data(StatusCode::OK, &RevokedKey { id, revoked: true }))
 }
 
 /// Wraps every tenant's data key with the master secret as it is now.
@@ -120,5 +182,5 @@ async fn rewrap(State(api): State<Arc<Api>>, _: Operator) -> Result<Response, Er
         let is_new = api.keyring.rewrap(tenant.id, &masters).await?;
         rewrapped = rewrapped.saturating_add(u64::from(is_new));
     }
-    Ok(data(StatusCode::OK, &json!({"tenants": tenants.len(), "rewrapped": rewrapped})))
+    Ok(data(StatusCode::OK, &Rewrapped { tenants: tenants.len(), rewrapped }))
 }

@@ -130,6 +130,12 @@ impl Serialize for Code {
     }
 }
 
+names_schema!(
+    Code as "ErrorCode",
+    "What an error is, for programs. Codes are stable; new ones may be added.",
+    Code::ALL
+);
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -4,11 +4,11 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata as _;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use futures_util::future::try_join_all;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::unavailable;
 use crate::domain::shared::text::cut;
-use crate::domain::shared::time::timestamp;
+use crate::domain::shared::time::Timestamp;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Kind};
 
@@ -28,6 +28,56 @@ const GIVEN_UP: (&str, &str) = ("fanout", "FANOUT_DEAD_LETTERS_URL");
 const MAX_SHOWN: usize = 10;
 /// How much of a message's body is shown, in bytes.
 const MAX_BODY: usize = 1024;
+
+/// Messages that the service's own machinery could not process.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "DeadLetters"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLettersView {
+    /// About how many messages there are in all queues.
+    pub approximate_messages: u64,
+    /// About how many messages there are in each queue.
+    pub queues: Vec<DeadLetterQueue>,
+    /// Some of the messages.
+    #[cfg_attr(feature = "schema", schemars(length(max = 10)))]
+    pub sample: Vec<DeadLetter>,
+}
+
+/// A dead-letter queue.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetterQueue {
+    /// The name of the queue.
+    pub queue: &'static str,
+    /// About how many messages the queue has.
+    pub approximate_messages: u64,
+}
+
+/// A message that could not be processed.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// The name of the queue.
+    pub queue: &'static str,
+    /// The message's id in SQS.
+    pub message_id: Option<String>,
+    /// When the message was sent.
+    pub sent_at: Option<Timestamp>,
+    /// How often the message was received.
+    pub receive_count: Option<i64>,
+    /// The beginning of the message, at most 1 024 bytes.
+    pub body: Option<String>,
+}
+
+/// The answer to a redrive.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Redriven {
+    /// The queues whose messages are being moved back.
+    pub queues: Vec<&'static str>,
+}
 
 /// The dead-letter queues.
 #[derive(Clone)]
@@ -52,7 +102,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// `Unavailable` if SQS does not answer.
-    pub async fn look(&self) -> Result<Value, Error> {
+    pub async fn look(&self) -> Result<DeadLettersView, Error> {
         let counted =
             try_join_all(self.queues.iter().chain([&self.given_up]).map(|(name, url)| async move {
                 let count = self.attribute(url, QueueAttributeName::ApproximateNumberOfMessages).await?;
@@ -66,15 +116,20 @@ impl DeadLetters {
                 sample.extend(self.some(name, url, MAX_SHOWN.saturating_sub(sample.len())).await?);
             }
         }
-        let count =
-            |(name, _, count): &(&str, &String, u64)| json!({"queue": name, "approximateMessages": count});
-        let total: u64 = counted.iter().map(|(_, _, count)| *count).sum();
-        let queues: Vec<Value> = counted.iter().map(count).collect();
-        Ok(json!({"approximateMessages": total, "queues": queues, "sample": sample}))
+        let total = counted.iter().map(|(_, _, count)| *count).sum();
+        let queue = |(name, _, count): &(&'static str, &String, u64)| DeadLetterQueue {
+            queue: name,
+            approximate_messages: *count,
+        };
+        Ok(DeadLettersView {
+            approximate_messages: total,
+            queues: counted.iter().map(queue).collect(),
+            sample,
+        })
     }
 
     /// Some messages of a queue. They stay in it.
-    async fn some(&self, name: &str, url: &str, most: usize) -> Result<Vec<Value>, Error> {
+    async fn some(&self, name: &'static str, url: &str, most: usize) -> Result<Vec<DeadLetter>, Error> {
         let received = self
             .client
             .receive_message()
@@ -90,13 +145,13 @@ impl DeadLetters {
             let attributes = message.attributes.unwrap_or_default();
             let number = |name| attributes.get(&name).and_then(|text| text.parse::<i64>().ok());
             let sent = number(MessageSystemAttributeName::SentTimestamp);
-            json!({
-                "queue": name,
-                "messageId": message.message_id,
-                "sentAt": sent.and_then(chrono::DateTime::from_timestamp_millis).map(timestamp),
-                "receiveCount": number(MessageSystemAttributeName::ApproximateReceiveCount),
-                "body": message.body.map(|body| cut(&body, MAX_BODY)),
-            })
+            DeadLetter {
+                queue: name,
+                message_id: message.message_id,
+                sent_at: sent.and_then(chrono::DateTime::from_timestamp_millis).map(Timestamp),
+                receive_count: number(MessageSystemAttributeName::ApproximateReceiveCount),
+                body: message.body.map(|body| cut(&body, MAX_BODY)),
+            }
         });
         Ok(shown.collect())
     }
@@ -105,7 +160,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// `Conflict` while a redrive runs; `Unavailable` if SQS does not answer.
-    pub async fn redrive(&self, only: Option<&str>) -> Result<Value, Error> {
+    pub async fn redrive(&self, only: Option<&str>) -> Result<Redriven, Error> {
         let mut moved = Vec::new();
         for (name, url) in self.queues.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
             let arn = self.attribute(url, QueueAttributeName::QueueArn).await?;
@@ -121,7 +176,7 @@ impl DeadLetters {
             let detail = "The messages are being moved already";
             return Err(Error::new(Kind::Conflict, Code::RedriveRunning, detail));
         }
-        Ok(json!({"queues": moved}))
+        Ok(Redriven { queues: moved })
     }
 
     /// The names of the queues that have a dead-letter queue, as the choices of a member.

@@ -14,6 +14,7 @@ use super::item::key_of;
 use super::item::readable;
 use super::sort_keys::{Bound, SortKeys};
 use super::{Item, Table};
+use crate::domain::shared::time::Timestamp;
 use crate::error::{Code, Error, Kind};
 
 /// How many rows one request reads at most.
@@ -140,10 +141,9 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The page with each row converted.
+    /// The page with other rows, one for each of its own.
     #[must_use]
-    pub fn map<U>(self, row: impl FnMut(T) -> U) -> Page<U> {
-        let items = self.items.into_iter().map(row).collect();
+    pub fn with<U>(self, items: Vec<U>) -> Page<U> {
         Page { items, pagination: self.pagination, cursors: self.cursors }
     }
 
@@ -164,33 +164,33 @@ impl<T> Page<T> {
     }
 }
 
-/// A page's position in its list.
+/// Where a page is in its list.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pagination {
     /// The number of the page, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub page: u64,
-    /// The most rows that a page has.
+    /// The most rows of a page.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
     pub page_size: u64,
-    /// Whether another page follows.
+    /// Whether another page follows. A page of a filtered list may be short although another one follows.
     pub has_more: bool,
-    /// Whether the page ends early because the answer would be too large. The cursor leads to the rest.
+    /// Present if the page ends early because the answer would be too large. `nextCursor` leads to the rest; the page of
+    /// the next number does not have it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
     pub cut: bool,
-    /// The cursor of the next page.
+    /// The `cursor` of the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
-    /// The number of rows, as far as counted.
+    /// How many rows the list has, as far as counted.
     pub total: u64,
-    /// Whether there may be more rows than `total`.
+    /// Whether the list has more rows than were counted.
     pub total_is_lower_bound: bool,
-    /// Rows that were created later were left out.
-    #[serde(serialize_with = "with_milliseconds")]
-    pub as_of: DateTime<Utc>,
-}
-
-fn with_milliseconds<S: serde::Serializer>(time: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_str(&crate::domain::shared::time::timestamp(*time))
+    /// Rows that were created later are left out. Pass it back as `asOf`, so that pages do not shift.
+    pub as_of: Timestamp,
 }
 
 impl Table {
@@ -326,7 +326,7 @@ impl<T> Rows<T> {
                 next_cursor,
                 total: self.seen,
                 total_is_lower_bound: !complete,
-                as_of: self.window.as_of,
+                as_of: Timestamp(self.window.as_of),
             },
             cursors: self.cursors,
         }

@@ -28,11 +28,11 @@ const MAX_KEY: usize = 255;
 const RUNNING_SECONDS: i64 = 60;
 
 /// The result of a creating request.
-pub struct Made {
+pub struct Made<T> {
     /// The answer's status.
     pub status: StatusCode,
     /// The answer's data.
-    pub data: Value,
+    pub data: T,
     /// Whether the data shows a secret, which is shown once and not stored.
     pub shows_secret: bool,
 }
@@ -75,9 +75,10 @@ impl Creation<'_> {
     /// # Errors
     /// Those of `act`; `Unprocessable` for another body with the same key; `Conflict` while the first request
     /// runs, or if its answer showed a secret.
-    pub async fn run<F>(self, act: impl FnOnce(Uuid) -> F) -> Result<Response, Error>
+    pub async fn run<F, T>(self, act: impl FnOnce(Uuid) -> F) -> Result<Response, Error>
     where
-        F: Future<Output = Result<Made, Error>>,
+        F: Future<Output = Result<Made<T>, Error>>,
+        T: Serialize,
     {
         let fresh = EventId::mint(self.now, random::bytes()).uuid();
         let Some(key) = self.request.headers.get("idempotency-key") else {
@@ -129,7 +130,9 @@ impl Creation<'_> {
                 return Err(error);
             }
         };
-        let stored = (!made.shows_secret).then(|| made.data.to_string());
+        let stored = (!made.shows_secret).then(|| serde_json::to_string(&made.data)).transpose();
+        let stored =
+            stored.map_err(|error| Error::fault("an answer cannot be serialised").caused_by(error))?;
         record.answer = Some(Answer { status: made.status.as_u16(), data: stored });
         let expected = record.revision;
         record.revision = expected.saturating_add(1);

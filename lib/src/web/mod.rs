@@ -14,7 +14,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
 
 use crate::domain::shared::answer_size::Room;
 use crate::error::Error;
@@ -22,8 +21,14 @@ use crate::store::{Page, Pagination};
 
 /// A successful answer with one resource.
 #[must_use]
-pub fn data(status: StatusCode, data: &Value) -> Response {
-    (status, Json(json!({"success": true, "data": data}))).into_response()
+pub fn data(status: StatusCode, data: &impl Serialize) -> Response {
+    (status, Json(Success { success: true, data })).into_response()
+}
+
+#[derive(Serialize)]
+struct Success<'a, T> {
+    success: bool,
+    data: &'a T,
 }
 
 /// The JSON of a page.
@@ -39,7 +44,7 @@ struct Listed<'a> {
 ///
 /// # Errors
 /// `Fault` if a row cannot be serialised.
-pub fn page<T>(page: &Page<T>, view: impl Fn(&T) -> Value) -> Result<Response, Error> {
+pub fn page<T, V: Serialize>(page: &Page<T>, view: impl Fn(&T) -> V) -> Result<Response, Error> {
     let mut room = Room::default();
     let mut rows = Vec::with_capacity(page.items.len());
     for item in &page.items {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
 
-use crate::error::{Error, Kind};
+use crate::error::{Code, Error, FieldError, Kind};
 
 impl Kind {
     /// The HTTP status of an error of this kind.
@@ -33,26 +34,45 @@ impl Kind {
 #[derive(Clone)]
 pub(super) struct ServerError(pub(super) Arc<Error>);
 
+/// A problem document (RFC 9457).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// A stable name for this kind of problem: `urn:stella:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: &'static str,
+    /// The status code of the answer.
+    #[cfg_attr(feature = "schema", schemars(range(min = 400, max = 599)))]
+    pub status: u16,
+    /// What went wrong, for programs.
+    pub code: Code,
+    /// Always `false`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = false)))]
+    pub success: bool,
+    /// What went wrong, for people. Absent for failures of the service itself (5xx).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Every mistake in the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
 impl IntoResponse for Error {
     /// The problem document. The detail of a 5xx is not in it: [`serve`](super::gateway::serve) logs it.
     fn into_response(self) -> Response {
         let status = self.kind.status();
-        let mut problem = json!({
-            "type": format!("urn:stella:problem:{}", self.code),
-            "title": status.canonical_reason().unwrap_or("Error"),
-            "status": status.as_u16(),
-            "code": self.code,
-            "success": false,
-        });
-        if let Some(members) = problem.as_object_mut() {
-            if !status.is_server_error() {
-                members.insert("detail".to_owned(), json!(self.detail));
-            }
-            if !self.errors.is_empty() {
-                members.insert("errors".to_owned(), json!(self.errors));
-            }
-        }
-        let mut response = (status, problem.to_string()).into_response();
+        let problem = Problem {
+            kind: format!("urn:stella:problem:{}", self.code),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code: self.code,
+            success: false,
+            detail: Some(self.detail.clone()).filter(|_| !status.is_server_error()),
+            errors: self.errors.clone(),
+        };
+        let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {

@@ -85,11 +85,11 @@ impl Argument for ListQuery {
     fn tell(operation: &mut Operation) {
         operation.fails(&[Failure::Invalid]);
         let page = || json!({"type": "integer", "minimum": 1, "default": 1});
-        operation.asks("page", page, "Which page, from 1.");
+        operation.asks("page", page, "The number of the page, from 1.");
         let size = || json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20});
-        operation.asks("pageSize", size, "Rows a page has at most.");
-        operation.asks("cursor", text, "What `nextCursor` was of the page before, instead of `page`.");
-        operation.asks("asOf", time, "What `asOf` was of the first page, so that pages do not shift.");
+        operation.asks("pageSize", size, "The most rows of a page.");
+        operation.asks("cursor", text, "The `nextCursor` of the page before, instead of `page`.");
+        operation.asks("asOf", time, "The `asOf` of the first page, so that pages do not shift.");
     }
 }
 
@@ -113,7 +113,8 @@ impl Argument for New {
 impl Argument for Change {
     fn tell(operation: &mut Operation) {
         reads_a_body(operation);
-        operation
-            .fails(&[Failure::Conflict("`changed_meanwhile`: by another request. Read it and try again.")]);
+        operation.fails(&[Failure::Conflict(
+            "`changed_meanwhile`: another request changed it at the same time. Read it and try again.",
+        )]);
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod arguments;
+mod examples;
 pub(crate) mod operation;
 mod page;
 pub(crate) mod shapes;
@@ -24,20 +25,21 @@ use stella::web::authenticator::COOKIE;
 use crate::routes::Route;
 
 /// What the operations are about, in the order of a reader's interest.
-const TAGS: [(&str, &str); 10] = [
-    ("Webhooks", "What senders post to us."),
+const TAGS: [(&str, &str); 11] = [
+    ("Webhooks", "The addresses that senders post to: registries, CI systems and code hosts."),
     (
         "Webhook configs",
-        "Who may tell us what, and how they prove themselves; and the log of what they told.",
+        "Which senders may post, and how they authenticate; and the log of what they posted.",
     ),
-    ("Components", "What is released, from which repositories, by which triggers; and the version map."),
-    ("Releases", "What triggers made."),
-    ("Events", "What happened, published by the orchestrator and by us."),
-    ("Subscriptions", "Who is told of what, where, and how hard we try."),
-    ("Deliveries", "What went to a subscriber, attempt by attempt; and once more."),
-    ("Tenants and keys", "Who may call."),
-    ("Operation", "Whether the service is there, and what it could not handle."),
-    ("Deliveries to subscribers", "What we post to a subscription's address, by the type of the event."),
+    ("Components", "What is released, from which repositories, by which triggers; and the versions."),
+    ("Releases", "The releases that triggers created."),
+    ("Events", "Domain events: published by the orchestrator, or raised by this service."),
+    ("Subscriptions", "Which events are delivered to which endpoint, and the retry policy."),
+    ("Deliveries", "The delivery log, with every attempt; redelivery, recovery, and pull."),
+    ("Portal", "Links to the portal, its sessions, and the overview of its first page."),
+    ("Tenants and keys", "Tenants and the API keys of their callers."),
+    ("Operation", "Health, version, dead letters, and keys of encryption."),
+    ("Deliveries to subscribers", "The requests that subscribers receive, by the type of the event."),
 ];
 
 /// The document about these routes.
@@ -61,8 +63,8 @@ pub(crate) fn document(routes: &[Route]) -> Value {
         "info": {
             "title": "Stella Webhooks",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Inbound: registries, CI systems and code hosts post; versions and releases come of it. \
-                Outbound: domain events go to subscribers as signed requests.",
+            "description": "Inbound: registries, CI systems and code hosts post events, which become versions and releases. \
+                Outbound: domain events are delivered to subscribers as signed requests.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -72,11 +74,11 @@ pub(crate) fn document(routes: &[Route]) -> Value {
         "components": {
             "schemas": shapes::all(),
             "securitySchemes": {
-                "apiKey": key("A tenant's key, `stk_<id>_<secret>`, or its issuer's token. Each role (`viewer`, \
-                    `publisher`, `admin`) may do what the ones before it may."),
+                "apiKey": key("A tenant's API key, `stk_<id>_<secret>`, or a token of the deployment's issuer. Each \
+                    role (`viewer`, `publisher`, `admin`) may do what the ones before it may."),
                 "operatorKey": key("The operator's key, `stk_operator_<secret>`."),
                 "session": {"type": "apiKey", "in": "cookie", "name": COOKIE,
-                    "description": "Somebody signed in at the portal. Everything but reads needs the session's \
+                    "description": "A session of the portal. Requests other than reads need the session's \
                         `csrfToken` as `X-CSRF-Token`."},
             },
         },
@@ -104,9 +106,81 @@ fn public(media_type: &'static str, text: &'static str) -> impl IntoResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    /// The document in parts: each operation, each schema, and the rest.
+    fn parts() -> Vec<(String, Value)> {
+        let mut document = crate::openapi();
+        let mut parts = Vec::new();
+        for places in ["paths", "webhooks"] {
+            for (path, methods) in document[places].as_object_mut().unwrap() {
+                for (method, operation) in methods.as_object_mut().unwrap() {
+                    if let Some(id) = operation.get("operationId").and_then(Value::as_str).map(str::to_owned)
+                    {
+                        let part = json!({"path": path, "method": method, "operation": operation.take()});
+                        parts.push((format!("operation-{id}"), part));
+                    }
+                }
+            }
+        }
+        for (name, schema) in document["components"]["schemas"].as_object_mut().unwrap() {
+            parts.push((format!("schema-{name}"), schema.take()));
+        }
+        parts.push(("document".to_owned(), document));
+        parts
+    }
+
     #[test]
     fn the_document_changes_only_where_somebody_means_it_to() {
-        insta::assert_json_snapshot!("openapi", crate::openapi());
+        let parts = parts();
+        let names: BTreeSet<&String> = parts.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), parts.len(), "two parts have one name");
+        insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
+            for (name, part) in &parts {
+                insta::assert_json_snapshot!(name.as_str(), part);
+            }
+        });
+    }
+
+    #[test]
+    fn every_tag_is_described_and_used() {
+        let document = crate::openapi();
+        let tags: BTreeSet<&str> =
+            document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+        let places =
+            ["paths", "webhooks"].into_iter().flat_map(|places| document[places].as_object().unwrap());
+        let operations = places.flat_map(|(_, methods)| methods.as_object().unwrap().values());
+        let used: BTreeSet<&str> = operations.filter_map(|operation| operation["tags"][0].as_str()).collect();
+        assert_eq!(used, tags);
+    }
+
+    #[test]
+    fn every_operation_has_a_summary_a_description_and_an_example_where_it_has_a_body() {
+        let document = crate::openapi();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in
+                methods.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters")
+            {
+                for words in ["summary", "description"] {
+                    assert!(
+                        operation[words].as_str().is_some_and(|text| !text.is_empty()),
+                        "{method} {path}"
+                    );
+                }
+                assert!(!operation["summary"].as_str().unwrap().ends_with('.'), "{method} {path}");
+                assert!(operation["description"].as_str().unwrap().ends_with('.'), "{method} {path}");
+                let bodies = [&operation["requestBody"]].into_iter();
+                let answers = operation["responses"].as_object().unwrap().iter();
+                let answers = answers.filter(|(status, _)| status.starts_with('2')).map(|(_, answer)| answer);
+                for body in bodies.chain(answers) {
+                    for media in body["content"].as_object().into_iter().flat_map(serde_json::Map::values) {
+                        assert!(media.get("example").is_some(), "{method} {path}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 use stella::domain::shared::object_reader::ObjectReader;
 
-use super::shapes;
+use super::examples;
+use super::shapes::{self, named};
 
 /// How an operation can fail.
 #[derive(Debug, Clone, Copy)]
@@ -41,15 +43,15 @@ impl Failure {
     fn description(self) -> &'static str {
         match self {
             Self::Invalid => "The request cannot be read.",
-            Self::Unauthenticated => "No valid key, token or session.",
+            Self::Unauthenticated => "No valid API key, token or session.",
             Self::Forbidden => "The caller's role may not do this, or `X-CSRF-Token` is not the session's.",
-            Self::NotFound => "There is none, or it is another tenant's.",
+            Self::NotFound => "The resource does not exist, or belongs to another tenant.",
             Self::Conflict(why) => why,
-            Self::TooLarge => "The body has more than 1 MiB.",
-            Self::MediaType => "The body is not said to be JSON.",
-            Self::Unprocessable => "The body has mistakes; `errors` names every one.",
-            Self::Limited => "Too many requests; come again after `Retry-After` seconds.",
-            Self::Ours => "Our own failure; nothing of it is told. Come again.",
+            Self::TooLarge => "The body is larger than 1 MiB.",
+            Self::MediaType => "The body is not JSON by its `Content-Type`.",
+            Self::Unprocessable => "The body has mistakes; `errors` lists each.",
+            Self::Limited => "Too many requests; repeat after `Retry-After` seconds.",
+            Self::Ours => "A failure of the service, without details. Repeat later.",
         }
     }
 }
@@ -57,16 +59,17 @@ impl Failure {
 /// JSON of the document, made when the document is: a function that starts to serve needs none of it.
 pub(crate) type Json = fn() -> Value;
 
+/// Makes the schema of a type.
+type Shape = fn(&mut SchemaGenerator) -> Schema;
+
 /// What an operation answers with.
 enum Gives {
-    /// A shape as `data`.
-    Shape(&'static str),
-    /// A page of shapes.
-    Page(&'static str),
-    /// Anything else as `data`.
-    Data(Json),
-    /// JSON that is all of the answer.
-    Whole(Json),
+    /// A type as `data`.
+    Data(Shape),
+    /// A page of a type.
+    Page(Shape),
+    /// A type that is all of the answer.
+    Whole(Shape),
     /// No body.
     Nothing,
 }
@@ -84,18 +87,30 @@ struct Parameter {
 pub(crate) struct Operation {
     id: &'static str,
     summary: &'static str,
+    description: &'static str,
     role: Option<&'static str>,
     parameters: Vec<Parameter>,
     body: Option<Box<dyn Fn() -> Value>>,
+    noun: Option<Shape>,
     example: Option<Json>,
     answers: Vec<(u16, Gives)>,
     failures: Vec<Failure>,
 }
 
-/// An operation by its id, in a sentence.
-pub(crate) fn says(id: &'static str, summary: &'static str) -> Operation {
-    let (parameters, answers, failures) = (Vec::new(), Vec::new(), Vec::new());
-    Operation { id, summary, role: None, parameters, body: None, example: None, answers, failures }
+/// An operation by its id, with its summary and its description.
+pub(crate) fn operation(id: &'static str, summary: &'static str, description: &'static str) -> Operation {
+    Operation {
+        id,
+        summary,
+        description,
+        role: None,
+        parameters: Vec::new(),
+        body: None,
+        noun: None,
+        example: None,
+        answers: Vec::new(),
+        failures: Vec::new(),
+    }
 }
 
 impl Operation {
@@ -105,30 +120,31 @@ impl Operation {
         self
     }
 
+    /// Members of its body mean what they mean in this type. Unless it is said: in the first that it answers with.
+    pub(crate) fn explained_by<T: JsonSchema>(mut self) -> Self {
+        self.noun = Some(SchemaGenerator::subschema_for::<T>);
+        self
+    }
+
     /// An example of its body.
     pub(crate) fn for_example(mut self, body: Json) -> Self {
         self.example = Some(body);
         self
     }
 
-    /// It answers with one of these shapes as `data`.
-    pub(crate) fn gives(self, status: u16, shape: &'static str) -> Self {
-        self.answers_with(status, Gives::Shape(shape))
+    /// It answers with a type as `data`.
+    pub(crate) fn gives<T: JsonSchema>(self, status: u16) -> Self {
+        self.answers_with(status, Gives::Data(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// It answers with a page of these shapes.
-    pub(crate) fn lists(self, shape: &'static str) -> Self {
-        self.answers_with(200, Gives::Page(shape))
+    /// It answers with a page of a type.
+    pub(crate) fn lists<T: JsonSchema>(self) -> Self {
+        self.answers_with(200, Gives::Page(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// It answers with JSON of this schema as `data`.
-    pub(crate) fn gives_data(self, schema: Json) -> Self {
-        self.answers_with(200, Gives::Data(schema))
-    }
-
-    /// It answers with JSON of this schema.
-    pub(crate) fn gives_as_it_is(self, status: u16, schema: Json) -> Self {
-        self.answers_with(status, Gives::Whole(schema))
+    /// It answers with a type that is all of the answer.
+    pub(crate) fn gives_as_it_is<T: JsonSchema>(self, status: u16) -> Self {
+        self.answers_with(status, Gives::Whole(SchemaGenerator::subschema_for::<T>))
     }
 
     /// It answers without a body.
@@ -155,8 +171,8 @@ impl Operation {
 
     /// It can be asked for a span of time.
     pub(crate) fn within_a_span(self) -> Self {
-        let from = self.filtered_by("from", time, "From this moment on.");
-        from.filtered_by("to", time, "Up to this moment.")
+        let from = self.filtered_by("from", time, "Only rows from this time on.");
+        from.filtered_by("to", time, "Only rows up to this time.")
     }
 
     /// Its body proves who calls.
@@ -199,13 +215,15 @@ impl Operation {
             is_required: false,
             schema: || json!({"type": "string", "minLength": 1, "maxLength": 255}),
             description:
-                "Honoured for 24 hours: a repetition makes nothing new and is answered as the first one was.",
+                "Makes the request safe to repeat: for 24 hours a repetition creates nothing and gets the first answer.",
         });
         self.fails(&[
             Failure::Conflict(
-                "`request_in_progress`: the first request with this `Idempotency-Key` still runs.",
+                "`request_in_progress`: the first request with this `Idempotency-Key` is still running.",
             ),
-            Failure::Conflict("`secret_already_shown`: its answer showed a secret, which is shown once."),
+            Failure::Conflict(
+                "`secret_already_shown`: the first answer showed a secret, which is shown once.",
+            ),
         ]);
     }
 
@@ -214,11 +232,12 @@ impl Operation {
         let mut parameters: Vec<Value> = path_parameters(path);
         parameters.extend(self.parameters.iter().map(Parameter::document));
         let security: Vec<Value> = self.role.map(security).unwrap_or_default();
-        let mut document = json!({"operationId": self.id, "summary": self.summary, "tags": [tag],
+        let mut document = json!({"operationId": self.id, "summary": self.summary,
+            "description": self.description, "tags": [tag],
             "parameters": parameters, "responses": self.responses(), "security": security});
         if let Some(body) = &self.body {
             let mut schema = body();
-            shapes::explain(&mut schema, self.noun());
+            shapes::explain(&mut schema, self.noun().as_ref());
             if is_patch {
                 shapes::make_partial(&mut schema);
             }
@@ -232,11 +251,22 @@ impl Operation {
         document
     }
 
-    /// The shape of what it is about: the first that it answers with.
-    fn noun(&self) -> Option<&'static str> {
-        self.answers
-            .iter()
-            .find_map(|(_, gives)| if let Gives::Shape(shape) = gives { Some(*shape) } else { None })
+    /// The schema of what it is about.
+    fn noun(&self) -> Option<Value> {
+        let data = |(_, gives): &(u16, Gives)| match gives {
+            Gives::Data(shape) => Some(shapes::schema(*shape)),
+            Gives::Page(_) | Gives::Whole(_) | Gives::Nothing => None,
+        };
+        self.noun.map(shapes::schema).or_else(|| self.answers.iter().find_map(data))
+    }
+
+    /// Adds the types that it answers with.
+    pub(crate) fn collect(&self, generator: &mut SchemaGenerator) {
+        for (_, gives) in &self.answers {
+            if let Gives::Data(shape) | Gives::Page(shape) | Gives::Whole(shape) = gives {
+                shape(generator);
+            }
+        }
     }
 
     fn responses(&self) -> BTreeMap<String, Value> {
@@ -258,15 +288,16 @@ impl Gives {
     fn document(&self) -> Value {
         let schema = match self {
             Self::Nothing => return json!({"description": "Done."}),
-            Self::Shape(shape) => envelope(&[("data", shapes::named(shape))]),
+            Self::Data(shape) => envelope(&[("data", shapes::schema(*shape))]),
             Self::Page(shape) => envelope(&[
-                ("data", json!({"type": "array", "items": shapes::named(shape)})),
-                ("pagination", shapes::named("Pagination")),
+                ("data", json!({"type": "array", "items": shapes::schema(*shape)})),
+                ("pagination", named("Pagination")),
             ]),
-            Self::Data(schema) => envelope(&[("data", schema())]),
-            Self::Whole(schema) => schema(),
+            Self::Whole(shape) => shapes::schema(*shape),
         };
-        json!({"description": "Done.", "content": {"application/json": {"schema": schema}}})
+        let example = examples::of("", &schema);
+        let media = json!({"schema": schema, "example": example});
+        json!({"description": "Done.", "content": {"application/json": media}})
     }
 }
 
@@ -286,7 +317,7 @@ fn envelope(members: &[(&str, Value)]) -> Value {
 impl Failure {
     fn document(self) -> Value {
         let mut response = json!({"description": self.description(),
-            "content": {"application/problem+json": {"schema": shapes::named("Problem")}}});
+            "content": {"application/problem+json": {"schema": named("Problem")}}});
         if matches!(self, Self::Limited | Self::Ours) {
             let seconds = json!({"schema": {"type": "integer", "minimum": 0}, "description": "Seconds."});
             response["headers"] = json!({"Retry-After": seconds});
@@ -329,7 +360,5 @@ pub(crate) fn time() -> Value {
 /// Every place in a path is an id.
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    names
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": shapes::named("Id")}))
-        .collect()
+    names.map(|name| json!({"name": name, "in": "path", "required": true, "schema": named("Id")})).collect()
 }

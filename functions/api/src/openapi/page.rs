@@ -108,7 +108,8 @@ fn section(tag: &Tag<'_>) -> Markup {
         @for operation in &tag.operations {
             section id=(operation.id()) {
                 h3 { span class="method" { (operation.method) } " " code { (operation.path) } }
-                p { (words(text(operation.said, "summary"))) ". " (caller(operation.said)) }
+                p { strong { (words(text(operation.said, "summary"))) } " " (caller(operation.said)) }
+                p { (words(text(operation.said, "description"))) }
                 @if operation.parameters().next().is_some() {
                     table {
                         caption { "Parameters" }
@@ -228,6 +229,7 @@ fn bounds(schema: &Value) -> Markup {
         }
         @if let Some(most) = number("maxLength") { ", at most " (most) " characters" }
         @if let Some(most) = number("maxItems") { ", at most " (most) }
+        @if let Some(default) = schema.get("default") { ", default " code { (default) } }
     }
 }
 

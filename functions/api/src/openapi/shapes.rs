@@ -1,66 +1,40 @@
-//! The shapes of what is answered, from `shapes/*.json`: JSON Schema, but for one word. Every member is always
-//! there, except those that `optional` names.
+//! The schemas of what is answered, made from the types that are written. A type's doc comments are the descriptions.
 
 use std::sync::LazyLock;
 
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use stella::domain::inbound::provider::Provider;
+use stella::domain::shared::ids::TenantId;
+use stella::domain::shared::time::Timestamp;
+use stella::store::Pagination;
+use stella::web::problem::Problem;
 
-const SOURCES: [&str; 8] = [
-    include_str!("shapes/common.json"),
-    include_str!("shapes/meta.json"),
-    include_str!("shapes/tenants.json"),
-    include_str!("shapes/configs.json"),
-    include_str!("shapes/receipts.json"),
-    include_str!("shapes/components.json"),
-    include_str!("shapes/outbound.json"),
-    include_str!("shapes/portal.json"),
-];
+use super::webhooks;
 
-/// What is only handed in and so has no shape of its own.
-const HANDED_IN: [(&str, &str); 20] = [
-    ("body", "What the sender would post: a text, or JSON."),
-    ("credential", "`user:password` for `basic`, the token for `bearer`; sealed, and never shown."),
-    ("data", "As the type's JSON Schema has it, which `GET /event-types` tells; at most 256 KiB."),
-    ("dryRun", "Whether it is only counted."),
-    ("event", "A type of event, as `GET /event-types` lists them."),
-    ("from", "Of events from this moment on."),
-    (
-        "gracePeriodSeconds",
-        "How long the old one stays valid beside the new one; a day where nothing is said.",
-    ),
-    ("headers", "The headers that it would come with."),
-    ("key", "A tenant's key, or the operator's."),
-    ("link", "What follows `#link=` in a link to the portal."),
-    ("queue", "One of `deliveries`, `retries`, `commands` and `inbound-retry`; all where nothing is said."),
-    ("response", "The beginning of what was answered."),
-    ("responseTime", "How long it took, in milliseconds."),
-    ("retryAfterSeconds", "What `Retry-After` said."),
-    (
-        "secret",
-        "What the sender signs with or says; sealed, and never shown. An old one stays valid for 24 hours.",
-    ),
-    ("signatureSecret", "The key that signs; minted and shown once where nothing is said. Sealed."),
-    ("status", "The final state that is meant; `failed` and `skipped` where nothing is said."),
-    ("timestamp", "When it happened; now, where nothing is said."),
-    ("ttlSeconds", "How long the link can be used; an hour where nothing is said."),
-    ("to", "Of events up to this moment; now, where nothing is said."),
-];
+/// Where the schemas are in the document.
+const PLACE: &str = "/components/schemas";
 
-/// The files are part of the program; a test proves that each can be read.
+/// Made when the document is: a function that starts to serve needs none of it.
 static SHAPES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
-    let read = |source: &&str| serde_json::from_str::<Map<String, Value>>(source).unwrap_or_default();
-    let mut shapes: Map<String, Value> = SOURCES.iter().flat_map(read).collect();
-    shapes.values_mut().for_each(require_members);
-    let providers: Vec<&str> = Provider::all().map(|(name, _)| name).collect();
-    for shape in ["WebhookConfig", "Sender"] {
-        let provider = shapes.get_mut(shape).and_then(|shape| shape.pointer_mut("/properties/provider"));
-        if let Some(words) = provider.and_then(Value::as_object_mut) {
-            words.insert("enum".to_owned(), json!(providers));
-        }
+    let mut generator = generator();
+    for route in crate::all().list() {
+        route.operation.collect(&mut generator);
     }
+    webhooks::collect(&mut generator);
+    generator.subschema_for::<Pagination>();
+    generator.subschema_for::<Problem>();
+    generator.subschema_for::<TenantId>();
+    generator.subschema_for::<Timestamp>();
+    let mut shapes = generator.take_definitions(false);
+    shapes.values_mut().for_each(tidy);
     shapes
 });
+
+fn generator() -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.with(|settings| settings.definitions_path = PLACE.into()).into_generator()
+}
 
 /// Every shape by its name.
 pub(crate) fn all() -> &'static Map<String, Value> {
@@ -69,28 +43,108 @@ pub(crate) fn all() -> &'static Map<String, Value> {
 
 /// A schema that is a shape.
 pub(crate) fn named(shape: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{shape}")})
+    json!({"$ref": format!("#{PLACE}/{shape}")})
 }
 
-/// What a sender is told.
-pub(crate) fn answer() -> Value {
-    json!({"anyOf": [named("Answer"), named("Handshake")]})
+/// The schema of a type: its name, where it has one.
+pub(crate) fn schema(shape: fn(&mut SchemaGenerator) -> Schema) -> Value {
+    let mut schema = shape(&mut generator()).to_value();
+    tidy(&mut schema);
+    schema
 }
 
-/// Writes `required` where the files have `optional`.
-fn require_members(schema: &mut Value) {
-    let Some(words) = schema.as_object_mut() else { return };
-    let optional = words.remove("optional").unwrap_or_default();
-    if let Some(members) = words.get_mut("properties").and_then(Value::as_object_mut) {
-        members.values_mut().for_each(require_members);
-        let is_optional = |name: &String| optional.as_array().is_some_and(|list| list.contains(&json!(name)));
-        let required: Vec<String> = members.keys().filter(|name| !is_optional(name)).cloned().collect();
-        if !required.is_empty() {
-            words.insert("required".to_owned(), json!(required));
+/// The schema of a type, as [`schema`] makes it.
+pub(crate) fn of<T: JsonSchema>() -> Value {
+    schema(SchemaGenerator::subschema_for::<T>)
+}
+
+/// Brings a schema of schemars into the form that generators of clients read best, as it is true of answers:
+/// - names are an `enum`, with what each means in the description;
+/// - a member that is not required is absent rather than `null`;
+/// - numbers have no `format`, which only says how large they are in Rust;
+/// - nothing has a default;
+/// - a description is one line: a doc comment is broken where the source is.
+fn tidy(schema: &mut Value) {
+    let Some(words) = schema.as_object_mut() else {
+        if *schema == Value::Bool(true) {
+            *schema = json!({});
+        }
+        return;
+    };
+    words.remove("default");
+    if let Some(Value::String(text)) = words.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    join_names(words);
+    let is_number =
+        words.get("type").is_some_and(|kind| names_of(kind).any(|name| matches!(name, "integer" | "number")));
+    if is_number {
+        words.remove("format");
+    }
+    if words.get("additionalProperties") == Some(&Value::Bool(true)) {
+        words.remove("additionalProperties");
+    }
+    let required: Vec<String> =
+        words.get("required").into_iter().flat_map(names_of).map(str::to_owned).collect();
+    for (name, member) in words.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        tidy(member);
+        if !required.contains(name) {
+            never_null(member);
         }
     }
-    if let Some(items) = words.get_mut("items") {
-        require_members(items);
+    for name in ["items", "additionalProperties"] {
+        words.get_mut(name).into_iter().for_each(tidy);
+    }
+    for name in ["anyOf", "oneOf", "allOf"] {
+        words.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten().for_each(tidy);
+    }
+}
+
+fn names_of(value: &Value) -> impl Iterator<Item = &str> {
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default().iter().filter_map(Value::as_str);
+    value.as_str().into_iter().chain(list)
+}
+
+/// Writes an enumeration, of which each name has a schema of its own, as one `enum`.
+fn join_names(words: &mut Map<String, Value>) {
+    let Some(choices) = words.get("oneOf").and_then(Value::as_array) else { return };
+    let name = |choice: &Value| choice.get("const").and_then(Value::as_str).map(str::to_owned);
+    let Some(names) = choices.iter().map(name).collect::<Option<Vec<String>>>() else { return };
+    let meanings = choices.iter().zip(&names).filter_map(|(choice, name)| {
+        let meaning = choice.get("description")?.as_str()?.replace('\n', " ");
+        Some(format!("`{name}`: {meaning}"))
+    });
+    let before = words.get("description").and_then(Value::as_str).map(str::to_owned);
+    let description: Vec<String> = before.into_iter().chain(meanings).collect();
+    words.remove("oneOf");
+    words.insert("type".to_owned(), json!("string"));
+    words.insert("enum".to_owned(), json!(names));
+    if !description.is_empty() {
+        words.insert("description".to_owned(), json!(description.join(" ")));
+    }
+}
+
+/// Takes `null` out of what a schema allows.
+fn never_null(schema: &mut Value) {
+    let Some(words) = schema.as_object_mut() else { return };
+    if let Some(Value::Array(kinds)) = words.get_mut("type") {
+        kinds.retain(|kind| kind != "null");
+        if let [kind] = kinds.as_slice() {
+            let kind = kind.clone();
+            words.insert("type".to_owned(), kind);
+        }
+    }
+    if let Some(names) = words.get_mut("enum").and_then(Value::as_array_mut) {
+        names.retain(|name| !name.is_null());
+    }
+    let Some(choices) = words.get_mut("anyOf").and_then(Value::as_array_mut) else { return };
+    choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+    if let [Value::Object(choice)] = choices.as_mut_slice() {
+        let choice = std::mem::take(choice);
+        words.remove("anyOf");
+        for (name, value) in choice {
+            words.entry(name).or_insert(value);
+        }
     }
 }
 
@@ -100,16 +154,17 @@ pub(crate) fn resolved(schema: &Value) -> &Value {
     name.and_then(|name| SHAPES.get(name)).unwrap_or(schema)
 }
 
-/// Gives the members of a request the descriptions that members of the same name have in a shape.
-pub(crate) fn explain(schema: &mut Value, shape: Option<&str>) {
-    let shape = shape.and_then(|name| SHAPES.get(name));
-    explain_members(schema, shape.unwrap_or(&Value::Null));
+/// Gives the members of a request the descriptions that members of the same name have in what is answered. One that its
+/// reader describes keeps that.
+pub(crate) fn explain(schema: &mut Value, noun: Option<&Value>) {
+    explain_members(schema, noun.map_or(&Value::Null, resolved));
 }
 
 fn explain_members(schema: &mut Value, shape: &Value) {
     for kinds in ["oneOf", "anyOf"] {
         for kind in schema.get_mut(kinds).and_then(Value::as_array_mut).into_iter().flatten() {
-            explain_members(kind, shape);
+            let same = same_kind(kind, shape).cloned();
+            explain_members(kind, same.as_ref().unwrap_or(shape));
         }
     }
     if let Some(items) = schema.get_mut("items") {
@@ -118,19 +173,31 @@ fn explain_members(schema: &mut Value, shape: &Value) {
     for (name, member) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         let known = shape.get("properties").and_then(|members| members.get(name)).unwrap_or(&Value::Null);
         explain_members(member, resolved(known));
-        let handed_in =
-            HANDED_IN.iter().find(|(handed_in, _)| handed_in == name).map(|(_, text)| json!(text));
         let described = [known, resolved(known)].into_iter().find_map(|schema| schema.get("description"));
-        if let (Some(text), Some(words)) = (described.or(handed_in.as_ref()), member.as_object_mut()) {
-            words.insert("description".to_owned(), text.clone());
+        if let (Some(text), Some(words)) = (described, member.as_object_mut()) {
+            words.entry("description").or_insert_with(|| text.clone());
         }
     }
 }
 
-/// A patch (RFC 7396) need not have any member that the whole must have.
+/// Of a shape with several kinds, the one that has the same constant members.
+fn same_kind<'s>(kind: &Value, shape: &'s Value) -> Option<&'s Value> {
+    let members = kind.get("properties")?.as_object()?;
+    let constants = || members.iter().filter_map(|(name, member)| Some((name, member.get("const")?)));
+    let kinds = ["oneOf", "anyOf"].into_iter().filter_map(|kinds| shape.get(kinds)?.as_array()).flatten();
+    let has = |shape: &Value, name: &str, value: &Value| {
+        shape.get("properties").and_then(|members| members.get(name)?.get("const")) == Some(value)
+    };
+    kinds
+        .filter(|shape| constants().all(|(name, value)| has(shape, name, value)))
+        .find(|_| constants().next().is_some())
+}
+
+/// A patch (RFC 7396) need not have any member that the whole must have, and what it leaves out stays as it is.
 pub(crate) fn make_partial(schema: &mut Value) {
     let Some(words) = schema.as_object_mut() else { return };
     words.remove("required");
+    words.remove("default");
     if let Some(kinds) = words.remove("oneOf") {
         words.insert("anyOf".to_owned(), kinds);
     }
@@ -147,14 +214,6 @@ pub(crate) fn make_partial(schema: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_file_can_be_read_and_no_shape_is_there_twice() {
-        let counts = SOURCES
-            .iter()
-            .map(|source| serde_json::from_str::<Map<String, Value>>(source).expect("a map of shapes").len());
-        assert_eq!(counts.sum::<usize>(), all().len());
-    }
 
     #[test]
     fn every_shape_that_is_named_is_there() {
@@ -175,5 +234,54 @@ mod tests {
             let shape = name.strip_prefix("#/components/schemas/").expect("a shape");
             assert!(all().contains_key(shape), "{shape}");
         }
+    }
+
+    #[test]
+    fn names_are_one_enumeration_that_says_what_each_means() {
+        let mut schema = json!({"description": "The state.", "oneOf": [
+            {"type": "string", "const": "open", "description": "It is open."},
+            {"type": "string", "const": "shut", "description": "It is shut."}]});
+        tidy(&mut schema);
+        let description = "The state. `open`: It is open. `shut`: It is shut.";
+        assert_eq!(schema, json!({"type": "string", "enum": ["open", "shut"], "description": description}));
+    }
+
+    #[test]
+    fn a_member_that_may_be_absent_is_never_null() {
+        let optional = json!({"anyOf": [{"$ref": "#/x"}, {"type": "null"}], "description": "X."});
+        let mut schema = json!({"type": "object", "required": ["b"],
+            "properties": {"a": optional, "b": {"type": ["integer", "null"], "format": "uint64"}}});
+        tidy(&mut schema);
+        assert_eq!(schema["properties"]["a"], json!({"$ref": "#/x", "description": "X."}));
+        assert_eq!(schema["properties"]["b"], json!({"type": ["integer", "null"]}));
+    }
+
+    #[test]
+    fn every_member_of_every_shape_and_every_request_has_a_description() {
+        fn look(place: &str, schema: &Value, missing: &mut Vec<String>) {
+            for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+                let place = format!("{place}.{name}");
+                let described =
+                    [member, resolved(member)].into_iter().any(|one| one.get("description").is_some());
+                if !described && member.get("const").is_none() {
+                    missing.push(place.clone());
+                }
+                look(&place, member, missing);
+                look(&place, &member["items"], missing);
+            }
+            for kinds in ["oneOf", "anyOf"] {
+                schema[kinds].as_array().into_iter().flatten().for_each(|one| look(place, one, missing));
+            }
+        }
+        let mut missing = Vec::new();
+        all().iter().for_each(|(name, schema)| look(name, schema, &mut missing));
+        let document = crate::openapi();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let body = operation.pointer("/requestBody/content/application~1json/schema");
+                look(&format!("{method} {path}"), body.unwrap_or(&Value::Null), &mut missing);
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
     }
 }

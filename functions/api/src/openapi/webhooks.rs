@@ -1,11 +1,19 @@
 //! What is not behind an API key: what senders post to us, and what we post to subscribers.
 
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
+use stella::domain::inbound::answer_view::{AnswerBody, AnswerView};
 use stella::domain::inbound::config::WebhookType;
 use stella::domain::outbound::event_type::EventType;
 
-use super::operation::{Failure, Operation, says, text};
+use super::examples;
+use super::operation::{Failure, Operation, operation, text};
 use super::shapes;
+
+/// Adds the types that senders get as answers.
+pub(crate) fn collect(generator: &mut SchemaGenerator) {
+    posted("receiveWebhook").collect(generator);
+}
 
 /// The paths of the function `inbound`, below `/api/v1`.
 pub(crate) fn inbound() -> Map<String, Value> {
@@ -25,7 +33,10 @@ pub(crate) fn inbound() -> Map<String, Value> {
         let mut methods = json!({"post": posted(receive).document("Webhooks", "", false),
             "options": handshake(consent).document("Webhooks", "", false)});
         methods["post"]["requestBody"] = json!({"required": true, "content": {
-            "application/json": {"schema": {}}, "application/x-www-form-urlencoded": {"schema": {"type": "object"}}}});
+            "application/json": {"schema": {}, "example": {"push_data": {"tag": "v1.2.0"},
+                "repository": {"repo_name": "myorg/myapp"}}},
+            "application/x-www-form-urlencoded": {"schema": {"type": "object"},
+                "example": {"payload": "{\"ref\":\"refs/tags/v1.2.0\"}"}}}});
         methods["parameters"] = places.into_iter().map(place).collect();
         (path.to_owned(), methods)
     };
@@ -43,10 +54,15 @@ fn place(name: &str) -> Value {
 }
 
 fn posted(id: &'static str) -> Operation {
-    let summary = "What a registry, CI system or code host posts. How it proves itself is its config's";
-    let mut operation =
-        says(id, summary).gives_as_it_is(200, shapes::answer).gives_as_it_is(202, || shapes::named("Answer"));
-    operation.asks("token", text, "The token, where the path has no room for it.");
+    let mut operation = operation(
+        id,
+        "Receive a webhook",
+        "The address that a registry, CI system or code host posts to. The webhook config decides how the sender \
+         authenticates. Events that nobody is interested in are answered with 200 and `ignored`.",
+    )
+    .gives_as_it_is::<AnswerBody>(200)
+    .gives_as_it_is::<AnswerView>(202);
+    operation.asks("token", text, "The token of the address, if it is not in the path.");
     operation.fails(&[
         Failure::Invalid,
         Failure::Unauthenticated,
@@ -60,9 +76,14 @@ fn posted(id: &'static str) -> Operation {
 }
 
 fn handshake(id: &'static str) -> Operation {
-    let mut operation = says(id, "CloudEvents' way to ask for consent").gives_nothing(200);
-    operation.needs_header("WebHook-Request-Origin", "Who is going to post.");
-    operation.asks("token", text, "The token, where the path has no room for it.");
+    let mut operation = operation(
+        id,
+        "Answer a CloudEvents handshake",
+        "A CloudEvents sender asks for permission before it posts. The answer allows its origin.",
+    )
+    .gives_nothing(200);
+    operation.needs_header("WebHook-Request-Origin", "The origin that is going to post.");
+    operation.asks("token", text, "The token of the address, if it is not in the path.");
     operation.fails(&[
         Failure::Invalid,
         Failure::Unauthenticated,
@@ -84,39 +105,42 @@ fn delivered(kind: EventType) -> Value {
         ("X-Stella-Event", "The event's type."),
         ("X-Stella-Delivery", "The delivery's id, the same on every attempt."),
         ("X-Stella-Timestamp", "When this attempt was signed."),
-        ("X-Stella-Attempt", "From 1."),
+        ("X-Stella-Attempt", "The attempt's number, from 1."),
         (
             "X-Stella-Lineage",
-            "How many hops the event has come, signed by this deployment: hand it on with what you post back in.",
+            "How many hops the event has made, signed by this deployment. Pass it on with what you post back.",
         ),
-        ("X-Stella-Signature", "Hex HMAC-SHA256 of the exact body under the secret's text."),
-        ("X-Stella-Signature-Previous", "The same under the old secret, while it is being rotated."),
-        ("webhook-id", "The delivery's id, as Standard Webhooks has it."),
+        ("X-Stella-Signature", "HMAC-SHA256 of the exact body in hex; the key is the text of the secret."),
+        ("X-Stella-Signature-Previous", "The same with the previous secret, while that is still valid."),
+        ("webhook-id", "The delivery's id, as Standard Webhooks defines it."),
         ("webhook-timestamp", "When this attempt was signed, in seconds since 1970."),
-        ("webhook-signature", "`v1,` and a base64 signature, or several with spaces between."),
+        ("webhook-signature", "`v1,` and a signature in base64; several are separated by spaces."),
     ];
     let body = json!({
         "type": "object",
         "required": ["id", "timestamp", "event", "tenantId", "data"],
         "properties": {
-            "id": {"$ref": "#/components/schemas/Id", "description": "The delivery's: de-duplicate by it."},
+            "id": {"$ref": "#/components/schemas/Id", "description": "The delivery's id, by which receivers recognise a repetition."},
             "timestamp": {"$ref": "#/components/schemas/Time", "description": "When this attempt was signed."},
             "event": {"const": kind.name()},
-            "tenantId": shapes::named("Id"),
+            "tenantId": {"$ref": "#/components/schemas/Id", "description": "The tenant that the event belongs to."},
             "data": kind.schema(),
         },
     });
+    let mut example = examples::of("", &body);
+    example["data"] = kind.example();
     json!({
         "operationId": kind.name(),
-        "summary": kind.description(),
+        "summary": format!("Deliver {}", kind.name()),
+        "description": kind.description(),
         "tags": ["Deliveries to subscribers"],
         "security": [],
         "parameters": headers.map(header),
-        "requestBody": {"required": true, "content": {"application/json": {"schema": body}}},
+        "requestBody": {"required": true, "content": {"application/json": {"schema": body, "example": example}}},
         "responses": {
-            "2XX": {"description": "Taken."},
-            "4XX": {"description": "Refused for good, except 408, 425 and 429; 410 disables the subscription."},
-            "default": {"description": "Tried again by the subscription's policy."},
+            "2XX": {"description": "Accepted."},
+            "4XX": {"description": "Rejected: no further attempt, except after 408, 425 and 429. 410 also disables the subscription."},
+            "default": {"description": "Repeated by the subscription's retry policy."},
         },
     })
 }

@@ -3,7 +3,7 @@
 //! Safe to run twice: the caller gives the ids, and a second write finds the first item.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::access::tenant::{ApiKey, Role, Tenant, key_text};
@@ -84,19 +84,4 @@ pub async fn revoke_key(store: &Store, tenant: TenantId, id: ApiKeyId) -> Result
         Commit::Done => Ok(()),
         Commit::Refused(_) => Err(Error::fault("an unconditional delete was refused")),
     }
-}
-
-/// A key, as callers see it.
-#[must_use]
-pub fn view_key(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id, "tenantId": key.tenant_id, "name": key.name, "role": key.role,
-        "createdAt": crate::domain::shared::time::timestamp(key.created_at),
-    })
-}
-
-/// A tenant, as the operator sees it.
-#[must_use]
-pub fn view(tenant: &Tenant) -> Value {
-    json!({"id": tenant.id, "name": tenant.name, "createdAt": crate::domain::shared::time::timestamp(tenant.created_at)})
 }

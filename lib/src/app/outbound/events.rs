@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
-use crate::domain::outbound::delivery::Delivery;
+use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
+use crate::domain::outbound::event_view::{EventDelivery, EventView};
 use crate::domain::outbound::fan_out::{self, Mark};
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, TenantId};
@@ -44,7 +44,7 @@ pub async fn list(
 ///
 /// # Errors
 /// `NotFound` if the tenant has no such event.
-pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<Value, Error> {
+pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<EventView, Error> {
     let event: Event = store.core.get(&keys::event(tenant, id)).await?.ok_or_else(Error::not_found)?;
     let mark: Option<Mark> = store.core.get(&keys::fan_out(tenant, id)).await?;
     let matched = mark.as_ref().map_or(&[][..], |mark| &mark.deliveries);
@@ -57,23 +57,18 @@ pub async fn show(store: &Store, tenant: TenantId, id: EventId) -> Result<Value,
     }
     let deliveries = matched.iter().map(|one| {
         let row = rows.get(&one.delivery_id);
-        json!({
-            "id": one.delivery_id,
-            "subscriptionId": one.subscription_id,
-            "status": row.map_or(json!("pending"), |row| json!(row.status)),
-            "attempts": row.map_or(0, |row| row.attempts),
-        })
-    });
-    let deliveries: Vec<Value> = deliveries.collect();
-    let mut view = event.view();
-    if let Some(members) = view.as_object_mut() {
-        members.insert("deliveries".to_owned(), json!(deliveries));
-        members.insert("fanOut".to_owned(), fan_out::view(mark.as_ref()));
-        members.insert("fannedOut".to_owned(), json!(mark.is_some()));
-        let unnamed = mark.map_or(0, |mark| mark.unnamed);
-        if unnamed > 0 {
-            members.insert("moreDeliveries".to_owned(), json!(unnamed));
+        EventDelivery {
+            id: one.delivery_id,
+            subscription_id: one.subscription_id,
+            status: row.map_or(Status::Pending, |row| row.status),
+            attempts: row.map_or(0, |row| row.attempts),
         }
-    }
-    Ok(view)
+    });
+    Ok(EventView {
+        deliveries: Some(deliveries.collect()),
+        more_deliveries: mark.as_ref().map(|mark| mark.unnamed).filter(|unnamed| *unnamed > 0),
+        fan_out: Some(fan_out::view(mark.as_ref())),
+        fanned_out: Some(mark.is_some()),
+        ..event.view()
+    })
 }

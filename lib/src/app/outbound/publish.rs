@@ -34,6 +34,12 @@ pub fn parse(body: &Value) -> Result<Publication, Error> {
 
 /// Reads the members of a publication.
 pub fn read(fields: &mut ObjectReader<'_>) -> Option<Publication> {
+    fields.describe("event", "The event's type.");
+    fields.describe("timestamp", "When it happened. Default: now.");
+    fields.describe(
+        "data",
+        "What the event carries, by the JSON Schema of its type (`GET /event-types`); at most 256 KiB.",
+    );
     fields.require("event");
     let event = fields.one_of("event", &EventType::published());
     let timestamp = fields.time("timestamp");

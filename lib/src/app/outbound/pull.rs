@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::attempt::{AttemptSender, AttemptSpec};
 use super::delivery_store::{DeliveryStore, Save};
@@ -19,13 +19,13 @@ use crate::clock::Clock;
 use crate::domain::outbound::delivery::expiry;
 use crate::domain::outbound::delivery::{Delivery, Status};
 use crate::domain::outbound::event::Event;
-use crate::domain::outbound::pull::{self, Report};
+use crate::domain::outbound::pull::{self, FetchedDelivery, Report};
 use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::schedule::{Next, apply_attempt};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::answer_size::Room;
 use crate::domain::shared::delivery_id::DeliveryId;
-use crate::domain::shared::time::timestamp;
+use crate::domain::shared::time::Timestamp;
 use crate::error::{Code, Error, Kind};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -71,7 +71,7 @@ impl Pulls {
         subscription: &Subscription,
         max: i32,
         until: DateTime<Utc>,
-    ) -> Result<Vec<Value>, Error> {
+    ) -> Result<Vec<FetchedDelivery>, Error> {
         must_be_pull(subscription)?;
         subscription.must_be_enabled()?;
         loop {
@@ -90,7 +90,7 @@ impl Pulls {
         subscription: &Subscription,
         max: i32,
         now: DateTime<Utc>,
-    ) -> Result<Vec<Value>, Error> {
+    ) -> Result<Vec<FetchedDelivery>, Error> {
         let partition = keys::pull(subscription.tenant_id, subscription.id);
         let found = self.store.deliveries.due(&partition, now, max).await?;
         let rows = self.store.deliveries.get_many(&found).await?;
@@ -132,7 +132,7 @@ impl Pulls {
         mut row: Delivery,
         event: Option<Event>,
         now: DateTime<Utc>,
-    ) -> Result<Option<Value>, Error> {
+    ) -> Result<Option<FetchedDelivery>, Error> {
         let Some(event) = event else {
             let is_expired = now >= expiry(row.created_at);
             let reason = if is_expired { Reason::Expired } else { Reason::EventExpired };
@@ -156,17 +156,15 @@ impl Pulls {
         // Without it, two readers within one millisecond would write the same row.
         row.ticket = Some(new_attempt_token());
         let Save::Written = self.deliveries.save(&row).await? else { return Ok(None) };
-        let headers: serde_json::Map<String, Value> =
-            request.headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-        Ok(Some(json!({
-            "deliveryId": row.id,
-            "event": event.event,
-            "attempt": number,
-            "method": subscription.spec.method,
-            "headers": headers,
-            "body": request.body,
-            "reportBefore": timestamp(until),
-        })))
+        Ok(Some(FetchedDelivery {
+            delivery_id: row.id,
+            event: event.event,
+            attempt: number,
+            method: subscription.spec.method,
+            headers: request.headers.into_iter().collect(),
+            body: request.body,
+            report_before: Timestamp(until),
+        }))
     }
 
     /// Accepts a reader's report, and returns the delivery after it.

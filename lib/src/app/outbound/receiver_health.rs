@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use serde_json::Value;
 use tokio::join;
 use tokio::sync::Mutex;
 
@@ -20,7 +19,7 @@ use crate::app::shared::write_behind::{Merge, Sink, WriteBehind};
 use crate::clock::Clock;
 use crate::domain::outbound::breaker::{Permit, Streak};
 use crate::domain::outbound::delivery::{Attempt, Delivery};
-use crate::domain::outbound::health::State;
+use crate::domain::outbound::health::{ReceiverView, State};
 use crate::domain::outbound::message::Command;
 use crate::domain::outbound::outcome::Verdict;
 use crate::domain::outbound::overview;
@@ -258,12 +257,15 @@ pub async fn state(store: &Store, tenant: TenantId, subscription: SubscriptionId
     Ok(store.deliveries.get(&keys::state(tenant, subscription)).await?.unwrap_or_default())
 }
 
-/// The members `lastDelivery`, `lastStatus` and `health` of a subscription, by the counts of the last 24
-/// hours, and its `filterErrors`, if there are any.
+/// What a subscription shows of its receiver in the last 24 hours, and of its filters.
 ///
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
-pub async fn view(store: &Store, subscription: &Subscription, now: DateTime<Utc>) -> Result<Value, Error> {
+pub async fn view(
+    store: &Store,
+    subscription: &Subscription,
+    now: DateTime<Utc>,
+) -> Result<ReceiverView, Error> {
     let (mut hours, mut state) = (Vec::new(), State::default());
     let partition = keys::receiver_health(subscription.tenant_id, subscription.id);
     for item in store.deliveries.last_day(&partition, now).await? {
@@ -273,9 +275,6 @@ pub async fn view(store: &Store, subscription: &Subscription, now: DateTime<Utc>
         }
     }
     let mut view = state.view(&hours, now);
-    let failed = state.filter_errors.view(subscription.mistakes(), subscription.updated_at);
-    if let (Some(members), Some(failed)) = (view.as_object_mut(), failed) {
-        members.insert("filterErrors".to_owned(), failed);
-    }
+    view.filter_errors = state.filter_errors.view(subscription.mistakes(), subscription.updated_at);
     Ok(view)
 }

@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
-use serde_json::{Value, json};
 
 use crate::app::inbound::rejected_requests;
 use crate::domain::inbound::config::Config;
+use crate::domain::outbound::breaker::BreakerState;
 use crate::domain::outbound::health::State;
-use crate::domain::outbound::overview;
+use crate::domain::outbound::overview::{self, Attention, AttentionKind, Overview};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::ids::TenantId;
-use crate::domain::shared::time::timestamp;
+use crate::domain::shared::time::Timestamp;
 use crate::error::Error;
 use crate::store::counts::read_hour;
 use crate::store::{Key, Store, item, keys};
@@ -27,7 +27,7 @@ const MAX_AT_ONCE: usize = 100;
 ///
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
-pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Value, Error> {
+pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Overview, Error> {
     let items = store.deliveries.last_day(&keys::tenant_counts(tenant), now).await?;
     let hours: Vec<_> = items.iter().filter_map(read_hour).collect();
     let rejects = hours.iter().any(|(_, counts)| overview::pushes_of(counts, "unauthenticated") > 0);
@@ -35,15 +35,11 @@ pub async fn view(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result
     if rejects {
         attention.extend(configs(store, tenant, now).await?);
     }
-    let mut view = overview::view(&hours, now);
-    if let Some(members) = view.as_object_mut() {
-        members.insert("attention".to_owned(), json!(attention));
-    }
-    Ok(view)
+    Ok(overview::view(&hours, attention, now))
 }
 
 /// Subscriptions that we disabled, and those whose receivers fail.
-async fn subscriptions(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
+async fn subscriptions(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Attention>, Error> {
     let all: Vec<Subscription> = store.core.all(&keys::tenant(tenant), "SUBSCRIPTION#").await?;
     let mut found = Vec::new();
     for some in all.chunks(MAX_AT_ONCE) {
@@ -51,13 +47,13 @@ async fn subscriptions(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> R
         for subscription in some {
             let state = states.get(&keys::receiver_health(tenant, subscription.id));
             if let Some((kind, since)) = trouble(subscription, state, now) {
-                found.push(json!({
-                    "kind": kind,
-                    "id": subscription.id,
-                    "name": subscription.spec.name,
-                    "since": since.map(timestamp),
-                    "detail": subscription.disabled_reason,
-                }));
+                found.push(Attention {
+                    kind,
+                    id: subscription.id.uuid(),
+                    name: subscription.spec.name.clone(),
+                    since: since.map(Timestamp),
+                    detail: subscription.disabled_reason.clone(),
+                });
             }
         }
     }
@@ -80,33 +76,33 @@ fn trouble(
     subscription: &Subscription,
     state: Option<&State>,
     now: DateTime<Utc>,
-) -> Option<(&'static str, Option<DateTime<Utc>>)> {
+) -> Option<(AttentionKind, Option<DateTime<Utc>>)> {
     if !subscription.spec.enabled {
         let by_us = subscription.disabled_reason.is_some();
-        return by_us.then_some(("subscription_disabled", Some(subscription.updated_at)));
+        return by_us.then_some((AttentionKind::SubscriptionDisabled, Some(subscription.updated_at)));
     }
     let state = state?;
-    if state.breaker.name(now) != "closed" {
-        return Some(("breaker_open", state.failing_since));
+    if state.breaker.state(now) != BreakerState::Closed {
+        return Some((AttentionKind::BreakerOpen, state.failing_since));
     }
-    state.failing_since.map(|since| ("subscription_failing", Some(since)))
+    state.failing_since.map(|since| (AttentionKind::SubscriptionFailing, Some(since)))
 }
 
 /// Configs with many rejected requests.
-async fn configs(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Value>, Error> {
+async fn configs(store: &Store, tenant: TenantId, now: DateTime<Utc>) -> Result<Vec<Attention>, Error> {
     let all: Vec<Config> = store.core.all(&keys::tenant(tenant), "CONFIG#").await?;
     let mut found = Vec::new();
     for some in all.chunks(MAX_AT_ONCE) {
         let counts = some.iter().map(|config| rejected_requests::last_day(store, tenant, config.id, now));
         for (config, rejected) in some.iter().zip(try_join_all(counts).await?) {
             if rejected >= MANY_REJECTED {
-                found.push(json!({
-                    "kind": "requests_rejected",
-                    "id": config.id,
-                    "name": config.spec.name,
-                    "since": null,
-                    "detail": format!("{rejected} requests failed authentication within 24 hours"),
-                }));
+                found.push(Attention {
+                    kind: AttentionKind::RequestsRejected,
+                    id: config.id.uuid(),
+                    name: config.spec.name.clone(),
+                    since: None,
+                    detail: Some(format!("{rejected} requests failed authentication within 24 hours")),
+                });
             }
         }
     }

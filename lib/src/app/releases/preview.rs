@@ -2,16 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::process::{Processor, admit};
+use crate::domain::inbound::answer_view::AnswerBody;
 use crate::domain::inbound::auth::verified::Verified;
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::normalise::Parsed;
 use crate::domain::inbound::normalised::NormalisedEvent;
 use crate::domain::inbound::receipt::Answer;
 use crate::domain::inbound::senders::sender::Found;
+use crate::domain::releases::decision::{Decision, PlannedRelease};
 use crate::domain::shared::expression::Budget;
+use crate::domain::shared::ids::{ComponentId, TriggerId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::Error;
 
@@ -32,6 +36,8 @@ impl Sample {
 
     /// Reads the members of a sample.
     pub fn read(fields: &mut ObjectReader<'_>) -> Option<Self> {
+        fields.describe("headers", "The headers of the request.");
+        fields.describe("body", "The body of the request: a text, or JSON.");
         let headers = match fields.members("headers").map(read_headers) {
             Some(Ok(headers)) => headers,
             Some(Err(message)) => {
@@ -68,6 +74,49 @@ fn read_headers(said: &Map<String, Value>) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
+/// What a body would do.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preview {
+    /// The normalised events of the body.
+    pub events: Vec<NormalisedEvent>,
+    /// What would be done with each event.
+    pub decisions: Vec<DecisionView>,
+    /// The answer that the sender would get, if the body has no event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerBody>,
+}
+
+/// What would be done with an event.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Decision"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionView {
+    /// Whether the filters or the repositories of the config exclude the event.
+    pub filtered: bool,
+    /// The components that the event is about.
+    pub component_ids: Vec<ComponentId>,
+    /// Whether a version would be added.
+    pub version_added: bool,
+    /// The triggers that would create a release.
+    pub triggers: Vec<ActivatedTrigger>,
+    /// Why there would be no version, or else no release.
+    pub reason: Option<String>,
+}
+
+/// A trigger that would create a release.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivatedTrigger {
+    /// The trigger's id.
+    pub id: TriggerId,
+    /// The trigger's name.
+    pub name: String,
+    /// The name of the release.
+    pub release_name: String,
+}
+
 /// The events of a parsed request, and what each would do.
 ///
 /// # Errors
@@ -77,7 +126,7 @@ pub async fn preview(
     config: &Config,
     parsed: &Parsed,
     now: DateTime<Utc>,
-) -> Result<Value, Error> {
+) -> Result<Preview, Error> {
     let answer = match &parsed.found {
         Found::Events(events) => {
             let mut decisions = Vec::new();
@@ -86,13 +135,13 @@ pub async fn preview(
                 // The expressions of one event are the most that other requests wait for.
                 tokio::task::yield_now().await;
             }
-            return Ok(json!({"events": events, "decisions": decisions}));
+            return Ok(Preview { events: events.clone(), decisions, answer: None });
         }
         Found::Ping => Answer::Pong,
         Found::Handshake { validation_code } => Answer::Handshake(validation_code.clone()),
         Found::Ignored(reason) => Answer::Ignored(reason.clone()),
     };
-    Ok(json!({"events": [], "decisions": [], "answer": answer.view(None)}))
+    Ok(Preview { events: Vec::new(), decisions: Vec::new(), answer: Some(answer.view(None)) })
 }
 
 async fn decision(
@@ -101,29 +150,38 @@ async fn decision(
     parsed: &Parsed,
     event: &NormalisedEvent,
     now: DateTime<Utc>,
-) -> Result<Value, Error> {
+) -> Result<DecisionView, Error> {
     let mut budget = Budget::default();
     if let Err(reason) = admit(config, parsed, event, &mut budget) {
-        return Ok(json!({"filtered": true, "componentIds": [], "versionAdded": false, "triggers": [],
-            "reason": reason}));
+        return Ok(DecisionView {
+            filtered: true,
+            component_ids: Vec::new(),
+            version_added: false,
+            triggers: Vec::new(),
+            reason: Some(reason),
+        });
     }
     let decided = processor.decide(config, parsed, event, &mut budget, now).await?;
-    let triggers: Vec<Value> = decided
-        .iter()
-        .flat_map(|(_, decision)| &decision.releases)
-        .map(|planned| {
+    let activated = |(_, decision): &(ComponentId, Decision)| {
+        let of = |planned: &PlannedRelease| {
             let trigger = &planned.release.trigger;
-            json!({"id": trigger.id, "name": trigger.name, "releaseName": planned.release.name})
-        })
-        .collect();
+            ActivatedTrigger {
+                id: trigger.id,
+                name: trigger.name.clone(),
+                release_name: planned.release.name.clone(),
+            }
+        };
+        decision.releases.iter().map(of).collect::<Vec<_>>()
+    };
+    let triggers = decided.iter().flat_map(activated).collect();
     let reason = decided.iter().find_map(|(_, decision)| decision.reason);
     let reason = if decided.is_empty() { Some("No matching component") } else { reason };
     let reason = budget.failure().or(reason);
-    Ok(json!({
-        "filtered": false,
-        "componentIds": decided.iter().map(|(id, _)| id).collect::<Vec<_>>(),
-        "versionAdded": decided.iter().any(|(_, decision)| decision.adds_version()),
-        "triggers": triggers,
-        "reason": reason,
-    }))
+    Ok(DecisionView {
+        filtered: false,
+        component_ids: decided.iter().map(|(id, _)| *id).collect(),
+        version_added: decided.iter().any(|(_, decision)| decision.adds_version()),
+        triggers,
+        reason: reason.map(str::to_owned),
+    })
 }

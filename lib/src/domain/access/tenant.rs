@@ -4,16 +4,18 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::shared::ids::{ApiKeyId, TenantId};
+use crate::domain::shared::time::Timestamp;
 
-/// What a key may do. Each role may do what the ones before it may.
+/// What a caller may do. Each role may do what the ones before it may.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Read, redacted.
+    /// Read; secrets are blanked.
     Viewer,
-    /// And publish events.
+    /// Also publish events.
     Publisher,
-    /// Everything in its tenant.
+    /// Everything in the tenant.
     Admin,
 }
 
@@ -45,6 +47,62 @@ pub struct ApiKey {
     pub hash: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+}
+
+/// A tenant, for the operator.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Tenant"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantView {
+    /// The tenant's id.
+    pub id: TenantId,
+    /// The tenant's name, for people.
+    pub name: String,
+    /// When the tenant was created.
+    pub created_at: Timestamp,
+}
+
+impl Tenant {
+    /// The tenant as the operator sees it.
+    #[must_use]
+    pub fn view(&self) -> TenantView {
+        TenantView { id: self.id, name: self.name.clone(), created_at: Timestamp(self.created_at) }
+    }
+}
+
+/// An API key.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ApiKey"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyView {
+    /// The key's id, which is part of its text.
+    pub id: ApiKeyId,
+    /// The tenant that the key is for.
+    pub tenant_id: TenantId,
+    /// The key's name, for people.
+    pub name: String,
+    /// What callers with this key may do.
+    pub role: Role,
+    /// When the key was created.
+    pub created_at: Timestamp,
+    /// The key itself, `stk_<id>_<secret>`. Only in the answer to the request that created it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl ApiKey {
+    /// The key as callers see it, without its text.
+    #[must_use]
+    pub fn view(&self) -> ApiKeyView {
+        ApiKeyView {
+            id: self.id,
+            tenant_id: self.tenant_id,
+            name: self.name.clone(),
+            role: self.role,
+            created_at: Timestamp(self.created_at),
+            key: None,
+        }
+    }
 }
 
 /// The text of a new key: `stk_`, the id, `_` and the secret, both in hex.

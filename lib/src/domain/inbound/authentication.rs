@@ -18,6 +18,7 @@ const MAX_HEADER_BYTES: usize = 128;
 const MAX_PREFIX_CHARACTERS: usize = 64;
 
 /// The hash of an HMAC. SHA-1 is for senders that support nothing better, and used only if it is set.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// HMAC-SHA256.
@@ -55,6 +56,7 @@ impl Algorithm {
 }
 
 /// The encoding of a signature. Default: hex.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
@@ -66,6 +68,7 @@ pub enum Encoding {
 }
 
 /// What a signature covers. Default: the raw body.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signed {
     /// The raw body.
@@ -79,39 +82,41 @@ pub enum Signed {
 }
 
 /// A signature in a header: a single value, or a comma-separated list in which entries with the prefix count.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hmac {
     /// The name of the header.
     pub header: String,
-    /// The hash.
+    /// The hash of the HMAC.
     pub algorithm: Algorithm,
-    /// The prefix of the signature, as in `sha256=` or `v1=`.
+    /// What precedes the signature in the header, as in `sha256=` or `v1=`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// The encoding.
+    /// How the signature is written.
     #[serde(default)]
     pub encoding: Encoding,
     /// What the signature covers.
     #[serde(default)]
     pub signed: Signed,
-    /// How far the signed time may be from ours, in seconds. Default: [`TOLERANCE_SECONDS`].
+    /// How many seconds the signed time may differ from the service's. Default: 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
     pub tolerance_seconds: Option<u32>,
 }
 
-/// How a sender is authenticated, as set in a config. [`Scheme`](super::scheme::Scheme) is how a request is
-/// checked.
+/// How the sender authenticates, instead of by its provider's preset.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Authentication {
-    /// The URL token alone.
+    /// By the token in the address alone.
     None,
     /// The secret itself, in a header.
     Token {
         /// The name of the header.
         header: String,
-        /// The prefix of the secret, as in `Bearer `.
+        /// What precedes the secret in the header, as in `Bearer `.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prefix: Option<String>,
     },
@@ -119,22 +124,23 @@ pub enum Authentication {
     Basic,
     /// An HMAC in a header.
     Hmac(Hmac),
-    /// [Standard Webhooks](https://www.standardwebhooks.com), version 1.
+    /// Standard Webhooks (standardwebhooks.com), version 1.
     StandardWebhooks,
     /// An HTTP signature (draft-cavage-http-signatures) over `Date` and `Digest`, as Drone makes it.
     #[serde(rename_all = "camelCase")]
     HttpSignature {
-        /// How far the signed `Date` may be from ours, in seconds. Default: [`TOLERANCE_SECONDS`].
+        /// How many seconds the signed `Date` may differ from the service's time. Default: 300.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 86_400)))]
         tolerance_seconds: Option<u32>,
     },
-    /// A signed OpenID Connect token, in `Authorization: Bearer`.
+    /// A signed OpenID Connect token as bearer token.
     Oidc {
-        /// The issuer, which signs the token: the claim `iss`.
+        /// The issuer, which signs the token.
         issuer: String,
-        /// The audience: the claim `aud`.
+        /// The audience that the token must name.
         audience: String,
-        /// Further claims that the token must have, at least one.
+        /// Claims that the token must have; at least one.
         claims: BTreeMap<String, Value>,
     },
 }
@@ -207,9 +213,9 @@ fn hmac(fields: &mut ObjectReader<'_>) -> Option<Hmac> {
     let algorithm = fields.one_of("algorithm", &Algorithm::ALL);
     let prefix = prefix(fields);
     let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
-    let encoding = fields.one_of("encoding", &encodings).unwrap_or_default();
+    let encoding = fields.one_of_or("encoding", &encodings, Encoding::default());
     let what = [("body", Signed::Body), ("timestamp.body", Signed::TimestampAndBody)];
-    let signed = fields.one_of("signed", &what).unwrap_or_default();
+    let signed = fields.one_of_or("signed", &what, Signed::default());
     let tolerance_seconds = tolerance_seconds(fields);
     if tolerance_seconds.is_some() && signed == Signed::Body {
         fields

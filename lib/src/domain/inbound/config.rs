@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::authentication::{Algorithm, Authentication, header_name};
 use super::binding::RepositoryBinding;
@@ -153,31 +153,6 @@ impl Config {
         live(self.url_token_hash.as_deref(), self.previous_url_token_hash.as_ref(), now)
     }
 
-    /// The config as callers see it: without secrets. `base_url` is where the API lives, as in
-    /// `https://stella.example.com`; the URL token is not part of `url`, because only its hash is known.
-    #[must_use]
-    pub fn view(&self, base_url: &str) -> Value {
-        let mut view = self.spec_json();
-        let path = self.spec.webhook_type.segment();
-        let url =
-            format!("{}/api/v1/webhooks/{path}/{}", base_url.trim_end_matches('/'), self.integration_id);
-        if let Some(members) = view.as_object_mut() {
-            members.insert("id".to_owned(), json!(self.id));
-            members.insert("integrationId".to_owned(), json!(self.integration_id));
-            members.insert("tenantId".to_owned(), json!(self.tenant_id));
-            members.insert(
-                "createdAt".to_owned(),
-                json!(crate::domain::shared::time::timestamp(self.created_at)),
-            );
-            members.insert(
-                "updatedAt".to_owned(),
-                json!(crate::domain::shared::time::timestamp(self.updated_at)),
-            );
-            members.insert("url".to_owned(), json!(url));
-        }
-        view
-    }
-
     /// What is wrong with stored expressions that would be refused now, each with its place.
     pub fn mistakes(&self) -> impl Iterator<Item = String> {
         let mapping = self.spec.mapping.iter().flat_map(Mapping::mistakes);
@@ -211,13 +186,17 @@ pub fn read(fields: &mut ObjectReader<'_>, has_secret: bool) -> Option<(Spec, Se
     fields.require("type");
     let webhook_type = fields.one_of("type", &WebhookType::ALL);
     let providers: Vec<_> = Provider::all().collect();
-    let provider = fields.one_of("provider", &providers).unwrap_or(Provider::Auto);
+    let provider = fields.one_of_or("provider", &providers, Provider::Auto);
     let secret_ref = fields.text("secretRef", 512);
+    fields.describe(
+        "secret",
+        "What the sender signs with, or sends. It is sealed and never shown. The one before it is valid for 24 hours more.",
+    );
     let secret = fields.text("secret", 4096);
     let signature_header = fields.parsed("signatureHeader", header_name);
     let signature_algorithm = fields.one_of("signatureAlgorithm", &Algorithm::ALL);
     let authentication = Authentication::parse(fields);
-    let enabled = fields.boolean("enabled").unwrap_or(true);
+    let enabled = fields.boolean_or("enabled", true);
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
     let repositories = RepositoryBinding::parse(fields).unwrap_or_default();
     let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();

@@ -20,6 +20,8 @@ const PURPOSE: &[u8] = b"stella integration id\0";
 #[serde(transparent)]
 pub struct IntegrationId(Uuid);
 
+id_schema!(IntegrationId);
+
 impl IntegrationId {
     /// A new id of random bytes. `key` is permanent: under another key every existing address is refused.
     #[must_use]

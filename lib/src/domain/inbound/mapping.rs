@@ -30,6 +30,11 @@ const MEMBERS: [&str; 15] = [
 /// Those of [`MEMBERS`] that may also be a constant, for a body that does not have them.
 const LITERAL: [&str; 2] = ["kind", "registry"];
 
+/// What members of a mapping mean, in the API's description.
+const PATH: &str = "A JSONPath: where the body has this member of the normalised event.";
+const PATH_OR_VALUE: &str =
+    "A JSONPath: where the body has this member of the normalised event. Or the value itself.";
+
 /// A JSONPath for each member. `kind` and `registry` may be a constant instead. A stored member that would be
 /// refused now is broken, and finds nothing.
 ///
@@ -98,6 +103,7 @@ impl Mapping {
         let mut sources = BTreeMap::new();
         fields.require("repository");
         for member in MEMBERS {
+            fields.describe(member, if LITERAL.contains(&member) { PATH_OR_VALUE } else { PATH });
             let Some(text) = fields.text(member, MAX_PATH) else { continue };
             match Source::parse(member, &text) {
                 Ok(source) => {

@@ -98,12 +98,14 @@
 //!   (503) if it cannot be processed at once.
 //! - While a secret is rotated, both are valid for 24 hours.
 
+pub mod answer_view;
 pub mod auth;
 pub mod authentication;
 pub mod binding;
 mod bounds;
 pub mod component_match;
 pub mod config;
+pub mod config_view;
 pub mod dedup;
 pub mod integration;
 pub mod json;
@@ -113,6 +115,7 @@ pub mod normalised;
 pub mod provider;
 pub mod queued_request;
 pub mod receipt;
+pub mod receipt_view;
 pub mod redact;
 pub mod repository;
 pub mod retried_request;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::domain::shared::expression::Document;
 
 /// What happened at the sender.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EventKind {
     /// An image or other artifact was pushed.
@@ -56,12 +57,12 @@ impl EventKind {
     }
 }
 
-/// One thing that happened, as far as the sender tells it. Members that the sender did not send are absent:
-/// nothing is guessed.
+/// A normalised inbound event. Nothing is guessed: members that the sender did not send are absent.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NormalisedEvent {
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
     /// The registry's host, as in `ghcr.io`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,18 +75,15 @@ pub struct NormalisedEvent {
     /// The digest as the sender wrote it, if it has the form `algorithm:value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Whether the digest is one that a registry could serve: a known algorithm, with a value of its length
-    /// in lower-case hex (see [Digests] of the OCI image specification).
-    ///
-    /// [Digests]: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
+    /// Whether a registry could serve the digest: a known algorithm, its length, lower-case hex.
     #[serde(default)]
     pub digest_valid: bool,
     /// When it happened, by the sender's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<DateTime<Utc>>,
-    /// When we received it.
+    /// When the service received it.
     pub received_at: DateTime<Utc>,
-    /// Who did it.
+    /// Who pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<String>,
     /// The commit.
@@ -103,10 +101,10 @@ pub struct NormalisedEvent {
     /// The sender's number or id of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
-    /// The part of a pipeline that ended, if it is not the whole: `job`, `task`, `check_suite`.
+    /// What ended, if it was not the whole pipeline: `job`, `task`, `check_suite`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Whether the sender marks a release as not final.
+    /// Whether the sender marks the release as not final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prerelease: Option<bool>,
     /// A page about it, for people.

@@ -83,6 +83,13 @@ impl From<Provider> for &'static str {
     }
 }
 
+names_schema!(
+    Provider as "Provider",
+    "Which sender posts the events. `auto`: the sender that has the config's type to itself, or else the one that \
+     recognises each body.",
+    Provider::all().map(|(name, _)| name)
+);
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

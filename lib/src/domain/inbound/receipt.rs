@@ -1,10 +1,7 @@
 //! Receipts: the result of an inbound request, as its sender gets it and as it is stored.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
 use super::normalised::EventKind;
 use crate::domain::shared::ids::{ComponentId, ConfigId, ReceiptId, ReleaseId, TenantId};
@@ -58,6 +55,31 @@ pub enum Action {
     },
 }
 
+/// What was done with one normalised event, in a word.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultAction {
+    /// It was processed now.
+    Processed,
+    /// It was processed before.
+    Duplicate,
+    /// It was ignored, for the reason given.
+    Ignored,
+}
+
+impl ResultAction {
+    /// The word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Processed => "processed",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 /// The result of one normalised event, with the members that identify it within its request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -107,42 +129,18 @@ impl Answer {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Results(results) => summed_up(results).0,
+            Self::Results(results) => summed_up(results).0.name(),
             Self::Ignored(_) => "ignored",
             Self::Pong => "pong",
             Self::Handshake(_) => "handshake",
             Self::Queued => "queued",
         }
     }
-
-    /// The answer's body; a preview has no receipt.
-    #[must_use]
-    pub fn view(&self, receipt: Option<ReceiptId>) -> Value {
-        let mut members = Map::from_iter([("success".to_owned(), json!(true))]);
-        match self {
-            Self::Results(results) => members.extend(summary(results)),
-            Self::Ignored(reason) => {
-                members.insert("action".to_owned(), json!("ignored"));
-                members.insert("reason".to_owned(), json!(reason));
-            }
-            Self::Handshake(code) => return json!({"validationResponse": code}),
-            Self::Pong => {
-                members.insert("action".to_owned(), json!("pong"));
-            }
-            Self::Queued => {
-                members.insert("action".to_owned(), json!("queued"));
-            }
-        }
-        if let Some(receipt) = receipt {
-            members.insert("receiptId".to_owned(), json!(receipt));
-        }
-        Value::Object(members)
-    }
 }
 
 /// One action for all results, with the figures that belong to it: `processed` if any event was processed, or
 /// else `duplicate` if any is one, or else `ignored`.
-fn summed_up(results: &[EventResult]) -> (&'static str, Vec<&Figures>) {
+pub(super) fn summed_up(results: &[EventResult]) -> (ResultAction, Vec<&Figures>) {
     let is = |wanted: fn(&Action) -> Option<&Figures>| {
         results.iter().filter_map(|result| wanted(&result.action)).collect::<Vec<_>>()
     };
@@ -155,37 +153,10 @@ fn summed_up(results: &[EventResult]) -> (&'static str, Vec<&Figures>) {
         Action::Processed(_) | Action::Ignored { .. } => None,
     });
     match (processed.is_empty(), duplicates.is_empty()) {
-        (false, _) => ("processed", processed),
-        (true, false) => ("duplicate", duplicates),
-        (true, true) => ("ignored", Vec::new()),
+        (false, _) => (ResultAction::Processed, processed),
+        (true, false) => (ResultAction::Duplicate, duplicates),
+        (true, true) => (ResultAction::Ignored, Vec::new()),
     }
-}
-
-fn counted(count: u32, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// The members of one answer for all results. Figures are added up. The component, or the reason if all are
-/// ignored, is that of the first result that has one.
-fn summary(results: &[EventResult]) -> Map<String, Value> {
-    let (name, figures) = summed_up(results);
-    let mut members = Map::from_iter([("action".to_owned(), json!(name))]);
-    if figures.is_empty() {
-        let reason = results.iter().find_map(|result| match &result.action {
-            Action::Ignored { reason } => Some(reason.as_str()),
-            Action::Processed(_) | Action::Duplicate { .. } => None,
-        });
-        members.insert("reason".to_owned(), json!(reason.unwrap_or("Nothing of interest")));
-    } else {
-        let sum =
-            |count: fn(&Figures) -> u32| figures.iter().map(|figures| u64::from(count(figures))).sum::<u64>();
-        members
-            .insert("componentId".to_owned(), json!(figures.iter().find_map(|figures| figures.component_id)));
-        members.insert("versionsAdded".to_owned(), json!(sum(|figures| figures.versions_added)));
-        members.insert("triggersActivated".to_owned(), json!(sum(|figures| figures.triggers_activated)));
-    }
-    members.insert("results".to_owned(), json!(results));
-    members
 }
 
 /// The record of a de-duplication key, by which a duplicate is recognised.
@@ -232,79 +203,6 @@ pub struct Receipt {
     pub expires_at: i64,
 }
 
-impl Receipt {
-    /// The receipt in a list.
-    #[must_use]
-    pub fn row(&self) -> Value {
-        let answer = self.answer.view(Some(self.id));
-        let first = answer.get("results").and_then(|results| results.get(0)).unwrap_or(&Value::Null);
-        json!({
-            "id": self.id,
-            "kind": first.get("kind"),
-            "repository": first.get("repository"),
-            "tag": first.get("tag"),
-            "webhookConfigId": self.config_id,
-            "receivedAt": crate::domain::shared::time::timestamp(self.received_at),
-            "ip": self.ip,
-            "action": answer.get("action").unwrap_or(&Value::Null),
-            "reason": answer.get("reason").unwrap_or(&Value::Null),
-            "replayable": self.replayable,
-            "replayOf": self.replay_of,
-        })
-    }
-
-    /// The receipt by itself, with its body as it came where it is a text.
-    #[must_use]
-    pub fn whole(&self, headers: &BTreeMap<String, String>, body: &[u8]) -> Value {
-        let mut view = self.row();
-        if let Some(members) = view.as_object_mut() {
-            let parsed: Option<Value> = serde_json::from_slice(body).ok();
-            let text = || json!(String::from_utf8_lossy(body));
-            members.insert("headers".to_owned(), json!(headers));
-            members.insert("body".to_owned(), parsed.unwrap_or_else(text));
-            members.insert("steps".to_owned(), json!(self.steps()));
-            members.insert("answer".to_owned(), self.answer.view(Some(self.id)));
-        }
-        view
-    }
-
-    /// What was done, in order, for a person.
-    fn steps(&self) -> Vec<String> {
-        let first = if self.replay_of.is_some() { "Replayed; authenticated before" } else { "Authenticated" };
-        let mut steps = vec![first.to_owned()];
-        match &self.answer {
-            Answer::Results(results) => {
-                let count = u32::try_from(results.len()).unwrap_or(u32::MAX);
-                steps.push(format!("Read: {}", counted(count, "result", "results")));
-                steps.extend(results.iter().map(EventResult::step));
-            }
-            Answer::Ignored(reason) => steps.push(format!("Ignored: {reason}")),
-            Answer::Pong => steps.push("Read: a ping".to_owned()),
-            Answer::Handshake(_) => steps.push("Read: a handshake, whose code was sent back".to_owned()),
-            Answer::Queued => steps.push("Queued, because a dependency failed".to_owned()),
-        }
-        steps
-    }
-}
-
-impl EventResult {
-    fn step(&self) -> String {
-        let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-        let what = format!("{} {}{tag}", self.kind.name(), self.repository);
-        match &self.action {
-            Action::Processed(figures) => format!(
-                "{what}: {}, {}",
-                counted(figures.versions_added, "version added", "versions added"),
-                counted(figures.triggers_activated, "trigger activated", "triggers activated"),
-            ),
-            Action::Duplicate { first_receipt_id, .. } => {
-                format!("{what}: received before, with receipt {first_receipt_id}")
-            }
-            Action::Ignored { reason } => format!("{what}: ignored: {reason}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -327,33 +225,6 @@ mod tests {
 
     fn receipt() -> ReceiptId {
         ReceiptId::from(Uuid::nil())
-    }
-
-    #[test]
-    fn a_processed_push_has_its_figures_at_the_top_level() {
-        let answer = Answer::Results(vec![result(Action::Processed(figures(1, 2)))]).view(Some(receipt()));
-        assert_eq!(answer["success"], true);
-        assert_eq!(answer["action"], "processed");
-        assert_eq!(answer["componentId"], Uuid::nil().to_string());
-        assert_eq!((&answer["versionsAdded"], &answer["triggersActivated"]), (&json!(1), &json!(2)));
-        assert_eq!(answer["results"][0]["action"], "processed");
-        assert_eq!(answer["receiptId"], Uuid::nil().to_string());
-    }
-
-    #[test]
-    fn one_processed_event_outweighs_duplicates_and_ignored_ones() {
-        let ignored = || result(Action::Ignored { reason: "No matching component".to_owned() });
-        let duplicate = result(Action::Duplicate { figures: figures(1, 1), first_receipt_id: receipt() });
-        let all = vec![ignored(), duplicate, result(Action::Processed(figures(1, 0)))];
-        let answer = Answer::Results(all.clone()).view(Some(receipt()));
-        assert_eq!((&answer["action"], &answer["triggersActivated"]), (&json!("processed"), &json!(0)));
-        let answer = Answer::Results(all[..2].to_vec()).view(Some(receipt()));
-        assert_eq!((&answer["action"], &answer["triggersActivated"]), (&json!("duplicate"), &json!(1)));
-        let answer = Answer::Results(vec![ignored()]).view(Some(receipt()));
-        assert_eq!(
-            (&answer["action"], &answer["reason"]),
-            (&json!("ignored"), &json!("No matching component"))
-        );
     }
 
     #[test]

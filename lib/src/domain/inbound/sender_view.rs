@@ -3,14 +3,18 @@
 use serde::Serialize;
 
 use super::authentication::Authentication;
+#[cfg(feature = "schema")]
+use super::provider::Provider;
 use super::senders::sender::Sender;
 use super::webhook_type::WebhookType;
 
-/// A registry, CI system or code host that can be set up to post to us.
+/// A registry, CI system or code host that can be set up to post webhooks.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Sender"))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SenderView {
     /// The `provider` of its configs.
+    #[cfg_attr(feature = "schema", schemars(with = "Provider"))]
     pub provider: &'static str,
     /// Its name, for people.
     pub title: &'static str,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The type of a webhook config. It decides the address.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WebhookType {

@@ -42,6 +42,19 @@ pub enum Permit {
     },
 }
 
+/// The state of a circuit breaker.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BreakerState {
+    /// Deliveries are sent.
+    Closed,
+    /// Deliveries wait, without using attempts.
+    Open,
+    /// One delivery is sent to find out whether the receiver is back; the others wait.
+    HalfOpen,
+}
+
 impl Breaker {
     /// Whether an attempt may be made now.
     #[must_use]
@@ -62,18 +75,18 @@ impl Breaker {
         Self { open_until: Some(until.timestamp_millis()), open_seconds, probe_until: None }
     }
 
-    /// Its state by name.
+    /// Its state at a moment.
     #[must_use]
-    pub fn name(&self, now: DateTime<Utc>) -> &'static str {
+    pub fn state(&self, now: DateTime<Utc>) -> BreakerState {
         match self.permit(now) {
-            Permit::Allowed => "closed",
-            Permit::Probe => "half-open",
+            Permit::Allowed => BreakerState::Closed,
+            Permit::Probe => BreakerState::HalfOpen,
             Permit::Rejected { .. }
                 if self.open_until.is_some_and(|until| until <= now.timestamp_millis()) =>
             {
-                "half-open"
+                BreakerState::HalfOpen
             }
-            Permit::Rejected { .. } => "open",
+            Permit::Rejected { .. } => BreakerState::Open,
         }
     }
 }
@@ -135,11 +148,11 @@ mod tests {
     fn it_is_open_for_a_minute_and_then_lets_one_try() {
         let breaker = Breaker::default().opened(at(0));
         assert_eq!(breaker.permit(at(59)), Permit::Rejected { until: at(60) });
-        assert_eq!(breaker.name(at(59)), "open");
+        assert_eq!(breaker.state(at(59)), BreakerState::Open);
         assert_eq!(breaker.permit(at(60)), Permit::Probe);
         let probing = Breaker { probe_until: Some(at(100).timestamp_millis()), ..breaker };
         assert_eq!(probing.permit(at(61)), Permit::Rejected { until: at(100) });
-        assert_eq!(probing.name(at(61)), "half-open");
+        assert_eq!(probing.state(at(61)), BreakerState::HalfOpen);
         assert_eq!(probing.permit(at(100)), Permit::Probe, "a probe that never ended is none");
         assert_eq!(Breaker::default().permit(at(0)), Permit::Allowed);
     }

@@ -28,23 +28,24 @@ pub fn expiry(created_at: DateTime<Utc>) -> DateTime<Utc> {
     created_at.checked_add_signed(Duration::days(OPEN_DAYS)).unwrap_or(created_at)
 }
 
-/// Where a delivery stands.
+/// The state of a delivery. `delivered`, `failed`, `skipped` and `cancelled` are final.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "DeliveryStatus"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// No attempt yet.
+    /// No attempt was made yet.
     Pending,
-    /// An attempt failed and another will come.
+    /// An attempt failed, and another will follow.
     Retrying,
-    /// Waiting for the subscription to be enabled again.
+    /// It waits for its subscription to be enabled, or for a credential that can be read.
     Paused,
-    /// The subscriber has it.
+    /// The receiver accepted it.
     Delivered,
-    /// No attempt succeeded, and none will come by itself.
+    /// No attempt succeeded, and no other will follow by itself.
     Failed,
-    /// Never tried, for the reason given.
+    /// It was never attempted, for the reason given.
     Skipped,
-    /// Ended before its time, for the reason given.
+    /// It was ended early, for the reason given.
     Cancelled,
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::event_type::EventType;
 use super::lineage;
@@ -81,18 +81,6 @@ impl Event {
     pub fn after(mut self, hops: u32) -> Self {
         self.hops = hops;
         self
-    }
-
-    /// The event as callers see it.
-    #[must_use]
-    pub fn view(&self) -> Value {
-        json!({
-            "id": self.id,
-            "event": self.event,
-            "timestamp": crate::domain::shared::time::timestamp(self.timestamp),
-            "tenantId": self.tenant_id,
-            "data": self.parsed_data(),
-        })
     }
 
     /// The data, parsed.

@@ -1,6 +1,6 @@
 //! The types of domain events: their names, what each carries, and the patterns that select them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
@@ -196,6 +196,16 @@ pub enum EventPattern {
 }
 
 impl EventPattern {
+    /// Every pattern by its text.
+    #[must_use]
+    pub fn names() -> Vec<String> {
+        let groups: BTreeSet<Self> =
+            EventType::ALL.iter().map(|kind| Self::Group(Group(kind.group()))).collect();
+        let all =
+            [Self::Every].into_iter().chain(groups).chain(EventType::ALL.iter().copied().map(Self::One));
+        all.map(Into::into).collect()
+    }
+
     /// Whether it selects this type.
     #[must_use]
     pub fn matches(self, kind: EventType) -> bool {
@@ -246,6 +256,47 @@ impl fmt::Display for EventPattern {
         }
     }
 }
+
+/// A type of domain event.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "EventType"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventTypeView {
+    /// The name, as in `deployment.completed`.
+    pub name: EventType,
+    /// What happened, in a sentence.
+    pub description: &'static str,
+    /// Whether it is about this service itself. Such events are raised only if a subscription names their type, and
+    /// `POST /events` refuses them.
+    pub operational: bool,
+    /// The JSON Schema of `data`.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
+    pub schema: Value,
+    /// An example of `data`.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
+    pub example: Value,
+}
+
+impl EventType {
+    /// The type as callers see it.
+    #[must_use]
+    pub fn view(self) -> EventTypeView {
+        EventTypeView {
+            name: self,
+            description: self.description(),
+            operational: self.is_operational(),
+            schema: self.schema(),
+            example: self.example(),
+        }
+    }
+}
+
+names_schema!(EventType as "EventName", "The type of a domain event.", EventType::ALL);
+names_schema!(
+    EventPattern as "EventPattern",
+    "Which types of events: one by its name, a group as in `deployment.*`, or `*` for all that are not operational.",
+    EventPattern::names()
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::SubscriptionId;
-use crate::domain::shared::time::timestamp;
+use crate::domain::shared::time::Timestamp;
 
 /// How many deliveries a mark names: an item of DynamoDB has at most 400 KB.
 pub const MAX_NAMED: usize = 1_000;
@@ -57,20 +56,48 @@ impl Mark {
     }
 }
 
+/// Whether the deliveries of an event have been started.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FanOutView {
+    /// How far the fan-out is.
+    pub status: FanOutStatus,
+    /// Why the fan-out failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the fan-out was done, or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+/// How far a fan-out is.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FanOutStatus {
+    /// Deliveries may still be added.
+    Pending,
+    /// Every subscription that selects the event has a delivery.
+    Done,
+    /// Some subscription that selects the event gets no delivery of it.
+    Failed,
+}
+
 /// How far an event's fan-out is, as callers see it.
 #[must_use]
-pub fn view(mark: Option<&Mark>) -> Value {
-    match mark {
-        None => json!({"status": "pending"}),
-        Some(Mark { failed: None, at, .. }) => json!({"status": "done", "at": timestamp(*at)}),
-        Some(Mark { failed: Some(reason), at, .. }) => {
-            json!({"status": "failed", "reason": reason, "at": timestamp(*at)})
-        }
-    }
+pub fn view(mark: Option<&Mark>) -> FanOutView {
+    let (status, reason) = match mark {
+        None => (FanOutStatus::Pending, None),
+        Some(Mark { failed: None, .. }) => (FanOutStatus::Done, None),
+        Some(Mark { failed: Some(reason), .. }) => (FanOutStatus::Failed, Some(reason.clone())),
+    };
+    FanOutView { status, reason, at: mark.map(|mark| Timestamp(mark.at)) }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -87,11 +114,11 @@ mod tests {
 
     #[test]
     fn an_events_fan_out_is_pending_done_or_failed_with_its_reason() {
-        assert_eq!(view(None), json!({"status": "pending"}));
+        assert_eq!(json!(view(None)), json!({"status": "pending"}));
         let mut mark = Mark::new([].into_iter(), None, DateTime::default(), 0);
-        assert_eq!(view(Some(&mark)), json!({"status": "done", "at": "1970-01-01T00:00:00.000Z"}));
+        assert_eq!(json!(view(Some(&mark))), json!({"status": "done", "at": "1970-01-01T00:00:00.000Z"}));
         mark.failed = Some("why".to_owned());
-        assert_eq!(view(Some(&mark))["status"], "failed");
-        assert_eq!(view(Some(&mark))["reason"], "why");
+        assert_eq!(json!(view(Some(&mark)))["status"], "failed");
+        assert_eq!(json!(view(Some(&mark)))["reason"], "why");
     }
 }

@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, BreakerState};
 use crate::domain::shared::counts::Counts;
-use crate::domain::shared::filter_errors::FilterErrors;
-use crate::domain::shared::time::timestamp;
+use crate::domain::shared::filter_errors::{FilterErrors, FilterErrorsView};
+use crate::domain::shared::time::Timestamp;
 
 /// After so many days of nothing but failures a subscription is disabled.
 const HOPELESS_DAYS: i64 = 5;
@@ -49,43 +48,106 @@ impl State {
         self.last_success.is_some_and(|last| now.signed_duration_since(last) < Duration::hours(1))
     }
 
-    /// What callers see: `lastDelivery`, `lastStatus` and `health`, of these hours.
+    /// What callers see of it, with the counts of these hours. `filter_errors` is left to the caller, who knows the
+    /// filters.
     #[must_use]
-    pub fn view(&self, hours: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> Value {
+    pub fn view(&self, hours: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> ReceiverView {
         let mut counts = Counts::default();
         for (_, of_hour) in hours {
             counts.add_all(of_hour);
         }
-        let hours: Vec<Value> = hours
-            .iter()
-            .map(|(hour, counts)| {
-                let (attempts, successes) = (counts.attempts(), counts.of("successes"));
-                json!({"hour": timestamp(*hour), "attempts": attempts, "successes": successes})
-            })
-            .collect();
-        let mut health = json!({
-            "attempts": counts.attempts(),
-            "successRate": counts.success_rate(),
-            "responseTime": counts.response_time(),
-            "hours": hours,
-            "breaker": self.breaker.name(now),
-            "lastSuccess": self.last_success.map(timestamp),
-            "failingSince": self.failing_since.map(timestamp),
-        });
-        let until = self.breaker.open_until.and_then(DateTime::from_timestamp_millis);
-        if let (Some(members), Some(until)) = (health.as_object_mut(), until) {
-            members.insert("breakerOpenUntil".to_owned(), json!(timestamp(until)));
-        }
-        json!({
-            "lastDelivery": self.last_delivery.map(timestamp),
-            "lastStatus": self.last_status,
-            "health": health,
-        })
+        let hour = |(hour, counts): &(DateTime<Utc>, Counts)| HealthHour {
+            hour: Timestamp(*hour),
+            attempts: counts.attempts(),
+            successes: counts.of("successes"),
+        };
+        let times = counts.response_times();
+        let open_until = self.breaker.open_until.and_then(DateTime::from_timestamp_millis);
+        let health = SubscriptionHealth {
+            attempts: counts.attempts(),
+            success_rate: counts.success_rate(),
+            response_time: HealthResponseTimes { p50: times.p50, p99: times.p99 },
+            hours: hours.iter().map(hour).collect(),
+            breaker: self.breaker.state(now),
+            breaker_open_until: open_until.map(Timestamp),
+            last_success: self.last_success.map(Timestamp),
+            failing_since: self.failing_since.map(Timestamp),
+        };
+        let last_delivery = self.last_delivery.map(Timestamp);
+        ReceiverView { last_delivery, last_status: self.last_status, health, filter_errors: None }
     }
+}
+
+/// What a subscription shows of its receiver and its filters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReceiverView {
+    /// When the last attempt was made.
+    pub last_delivery: Option<Timestamp>,
+    /// What the receiver answered.
+    pub last_status: Option<u16>,
+    /// How the receiver did.
+    pub health: SubscriptionHealth,
+    /// Filters that failed.
+    pub filter_errors: Option<FilterErrorsView>,
+}
+
+/// How the receiver of a subscription did in the last 24 hours; up to a minute old.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionHealth {
+    /// How many attempts were made.
+    pub attempts: u64,
+    /// The share of the attempts that succeeded, from 0 to 1. Absent without attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
+    pub success_rate: Option<f64>,
+    /// How long attempts took.
+    pub response_time: HealthResponseTimes,
+    /// Every hour with attempts, the oldest first.
+    pub hours: Vec<HealthHour>,
+    /// The state of the circuit breaker.
+    pub breaker: BreakerState,
+    /// Until when the circuit breaker is open, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker_open_until: Option<Timestamp>,
+    /// When an attempt last succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// Since when every attempt has failed, if the last one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+}
+
+/// Response times in milliseconds: upper bounds of the classes that they are counted in. Absent without attempts.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HealthResponseTimes {
+    /// Half of the attempts took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<u64>,
+    /// 99 percent of the attempts took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+}
+
+/// The attempts of an hour.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HealthHour {
+    /// When the hour began.
+    pub hour: Timestamp,
+    /// How many attempts were made.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub attempts: u64,
+    /// How many of them succeeded.
+    pub successes: u64,
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn noon() -> DateTime<Utc> {
@@ -98,18 +160,17 @@ mod tests {
         for (success, ms) in [(true, 0), (true, 3), (true, 15), (false, 40_000)] {
             counts.note(success, ms);
         }
-        let view = State::default().view(&[(noon(), counts)], noon());
-        assert_eq!(view["health"]["attempts"], 4);
+        let view = json!(State::default().view(&[(noon(), counts)], noon()).health);
+        assert_eq!(view["attempts"], 4);
         assert_eq!(
-            view["health"]["hours"],
+            view["hours"],
             json!([{"hour": "2026-03-01T12:00:00.000Z", "attempts": 4, "successes": 3}])
         );
-        assert_eq!(view["health"]["successRate"], 0.75);
-        assert_eq!(view["health"]["responseTime"], json!({"p50": 5, "p99": 30_000}));
-        assert_eq!(view["health"]["breaker"], "closed");
-        let nothing = State::default().view(&[], noon());
-        assert_eq!(nothing["health"]["successRate"], Value::Null);
-        assert_eq!(nothing["health"]["responseTime"]["p50"], Value::Null);
+        assert_eq!(view["successRate"], 0.75);
+        assert_eq!(view["responseTime"], json!({"p50": 5, "p99": 30_000}));
+        assert_eq!(view["breaker"], "closed");
+        let nothing = State::default().view(&[], noon()).health;
+        assert_eq!((nothing.success_rate, nothing.response_time.p50), (None, None));
     }
 
     #[test]

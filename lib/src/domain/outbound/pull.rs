@@ -1,12 +1,19 @@
 //! Deliveries that readers fetch, instead of being called: what a reader reports of an attempt that it made.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
+use serde::Serialize;
 
 use super::delivery::{Attempt, Delivery};
+use super::event_type::EventType;
 use super::outcome::{Failure, FailureKind, Outcome, Response, RetryAfter};
+use super::subscription::Method;
+use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::MAX_DELAY_SECONDS;
 use crate::domain::shared::text::cut;
+use crate::domain::shared::time::Timestamp;
 use crate::error::{Code, Error, Kind};
 
 /// How much longer than the subscription's timeout a reader has for its report, in milliseconds.
@@ -33,6 +40,13 @@ impl Report {
     /// Reads the members of a report.
     pub fn read(fields: &mut ObjectReader<'_>) -> Option<Self> {
         let number = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+        fields.describe("attempt", "The attempt that is reported, as it was fetched.");
+        fields
+            .describe("statusCode", "The status code that the receiver answered. Required without `error`.");
+        fields.describe("responseTime", "How long the attempt took, in milliseconds.");
+        fields.describe("error", "What went wrong, if the receiver did not answer.");
+        fields.describe("response", "The beginning of what the receiver answered.");
+        fields.describe("retryAfterSeconds", "The receiver's `Retry-After`, in seconds.");
         let attempt = number(fields.integer("attempt", 1, u32::MAX.into()));
         let status = fields.integer("statusCode", 100, 999).and_then(|status| u16::try_from(status).ok());
         fields.require("responseTime");
@@ -82,6 +96,28 @@ impl Report {
         }
         Ok(attempt)
     }
+}
+
+/// A request that is ready to be made, for the reader that fetched it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FetchedDelivery {
+    /// The delivery's id.
+    pub delivery_id: DeliveryId,
+    /// The event's type.
+    pub event: EventType,
+    /// The attempt's number, from 1. Give it in the report, so that the report counts for this attempt only.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub attempt: u32,
+    /// The HTTP method of the request.
+    pub method: Method,
+    /// All headers of the request, with signatures and credentials.
+    pub headers: BTreeMap<String, String>,
+    /// The body of the request, exactly as it was signed.
+    pub body: String,
+    /// Until when the reader has the delivery. Without a report by then another reader gets it, and no attempt is used.
+    pub report_before: Timestamp,
 }
 
 /// Up to when a reader that fetches a delivery now has it for itself.

@@ -75,6 +75,12 @@ impl fmt::Display for Reason {
     }
 }
 
+names_schema!(
+    Reason as "DeliveryReason",
+    "Why a delivery waits, or why it ended as it did.",
+    Reason::NAMES
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

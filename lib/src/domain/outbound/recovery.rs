@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::delivery::{Delivery, Status};
 use crate::domain::shared::ids::{RecoveryId, SubscriptionId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
-use crate::domain::shared::time::timestamp;
+use crate::domain::shared::time::Timestamp;
 use crate::error::Error;
 
 /// The states that deliveries can be recovered from, by their names on the wire.
@@ -46,9 +46,12 @@ impl Wanted {
     pub fn read(fields: &mut ObjectReader<'_>, now: DateTime<Utc>) -> Option<(Self, bool)> {
         fields.require("from");
         let from = fields.time("from");
+        fields.describe("to", "Deliveries of events up to this time. Default: now.");
         let to = fields.time("to").unwrap_or(now);
+        fields.describe("status", "Deliveries in this state. Default: `failed` and `skipped`.");
         let status = fields.one_of("status", &FINAL);
-        let is_dry = fields.boolean("dryRun").unwrap_or(false);
+        fields.describe("dryRun", "Whether the deliveries are only counted.");
+        let is_dry = fields.boolean_or("dryRun", false);
         if from.is_some_and(|from| from > to) {
             fields.wrong("from", "must not be after to");
         }
@@ -95,25 +98,81 @@ pub struct Recovery {
 impl Recovery {
     /// The recovery as callers see it.
     #[must_use]
-    pub fn view(&self) -> Value {
-        json!({
-            "id": self.id,
-            "subscriptionId": self.subscription_id,
-            "status": if self.completed_at.is_some() { "completed" } else { "running" },
-            "from": timestamp(self.wanted.from),
-            "to": timestamp(self.wanted.to),
-            "statuses": self.wanted.statuses,
-            "matched": self.matched,
-            "matchedIsLowerBound": self.matched_is_lower_bound,
-            "requeued": self.requeued,
-            "createdAt": timestamp(self.created_at),
-            "completedAt": self.completed_at.map(timestamp),
-        })
+    pub fn view(&self) -> RecoveryView {
+        RecoveryView {
+            id: self.id,
+            subscription_id: self.subscription_id,
+            status: if self.completed_at.is_some() { Progress::Completed } else { Progress::Running },
+            from: Timestamp(self.wanted.from),
+            to: Timestamp(self.wanted.to),
+            statuses: self.wanted.statuses.clone(),
+            matched: self.matched,
+            matched_is_lower_bound: self.matched_is_lower_bound,
+            requeued: self.requeued,
+            created_at: Timestamp(self.created_at),
+            completed_at: self.completed_at.map(Timestamp),
+        }
     }
+}
+
+/// A recovery: many deliveries that are sent again.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Recovery"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryView {
+    /// The recovery's id.
+    pub id: RecoveryId,
+    /// The subscription whose deliveries are sent again.
+    pub subscription_id: SubscriptionId,
+    /// How far the recovery is.
+    pub status: Progress,
+    /// Deliveries of events from this time on.
+    pub from: Timestamp,
+    /// Deliveries of events up to this time.
+    pub to: Timestamp,
+    /// Deliveries in one of these states.
+    pub statuses: Vec<Status>,
+    /// How many deliveries matched when the recovery began, as far as counted.
+    pub matched: u64,
+    /// Whether more deliveries matched than were counted.
+    pub matched_is_lower_bound: bool,
+    /// How many deliveries have been sent again so far.
+    pub requeued: u64,
+    /// When the recovery began.
+    pub created_at: Timestamp,
+    /// When the recovery was completed.
+    pub completed_at: Option<Timestamp>,
+}
+
+/// How far a recovery is.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Progress {
+    /// Deliveries are still being sent again.
+    Running,
+    /// Every delivery that matched was looked at.
+    Completed,
+}
+
+/// The answer to a dry run: what a recovery would send again.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counted {
+    /// Always `true`.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
+    pub dry_run: bool,
+    /// How many deliveries match, as far as counted.
+    pub matched: u64,
+    /// Whether more deliveries match than were counted.
+    pub matched_is_lower_bound: bool,
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn now() -> DateTime<Utc> {

@@ -1,7 +1,8 @@
 //! Whether a subscription would get an event, asked before there is either.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::event::{self, Event};
 use super::event_type::{EventPattern, EventType};
@@ -9,6 +10,7 @@ use crate::domain::shared::expression::{Budget, Verdict};
 use crate::domain::shared::filter::Filter;
 use crate::domain::shared::ids::{EventId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
+use crate::error::FieldError;
 
 /// What is asked.
 pub struct Selection {
@@ -22,10 +24,15 @@ impl Selection {
     /// Reads the members of the question: those of a subscription, and those of an event. Without `data`, it is the
     /// type's example.
     pub fn read(fields: &mut ObjectReader<'_>) -> Option<Self> {
-        let events = fields.texts("events", 50, str::parse::<EventPattern>).unwrap_or_default();
+        fields.describe("events", "The subscription's `events`. Default: all.");
+        let events =
+            fields.names("events", 50, EventPattern::names, str::parse::<EventPattern>).unwrap_or_default();
+        fields.describe("filters", "The subscription's `filters`. Default: none.");
         let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
         fields.require("event");
-        let event = fields.parsed("event", str::parse::<EventType>);
+        fields.describe("event", "The event's type.");
+        let event = fields.named("event", || EventType::ALL, str::parse::<EventType>);
+        fields.describe("data", "The event's data. Default: the example of its type.");
         let data = fields.value("data").cloned();
         if let Some(mistake) = data.as_ref().and_then(event::too_deep) {
             fields.wrong("data", mistake);
@@ -37,7 +44,7 @@ impl Selection {
     /// The answer: whether the event's type is selected, which filters match, which failed and why, and what they
     /// look at.
     #[must_use]
-    pub fn view(&self, tenant: TenantId, now: DateTime<Utc>) -> Value {
+    pub fn view(&self, tenant: TenantId, now: DateTime<Utc>) -> SelectionPreview {
         let id = EventId::from(uuid::Uuid::nil());
         let event = Event::new(id, tenant, self.event, now, &Value::Null);
         let document = event.document(&self.data);
@@ -48,22 +55,41 @@ impl Selection {
             self.filters.iter().map(|filter| filter.verdict(document.root(), &mut budget)).collect();
         let told: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
         let matched = selected && told.iter().all(|matches| *matches);
-        let failed: Vec<Value> = verdicts.iter().enumerate().filter_map(failed).collect();
-        let payload = document.to_value();
-        let mut view =
-            json!({"matched": matched, "eventSelected": selected, "filters": told, "payload": payload});
-        if let (Some(members), false) = (view.as_object_mut(), failed.is_empty()) {
-            members.insert("filterErrors".to_owned(), json!(failed));
+        let failed: Vec<FieldError> = verdicts.iter().enumerate().filter_map(failed).collect();
+        SelectionPreview {
+            matched,
+            event_selected: selected,
+            filters: told,
+            filter_errors: Some(failed).filter(|failed| !failed.is_empty()),
+            payload: document.to_value(),
         }
-        view
     }
 }
 
+/// Whether a subscription would get an event.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelectionPreview {
+    /// Whether the subscription would get the event.
+    pub matched: bool,
+    /// Whether its `events` select the event's type.
+    pub event_selected: bool,
+    /// Whether each filter matches, in their order.
+    pub filters: Vec<bool>,
+    /// Filters that could not be evaluated to their end, with the reason. They do not match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter_errors: Option<Vec<FieldError>>,
+    /// What the filters look at: the body of a delivery without its `id`.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
+    pub payload: Value,
+}
+
 /// A filter that failed, with its place.
-fn failed((at, verdict): (usize, &Verdict)) -> Option<Value> {
+fn failed((at, verdict): (usize, &Verdict)) -> Option<FieldError> {
     match verdict {
         Verdict::Failed(failure) => {
-            Some(json!({"field": format!("filters[{at}]"), "message": failure.to_string()}))
+            Some(FieldError { field: format!("filters[{at}]"), message: failure.to_string() })
         }
         Verdict::Matches | Verdict::Differs => None,
     }
@@ -71,11 +97,13 @@ fn failed((at, verdict): (usize, &Verdict)) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn asked(body: &Value) -> Value {
         let selection = ObjectReader::whole(body, Selection::read).unwrap();
-        selection.view(TenantId::from(uuid::Uuid::nil()), DateTime::default())
+        json!(selection.view(TenantId::from(uuid::Uuid::nil()), DateTime::default()))
     }
 
     #[test]

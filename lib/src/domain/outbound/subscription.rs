@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::destination::Destination;
 use super::event_type::EventPattern;
@@ -23,12 +23,13 @@ pub const TIMEOUT_MS: u64 = 30_000;
 const MAX_PER_SECOND: u64 = 10_000;
 
 /// The HTTP method of a delivery.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// The default.
+    /// As webhooks usually are.
     Post,
-    /// For receivers that want it.
+    /// For receivers that expect it.
     Put,
 }
 
@@ -44,16 +45,17 @@ impl Method {
 }
 
 /// How a delivery proves where it comes from.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthType {
-    /// Not at all.
+    /// They do not.
     None,
-    /// `Authorization: Basic`, of a credential `user:password`.
+    /// `Authorization: Basic`, with a credential `user:password`.
     Basic,
-    /// `Authorization: Bearer`, of a credential.
+    /// `Authorization: Bearer`, with a credential.
     Bearer,
-    /// Signed with the subscription's secret.
+    /// Signatures with the subscription's secret.
     Signature,
 }
 
@@ -231,41 +233,6 @@ impl Subscription {
         Err(Error::new(Kind::Conflict, Code::SubscriptionDisabled, detail))
     }
 
-    /// The subscription as callers see it: without secrets.
-    #[must_use]
-    pub fn view(&self) -> Value {
-        let mut view = json!({
-            "id": self.id,
-            "tenantId": self.tenant_id,
-            "name": self.spec.name,
-            "url": self.spec.destination,
-            "method": self.spec.method,
-            "headers": self.spec.headers.redacted(),
-            "authType": self.spec.auth_type,
-            "events": self.spec.events,
-            "filters": self.spec.filters,
-            "retryPolicy": self.spec.retry_policy,
-            "timeout": self.spec.timeout,
-            "enabled": self.spec.enabled,
-            "allowSelf": self.spec.allow_self,
-            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
-            "updatedAt": crate::domain::shared::time::timestamp(self.updated_at),
-        });
-        if let Some(object) = view.as_object_mut() {
-            let mut optional = |name: &str, value: &Option<String>| {
-                if let Some(value) = value {
-                    object.insert(name.to_owned(), json!(value));
-                }
-            };
-            optional("credentialRef", &self.spec.credential_ref);
-            optional("disabledReason", &self.disabled_reason);
-            if let Some(limit) = self.spec.rate_limit_per_second {
-                object.insert("rateLimitPerSecond".to_owned(), json!(limit));
-            }
-        }
-        view
-    }
-
     /// What is wrong with its filters, if they were stored and would be refused now, each with its place.
     pub fn mistakes(&self) -> impl Iterator<Item = String> {
         filter::mistakes(&self.spec.filters)
@@ -291,25 +258,29 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Spec, Secrets), Erro
 pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec, Secrets)> {
     let name = fields.required_text("name", 200);
     let destination = Destination::from(fields.required_text("url", 2048));
-    let method =
-        fields.one_of("method", &[("POST", Method::Post), ("PUT", Method::Put)]).unwrap_or(Method::Post);
+    let methods = [("POST", Method::Post), ("PUT", Method::Put)];
+    let method = fields.one_of_or("method", &methods, Method::Post);
     let headers = CustomHeaders::parse(fields).unwrap_or_default();
-    let auth_type = fields
-        .one_of(
-            "authType",
-            &[
-                ("none", AuthType::None),
-                ("basic", AuthType::Basic),
-                ("bearer", AuthType::Bearer),
-                ("signature", AuthType::Signature),
-            ],
-        )
-        .unwrap_or(AuthType::None);
+    let auth_types = [
+        ("none", AuthType::None),
+        ("basic", AuthType::Basic),
+        ("bearer", AuthType::Bearer),
+        ("signature", AuthType::Signature),
+    ];
+    let auth_type = fields.one_of_or("authType", &auth_types, AuthType::None);
     let credential_ref = fields.text("credentialRef", 512);
+    fields.describe(
+        "credential",
+        "The credential: `user:password` for `basic`, the token for `bearer`. It is sealed and never shown.",
+    );
     let credential = fields.text("credential", 4096);
+    fields.describe(
+        "signatureSecret",
+        "The signing secret. Default: one is generated and shown once. It is sealed.",
+    );
     let signature_secret = fields.parsed("signatureSecret", SigningSecret::parse);
     fields.require("events");
-    let events = fields.texts("events", 50, str::parse::<EventPattern>);
+    let events = fields.names("events", 50, EventPattern::names, str::parse::<EventPattern>);
     if events.as_ref().is_some_and(Vec::is_empty) {
         fields.wrong("events", "must name at least one event type");
     }
@@ -319,15 +290,15 @@ pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec
     events.retain(|pattern| seen.insert(pattern.to_string()));
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
     let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
-    let timeout = fields.integer("timeout", 100, TIMEOUT_MS).unwrap_or(TIMEOUT_MS);
+    let timeout = fields.integer_or("timeout", 100, TIMEOUT_MS, TIMEOUT_MS);
     let rate_limit_per_second = fields
         .integer("rateLimitPerSecond", 1, MAX_PER_SECOND)
         .and_then(|per_second| u32::try_from(per_second).ok());
     if rate_limit_per_second.is_some() && destination == Destination::Pull {
         fields.wrong("rateLimitPerSecond", "is not for pull: readers fetch as fast as they like");
     }
-    let enabled = fields.boolean("enabled").unwrap_or(true);
-    let allow_self = fields.boolean("allowSelf").unwrap_or(false);
+    let enabled = fields.boolean_or("enabled", true);
+    let allow_self = fields.boolean_or("allowSelf", false);
     check_credentials(fields, auth_type, credential.as_deref(), credential_ref.is_some(), has_credential);
     let spec = Spec {
         name,
@@ -380,6 +351,8 @@ pub fn basic(credential: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -16,12 +16,14 @@ pub const EDGE: &str = "edge";
 /// The maximum length of a channel's name, in characters.
 const MAX_CHARACTERS: usize = 64;
 
-/// A rule of a component: tags in which the pattern finds a match are in the channel.
+/// A rule by which tags belong to a channel.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChannelRule {
-    /// The pattern that the tag must match.
+    /// A regular expression. The rule applies to tags in which it finds a match.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub pattern: Pattern,
-    /// The channel of matching tags.
+    /// The channel of these tags.
     pub channel: String,
 }
 

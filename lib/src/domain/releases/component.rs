@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::channel::{self, ChannelRule};
+use super::channel::ChannelRule;
 use super::trigger::{self, Trigger};
 use crate::domain::inbound::repository::{Repository, Space};
-use crate::domain::shared::filter_errors::add_mistakes;
 use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::{Code, Error, Kind};
@@ -173,23 +172,6 @@ impl Component {
         images.chain(sources).collect()
     }
 
-    /// The component as callers see it: without its triggers, which have an address of their own.
-    #[must_use]
-    pub fn view(&self) -> Value {
-        let mut view = json!({
-            "id": self.id,
-            "tenantId": self.tenant_id,
-            "name": self.spec.name,
-            "repositories": self.spec.repositories,
-            "sourceRepositories": self.spec.source_repositories,
-            "channelRules": self.spec.channel_rules,
-            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
-            "updatedAt": crate::domain::shared::time::timestamp(self.updated_at),
-        });
-        add_mistakes(&mut view, channel::mistakes(&self.spec.channel_rules));
-        view
-    }
-
     /// The spec as JSON: what a PATCH is merged onto.
     #[must_use]
     pub fn spec_json(&self) -> Value {
@@ -216,6 +198,8 @@ impl Component {
 mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -269,8 +253,8 @@ mod tests {
             "sourceRepositories": ["https://github.com/myorg/myapp.git"],
             "channelRules": [{"pattern": "^nightly", "channel": "nightly"}]}));
         assert_eq!(parse(&before.spec_json()).unwrap(), before.spec);
-        assert_eq!(before.view()["repositories"], json!(["MyOrg/MyApp"]));
-        assert_eq!(before.view().get("triggers"), None);
+        assert_eq!(json!(before.view())["repositories"], json!(["MyOrg/MyApp"]));
+        assert_eq!(json!(before.view()).get("triggers"), None);
         let before = before.with_trigger(trigger_id(1), trigger_spec("one"), DateTime::default()).unwrap();
         let stored = serde_json::to_value(&before).unwrap();
         assert_eq!(serde_json::from_value::<Component>(stored).unwrap(), before);

@@ -97,9 +97,13 @@
 
 pub mod channel;
 pub mod component;
+pub mod component_view;
 pub mod decision;
 pub mod release;
 pub mod release_name;
+pub mod release_view;
 pub mod trigger;
+pub mod trigger_view;
 pub mod version;
 pub mod version_range;
+pub mod version_view;

@@ -9,37 +9,40 @@ use super::version::Source;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::shared::ids::{ComponentId, ReleaseId, TenantId, TriggerId};
 
-/// The status of a release.
+/// The state of a release, as far as this service knows it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// The release was created. What happens to it later is published by others, as domain events.
+    /// The release was created. What happens to it later is in the events of others.
     Created,
 }
 
 /// A component in a release.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleasedComponent {
     /// The component's id.
     pub id: ComponentId,
-    /// Its name at that time.
+    /// The component's name at that time.
     pub name: String,
-    /// Its tag, if the event had one.
+    /// The tag, if the event has one.
     #[serde(default)]
     pub tag: Option<String>,
-    /// Its digest, if the event had one.
+    /// The digest, if the event has one.
     #[serde(default)]
     pub digest: Option<String>,
 }
 
-/// The trigger that made a release.
+/// The trigger that created a release.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleasingTrigger {
     /// The trigger's id.
     pub id: TriggerId,
-    /// Its name at that time.
+    /// The trigger's name at that time.
     pub name: String,
 }
 
@@ -91,14 +94,6 @@ impl Facts {
             url: event.url.clone(),
         }
     }
-
-    fn view(&self) -> Value {
-        let mut view = serde_json::to_value(self).unwrap_or(Value::Null);
-        if let (Some(time), Some(members)) = (self.pushed_at, view.as_object_mut()) {
-            members.insert("pushedAt".to_owned(), json!(crate::domain::shared::time::timestamp(time)));
-        }
-        view
-    }
 }
 
 /// A release, as it is stored.
@@ -124,21 +119,6 @@ pub struct Release {
 }
 
 impl Release {
-    /// The release as callers see it.
-    #[must_use]
-    pub fn view(&self) -> Value {
-        json!({
-            "id": self.id,
-            "tenantId": self.tenant_id,
-            "name": self.name,
-            "status": self.status,
-            "components": self.components,
-            "trigger": self.trigger,
-            "source": self.source.view(),
-            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
-        })
-    }
-
     /// The data of the domain event `release.created`.
     #[must_use]
     pub fn event_data(&self) -> Value {
@@ -237,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_view_is_as_the_contract_has_it() {
-        let view = release().view();
+        let view = json!(release().view());
         assert_eq!(view["status"], "created");
         assert_eq!(view["createdAt"], "2026-01-09T10:30:00.000Z");
         assert_eq!(view["components"][0]["tag"], "v1.2.0");

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::channel::channel_name;
 use super::release_name::ReleaseName;
@@ -10,13 +10,12 @@ use super::version_range::VersionRange;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::shared::expression::{Budget, Node, Pattern, Verdict};
 use crate::domain::shared::filter::{self, Filter};
-use crate::domain::shared::filter_errors::add_mistakes;
 use crate::domain::shared::ids::TriggerId;
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::Error;
 
 /// The kinds of events that a trigger may be on, by their names on the wire.
-const ON: [(&str, EventKind); 4] = [
+pub(super) const ON: [(&str, EventKind); 4] = [
     ("artifact.pushed", EventKind::ArtifactPushed),
     ("ci.finished", EventKind::CiFinished),
     ("git.tag", EventKind::GitTag),
@@ -101,33 +100,6 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// The trigger as callers see it.
-    #[must_use]
-    pub fn view(&self) -> Value {
-        let mut view = json!({
-            "id": self.id,
-            "name": self.spec.name,
-            "on": self.spec.on,
-            "channels": self.spec.channels,
-            "filters": self.spec.filters,
-            "requireDigest": self.spec.require_digest,
-            "releaseName": self.spec.release_name,
-            "enabled": self.spec.enabled,
-            "createdAt": crate::domain::shared::time::timestamp(self.created_at),
-            "updatedAt": crate::domain::shared::time::timestamp(self.updated_at),
-        });
-        if let Some(object) = view.as_object_mut() {
-            if let Some(pattern) = &self.spec.tag_pattern {
-                object.insert("tagPattern".to_owned(), json!(pattern));
-            }
-            if let Some(range) = &self.spec.version_range {
-                object.insert("versionRange".to_owned(), json!(range));
-            }
-        }
-        add_mistakes(&mut view, self.mistakes());
-        view
-    }
-
     /// The spec as JSON: what a PATCH is merged onto.
     #[must_use]
     pub fn spec_json(&self) -> Value {
@@ -217,9 +189,9 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
     }
     let channels = fields.texts("channels", 20, channel_name).unwrap_or_default();
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
-    let require_digest = fields.boolean("requireDigest").unwrap_or(false);
+    let require_digest = fields.boolean_or("requireDigest", false);
     let release_name = fields.parsed("releaseName", ReleaseName::parse).unwrap_or_default();
-    let enabled = fields.boolean("enabled").unwrap_or(true);
+    let enabled = fields.boolean_or("enabled", true);
     Some(Spec {
         name,
         on: on?,
@@ -235,6 +207,8 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn trigger(body: &Value) -> Trigger {
@@ -356,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_view_has_the_spec_as_it_was_written() {
-        let view = trigger(&json!({"versionRange": "^1"})).view();
+        let view = json!(trigger(&json!({"versionRange": "^1"})).view());
         assert_eq!(view["on"], "artifact.pushed");
         assert_eq!(view["versionRange"], "^1");
         assert_eq!(view["releaseName"], "{component}-{tag}");

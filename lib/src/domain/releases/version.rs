@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+#[cfg(feature = "schema")]
+use crate::domain::inbound::provider::Provider;
 use crate::domain::shared::ids::ConfigId;
 
 /// The number of former versions of a tag that are kept.
@@ -14,15 +15,17 @@ pub const MAX_HISTORY: usize = 20;
 /// The maximum length of a tag, in bytes: twice what the OCI Distribution Specification allows.
 const MAX_TAG_BYTES: usize = 256;
 
-/// The webhook config that an event came in by, and the repository that it is about.
+/// Where an event came in, and the repository that it is about.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// The webhook config.
+    /// The webhook config that received the event.
     pub config_id: ConfigId,
-    /// The sender, as the config names it.
+    /// The sender.
+    #[cfg_attr(feature = "schema", schemars(with = "Provider"))]
     pub provider: String,
-    /// The host of the registry or code host, if it is known.
+    /// The host of the registry or the code host, if it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
     /// The repository's name without host, as the sender writes it.
@@ -277,24 +280,6 @@ impl TagState {
         place(self.kind, &self.tag)
     }
 
-    /// The version as callers see it, its history newest first.
-    #[must_use]
-    pub fn view(&self) -> Value {
-        let mut view = self.content.view();
-        if let Some(members) = view.as_object_mut() {
-            members.insert("tag".to_owned(), json!(self.tag));
-            members.insert("kind".to_owned(), json!(self.kind));
-            members.insert(
-                "firstSeenAt".to_owned(),
-                json!(crate::domain::shared::time::timestamp(self.created_at)),
-            );
-            members.insert("retags".to_owned(), json!(self.retags));
-            members.insert("history".to_owned(), self.history.iter().map(Content::view).collect());
-            members.insert("historyDropped".to_owned(), json!(self.history_dropped));
-        }
-        view
-    }
-
     /// The state without its history, for the list of versions. The history is stored with the tag only.
     #[must_use]
     pub fn without_history(&self) -> Self {
@@ -326,23 +311,6 @@ impl TagState {
             revision: self.revision.saturating_add(1),
             ..self.clone()
         }
-    }
-}
-
-impl Content {
-    fn view(&self) -> Value {
-        let mut view = json!({
-            "digest": self.digest,
-            "digestValid": self.digest_valid,
-            "channel": self.channel,
-            "pushedAt": self.pushed_at.map(crate::domain::shared::time::timestamp),
-            "source": self.source,
-            "createdAt": crate::domain::shared::time::timestamp(self.since),
-        });
-        if let (Some(commit), Some(members)) = (&self.commit, view.as_object_mut()) {
-            members.insert("commit".to_owned(), json!(commit));
-        }
-        view
     }
 }
 

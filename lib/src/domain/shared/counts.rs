@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// How many hours success rates and response times cover.
 pub const SHOWN_HOURS: i64 = 24;
@@ -13,6 +13,17 @@ pub const RETENTION_DAYS: i64 = 8;
 /// whose bound it does not exceed, and in the last one if it exceeds all.
 const BOUNDS_MS: [u64; 15] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000];
+
+/// Response times of attempts, in milliseconds: upper bounds of the classes that they are counted in. `null` without
+/// attempts.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ResponseTimes {
+    /// Half of the attempts took no longer.
+    pub p50: Option<u64>,
+    /// 99 percent of the attempts took no longer.
+    pub p99: Option<u64>,
+}
 
 /// Counts of an hour, by the name they are stored under: of attempts `successes`, `failures`, and `ms<bound>`
 /// for response times.
@@ -71,8 +82,8 @@ impl Counts {
 
     /// Response times as callers see them.
     #[must_use]
-    pub fn response_time(&self) -> Value {
-        json!({"p50": self.percentile(50), "p99": self.percentile(99)})
+    pub fn response_times(&self) -> ResponseTimes {
+        ResponseTimes { p50: self.percentile(50), p99: self.percentile(99) }
     }
 
     /// The response time that `percent` of the attempts did not exceed: the bound of its class, in

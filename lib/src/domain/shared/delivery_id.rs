@@ -39,6 +39,8 @@ pub const SHARDS: u8 = 4;
 #[serde(transparent)]
 pub struct DeliveryId(Uuid);
 
+id_schema!(DeliveryId);
+
 impl DeliveryId {
     /// The id of the delivery of `event` to `subscription`, whose handle is `handle`.
     #[must_use]

@@ -9,22 +9,23 @@ use super::expression::{
 use super::object_reader::ObjectReader;
 
 /// How the field's value is compared.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Operator {
-    /// The same JSON value.
+    /// The field has the same JSON value.
     Equals,
-    /// Another JSON value.
+    /// The field has another JSON value.
     NotEquals,
-    /// A text that contains the value, or a list with it.
+    /// The field is a text that contains the value, or a list with it.
     Contains,
-    /// A text that the regular expression finds something in.
+    /// The field is a text in which the regular expression finds a match.
     Matches,
-    /// One of the values of a list.
+    /// The value is a list, and the field has one of its entries.
     In,
-    /// There at all (`true`), or not (`false`).
+    /// The field is there (`true`), or it is not (`false`).
     Exists,
-    /// A text that begins with the value.
+    /// The field is a text that begins with the value.
     StartsWith,
 }
 
@@ -67,13 +68,28 @@ struct Compiled {
     test: Test,
 }
 
-/// A filter as said.
+/// A condition on an event. If there are several, all must match. A path that leads nowhere does not match.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Filter"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Said {
+    /// Which member: a path with dots, as in `data.environment.name`, or a JSONPath (RFC 9535), as in `$.tag`.
     field: String,
+    /// How the member is compared with `value`.
     operator: Operator,
+    /// What it is compared with: a list for `in`, a regular expression for `matches`, `true` or `false` for `exists`.
     #[serde(default)]
     value: Value,
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Filter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Said::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Said::json_schema(generator)
+    }
 }
 
 /// What a node must be. The value to compare it with is what was said.

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+
+use super::time::Timestamp;
 
 /// The stored record of expressions that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,30 +29,43 @@ impl FilterErrors {
     /// `filterErrors` as callers see it; none where all is well. `mistakes` are of expressions that are broken, and
     /// come first; what failed before their owner was last changed is over.
     #[must_use]
-    pub fn view(&self, mistakes: impl Iterator<Item = String>, changed_at: DateTime<Utc>) -> Option<Value> {
+    pub fn view(
+        &self,
+        mistakes: impl Iterator<Item = String>,
+        changed_at: DateTime<Utc>,
+    ) -> Option<FilterErrorsView> {
         let mistakes: Vec<String> = mistakes.collect();
         let last_at = self.last_at.filter(|last| *last >= changed_at);
         let count = if last_at.is_some() { self.count } else { 0 };
         let failed = self.message.clone().filter(|_| last_at.is_some());
         let message = if mistakes.is_empty() { failed? } else { mistakes.join("; ") };
-        let mut view = json!({"count": count, "message": message});
-        if let (Some(members), Some(last)) = (view.as_object_mut(), last_at) {
-            members.insert("lastAt".to_owned(), json!(crate::domain::shared::time::timestamp(last)));
-        }
-        Some(view)
+        Some(FilterErrorsView { count, last_at: last_at.map(Timestamp), message })
     }
 }
 
-/// Adds what is broken to the view of what has no counts of its own: its failures count where the event came in.
-pub(crate) fn add_mistakes(view: &mut Value, mistakes: impl Iterator<Item = String>) {
-    let broken = FilterErrors::default().view(mistakes, DateTime::default());
-    if let (Some(members), Some(broken)) = (view.as_object_mut(), broken) {
-        members.insert("filterErrors".to_owned(), broken);
-    }
+/// Filters, and other expressions, that failed or would be refused now. They match nothing.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FilterErrors"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterErrorsView {
+    /// How often an expression failed; up to a minute old.
+    pub count: u64,
+    /// When an expression last failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
+    /// Which expression, and what is wrong with it.
+    pub message: String,
+}
+
+/// What is broken of an owner that has no counts of its own: failures are counted where the event came in.
+pub(crate) fn broken(mistakes: impl Iterator<Item = String>) -> Option<FilterErrorsView> {
+    FilterErrors::default().view(mistakes, DateTime::default())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn at(hour: i64) -> DateTime<Utc> {
@@ -64,7 +78,7 @@ mod tests {
             FilterErrors { count: 3, last_at: Some(at(5)), message: Some("filters[0] fails".into()) };
         let view = stored.view(std::iter::empty(), at(4)).unwrap();
         assert_eq!(
-            view,
+            json!(view),
             json!({"count": 3, "lastAt": "1970-01-01T05:00:00.000Z", "message": "filters[0] fails"})
         );
         assert_eq!(stored.view(std::iter::empty(), at(6)), None);
@@ -74,6 +88,6 @@ mod tests {
     #[test]
     fn what_is_broken_is_shown_although_nothing_was_evaluated() {
         let view = FilterErrors::default().view(["filters[1]: no".to_owned()].into_iter(), at(4)).unwrap();
-        assert_eq!(view, json!({"count": 0, "message": "filters[1]: no"}));
+        assert_eq!(json!(view), json!({"count": 0, "message": "filters[1]: no"}));
     }
 }

@@ -26,6 +26,8 @@ macro_rules! id {
         #[serde(transparent)]
         pub struct $name(Uuid);
 
+        id_schema!($name);
+
         impl $name {
             /// A new id of the time `now`, by which it sorts.
             #[must_use]

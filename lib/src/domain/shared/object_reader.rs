@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::object_schema::ObjectSchema;
@@ -94,6 +95,20 @@ impl<'a> ObjectReader<'a> {
         }
     }
 
+    /// Notes for the schema what a member means, where no answer has a member of the same name and meaning.
+    pub fn describe(&mut self, name: &'static str, description: &'static str) {
+        if let Some(shape) = &mut self.shape {
+            shape.note(name, "description", json!(description));
+        }
+    }
+
+    /// Notes for the schema what a member is if it is absent.
+    fn default(&mut self, name: &'static str, value: impl FnOnce() -> Value) {
+        if let Some(shape) = &mut self.shape {
+            shape.note(name, "default", value());
+        }
+    }
+
     fn take(&mut self, name: &'static str) -> Option<&'a Value> {
         self.known.insert(name);
         self.object.and_then(|object| object.get(name)).filter(|value| !value.is_null())
@@ -163,6 +178,17 @@ impl<'a> ObjectReader<'a> {
         self.read(name, |value| parse(value.as_str().ok_or("must be a string")?))
     }
 
+    /// As `parsed`, of a closed set of names.
+    pub fn named<T, N: Serialize>(
+        &mut self,
+        name: &'static str,
+        names: impl FnOnce() -> N,
+        parse: impl FnOnce(&'a str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.member(name, || json!({"type": "string", "enum": names()}));
+        self.read(name, |value| parse(value.as_str().ok_or("must be a string")?))
+    }
+
     /// A time in RFC 3339 format, in UTC.
     pub fn time(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
         self.member(name, || json!({"type": "string", "format": "date-time"}));
@@ -184,6 +210,18 @@ impl<'a> ObjectReader<'a> {
         })
     }
 
+    /// A whole number between two bounds, both included. If it is absent, or wrong, it is the default.
+    pub fn integer_or(&mut self, name: &'static str, min: u64, max: u64, default: u64) -> u64 {
+        self.default(name, || json!(default));
+        self.integer(name, min, max).unwrap_or(default)
+    }
+
+    /// `true` or `false`. If it is absent, or wrong, it is the default.
+    pub fn boolean_or(&mut self, name: &'static str, default: bool) -> bool {
+        self.default(name, || json!(default));
+        self.boolean(name).unwrap_or(default)
+    }
+
     /// `true` or `false`.
     pub fn boolean(&mut self, name: &'static str) -> Option<bool> {
         self.member(name, || json!({"type": "boolean"}));
@@ -201,6 +239,18 @@ impl<'a> ObjectReader<'a> {
                 .map(|(_, kind)| *kind)
                 .ok_or_else(|| format!("must be one of {}", names().join(", ")))
         })
+    }
+
+    /// One of a closed set of names. If it is absent, or wrong, it is the default.
+    pub fn one_of_or<T: Copy + PartialEq>(
+        &mut self,
+        name: &'static str,
+        choices: &[(&'static str, T)],
+        default: T,
+    ) -> T {
+        let names = || choices.iter().find(|(_, choice)| *choice == default).map(|(name, _)| *name);
+        self.default(name, || json!(names()));
+        self.one_of(name, choices).unwrap_or(default)
     }
 
     /// An object with variants. The member `name` names the variant, whose reader reads the other members.
@@ -223,9 +273,31 @@ impl<'a> ObjectReader<'a> {
         &mut self,
         name: &'static str,
         max: usize,
-        mut parse: impl FnMut(&'a str) -> Result<T, String>,
+        parse: impl FnMut(&'a str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         self.member(name, || json!({"type": "array", "maxItems": max, "items": {"type": "string"}}));
+        self.read_texts(name, max, parse)
+    }
+
+    /// As `texts`, of a closed set of names.
+    pub fn names<T, N: Serialize>(
+        &mut self,
+        name: &'static str,
+        max: usize,
+        names: impl FnOnce() -> N,
+        parse: impl FnMut(&'a str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let items = || json!({"type": "string", "enum": names()});
+        self.member(name, || json!({"type": "array", "maxItems": max, "items": items()}));
+        self.read_texts(name, max, parse)
+    }
+
+    fn read_texts<T>(
+        &mut self,
+        name: &'static str,
+        max: usize,
+        mut parse: impl FnMut(&'a str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let entries = self.entries(name, max)?;
         let mut list = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {

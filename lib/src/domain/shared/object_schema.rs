@@ -1,5 +1,7 @@
 //! The JSON Schema of an object, built from what its reader asks for.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 /// The members of an object, as an [`ObjectReader`](super::object_reader::ObjectReader) asks for them. A
@@ -7,6 +9,7 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, Default)]
 pub struct ObjectSchema {
     members: Map<String, Value>,
+    notes: BTreeMap<(&'static str, &'static str), Value>,
     required: Vec<&'static str>,
     kinds: Vec<Value>,
 }
@@ -17,6 +20,11 @@ impl ObjectSchema {
         if schema != json!({}) || !self.members.contains_key(name) {
             self.members.insert(name.to_owned(), schema);
         }
+    }
+
+    /// Notes a keyword of a member beside its type: `default` or `description`.
+    pub fn note(&mut self, name: &'static str, keyword: &'static str, value: Value) {
+        self.notes.insert((name, keyword), value);
     }
 
     /// Notes that a member is required.
@@ -39,10 +47,15 @@ impl ObjectSchema {
         if !self.kinds.is_empty() {
             return json!({"oneOf": self.kinds});
         }
-        let Self { members, required, kinds: _ } = self;
+        let Self { members, notes, required, kinds: _ } = self;
         let members = members.into_iter().map(|(name, schema)| {
             let is_required = required.contains(&name.as_str());
-            (name, if is_required { schema } else { or_null(schema) })
+            let mut schema = if is_required { schema } else { or_null(schema) };
+            let noted = notes.iter().filter(|((member, _), _)| **member == name);
+            if let Some(words) = schema.as_object_mut() {
+                words.extend(noted.map(|((_, keyword), value)| ((*keyword).to_owned(), value.clone())));
+            }
+            (name, schema)
         });
         let mut schema = json!({"type": "object", "additionalProperties": false,
             "properties": members.collect::<Map<String, Value>>()});
@@ -76,6 +89,8 @@ mod tests {
         let schema = ObjectReader::schema_of(|fields| {
             let name = fields.required_text("name", 9);
             fields.one_of("colour", &[("red", 1)]);
+            fields.describe("large", "Whether it is large.");
+            fields.boolean_or("large", true);
             fields.objects("parts", 2, |part| part.integer("size", 1, 3));
             fields.require("how");
             fields.object("how", |how| {
@@ -92,6 +107,7 @@ mod tests {
             "properties": {
                 "name": {"type": "string", "minLength": 1, "maxLength": 9},
                 "colour": {"type": ["string", "null"], "enum": ["red", null]},
+                "large": {"type": ["boolean", "null"], "default": true, "description": "Whether it is large."},
                 "parts": {"type": ["array", "null"], "maxItems": 2, "items": {"type": "object",
                     "additionalProperties": false,
                     "properties": {"size": {"type": ["integer", "null"], "minimum": 1, "maximum": 3}}}},

@@ -12,6 +12,7 @@ pub const MAX_DELAY_SECONDS: u32 = 43_200;
 pub const MAX_RETRIES: u32 = 20;
 
 /// How the delay grows from one attempt to the next.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backoff {
@@ -24,16 +25,20 @@ pub enum Backoff {
 }
 
 /// How often and after how long a failed attempt is repeated.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RetryPolicy {
     /// How many attempts may follow the first one.
+    #[cfg_attr(feature = "schema", schemars(range(max = 20)))]
     pub max_retries: u32,
     /// How the delay grows.
     pub backoff_type: Backoff,
-    /// The delay before the second attempt, in seconds.
+    /// The delay before the second attempt, in seconds. Up to a fifth is added at random.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 43_200)))]
     pub backoff_seconds: u32,
-    /// What the delay grows to at most, in seconds, jitter not counted.
+    /// The longest delay, in seconds, without what is added at random.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 43_200)))]
     pub max_backoff_seconds: u32,
 }
 
@@ -56,8 +61,7 @@ impl RetryPolicy {
             [("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
         let default = Self::default();
         let mut number = |name, min: u32, max: u32, default: u32| {
-            let read = fields.integer(name, min.into(), max.into());
-            read.and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+            u32::try_from(fields.integer_or(name, min.into(), max.into(), default.into())).unwrap_or(default)
         };
         Some(Self {
             max_retries: number("maxRetries", 0, MAX_RETRIES, default.max_retries),
@@ -68,7 +72,7 @@ impl RetryPolicy {
                 MAX_DELAY_SECONDS,
                 default.max_backoff_seconds,
             ),
-            backoff_type: fields.one_of("backoffType", &KINDS).unwrap_or(default.backoff_type),
+            backoff_type: fields.one_of_or("backoffType", &KINDS, default.backoff_type),
         })
     }
 

@@ -1,0 +1,114 @@
+//! A webhook config as callers see it.
+
+use serde::Serialize;
+
+use super::authentication::{Algorithm, Authentication};
+use super::binding::RepositoryBinding;
+use super::config::Config;
+use super::integration::IntegrationId;
+use super::mapping::Mapping;
+use super::provider::Provider;
+use super::url_token::UrlToken;
+use super::webhook_type::WebhookType;
+use crate::domain::shared::filter::Filter;
+use crate::domain::shared::filter_errors::FilterErrorsView;
+use crate::domain::shared::ids::{ConfigId, TenantId};
+use crate::domain::shared::retry::RetryPolicy;
+use crate::domain::shared::time::Timestamp;
+
+/// A webhook config: which sender may post events, and how it authenticates.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WebhookConfig"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigView {
+    /// The config's id.
+    pub id: ConfigId,
+    /// The tenant that the config belongs to.
+    pub tenant_id: TenantId,
+    /// The id of the config in its address. It contains a checksum.
+    pub integration_id: IntegrationId,
+    /// The config's name, for people.
+    pub name: String,
+    /// What the config receives; it decides the address.
+    #[serde(rename = "type")]
+    pub webhook_type: WebhookType,
+    /// Which sender posts the events. `auto`: recognised by the shape of each body.
+    pub provider: Provider,
+    /// The address to paste into the sender. If it ends in a token, the token is shown only when it is generated.
+    pub url: String,
+    /// The name of an entry of Secrets Manager, below `/<stage>/tenants/<tenant id>/`, that has the secret. Its current
+    /// and its previous value are valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<String>,
+    /// The header of the signature, instead of the provider's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_header: Option<String>,
+    /// The hash of the signature, instead of the provider's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_algorithm: Option<Algorithm>,
+    /// How the sender authenticates, instead of by its provider's preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+    /// Whether requests are accepted.
+    pub enabled: bool,
+    /// Conditions on the normalised event, whose member `payload` is the sender's body. All must match.
+    pub filters: Vec<Filter>,
+    /// The repositories that the sender may post events of: names, or `prefix/*`. Empty: all.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub repositories: RepositoryBinding,
+    /// The delays between retries of a request that was queued. Such a request is retried until it is processed.
+    pub retry_policy: RetryPolicy,
+    /// For `generic`: where the body has the members of a normalised event, each by a JSONPath.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<std::collections::BTreeMap<String, String>>"))]
+    pub mapping: Option<Mapping>,
+    /// Expressions of the config that failed, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter_errors: Option<FilterErrorsView>,
+    /// About how many requests did not authenticate in the last 24 hours. Of one config, not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_last24h: Option<u64>,
+    /// When the config was created.
+    pub created_at: Timestamp,
+    /// When the config was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Config {
+    /// The config as callers see it: without secrets. `base_url` is where the API is, as in
+    /// `https://stella.example.com`. The address has a URL token only if one was `minted` just now, because only its
+    /// hash is stored.
+    #[must_use]
+    pub fn view(
+        &self,
+        base_url: &str,
+        minted: Option<&UrlToken>,
+        filter_errors: Option<FilterErrorsView>,
+    ) -> ConfigView {
+        let spec = &self.spec;
+        let (base, path) = (base_url.trim_end_matches('/'), spec.webhook_type.segment());
+        let token = minted.map(|token| format!("/{}", token.expose())).unwrap_or_default();
+        ConfigView {
+            id: self.id,
+            tenant_id: self.tenant_id,
+            integration_id: self.integration_id,
+            name: spec.name.clone(),
+            webhook_type: spec.webhook_type,
+            provider: spec.provider,
+            url: format!("{base}/api/v1/webhooks/{path}/{}{token}", self.integration_id),
+            secret_ref: spec.secret_ref.clone(),
+            signature_header: spec.signature_header.clone(),
+            signature_algorithm: spec.signature_algorithm,
+            authentication: spec.authentication.clone(),
+            enabled: spec.enabled,
+            filters: spec.filters.clone(),
+            repositories: spec.repositories.clone(),
+            retry_policy: spec.retry_policy,
+            mapping: spec.mapping.clone(),
+            filter_errors,
+            rejected_last24h: None,
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+        }
+    }
+}

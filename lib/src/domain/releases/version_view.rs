@@ -1,0 +1,102 @@
+//! A version as callers see it.
+
+use serde::Serialize;
+
+use super::version::{Content, Source, TagState};
+use crate::domain::inbound::normalised::EventKind;
+use crate::domain::shared::time::Timestamp;
+
+impl TagState {
+    /// The version as callers see it, its history newest first.
+    #[must_use]
+    pub fn view(&self) -> VersionView {
+        let FormerContent { digest, digest_valid, channel, commit, pushed_at, source, created_at } =
+            self.content.view();
+        VersionView {
+            tag: self.tag.clone(),
+            kind: self.kind,
+            digest,
+            digest_valid,
+            channel,
+            commit,
+            pushed_at,
+            source,
+            created_at,
+            first_seen_at: Timestamp(self.created_at),
+            retags: self.retags,
+            history: self.history.iter().map(Content::view).collect(),
+            history_dropped: self.history_dropped,
+        }
+    }
+}
+
+impl Content {
+    /// The content as a version's history shows it.
+    fn view(&self) -> FormerContent {
+        FormerContent {
+            digest: self.digest.clone(),
+            digest_valid: self.digest_valid,
+            channel: self.channel.clone(),
+            commit: self.commit.clone(),
+            pushed_at: self.pushed_at.map(Timestamp),
+            source: self.source.clone(),
+            created_at: Timestamp(self.since),
+        }
+    }
+}
+
+/// A version: a tag of a component, and the content that it points at.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Version"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionView {
+    /// The tag.
+    pub tag: String,
+    /// The kind of event that makes the version: a pushed image `v1` and a git tag `v1` are two versions.
+    pub kind: EventKind,
+    /// The digest of the content, if the sender sent it.
+    pub digest: Option<String>,
+    /// Whether a registry could serve the digest.
+    pub digest_valid: bool,
+    /// The channel of the tag.
+    pub channel: String,
+    /// The commit, if the sender sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When the content was pushed, by the sender's clock.
+    pub pushed_at: Option<Timestamp>,
+    /// Where the event came from.
+    pub source: Source,
+    /// When the tag began to point at this content.
+    pub created_at: Timestamp,
+    /// When the tag was first seen.
+    pub first_seen_at: Timestamp,
+    /// How often the tag was moved to other content.
+    pub retags: u32,
+    /// What the tag pointed at before, the newest first; at most 20 entries.
+    pub history: Vec<FormerContent>,
+    /// How many older entries were dropped from `history`.
+    pub history_dropped: u32,
+}
+
+/// What a tag pointed at before.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerContent {
+    /// The digest of the content, if the sender sent it.
+    pub digest: Option<String>,
+    /// Whether a registry could serve the digest.
+    pub digest_valid: bool,
+    /// The channel that the tag had.
+    pub channel: String,
+    /// The commit, if the sender sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When the content was pushed, by the sender's clock.
+    pub pushed_at: Option<Timestamp>,
+    /// Where the event came from.
+    pub source: Source,
+    /// When the tag began to point at this content.
+    pub created_at: Timestamp,
+}
