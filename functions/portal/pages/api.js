@@ -6,7 +6,7 @@ const BASE = "/api/v1";
 export class ApiError extends Error {
   /**
    * @param {number} status
-   * @param {Partial<Api.Problem>} problem
+   * @param {Partial<Omit<Api.Problem, "code">> & { code?: Api.ErrorCode | "unreachable" }} problem
    */
   constructor(status, problem) {
     super(problem.detail ?? (status >= 500 ? "The service is unavailable. Try again." : `Request refused (status ${status})`));

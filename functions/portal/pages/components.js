@@ -8,7 +8,7 @@ import {
   table, time,
 } from "./ui.js";
 
-/** @type {[string, string][]} */
+/** @type {[Api.Trigger["on"], string][]} */
 const ON = [
   ["artifact.pushed", "An artifact is pushed"], ["git.tag", "A Git tag is created"],
   ["release", "A release is published on the code host"], ["ci.finished", "A CI pipeline finishes"],

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { choice, form, text } from "./form.js";
+import { STATUSES } from "./schema.js";
 import {
   badge, button, code, copyButton, counted, empty, exactTime, facts, foldable, headerLines, heading, id, link, milliseconds, navigate,
   number, poll, redraw, section, table, time,
@@ -10,9 +11,8 @@ import {
 
 /** How many rows a live list keeps. */
 const MAX_ROWS = 1000;
-const STATUSES = ["pending", "retrying", "paused", "delivered", "failed", "skipped", "cancelled"];
 const FINAL = ["delivered", "failed", "skipped", "cancelled"];
-/** @type {Record<string, string>} */
+/** @type {Record<Api.DeliveryReason, string>} */
 const REASONS = {
   breaker: "Endpoint is failing; delivery is on hold",
   rate_limit: "Waiting for the rate limit",
@@ -30,7 +30,7 @@ const REASONS = {
  * The text of a delivery's reason.
  * @param {Api.Delivery} row
  */
-export const reasonText = (row) => REASONS[row.reason ?? ""] ?? row.reason;
+export const reasonText = (row) => (row.reason ? REASONS[row.reason] ?? row.reason : undefined);
 
 /**
  * The outcome of an attempt as text.

@@ -1,6 +1,7 @@
 // Forms: labelled controls, checked while the user types, with the API's errors at their fields.
 
 import { h, show, uniqueId } from "./dom.js";
+import { OPERATORS } from "./schema.js";
 import { busy, button } from "./ui.js";
 
 let isPressed = false;
@@ -235,9 +236,6 @@ export function rows(options) {
   const read = () => (options.read ? options.read(readAll()) : readAll());
   return control({ ...options, group: true }, input, read, (value) => { show(body); value.forEach(add); });
 }
-
-/** The operators of filters. */
-const OPERATORS = ["equals", "notEquals", "contains", "startsWith", "matches", "in", "exists"];
 
 /**
  * The value of a typed text: its JSON, or the text itself.

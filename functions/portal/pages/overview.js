@@ -13,7 +13,7 @@ const ACTIONS = [
 ];
 /**
  * For each kind of attention: the badge, the page, and the text.
- * @type {Record<string, [word: string, page: string, text: string]>}
+ * @type {Record<Api.Attention["kind"], [word: string, page: string, text: string]>}
  */
 const KINDS = {
   subscription_disabled: ["disabled", "subscriptions", "Disabled by the service"],

@@ -8,7 +8,7 @@ import {
   table, time,
 } from "./ui.js";
 
-/** @type {[string, string][]} */
+/** @type {[Api.ApiKey["role"], string][]} */
 const ROLES = [
   ["viewer", "viewer: reads"], ["publisher", "publisher: reads, publishes events"], ["admin", "admin: everything in its tenant"],
 ];

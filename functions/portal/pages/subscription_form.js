@@ -7,12 +7,12 @@ import { badge, button, code, filterText, heading, link, navigate, notice, showS
 
 /** @typedef {Partial<Api.Subscription> & Pick<Api.Subscription, "retryPolicy" | "authType">} Spec */
 
-/** @type {[string, string][]} */
+/** @type {[Api.Subscription["authType"], string][]} */
 const AUTH = [
   ["signature", "Signature: HMAC with a secret of the subscription"], ["bearer", "Bearer: a token"], ["basic", "Basic: user and password"],
   ["none", "None"],
 ];
-/** @type {[string, string][]} */
+/** @type {[Api.RetryPolicy["backoffType"], string][]} */
 const BACKOFF = [
   ["exponential", "Exponential: 10, 20, 40, …"], ["linear", "Linear: 10, 20, 30, …"], ["fixed", "Fixed: 10, 10, 10, …"],
 ];

@@ -14,6 +14,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("dom.js", include_str!("../pages/dom.js")),
     ("ui.js", include_str!("../pages/ui.js")),
     ("form.js", include_str!("../pages/form.js")),
+    ("schema.js", include_str!("../pages/schema.js")),
     ("chart.js", include_str!("../pages/chart.js")),
     ("overview.js", include_str!("../pages/overview.js")),
     ("deliveries.js", include_str!("../pages/deliveries.js")),
