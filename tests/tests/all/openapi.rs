@@ -34,17 +34,18 @@ async fn the_html_page_may_load_nothing_from_other_hosts() {
 #[test]
 fn the_portals_enumerations_are_those_of_the_document() {
     let document = stella_api::openapi();
-    let mut text = "// The API's enumerations, as its OpenAPI document has them. Generated: a test in \
-                    tests/tests/all/openapi.rs compares them.\n"
-        .to_owned();
-    for (name, about, place) in [
+    let lists = [
         ("STATUSES", "The states of a delivery.", "/DeliveryStatus/enum"),
         ("OPERATORS", "The operators of filters.", "/Filter/properties/operator/enum"),
-    ] {
+    ];
+    let lists = lists.map(|(name, about, place)| {
         let names = document.pointer(&format!("/components/schemas{place}")).unwrap().as_array().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        text.push_str(&format!("\n/** {about} */\nexport const {name} = [{}];\n", names.join(", ")));
-    }
+        format!("\n/** {about} */\nexport const {name} = [{}];\n", names.join(", "))
+    });
+    let head = "// The API's enumerations, as its OpenAPI document has them. Generated: a test in \
+                tests/tests/all/openapi.rs compares them.\n";
+    let text = [head, &lists.concat()].concat();
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/portal/pages/schema.js");
     assert_eq!(std::fs::read_to_string(place).unwrap(), text, "write the latter to {place}");
 }
