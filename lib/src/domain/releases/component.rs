@@ -37,7 +37,7 @@ pub struct Spec {
     /// The repositories of its source.
     #[serde(default)]
     pub source_repositories: Vec<Repository>,
-    /// The channels of its tags, before the default rules (see [`channel_of`](channel::channel_of)).
+    /// The channels of its tags, before the default rules (see [`channel_of`](super::channel::channel_of)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channel_rules: Vec<ChannelRule>,
 }
