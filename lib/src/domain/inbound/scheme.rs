@@ -74,7 +74,7 @@ pub enum Scheme {
     Oidc {
         /// Who signs.
         issuer: String,
-        /// For whom.
+        /// The audience that the token must have.
         audience: String,
         /// What the token must say.
         claims: BTreeMap<String, Value>,

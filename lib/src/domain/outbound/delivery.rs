@@ -127,9 +127,9 @@ impl Attempt {
 pub struct Delivery {
     /// Its id, the same on every attempt and redelivery.
     pub id: DeliveryId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// Whom it goes to.
+    /// The target subscription.
     pub subscription_id: SubscriptionId,
     /// What it carries. A test has none: it carries its type's example.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -289,7 +289,7 @@ impl Delivery {
         self.unschedule();
     }
 
-    /// The moment that it was told to wait for, if that was for this reason.
+    /// The time that it waits for, if it waits for this reason.
     #[must_use]
     pub fn waits_for(&self, reason: &Reason) -> Option<DateTime<Utc>> {
         self.next_attempt_at.filter(|_| self.reason.as_ref() == Some(reason))

@@ -30,11 +30,11 @@ pub struct Event {
     pub entity: Entity,
     /// Its id, by which it sorts.
     pub id: EventId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
     /// What happened.
     pub event: EventType,
-    /// When it happened, as whoever published it says.
+    /// When it happened, according to its publisher.
     pub timestamp: DateTime<Utc>,
     /// The data as JSON text.
     pub data: String,

@@ -45,7 +45,7 @@ impl LineageKey {
         format!("{hops}.{}", hex::encode(signature.get(..MAC_BYTES).unwrap_or_default()))
     }
 
-    /// The number of hops that a header's value tells, if this key signed it. Compared in constant time.
+    /// The number of hops in a header's value, if this key signed it. The signature is compared in constant time.
     #[must_use]
     pub fn read(&self, value: &str) -> Option<u32> {
         let (hops, signature) = parts(value)?;

@@ -1,5 +1,5 @@
-//! What the messages on our queues say. A newer version is read by an older one and the other way round: members are
-//! only added, and unknown ones are passed over.
+//! The messages on the outbound queues. Versions N and N − 1 read each other's messages: members are only added, and
+//! unknown members are ignored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,16 +9,17 @@ use super::lineage;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, RecoveryId, SubscriptionId, TenantId};
 
-/// Data up to this size travels in the message; ten such messages fit one of SQS's units of 64 KB.
+/// The size up to which an event's data is part of the message, in bytes. Ten such messages fit into one of the units
+/// of 64 KB by which SQS charges.
 pub const MAX_INLINE_BYTES: usize = 6 * 1024;
 
 /// One attempt to be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptDue {
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// Whom it goes to.
+    /// The target subscription.
     pub subscription_id: SubscriptionId,
     /// The delivery.
     pub delivery_id: DeliveryId,
@@ -26,14 +27,15 @@ pub struct AttemptDue {
     pub event_id: EventId,
     /// The event's type.
     pub event: EventType,
-    /// From 1.
+    /// The attempt's number, from 1.
     pub attempt: u32,
-    /// Which schedule it belongs to.
+    /// The generation of the delivery's schedule.
     pub generation: u32,
     /// Whether the delivery has no row yet.
     #[serde(default)]
     pub fresh: bool,
-    /// Random, and stored with the attempt: how a message knows its own attempt again.
+    /// The attempt token: random, and stored with the attempt. A message that is received again recognises its own
+    /// attempt by it.
     pub ticket: String,
     /// Not before this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,91 +43,91 @@ pub struct AttemptDue {
     /// The event's data as JSON text, when it is small.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// How many hops the event has come, where its data is here.
+    /// The event's hops, if its data is part of the message.
     #[serde(default, skip_serializing_if = "lineage::is_none")]
     pub hops: u32,
 }
 
 impl AttemptDue {
-    /// The same attempt, whose data is read from its event.
+    /// The same message without data: the attempt reads the event.
     #[must_use]
     pub fn without_data(&self) -> Self {
         Self { data: None, ..self.clone() }
     }
 }
 
-/// Something that `sweep` is told to do with a subscription.
+/// A command to `sweep` about a subscription or some events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "command")]
 pub enum Command {
-    /// Disable it, because its receiver is gone.
+    /// Disable the subscription, because its receiver answered 410 Gone.
     #[serde(rename_all = "camelCase")]
     Disable {
-        /// Whose it is.
+        /// The owning tenant.
         tenant_id: TenantId,
-        /// Which.
+        /// The subscription.
         subscription_id: SubscriptionId,
-        /// Why, for people.
+        /// The reason, as people read it.
         reason: String,
-        /// The revision whose attempt told us: a subscription changed since is left alone.
+        /// The revision that the attempt used: a subscription that changed since is left alone.
         revision: u64,
     },
-    /// Disable it, if there has been nothing but failures for days.
+    /// Disable the subscription, if all attempts of the last days failed.
     #[serde(rename_all = "camelCase")]
     GiveUp {
-        /// Whose it is.
+        /// The owning tenant.
         tenant_id: TenantId,
-        /// Which.
+        /// The subscription.
         subscription_id: SubscriptionId,
     },
-    /// Resume its paused deliveries.
+    /// Resume the paused deliveries of a subscription.
     #[serde(rename_all = "camelCase")]
     Resume(ScanCursor),
-    /// Send its deliveries again that a recovery means.
+    /// Redeliver what a recovery includes.
     #[serde(rename_all = "camelCase")]
     Recover {
-        /// Which recovery.
+        /// The recovery.
         recovery_id: RecoveryId,
-        /// How far it has come.
+        /// Its progress.
         walk: ScanCursor,
     },
-    /// Fan events out whose tenant's filters cost too much to do so beside the others'.
+    /// Fan out events that were deferred, because their tenant's filters cost too much beside other tenants'.
     #[serde(rename_all = "camelCase")]
     FanOut {
-        /// Whose they are.
+        /// The owning tenant.
         tenant_id: TenantId,
-        /// Which, at most those of one batch of the stream.
+        /// The events: at most those of one batch of the stream.
         event_ids: Vec<EventId>,
     },
-    /// Pause what waits to be fetched, because it was disabled.
+    /// Pause the deliveries that wait for a reader, because the subscription was disabled.
     #[serde(rename_all = "camelCase")]
     Pause(ScanCursor),
-    /// Cancel its open deliveries, because it was deleted.
+    /// Cancel the open deliveries, because the subscription was deleted.
     #[serde(rename_all = "camelCase")]
     Cancel(ScanCursor),
 }
 
-/// A walk over all deliveries of a subscription, which may take several steps.
+/// Progress of a scan over all deliveries of a subscription, which may take several messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ScanCursor {
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
-    /// Which subscription's.
+    /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// Which of its partitions the walk has come to.
+    /// The partition of the subscription that is being scanned.
     #[serde(default)]
     pub shard: u8,
-    /// After which row of it, empty at its beginning.
+    /// The sort key of the last scanned row; empty at the beginning of a partition.
     #[serde(default)]
     pub after: String,
-    /// Whether this is the second walk, for deliveries that were being held while the first went by.
+    /// Whether this is the second scan. It finds deliveries that were put aside while the first one ran.
     #[serde(default)]
     pub second: bool,
 }
 
 impl ScanCursor {
-    /// A walk from the beginning.
+    /// A scan from the beginning.
     #[must_use]
     pub fn new(tenant_id: TenantId, subscription_id: SubscriptionId) -> Self {
         Self { tenant_id, subscription_id, shard: 0, after: String::new(), second: false }

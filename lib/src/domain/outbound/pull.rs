@@ -28,7 +28,7 @@ const MAX_MS: u64 = 3_600_000;
 /// What a reader reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Which attempt, where the reader says so.
+    /// The attempt's number, if the reader sent it.
     attempt: Option<u32>,
     /// What came of it.
     outcome: Outcome,

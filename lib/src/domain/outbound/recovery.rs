@@ -18,7 +18,7 @@ const FINAL: [(&str, Status); 4] = [
     ("cancelled", Status::Cancelled),
 ];
 
-/// What is recovered where nothing is said.
+/// The statuses that a recovery includes by default.
 const USUAL: [Status; 2] = [Status::Failed, Status::Skipped];
 
 /// Which deliveries are meant.
@@ -72,7 +72,7 @@ impl Wanted {
 pub struct Recovery {
     /// Its id.
     pub id: RecoveryId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
     /// Whose deliveries.
     pub subscription_id: SubscriptionId,

@@ -1,4 +1,4 @@
-//! A webhook subscription: who is told of what, where, and how hard we try.
+//! A subscription: which events go to which address, and how they are authenticated and retried.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -136,7 +136,7 @@ pub struct PreviousSecret {
 pub struct Subscription {
     /// Its id.
     pub id: SubscriptionId,
-    /// Whose it is.
+    /// The owning tenant.
     pub tenant_id: TenantId,
     /// What delivery ids call it, unique within the tenant.
     pub handle: u32,

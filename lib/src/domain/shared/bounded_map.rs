@@ -14,7 +14,9 @@ use lru::LruCache;
 /// map.insert("b", 2);
 /// map.get(&"a");
 /// map.insert("c", 3);
-/// assert_eq!((map.get(&"a"), map.get(&"b"), map.get(&"c")), (Some(&1), None, Some(&3)));
+/// assert_eq!(map.get(&"a"), Some(&1));
+/// assert_eq!(map.get(&"b"), None);
+/// assert_eq!(map.get(&"c"), Some(&3));
 /// ```
 #[derive(Debug)]
 pub struct BoundedMap<K: Eq + Hash, V> {
