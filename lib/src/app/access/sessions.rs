@@ -33,7 +33,7 @@ pub async fn make_link(
 /// `Unavailable` if DynamoDB does not answer.
 pub async fn open(store: &Store, holder: Principal, now: DateTime<Utc>) -> Result<(Session, String), Error> {
     let text = session_text(random::bytes());
-    let session = Session::session(holder, now);
+    let session = Session::signed_in(holder, now);
     store.core.put(&keys::portal_session(&secret_hash(&text)), &session).await?;
     Ok((session, text))
 }
@@ -47,7 +47,7 @@ pub async fn open_by_link(store: &Store, link: &str, now: DateTime<Utc>) -> Resu
     let found: Option<Session> = if is_link_text(link) { store.core.get(&key).await? } else { None };
     let found = found.filter(|link| !link.has_expired(now)).ok_or_else(no_link)?;
     let text = session_text(random::bytes());
-    let session = Session::session(found.holder, now);
+    let session = Session::signed_in(found.holder, now);
     let mut transaction = store.transaction();
     transaction.take(&store.core, &key)?;
     transaction.create(&store.core, &keys::portal_session(&secret_hash(&text)), &session)?;

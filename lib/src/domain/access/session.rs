@@ -58,7 +58,7 @@ pub struct Session {
 impl Session {
     /// A session of [`SESSION_HOURS`] from `now`.
     #[must_use]
-    pub fn session(holder: Principal, now: DateTime<Utc>) -> Self {
+    pub fn signed_in(holder: Principal, now: DateTime<Utc>) -> Self {
         let end = now.checked_add_signed(Duration::hours(SESSION_HOURS)).unwrap_or(now);
         Self { holder, expires_at: end.timestamp() }
     }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_session_expires() {
         let now = DateTime::from_timestamp(1_000, 0).unwrap();
-        let session = Session::session(Principal::Operator { key_hash: String::new() }, now);
+        let session = Session::signed_in(Principal::Operator { key_hash: String::new() }, now);
         let at = |hours| now.checked_add_signed(Duration::hours(hours)).unwrap();
         assert!(!session.has_expired(now) && !session.has_expired(at(11)) && session.has_expired(at(12)));
     }
