@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use end_to_end::bill::{Bill, as_f64};
 use end_to_end::load::{Load, deliver};
 use end_to_end::no_op::NoOp;
-use end_to_end::{World, digest, harbor_push};
+use end_to_end::receiver::{Receiver, Reply};
+use end_to_end::{World, digest, harbor_push, id};
 use hmac::{Hmac, Mac as _};
+use sam_local::{Settings, Time};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use stella::clock::{Clock as _, SystemClock};
 use stella_local::Functions;
 
 use super::ALONE;
@@ -143,6 +146,34 @@ async fn requests_to_made_up_addresses_read_nothing() {
     let bill = Bill::now(&world).since(&before);
     assert_eq!(bill.of("InboundFunction"), 200);
     assert_eq!(bill.of("GetItem") + bill.of("BatchGetItem") + bill.of("Query"), 0, "{:?}", bill.calls);
+}
+
+#[tokio::test]
+async fn a_retry_to_a_deleted_subscription_reads_its_row_and_the_subscription_and_no_event() {
+    let time = Time::manual(SystemClock.now());
+    let functions = Functions::ours().with("sweep", |_| async { Ok(NoOp) }).into();
+    let world = World::made_of(Settings { metered: true, functions, time, ..stella_local::settings() }).await;
+    let receiver = Receiver::start(|_, _| Reply::from(503)).await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&body).await;
+    // Too large for a message: an attempt reads it from its event.
+    let mut data = world.example("release.created");
+    data["note"] = json!("x".repeat(100_000));
+    let published = world.post("/api/v1/events", &json!({"event": "release.created", "data": data})).await;
+    assert_eq!(published.status, http::StatusCode::ACCEPTED, "{}", published.body);
+    world.deliveries(&subscription, |rows| rows.len() == 1 && rows[0]["attempts"] == 1).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}", id(&subscription));
+    world.admin.json(http::Method::DELETE, &path, &Value::Null).await.unwrap();
+
+    // The attempt is written before the message for the next one is sent.
+    world.stack.idle().await;
+    let before = Bill::now(&world);
+    // Longer than the retry's delay, and than a subscription is cached.
+    world.time.advance(chrono::Duration::minutes(1));
+    let bill = Bill::until(&world, &before, "PutItem", 1).await;
+    assert_eq!(bill.of("GetItem"), 2, "{:?}", bill.calls);
+    assert!(bill.read <= 4.0, "{}", bill.read);
+    assert_eq!(receiver.received().len(), 1);
 }
 
 #[tokio::test]

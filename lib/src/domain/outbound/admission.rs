@@ -21,11 +21,11 @@ pub struct Payload {
 
 /// What is known when an attempt is due.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct Facts<'r, 'a> {
     /// The message that asks for the attempt.
-    pub due: &'a AttemptDue,
+    pub due: &'r AttemptDue,
     /// The delivery's row; before its first attempt it may have none.
-    pub row: Option<&'a Delivery>,
+    pub row: Option<&'r Delivery>,
     /// The subscription, unless it is deleted.
     pub subscription: Option<&'a Subscription>,
     /// What is to be sent, while it is kept.
@@ -87,7 +87,7 @@ pub enum Wait {
 /// [`Admission::AskBreaker`] and [`Admission::TakeSlot`] ask for a fact that costs a read or a write; with that fact
 /// known they are not given again.
 #[must_use]
-pub fn admit<'a>(facts: &Facts<'a>) -> Admission<'a> {
+pub fn admit<'a>(facts: &Facts<'_, 'a>) -> Admission<'a> {
     let Facts { due, row, now, .. } = *facts;
     if row.is_some_and(|row| !row.awaits(due.generation, due.attempt)) {
         return Admission::AlreadyMade;

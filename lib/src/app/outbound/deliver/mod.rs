@@ -108,8 +108,10 @@ impl Deliver {
         }
         // A first attempt has no row, unless an earlier receive of its message wrote one.
         let row = if due.fresh && receives <= 1 { None } else { self.row(due).await? };
-        let subscription = self.subscription(due, now).await?;
-        let payload = self.payload(due).await?;
+        // An attempt that was made needs neither, and without a subscription nothing is sent.
+        let is_awaited = row.as_ref().is_none_or(|row| row.awaits(due.generation, due.attempt));
+        let subscription = if is_awaited { self.subscription(due, now).await? } else { None };
+        let payload = if subscription.is_some() { self.payload(due).await? } else { None };
         let mut facts = Facts {
             due,
             row: row.as_ref(),
@@ -134,11 +136,11 @@ impl Deliver {
                 Admission::AlreadyMade => return self.already_made(row.as_ref(), due).await,
                 Admission::Cancel(reason) => return self.cancel(row, reason, now).await,
                 Admission::Wait(subscription, payload, wait) => {
-                    let row = row.clone().unwrap_or_else(|| new(subscription, payload));
+                    let row = row.unwrap_or_else(|| new(subscription, payload));
                     return self.wait(row, due, wait, now).await;
                 }
                 Admission::Send { subscription, payload, at, is_probe } => {
-                    let row = row.clone().unwrap_or_else(|| new(subscription, payload));
+                    let row = row.unwrap_or_else(|| new(subscription, payload));
                     if at > now {
                         self.clock.sleep_until(at).await;
                     }
