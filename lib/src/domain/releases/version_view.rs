@@ -10,18 +10,10 @@ impl TagState {
     /// The version as callers see it, its history newest first.
     #[must_use]
     pub fn view(&self) -> VersionView {
-        let FormerContent { digest, digest_valid, channel, commit, pushed_at, source, created_at } =
-            self.content.view();
         VersionView {
             tag: self.tag.clone(),
             kind: self.kind,
-            digest,
-            digest_valid,
-            channel,
-            commit,
-            pushed_at,
-            source,
-            created_at,
+            content: self.content.view(),
             first_seen_at: Timestamp(self.created_at),
             retags: self.retags,
             history: self.history.iter().map(Content::view).collect(),
@@ -31,9 +23,8 @@ impl TagState {
 }
 
 impl Content {
-    /// The content as a version's history shows it.
-    fn view(&self) -> FormerContent {
-        FormerContent {
+    fn view(&self) -> ContentView {
+        ContentView {
             digest: self.digest.clone(),
             digest_valid: self.digest_valid,
             channel: self.channel.clone(),
@@ -54,41 +45,29 @@ pub struct VersionView {
     pub tag: String,
     /// The kind of event that makes the version: a pushed image `v1` and a git tag `v1` are two versions.
     pub kind: EventKind,
-    /// The digest of the content, if the sender sent it.
-    pub digest: Option<String>,
-    /// Whether a registry could serve the digest.
-    pub digest_valid: bool,
-    /// The channel of the tag.
-    pub channel: String,
-    /// The commit, if the sender sent it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// When the content was pushed, by the sender's clock.
-    pub pushed_at: Option<Timestamp>,
-    /// Where the event came from.
-    pub source: Source,
-    /// When the tag began to point at this content.
-    pub created_at: Timestamp,
+    /// The content that the tag points at.
+    #[serde(flatten)]
+    pub content: ContentView,
     /// When the tag was first seen.
     pub first_seen_at: Timestamp,
     /// How often the tag was moved to other content.
     pub retags: u32,
     /// What the tag pointed at before, the newest first; at most 20 entries.
-    pub history: Vec<FormerContent>,
+    pub history: Vec<ContentView>,
     /// How many older entries were dropped from `history`.
     pub history_dropped: u32,
 }
 
-/// What a tag pointed at before.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+/// What a tag points at, or pointed at before.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FormerContent"))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FormerContent {
+pub struct ContentView {
     /// The digest of the content, if the sender sent it.
     pub digest: Option<String>,
     /// Whether a registry could serve the digest.
     pub digest_valid: bool,
-    /// The channel that the tag had.
+    /// The channel of the tag.
     pub channel: String,
     /// The commit, if the sender sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
