@@ -209,28 +209,17 @@ mod tests {
 
     use super::*;
 
-    fn result(action: Action) -> EventResult {
-        EventResult {
-            kind: EventKind::ArtifactPushed,
-            repository: "myorg/myapp".to_owned(),
-            tag: Some("v1.2.0".to_owned()),
-            action,
-        }
-    }
-
-    fn figures(versions_added: u32, triggers_activated: u32) -> Figures {
-        let component_id = Some(ComponentId::from(Uuid::nil()));
-        Figures { component_id, versions_added, triggers_activated, releases: Vec::new() }
-    }
-
-    fn receipt() -> ReceiptId {
-        ReceiptId::from(Uuid::nil())
-    }
-
     #[test]
     fn a_receipt_is_read_as_it_was_written() {
-        let duplicate = Action::Duplicate { figures: figures(1, 1), first_receipt_id: receipt() };
-        let answer = Answer::Results(vec![result(duplicate)]);
+        let figures = Figures {
+            component_id: Some(Uuid::nil().into()),
+            versions_added: 1,
+            triggers_activated: 1,
+            releases: Vec::new(),
+        };
+        let action = Action::Duplicate { figures, first_receipt_id: Uuid::nil().into() };
+        let (kind, repository) = (EventKind::ArtifactPushed, "myorg/myapp".to_owned());
+        let answer = Answer::Results(vec![EventResult { kind, repository, tag: None, action }]);
         let text = serde_json::to_string(&answer).unwrap();
         assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer);
     }
