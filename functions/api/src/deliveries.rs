@@ -130,7 +130,7 @@ async fn list_all(
         ));
     }
     let ids: Vec<SubscriptionId> = all.iter().map(|subscription| subscription.id).collect();
-    // Whoever looks at all of it looks again each second or two: what is past the page is not read.
+    // Clients poll this list every second or two, so rows past the page are not read.
     let log = log(format!("DELIVERIES#{}", caller.tenant), caller.tenant, &ids, 1);
     let found = api.store.deliveries.list(&log, &wanted, now, keep).await?;
     page(&found, |row| delivery_view::row(&row.seen_at(now)))

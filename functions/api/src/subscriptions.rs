@@ -300,7 +300,7 @@ async fn test(
     }
     match test_delivery::send(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
         Ok(tried) => Ok(told(tried)),
-        // Whoever wrote the reference can mend it, and nobody else.
+        // Only the caller who set the reference can correct it.
         Err(error) if error.is_transient() && subscription.spec.credential_ref.is_some() => {
             let error = "The credential that credentialRef names cannot be read".to_owned();
             Ok(Json(TestAnswer { success: false, data: None, error: Some(error) }).into_response())

@@ -19,12 +19,12 @@ impl Store {
     /// The tenant's subscription with this id.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn subscription(&self, tenant: TenantId, id: SubscriptionId) -> Result<Subscription, Error> {
         self.find_subscription(tenant, id).await?.ok_or_else(Error::not_found)
     }
 
-    /// The tenant's subscription with this id, or `None` if there is none.
+    /// The tenant's subscription with this id, or `None` if it does not exist.
     ///
     /// # Errors
     /// `Unavailable` if DynamoDB does not answer.
@@ -39,7 +39,7 @@ impl Store {
     /// The subscription of the handle in a delivery id.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn subscription_of(&self, tenant: TenantId, handle: u32) -> Result<SubscriptionId, Error> {
         let handle: Option<Handle> = self.core.get(&keys::handle(tenant, handle)).await?;
         handle.map(|handle| handle.subscription_id).ok_or_else(Error::not_found)

@@ -101,7 +101,7 @@ impl<S: Send + Sync> FromRequest<S> for Change {
 /// An id in a path. One that cannot be an id is answered as an unknown one.
 ///
 /// # Errors
-/// `NotFound` if there is none.
+/// `NotFound` if the text cannot be an id.
 pub fn id<T: FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::not_found())
 }

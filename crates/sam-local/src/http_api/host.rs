@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use http::header::{self, HeaderMap};
 
-/// The request's host, or the listener's address if there is none that every URL parser accepts:
+/// The request's host; or the listener's address, if the host is absent or not one that every URL parser accepts:
 /// `lambda_http` panics on others.
 pub(super) fn host(headers: &HeaderMap, local: SocketAddr) -> String {
     let given = headers.get(header::HOST).and_then(|host| host.to_str().ok());

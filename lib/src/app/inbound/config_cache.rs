@@ -20,7 +20,7 @@ const FORGOTTEN_SECONDS: i64 = 30;
 /// How many configs are cached.
 const MAX_KNOWN: usize = 10_000;
 
-/// A config, or `None` if there is none, and when it was read.
+/// When a config was read, and the config; `None` if it does not exist.
 type Read = (DateTime<Utc>, Option<Config>);
 
 /// When a config's secrets were read, for which revision of the config, and the secrets.

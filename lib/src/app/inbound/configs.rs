@@ -82,7 +82,7 @@ impl Configs {
     /// The tenant's config with this id.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn find(&self, tenant: TenantId, id: ConfigId) -> Result<Config, Error> {
         self.store.core.get(&keys::config(tenant, id)).await?.ok_or_else(Error::not_found)
     }
@@ -136,7 +136,7 @@ impl Configs {
     /// Generates a new URL token. The previous one stays valid for `grace`.
     ///
     /// # Errors
-    /// `NotFound` if there is none; `Conflict` if the config has no URL token, or was changed concurrently.
+    /// `NotFound` if the config does not exist; `Conflict` if it has no URL token, or was changed concurrently.
     pub async fn rotate_token(
         &self,
         tenant: TenantId,
@@ -165,7 +165,7 @@ impl Configs {
     /// Deletes a config. Its address then answers as an unknown one does.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn delete(&self, tenant: TenantId, id: ConfigId) -> Result<(), Error> {
         let before = self.find(tenant, id).await?;
         let mut transaction = self.store.transaction();
@@ -178,7 +178,7 @@ impl Configs {
     }
 
     /// Seals the secret of the request; the previous one stays valid for a day. Generates the URL token if
-    /// the authentication needs one and there is none.
+    /// the authentication needs one and the config has none.
     async fn prove(
         &self,
         config: &mut Config,

@@ -142,7 +142,7 @@ pub async fn settle(store: &Store, queued: &QueuedRequest, answer: &Answer) -> R
 /// The config's receipt with this id.
 ///
 /// # Errors
-/// `NotFound` if there is none.
+/// `NotFound` if it does not exist.
 pub async fn find(store: &Store, config: &Config, id: ReceiptId) -> Result<Receipt, Error> {
     let found: Option<Receipt> =
         store.deliveries.get(&keys::receipt(config.tenant_id, config.id, id)).await?;

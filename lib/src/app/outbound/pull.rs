@@ -171,7 +171,7 @@ impl Pulls {
     ///
     /// # Errors
     /// `Conflict` if the delivery waits for no report, or for the report of another attempt; `NotFound` if
-    /// there is none.
+    /// it does not exist.
     pub async fn report(
         &self,
         subscription: &Subscription,

@@ -98,7 +98,7 @@ impl Recoveries {
     /// The tenant's recovery with this id.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn find(&self, tenant: TenantId, id: RecoveryId) -> Result<Recovery, Error> {
         let found: Option<Recovery> = self.store.deliveries.get(&keys::recovery(tenant, id)).await?;
         found.ok_or_else(Error::not_found)

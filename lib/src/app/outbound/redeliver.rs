@@ -33,7 +33,7 @@ impl Redeliveries {
     /// The tenant's delivery with this id.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn find(
         &self,
         tenant: TenantId,

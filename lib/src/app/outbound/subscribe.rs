@@ -191,7 +191,7 @@ impl Subscriptions {
     /// Deletes a subscription. Its handle stays, so that its deliveries can still be read.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn delete(&self, tenant: TenantId, id: SubscriptionId) -> Result<(), Error> {
         let before = self.store.subscription(tenant, id).await?;
         // Sent before and after the delete: if we end in between, nobody can repeat the request.
@@ -221,7 +221,7 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Seals the secrets of the request. Generates a signing secret if there is none, and returns it.
+    /// Seals the secrets of the request. Generates and returns a signing secret if one is needed.
     async fn seal(&self, subscription: &mut Subscription, secrets: Secrets) -> Result<Option<String>, Error> {
         let (tenant, key) =
             (subscription.tenant_id, keys::subscription(subscription.tenant_id, subscription.id));

@@ -61,7 +61,7 @@ impl Components {
     /// The tenant's component with this id.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn find(&self, tenant: TenantId, id: ComponentId) -> Result<Component, Error> {
         self.store.core.get(&keys::component(tenant, id)).await?.ok_or_else(Error::not_found)
     }
@@ -126,7 +126,7 @@ impl Components {
     /// any more.
     ///
     /// # Errors
-    /// `NotFound` if there is none.
+    /// `NotFound` if it does not exist.
     pub async fn delete(&self, tenant: TenantId, id: ComponentId) -> Result<(), Error> {
         let before = self.find(tenant, id).await?;
         let core = &self.store.core;
@@ -183,7 +183,7 @@ impl Components {
     /// Removes a trigger.
     ///
     /// # Errors
-    /// `NotFound` if there is none; `Conflict` if the component was changed concurrently.
+    /// `NotFound` if it does not exist; `Conflict` if the component was changed concurrently.
     pub async fn remove_trigger(
         &self,
         tenant: TenantId,

@@ -31,7 +31,7 @@ pub(super) fn read(request: &SenderRequest<'_>) -> Option<Found> {
     None
 }
 
-/// An event of the body's repository, with whoever sent it.
+/// An event of the body's repository, with the user who caused it.
 pub(super) fn event(request: &SenderRequest<'_>, kind: EventKind) -> Result<NormalisedEvent, Found> {
     let payload = request.payload;
     let Some(name) = json::text(payload, "/repository/full_name") else {
