@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use chrono::DateTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use stella::domain::inbound::normalise::normalise;
+use stella::domain::inbound::normalise::{Settings, normalise};
 use stella::domain::inbound::provider::Provider;
 use stella::domain::inbound::scheme::Scheme;
 use stella::domain::inbound::auth::verified::Verified;
@@ -32,7 +32,7 @@ pub fn feed(provider: Provider, input: &[u8]) {
             let mut headers = HeaderMap::new();
             headers.insert("content-type", HeaderValue::from_static(kind));
             let verified = Verified::was_verified_before(&headers, body);
-            let Ok(parsed) = normalise(&verified, webhook_type, provider, None, now) else { continue };
+            let Ok(parsed) = normalise(&verified, &Settings::of(webhook_type, provider), now) else { continue };
             for (index, event) in parsed.events().iter().enumerate() {
                 assert!(!event.repository.is_empty() && event.repository.len() <= 512);
                 assert_eq!(event.digest_valid, event.digest.as_deref().is_some_and(digest::is_valid));

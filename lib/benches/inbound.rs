@@ -10,7 +10,7 @@ use http::HeaderMap;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use stella::domain::inbound::auth::verify::{Live, Request, verify};
-use stella::domain::inbound::normalise::normalise;
+use stella::domain::inbound::normalise::{Settings, normalise};
 use stella::domain::inbound::provider::Provider;
 use stella::domain::inbound::scheme::Scheme;
 use stella::domain::inbound::webhook_type::WebhookType;
@@ -50,7 +50,7 @@ fn inbound(criterion: &mut Criterion) {
             let request = Request { headers: &headers, body: black_box(&body), url_token: None };
             let live = Live { secrets: &[SECRET], ..Live::default() };
             let verified = verify(&scheme, request, live, now).unwrap();
-            normalise(&verified, WebhookType::GithubApp, Provider::Auto, None, now).unwrap()
+            normalise(&verified, &Settings::of(WebhookType::GithubApp, Provider::Auto), now).unwrap()
         });
     });
 }

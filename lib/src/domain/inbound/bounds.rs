@@ -9,7 +9,9 @@ use crate::error::{Code, Error, Kind};
 const MAX_EVENTS: usize = 200;
 /// Bytes of a name that becomes part of a key.
 const MAX_NAME_BYTES: usize = 512;
-/// Bytes of what is only told on.
+/// Addresses of a repository in one event.
+const MAX_ADDRESSES: usize = 8;
+/// Bytes of texts that are only shown.
 const MAX_TEXT_BYTES: usize = 2_048;
 
 /// What a reader found, within the limits.
@@ -47,10 +49,15 @@ fn fit_event(mut event: NormalisedEvent) -> Result<NormalisedEvent, &'static str
         &mut event.branch,
         &mut event.reference,
         &mut event.run,
-        &mut event.result,
+        &mut event.result_text,
+        &mut event.pipeline,
+        &mut event.run_id,
+        &mut event.before,
     ] {
         name.take_if(|name| !is_name(name));
     }
+    event.addresses.truncate(MAX_ADDRESSES);
+    event.addresses.retain(|address| is_name(address));
     for text in [&mut event.pusher, &mut event.url] {
         text.take_if(|text| text.len() > MAX_TEXT_BYTES || text.contains(char::is_control));
     }

@@ -1,6 +1,6 @@
 //! Webhook configs: which sender may post, how it is authenticated, and which of its events count.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -10,7 +10,9 @@ use super::integration::IntegrationId;
 use super::mapping::Mapping;
 use super::normalised::NormalisedEvent;
 pub use super::provider::Provider;
+use super::repository::canonical_host;
 use super::scheme::Scheme;
+use super::senders::sender::ReplayProtection;
 pub use super::webhook_type::WebhookType;
 use crate::domain::shared::filter::{self, Filter};
 use crate::domain::shared::ids::{ConfigId, TenantId};
@@ -18,6 +20,9 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::retry::RetryPolicy;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::Error;
+
+/// The longest age that a config can require, in seconds: 30 days.
+const MAX_AGE_SECONDS: u64 = 2_592_000;
 
 /// The part of a webhook config that the caller sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,6 +60,20 @@ pub struct Spec {
     /// Where in a body of unknown form the members of an event are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
+    /// Words and numbers that mean that a pipeline succeeded, beside the sender's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub success_results: Vec<String>,
+    /// The age above which events are ignored, in seconds, by the sender's time. 0: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u32>,
+    /// Whether the sender's time is that of the push. Default: the sender's [`Sender::time_is_push`].
+    ///
+    /// [`Sender::time_is_push`]: super::senders::sender::Sender::time_is_push
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_is_push: Option<bool>,
+    /// The registry's host, in place of the one in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
 }
 
 impl Spec {
@@ -68,6 +87,37 @@ impl Spec {
             self.signature_header.as_deref(),
             self.signature_algorithm,
         )
+    }
+
+    /// Whether the sender's time orders pushes: as set, or else by the sender. `None` if each body tells its sender.
+    #[must_use]
+    pub fn orders_by_time(&self) -> Option<bool> {
+        let sender = self.provider.sender(self.webhook_type);
+        self.time_is_push.or_else(|| sender.map(|sender| sender.time_is_push))
+    }
+
+    /// What shows that a request is not an old one sent again. `None` if each body tells its sender.
+    #[must_use]
+    pub fn replay_protection(&self) -> Option<ReplayProtection> {
+        if self.scheme().signs_time() {
+            return Some(ReplayProtection::Time);
+        }
+        let has = |member| self.mapping.as_ref().is_some_and(|mapping| mapping.names(member));
+        let mapped = [
+            ("pushedAt", ReplayProtection::Time),
+            ("before", ReplayProtection::State),
+            ("deliveryId", ReplayProtection::Id),
+        ];
+        let mapped = mapped.into_iter().find(|(member, _)| has(member)).map(|(_, protection)| protection);
+        let sender = self.provider.sender(self.webhook_type);
+        mapped.or_else(|| sender.map(|sender| sender.replay_protection))
+    }
+
+    /// The age above which events are ignored, if there is one.
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        let seconds = self.max_age_seconds.filter(|seconds| *seconds > 0)?;
+        Some(Duration::seconds(i64::from(seconds)))
     }
 
     /// Whether the sender may send events about the event's repository.
@@ -201,6 +251,10 @@ pub fn read(fields: &mut ObjectReader<'_>, has_secret: bool) -> Option<(Spec, Se
     let repositories = RepositoryBinding::parse(fields).unwrap_or_default();
     let retry_policy = fields.object("retryPolicy", RetryPolicy::parse).unwrap_or_default();
     let mapping = fields.object("mapping", Mapping::parse);
+    let success_results = fields.words("successResults", 20, 64).unwrap_or_default();
+    let max_age_seconds = read_max_age(fields);
+    let time_is_push = fields.boolean("timeIsPush");
+    let registry = fields.parsed("registry", |text| canonical_host(&text.trim().to_lowercase()));
     let spec = Spec {
         name,
         webhook_type: webhook_type.unwrap_or(WebhookType::Generic),
@@ -214,6 +268,10 @@ pub fn read(fields: &mut ObjectReader<'_>, has_secret: bool) -> Option<(Spec, Se
         repositories,
         retry_policy,
         mapping,
+        success_results,
+        max_age_seconds,
+        time_is_push,
+        registry,
     };
     if let Some(webhook_type) = webhook_type {
         check_provider(fields, webhook_type, &spec);
@@ -223,6 +281,15 @@ pub fn read(fields: &mut ObjectReader<'_>, has_secret: bool) -> Option<(Spec, Se
         check_secret(fields, &spec, secret.as_deref(), has_secret);
     }
     Some((spec, Secrets { secret }))
+}
+
+/// 0 for no limit, or else a minute to 30 days.
+fn read_max_age(fields: &mut ObjectReader<'_>) -> Option<u32> {
+    let seconds = fields.integer("maxAgeSeconds", 0, MAX_AGE_SECONDS)?;
+    if (1..60).contains(&seconds) {
+        fields.wrong("maxAgeSeconds", "must be 0 for no limit, or 60 to 2592000");
+    }
+    u32::try_from(seconds).ok()
 }
 
 fn check_provider(fields: &mut ObjectReader<'_>, webhook_type: WebhookType, spec: &Spec) {

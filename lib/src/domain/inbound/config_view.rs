@@ -8,6 +8,7 @@ use super::config::Config;
 use super::integration::IntegrationId;
 use super::mapping::Mapping;
 use super::provider::Provider;
+use super::senders::sender::ReplayProtection;
 use super::url_token::UrlToken;
 use super::webhook_type::WebhookType;
 use crate::domain::shared::filter::Filter;
@@ -62,6 +63,26 @@ pub struct ConfigView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<std::collections::BTreeMap<String, String>>"))]
     pub mapping: Option<Mapping>,
+    /// Words and numbers that mean that a pipeline succeeded, beside the sender's own. Upper and lower case, blanks, `_`
+    /// and `-` make no difference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub success_results: Vec<String>,
+    /// The age in seconds above which events are ignored, with the reason `Too old`, by the time that the sender sends.
+    /// 0: no limit.
+    pub max_age_seconds: u32,
+    /// Whether the time that the sender sends with a tag is that of the push. If so, it orders the pushes of a tag;
+    /// otherwise the time of receipt does. Default: as is known of the sender. Absent if each body tells its sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_is_push: Option<bool>,
+    /// What shows that a request is not an old one that a stranger sends again: the sender's `time`, its `id` of the
+    /// delivery, the `state` before the push, or the `body` alone, which protects for 5 minutes. Absent if each body
+    /// tells its sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_protection: Option<ReplayProtection>,
+    /// The registry's host, in place of the one in the body: where a registry calls itself by another name than its
+    /// users do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
     /// Expressions of the config that failed, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter_errors: Option<FilterErrorsView>,
@@ -105,6 +126,11 @@ impl Config {
             repositories: spec.repositories.clone(),
             retry_policy: spec.retry_policy,
             mapping: spec.mapping.clone(),
+            success_results: spec.success_results.clone(),
+            max_age_seconds: spec.max_age_seconds.unwrap_or_default(),
+            time_is_push: spec.orders_by_time(),
+            replay_protection: spec.replay_protection(),
+            registry: spec.registry.clone(),
             filter_errors,
             rejected_last24h: None,
             created_at: Timestamp(self.created_at),

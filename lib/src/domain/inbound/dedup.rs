@@ -71,7 +71,7 @@ pub fn dedup_keys(
         pushed_at: event.pushed_at.map(|time| time.to_rfc3339()),
         commit: event.commit.as_deref(),
         run: event.run.as_deref(),
-        result: event.result.as_deref(),
+        result: event.result_text.as_deref(),
         body: (!tells_apart).then_some((body_hash, index)),
     };
     let delivery =
@@ -171,7 +171,7 @@ mod tests {
             |event| event.pushed_at = DateTime::from_timestamp(1, 0),
             |event| event.commit = Some("v1".to_owned()),
             |event| event.run = Some("v1".to_owned()),
-            |event| event.result = Some("v1".to_owned()),
+            |event| event.result_text = Some("v1".to_owned()),
         ];
         let mut seen = vec![content(&base, "body")];
         for change in changes {

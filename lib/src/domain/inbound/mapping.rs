@@ -10,7 +10,7 @@ use crate::domain::shared::expression::{Budget, Failure, MAX_PATH, Node, Path};
 use crate::domain::shared::object_reader::ObjectReader;
 
 /// The members that a mapping may have: those of a normalised event, and the sender's delivery id.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 20] = [
     "kind",
     "registry",
     "repository",
@@ -22,20 +22,25 @@ const MEMBERS: [&str; 15] = [
     "branch",
     "ref",
     "result",
+    "pipeline",
     "run",
+    "runId",
+    "pullRequest",
+    "sourceRepository",
     "prerelease",
     "url",
+    "before",
     "deliveryId",
 ];
 /// Those of [`MEMBERS`] that may also be a constant, for a body that does not have them.
-const LITERAL: [&str; 2] = ["kind", "registry"];
+const LITERAL: [&str; 3] = ["kind", "registry", "result"];
 
 /// What members of a mapping mean, in the API's description.
 const PATH: &str = "A JSONPath: where the body has this member of the normalised event.";
 const PATH_OR_VALUE: &str =
     "A JSONPath: where the body has this member of the normalised event. Or the value itself.";
 
-/// A JSONPath for each member. `kind` and `registry` may be a constant instead. A stored member that would be
+/// A JSONPath for each member. `kind`, `registry` and `result` may be a constant instead. A stored member that would be
 /// refused now is broken, and finds nothing.
 ///
 /// ```

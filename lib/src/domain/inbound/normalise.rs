@@ -10,10 +10,10 @@ use super::bounds;
 use super::config::Config;
 use super::json;
 use super::mapping::Mapping;
-use super::normalised::NormalisedEvent;
+use super::normalised::{EventKind, NormalisedEvent};
 use super::provider::Provider;
 use super::senders::recognise;
-use super::senders::sender::{Found, SenderRequest};
+use super::senders::sender::{Found, Sender, SenderRequest};
 use super::webhook_type::WebhookType;
 use crate::domain::shared::expression::{Budget, Failures};
 use crate::error::Error;
@@ -42,13 +42,53 @@ impl Parsed {
     }
 }
 
+/// What a config says about reading its requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
+    /// The config's type.
+    pub webhook_type: WebhookType,
+    /// The sender.
+    pub provider: Provider,
+    /// Where in a body of unknown form the members of an event are.
+    pub mapping: Option<&'a Mapping>,
+    /// Words and numbers that mean success, beside the sender's own.
+    pub success_results: &'a [String],
+    /// Whether the sender's time is that of the push, if the config says it.
+    pub time_is_push: Option<bool>,
+    /// The registry's host, in place of the body's.
+    pub registry: Option<&'a str>,
+}
+
+impl<'a> Settings<'a> {
+    /// Those of a config of this type and sender that says nothing else.
+    #[must_use]
+    pub fn of(webhook_type: WebhookType, provider: Provider) -> Self {
+        let (mapping, success_results) = (None, &[] as &[String]);
+        Self { webhook_type, provider, mapping, success_results, time_is_push: None, registry: None }
+    }
+
+    /// The same with a mapping.
+    #[must_use]
+    pub fn mapped_by(self, mapping: &'a Mapping) -> Self {
+        Self { mapping: Some(mapping), ..self }
+    }
+}
+
 /// Normalises a request to a config.
 ///
 /// # Errors
 /// Those of [`normalise`].
 pub fn read(config: &Config, verified: &Verified<'_>, received_at: DateTime<Utc>) -> Result<Parsed, Error> {
     let spec = &config.spec;
-    normalise(verified, spec.webhook_type, spec.provider, spec.mapping.as_ref(), received_at)
+    let settings = Settings {
+        webhook_type: spec.webhook_type,
+        provider: spec.provider,
+        mapping: spec.mapping.as_ref(),
+        success_results: &spec.success_results,
+        time_is_push: spec.time_is_push,
+        registry: spec.registry.as_deref(),
+    };
+    normalise(verified, &settings, received_at)
 }
 
 /// Normalises a request. The sender comes from the config, or else from the body; never from headers, which
@@ -58,11 +98,10 @@ pub fn read(config: &Config, verified: &Verified<'_>, received_at: DateTime<Utc>
 /// Invalid `malformed_json`; an unsupported media type; too large with more than 200 events.
 pub fn normalise(
     verified: &Verified<'_>,
-    webhook_type: WebhookType,
-    provider: Provider,
-    mapping: Option<&Mapping>,
+    settings: &Settings<'_>,
     received_at: DateTime<Utc>,
 ) -> Result<Parsed, Error> {
+    let Settings { webhook_type, provider, mapping, .. } = *settings;
     let payload = json::parse(verified)?;
     let sender = provider.sender(webhook_type).unwrap_or_else(|| recognise(&payload));
     let budget = RefCell::new(Budget::default());
@@ -71,15 +110,44 @@ pub fn normalise(
         payload: &payload,
         webhook_type,
         mapping,
+        time_is_push: sender.time_is_push,
         budget: &budget,
         received_at,
     });
     let failures = budget.into_inner().take_failures();
-    let found = match (bounds::fit(reading.found)?, &failures) {
+    let complete = |event: NormalisedEvent| completed(event, sender, settings);
+    let found = match reading.found {
+        Found::Events(events) => Found::Events(events.into_iter().map(complete).collect()),
+        found => found,
+    };
+    let found = match (bounds::fit(found)?, &failures) {
         (Found::Ignored(reason), Some(failures)) => Found::Ignored(format!("{reason}: {}", failures.message)),
         (found, _) => found,
     };
     Ok(Parsed { delivery_id: reading.delivery_id, found, payload, failures })
+}
+
+/// An event as its reader read it, completed by what holds for all senders and by what the config says.
+fn completed(mut event: NormalisedEvent, sender: &Sender, settings: &Settings<'_>) -> NormalisedEvent {
+    match event.kind {
+        EventKind::CiFinished => {
+            let text = event.result_text.as_deref();
+            event.result = text.map(|text| sender.results.read(text, settings.success_results));
+            event.run_id = event.run_id.or_else(|| event.run.clone());
+            event.time_is_push = true;
+        }
+        EventKind::PullRequest => event.time_is_push = true,
+        EventKind::ArtifactPushed | EventKind::ArtifactDeleted => {
+            if let Some(registry) = settings.registry {
+                event.registry = Some(registry.to_owned());
+            }
+            event.time_is_push = settings.time_is_push.unwrap_or(event.time_is_push);
+        }
+        EventKind::GitPush | EventKind::GitTag | EventKind::Release | EventKind::Ping => {
+            event.time_is_push = settings.time_is_push.unwrap_or(event.time_is_push);
+        }
+    }
+    event
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::domain::inbound::normalised::PipelineResult;
 use crate::domain::inbound::senders::sender::Sender;
 use crate::domain::inbound::senders::{GENERIC, SENDERS, digest};
 use crate::error::{Code, Kind};
@@ -18,7 +19,8 @@ pub(in crate::domain::inbound) fn at() -> DateTime<Utc> {
 
 fn read(webhook_type: WebhookType, provider: Provider, body: &[u8]) -> Result<Parsed, Error> {
     let headers = HeaderMap::new();
-    normalise(&Verified::was_verified_before(&headers, body), webhook_type, provider, None, at())
+    let settings = Settings::of(webhook_type, provider);
+    normalise(&Verified::was_verified_before(&headers, body), &settings, at())
 }
 
 /// A body of a sender, parsed.
@@ -92,8 +94,19 @@ fn line(event: &NormalisedEvent) -> String {
     add(if event.digest_valid { "@" } else { "@?" }, digest);
     add(" branch=", event.branch.as_deref());
     add(" commit=", event.commit.as_deref().map(|commit| &commit[..commit.len().min(7)]));
-    add(" result=", event.result.as_deref());
+    add(" result=", event.result.map(PipelineResult::name));
+    let result = event.result.map(PipelineResult::name);
+    add(" text=", event.result_text.as_deref().filter(|text| Some(*text) != result));
+    add(" pipeline=", event.pipeline.as_deref());
     add(" run=", event.run.as_deref());
+    add(" runId=", event.run_id.as_deref().filter(|id| Some(*id) != event.run.as_deref()));
+    if let Some(request) = &event.pull_request {
+        let number = request.number.map(|number| number.to_string()).unwrap_or_default();
+        let fork = if request.may_be_of_fork() { " of a fork" } else { "" };
+        add(" request=", Some(&format!("{number}{fork}")));
+    }
+    add(" before=", event.before.as_deref().map(|commit| &commit[..commit.len().min(7)]));
+    add(" ", event.deleted.then_some("deleted"));
     add(" scope=", event.scope.as_deref());
     add(" by ", event.pusher.as_deref());
     add(" at ", event.pushed_at.map(|time| time.format("%FT%TZ").to_string()).as_deref());
@@ -132,7 +145,8 @@ fn a_senders_header_names_the_delivery() {
         let mut headers = HeaderMap::new();
         headers.insert(header, "7".parse().unwrap());
         let verified = Verified::was_verified_before(&headers, b"{}");
-        let parsed = normalise(&verified, found.types[0], Provider::Named(found), None, at()).unwrap();
+        let parsed =
+            normalise(&verified, &Settings::of(found.types[0], Provider::Named(found)), at()).unwrap();
         assert_eq!(parsed.delivery_id.as_deref(), Some("7"), "{sender}: {header}");
     }
 }

@@ -95,12 +95,24 @@ pub struct NormalisedEvent {
     /// The full git reference.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The result of a pipeline, in the sender's word.
+    /// The result of a pipeline. Only `success` activates triggers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
-    /// The sender's number or id of the run.
+    pub result: Option<PipelineResult>,
+    /// The sender's own word for the result of a pipeline, or for what happened to a pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_text: Option<String>,
+    /// The name of the workflow, pipeline or job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
+    /// The sender's number or id of the run. An attempt to run it again has another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The id of the run, which further attempts keep. Where the sender counts no attempts, the same as `run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// The pull request that a pipeline ran for. Absent: it ran for a branch or a tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<RunOfPullRequest>,
     /// What ended, if it was not the whole pipeline: `job`, `task`, `check_suite`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -110,6 +122,77 @@ pub struct NormalisedEvent {
     /// A page about it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The commit that the branch or tag pointed at before; zeros if it is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Whether the tag was deleted. Of a `git.tag` only; deleted images have a kind of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
+    /// The addresses of the repository in the body, by which components are found as well: for browsers and for
+    /// git, with and without `.git`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Whether `pushed_at` is the time of the push, and not that of the content, as a commit's time is.
+    #[serde(skip)]
+    pub time_is_push: bool,
+    /// Whether the sender reports the same tag by another event that has the commit.
+    #[serde(skip)]
+    pub awaits_commit: bool,
+}
+
+/// The result of a pipeline, in one word for all senders.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PipelineResult {
+    /// It succeeded.
+    Success,
+    /// It failed.
+    Failure,
+    /// It was cancelled.
+    Cancelled,
+    /// It did not run.
+    Skipped,
+    /// Anything else, also words that are not known.
+    Other,
+}
+
+impl PipelineResult {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The pull or merge request that a pipeline ran for.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "PullRequest"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOfPullRequest {
+    /// Its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// The repository that its commits come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_repository: Option<String>,
+    /// Whether that is another repository. Absent counts as `true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<bool>,
+}
+
+impl RunOfPullRequest {
+    /// Whether its commits may come from a fork.
+    #[must_use]
+    pub fn may_be_of_fork(&self) -> bool {
+        self.fork.unwrap_or(true)
+    }
 }
 
 impl NormalisedEvent {
@@ -130,10 +213,19 @@ impl NormalisedEvent {
             branch: None,
             reference: None,
             result: None,
+            result_text: None,
+            pipeline: None,
             run: None,
+            run_id: None,
+            pull_request: None,
             scope: None,
             prerelease: None,
             url: None,
+            before: None,
+            deleted: false,
+            addresses: Vec::new(),
+            time_is_push: false,
+            awaits_commit: false,
         }
     }
 

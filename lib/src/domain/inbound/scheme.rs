@@ -145,6 +145,22 @@ impl Scheme {
         }
     }
 
+    /// Whether the proof covers a time near ours, so that a request that was seen is of no use later.
+    #[must_use]
+    pub fn signs_time(&self) -> bool {
+        match self {
+            Self::Hmac { covers: Covers::TimeAndBody { .. }, .. }
+            | Self::StandardWebhooks
+            | Self::HttpSignature { .. } => true,
+            Self::Either(first, second) => first.signs_time() && second.signs_time(),
+            Self::Hmac { covers: Covers::Body | Covers::JsonText, .. }
+            | Self::UrlToken
+            | Self::Token { .. }
+            | Self::Basic
+            | Self::Oidc { .. } => false,
+        }
+    }
+
     /// The headers that carry the proof, which no log may show.
     #[must_use]
     pub fn headers(&self) -> Vec<&str> {

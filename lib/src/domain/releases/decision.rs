@@ -144,7 +144,8 @@ fn activated<'a>(
     let mut activated = Vec::new();
     for trigger in &component.triggers {
         budget.next_owner();
-        if trigger.wants(event, channel, document.root(), budget) {
+        if trigger.spec.on == event.kind && trigger.refusal(event, channel, document.root(), budget).is_none()
+        {
             activated.push(trigger);
         }
     }

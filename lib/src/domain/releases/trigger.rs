@@ -1,5 +1,7 @@
 //! Triggers: which events of a component create a release, and what it is called.
 
+use std::ops::Not;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,7 +9,7 @@ use serde_json::Value;
 use super::channel::channel_name;
 use super::release_name::ReleaseName;
 use super::version_range::VersionRange;
-use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent, PipelineResult};
 use crate::domain::shared::expression::{Budget, Node, Pattern, Verdict};
 use crate::domain::shared::filter::{self, Filter};
 use crate::domain::shared::ids::TriggerId;
@@ -20,38 +22,6 @@ pub(super) const ON: [(&str, EventKind); 4] = [
     ("ci.finished", EventKind::CiFinished),
     ("git.tag", EventKind::GitTag),
     ("release", EventKind::Release),
-];
-
-/// The results of senders for pipelines that did not succeed, in lower case and without spaces, `_` and `-`.
-const FAILURES: [&str; 28] = [
-    "aborted",
-    "actionrequired",
-    "blocked",
-    "broken",
-    "cancel",
-    "canceled",
-    "cancelled",
-    "error",
-    "errored",
-    "fail",
-    "failed",
-    "failing",
-    "failure",
-    "false",
-    "killed",
-    "neutral",
-    "notbuilt",
-    "notrun",
-    "partiallysucceeded",
-    "skipped",
-    "stale",
-    "startupfailure",
-    "stillfailing",
-    "stopped",
-    "timedout",
-    "timeout",
-    "unauthorized",
-    "unstable",
 ];
 
 /// The part of a trigger that the caller sets.
@@ -77,6 +47,15 @@ pub struct Spec {
     /// Whether the event must have a digest that a registry could serve.
     #[serde(default)]
     pub require_digest: bool,
+    /// The names of the pipelines that it is for. Empty: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pipelines: Vec<String>,
+    /// Whether pipelines of pull requests count.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub pull_requests: bool,
+    /// Whether those count whose commits come, or may come, from a fork.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub forks: bool,
     /// The template for the names of its releases.
     #[serde(default)]
     pub release_name: ReleaseName,
@@ -106,35 +85,82 @@ impl Trigger {
         serde_json::to_value(&self.spec).unwrap_or(Value::Null)
     }
 
-    /// Whether the trigger wants an event, whose tag is in `channel`, and on whose document, from `root`,
-    /// filters are evaluated.
+    /// Why the trigger does not want an event of its kind, for a person; `None` if it does. The event's tag is in
+    /// `channel`, and filters are evaluated on its document, from `root`.
     ///
     /// - What the event does not have, does not match: without a tag no pattern, range or channel does.
-    /// - A pipeline whose result is a sender's word for anything but success creates no release. One without
-    ///   a result does.
-    /// - A part of a pipeline (see [`NormalisedEvent::scope`]) creates no release. Otherwise a pipeline of
-    ///   five jobs would create six.
+    /// - A pipeline makes a release only if it is known to have succeeded.
+    /// - A pipeline of a pull request makes one only if the trigger takes those, and one of a fork only if it takes
+    ///   those as well: who can open a pull request decides what is in it.
+    /// - A part of a pipeline (see [`NormalisedEvent::scope`]) makes none. Otherwise a pipeline of five jobs would
+    ///   make six.
     /// - An expression that fails does not match, and is noted in the budget.
     #[must_use]
-    pub fn wants(
+    pub fn refusal(
         &self,
         event: &NormalisedEvent,
         channel: Option<&str>,
         root: Node<'_>,
         budget: &mut Budget,
-    ) -> bool {
+    ) -> Option<String> {
         let spec = &self.spec;
+        if !spec.enabled {
+            return Some("the trigger is disabled".to_owned());
+        }
+        if spec.on == EventKind::CiFinished
+            && let Some(reason) = self.pipeline_refusal(event)
+        {
+            return Some(reason);
+        }
+        if let Some(scope) = &event.scope {
+            return Some(format!("the event is of a part of the pipeline ({scope})"));
+        }
+        if spec.require_digest && !(event.digest.is_some() && event.digest_valid) {
+            return Some(digest_refusal(event));
+        }
         let tag = event.tag.as_deref();
-        spec.enabled
-            && spec.on == event.kind
-            && !(spec.on == EventKind::CiFinished && event.result.as_deref().is_some_and(is_failure))
-            && event.scope.is_none()
-            && (!spec.require_digest || event.digest.is_some() && event.digest_valid)
-            && spec.version_range.as_ref().is_none_or(|range| tag.is_some_and(|tag| range.has(tag)))
-            && (spec.channels.is_empty()
-                || channel.is_some_and(|channel| spec.channels.iter().any(|wanted| wanted == channel)))
-            && self.has_tag(tag, budget)
-            && filter::all_match(&spec.filters, &self.place(), root, budget)
+        if let Some(range) = &spec.version_range
+            && !tag.is_some_and(|tag| range.has(tag))
+        {
+            return Some("the version is not in versionRange".to_owned());
+        }
+        let in_channels = spec.channels.is_empty()
+            || channel.is_some_and(|channel| spec.channels.iter().any(|one| one == channel));
+        if !in_channels {
+            return Some(format!("the channel is {}", channel.unwrap_or("not known")));
+        }
+        if !self.has_tag(tag, budget) {
+            return Some("the tag does not match tagPattern".to_owned());
+        }
+        let matches = filter::all_match(&spec.filters, &self.place(), root, budget);
+        (!matches).then(|| "the filters do not match".to_owned())
+    }
+
+    /// Why the trigger does not want a finished pipeline, apart from its expressions.
+    fn pipeline_refusal(&self, event: &NormalisedEvent) -> Option<String> {
+        let spec = &self.spec;
+        let text = event.result_text.as_deref();
+        match event.result {
+            Some(PipelineResult::Success) => {}
+            Some(result) => {
+                let word = text.unwrap_or(result.name());
+                return Some(format!("the result is \"{word}\", which does not mean success"));
+            }
+            None => return Some("the event has no result".to_owned()),
+        }
+        if !spec.pipelines.is_empty()
+            && !event.pipeline.as_ref().is_some_and(|name| spec.pipelines.contains(name))
+        {
+            let name = event.pipeline.as_deref().map_or("not named".to_owned(), |name| format!("\"{name}\""));
+            return Some(format!("the pipeline is {name}"));
+        }
+        let request = event.pull_request.as_ref()?;
+        let number = request.number.map(|number| format!(" {number}")).unwrap_or_default();
+        if !spec.pull_requests {
+            return Some(format!("the pipeline ran for pull request{number}, and pullRequests is false"));
+        }
+        (request.may_be_of_fork() && !spec.forks)
+            .then(|| format!("pull request{number} is, or may be, of a fork, and forks is false"))
     }
 
     /// Whether the tag matches the trigger's pattern, if it has one.
@@ -162,11 +188,14 @@ impl Trigger {
     }
 }
 
-/// Whether a sender's word for a result does not mean success.
-fn is_failure(result: &str) -> bool {
-    let mut word = result.to_lowercase();
-    word.retain(|character| !matches!(character, ' ' | '_' | '-'));
-    FAILURES.contains(&word.as_str())
+/// Why an event does not have the digest that `requireDigest` asks for.
+fn digest_refusal(event: &NormalisedEvent) -> String {
+    match &event.digest {
+        None => "requireDigest is set, and the sender sent no digest".to_owned(),
+        Some(_) => {
+            "requireDigest is set, and no registry could serve the digest that the sender sent".to_owned()
+        }
+    }
 }
 
 /// Reads a trigger from a request.
@@ -190,6 +219,12 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
     let channels = fields.texts("channels", 20, channel_name).unwrap_or_default();
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
     let require_digest = fields.boolean_or("requireDigest", false);
+    let pipelines = fields.texts("pipelines", 20, pipeline_name).unwrap_or_default();
+    let pull_requests = fields.boolean_or("pullRequests", false);
+    let forks = fields.boolean_or("forks", false);
+    if forks && !pull_requests {
+        fields.wrong("forks", "needs pullRequests: true, for a pipeline of a fork is one of a pull request");
+    }
     let release_name = fields.parsed("releaseName", ReleaseName::parse).unwrap_or_default();
     let enabled = fields.boolean_or("enabled", true);
     Some(Spec {
@@ -200,9 +235,21 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
         channels,
         filters,
         require_digest,
+        pipelines,
+        pull_requests,
+        forks,
         release_name,
         enabled,
     })
+}
+
+fn pipeline_name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.len() > 512 {
+        Err("must have 1 to 512 bytes".to_owned())
+    } else {
+        Ok(name.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -229,7 +276,8 @@ mod tests {
         let event = event(members);
         let payload = json!({"pusher": {"name": "someone"}});
         let document = event.document(&payload);
-        trigger(body).wants(&event, channel, document.root(), &mut Budget::default())
+        trigger(body).refusal(&event, channel, document.root(), &mut Budget::default()).is_none()
+            && trigger(body).spec.on == event.kind
     }
 
     #[test]
@@ -271,27 +319,59 @@ mod tests {
         assert!(!wants(&json!({"channels": ["stable"]}), &json!({}), None));
     }
 
+    fn pipeline_refusal(body: &Value, members: &Value) -> Option<String> {
+        let mut whole = json!({"on": "ci.finished"});
+        crate::domain::shared::merge_patch::merge(&mut whole, body);
+        let mut pipeline = json!({"kind": "ci.finished", "tag": null, "result": "success"});
+        crate::domain::shared::merge_patch::merge(&mut pipeline, members);
+        let event = event(&pipeline);
+        let document = event.document(&Value::Null);
+        trigger(&whole).refusal(&event, None, document.root(), &mut Budget::default())
+    }
+
     #[test]
-    fn a_pipeline_that_failed_creates_no_release() {
-        for (result, expected) in [
-            (json!("success"), true),
-            (json!("SUCCESS"), true),
-            (json!("passed"), true),
-            (json!("Succeeded"), true),
-            (json!("deployed to mars"), true),
-            (Value::Null, true),
-            (json!("failure"), false),
-            (json!("FAILED"), false),
-            (json!("timed_out"), false),
-            (json!("Still Failing"), false),
-            (json!("partiallySucceeded"), false),
-            (json!("NOT_BUILT"), false),
-            (json!("cancelled"), false),
+    fn only_a_pipeline_that_succeeded_creates_a_release() {
+        assert_eq!(pipeline_refusal(&json!({}), &json!({})), None);
+        for (result, text) in [
+            (json!("failure"), json!("timed_out")),
+            (json!("cancelled"), json!("cancelled")),
+            (json!("skipped"), json!("skipped")),
+            (json!("other"), json!("deployed to mars")),
         ] {
-            let members = json!({"kind": "ci.finished", "tag": null, "result": result});
-            assert_eq!(wants(&json!({"on": "ci.finished"}), &members, None), expected, "{result}");
+            let reason =
+                pipeline_refusal(&json!({}), &json!({"result": result, "resultText": text})).unwrap();
+            assert!(reason.contains(text.as_str().unwrap()), "{reason}");
         }
-        assert!(wants(&json!({}), &json!({"result": "failure"}), None));
+        let reason = pipeline_refusal(&json!({}), &json!({"result": null}));
+        assert_eq!(reason.as_deref(), Some("the event has no result"));
+        assert!(wants(&json!({}), &json!({"result": "failure"}), None), "a push has no result that counts");
+    }
+
+    #[test]
+    fn a_pipeline_of_a_pull_request_counts_only_if_the_trigger_takes_those() {
+        let (requests, forks) = (json!({"pullRequests": true}), json!({"pullRequests": true, "forks": true}));
+        for (request, by_default, with_requests) in [
+            (json!({"number": 5, "fork": false}), false, true),
+            (json!({"number": 5, "fork": true}), false, false),
+            (json!({"number": 5}), false, false),
+            (json!({}), false, false),
+        ] {
+            let members = json!({ "pullRequest": request });
+            assert_eq!(pipeline_refusal(&json!({}), &members).is_none(), by_default, "{request}");
+            assert_eq!(pipeline_refusal(&requests, &members).is_none(), with_requests, "{request}");
+            assert_eq!(pipeline_refusal(&forks, &members), None, "{request}");
+        }
+        let body = json!({"name": "a", "on": "ci.finished", "forks": true});
+        assert_eq!(parse(&body).unwrap_err().errors[0].field, "forks");
+    }
+
+    #[test]
+    fn a_trigger_names_the_pipelines_that_it_is_for() {
+        let body = json!({"pipelines": ["build", "release"]});
+        assert_eq!(pipeline_refusal(&body, &json!({"pipeline": "release"})), None);
+        let reason = pipeline_refusal(&body, &json!({"pipeline": "lint"}));
+        assert_eq!(reason.as_deref(), Some("the pipeline is \"lint\""));
+        assert_eq!(pipeline_refusal(&body, &json!({})).as_deref(), Some("the pipeline is not named"));
     }
 
     #[test]

@@ -38,6 +38,13 @@ pub struct TriggerView {
     pub filters: Vec<Filter>,
     /// Whether the event must have a digest that a registry could serve.
     pub require_digest: bool,
+    /// The names of the pipelines that the trigger is for, as the sender writes them. Empty: every pipeline.
+    pub pipelines: Vec<String>,
+    /// Whether pipelines of pull requests activate the trigger.
+    pub pull_requests: bool,
+    /// Whether pipelines of pull requests from forks do, too. Needs `pullRequests`. Where the sender does not tell whether
+    /// a pull request is from a fork, it counts as one.
+    pub forks: bool,
     /// The names of releases: a text with `{component}`, `{tag}`, `{channel}`, `{commit}`, `{digest}` and `{date}`.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub release_name: ReleaseName,
@@ -70,6 +77,9 @@ impl Trigger {
             channels: self.spec.channels.clone(),
             filters: self.spec.filters.clone(),
             require_digest: self.spec.require_digest,
+            pipelines: self.spec.pipelines.clone(),
+            pull_requests: self.spec.pull_requests,
+            forks: self.spec.forks,
             release_name: self.spec.release_name.clone(),
             enabled: self.spec.enabled,
             filter_errors: broken(self.mistakes()),

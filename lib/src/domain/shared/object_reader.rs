@@ -292,6 +292,27 @@ impl<'a> ObjectReader<'a> {
         self.read_texts(name, max, parse)
     }
 
+    /// A list of at most `max` texts of 1 to `length` characters, or numbers, which are read as they are written.
+    pub fn words(&mut self, name: &'static str, max: usize, length: usize) -> Option<Vec<String>> {
+        let items = || json!({"type": ["string", "number"], "minLength": 1, "maxLength": length});
+        self.member(name, || json!({"type": "array", "maxItems": max, "items": items()}));
+        let entries = self.entries(name, max)?;
+        let mut words = Vec::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            let word = match entry {
+                Value::String(text) => text.trim().to_owned(),
+                Value::Number(number) => number.to_string(),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => String::new(),
+            };
+            if word.is_empty() || word.chars().count() > length {
+                let message = format!("must be a text of 1 to {length} characters, or a number");
+                self.wrong(&format!("{name}[{index}]"), message);
+            }
+            words.push(word);
+        }
+        Some(words)
+    }
+
     fn read_texts<T>(
         &mut self,
         name: &'static str,

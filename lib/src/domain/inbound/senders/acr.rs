@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, time};
 use crate::domain::inbound::json;
@@ -22,6 +23,9 @@ pub(super) static ACR: Sender = Sender {
     alternatives: &[],
     recognises: Some(recognises),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("acr"),
     examples: &[example!("acr", "push")],
 };

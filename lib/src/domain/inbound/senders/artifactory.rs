@@ -1,7 +1,8 @@
 //! `JFrog` Artifactory: events of the domain `docker`.
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::{has, is};
 use super::{digest, forge};
 use crate::domain::inbound::json;
@@ -18,6 +19,9 @@ pub(super) static ARTIFACTORY: Sender = Sender {
     alternatives: &[Preset::Token("X-JFrog-Event-Auth")],
     recognises: Some(|body| is(body, "/domain", "docker") && has(body, "/event_type")),
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::Body,
     page: page!("artifactory"),
     examples: &[example!("artifactory", "push")],
 };

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::{is_commit, note_reference, repository_of_url};
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::time;
 use crate::domain::inbound::json;
@@ -21,6 +22,9 @@ pub(super) static AZURE_DEVOPS: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/eventType") && has(body, "/resource")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("azure-devops"),
     examples: &[example!("azure-devops", "build-complete"), example!("azure-devops", "push")],
 };
@@ -74,7 +78,7 @@ fn build(request: &SenderRequest<'_>) -> Found {
     let Some(mut event) = event(request, EventKind::CiFinished).or_else(definition) else {
         return Found::Ignored("The build names neither a repository nor a definition".to_owned());
     };
-    event.result = text("/resource/result").or_else(|| text("/resource/status"));
+    event.result_text = text("/resource/result").or_else(|| text("/resource/status"));
     // Written `LG:refs/heads/main:<commit>` by older servers.
     let source = text("/resource/sourceGetVersion");
     let (reference, commit) =
@@ -100,7 +104,7 @@ fn pull_request(request: &SenderRequest<'_>, kind: &str) -> Found {
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     let is_merged =
         kind == "git.pullrequest.merged" && text("/resource/status").as_deref() == Some("completed");
-    event.result =
+    event.result_text =
         if is_merged { Some("merged".to_owned()) } else { kind.rsplit('.').next().map(str::to_owned) };
     let commit = if is_merged {
         "/resource/lastMergeCommit/commitId"
@@ -126,9 +130,9 @@ mod tests {
             &AZURE_DEVOPS,
             &[
                 "push: git.push dev.azure.com/myapp branch=main commit=6f2d1c0 by dev@example.com at 2024-01-01T00:00:00Z",
-                "build-complete: ci.finished myapp-ci branch=main commit=6f2d1c0 result=succeeded run=20240101.1 at 2024-01-01T00:00:00Z",
-                "pull-request-merged: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 result=merged run=4 by dev@example.com",
-                "pull-request-created: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 result=created run=4 by dev@example.com",
+                "build-complete: ci.finished myapp-ci branch=main commit=6f2d1c0 result=success text=succeeded run=20240101.1 at 2024-01-01T00:00:00Z",
+                "pull-request-merged: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 text=merged run=4 by dev@example.com",
+                "pull-request-created: pr dev.azure.com/myapp branch=feature commit=6f2d1c0 text=created run=4 by dev@example.com",
                 "work-item-created: ignored: The event tells neither of code nor of a finished build",
             ],
         );

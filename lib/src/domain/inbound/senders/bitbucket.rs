@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::{host, is_commit, note_reference};
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::time;
 use crate::domain::inbound::json;
@@ -27,6 +28,9 @@ pub(super) static BITBUCKET: Sender = Sender {
         has(body, "/push/changes") || has(body, "/pullrequest") || has(body, "/eventKey")
     }),
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::State,
     page: page!("bitbucket"),
     examples: &[
         example!("bitbucket", "push", "X-Event-Key" = "repo:push"),
@@ -95,7 +99,7 @@ fn cloud_pull_request(request: &SenderRequest<'_>) -> Option<NormalisedEvent> {
     let pull_request = request.payload.get("pullrequest")?;
     let state = json::text(pull_request, "/state").unwrap_or_default();
     let is_merged = state == "MERGED";
-    event.result = Some(state.to_lowercase()).filter(|state| !state.is_empty());
+    event.result_text = Some(state.to_lowercase()).filter(|state| !state.is_empty());
     let commit = if is_merged { "/merge_commit/hash" } else { "/source/commit/hash" };
     event.commit = json::text(pull_request, commit).map(str::to_owned);
     event.branch = json::text(pull_request, "/source/branch/name").map(str::to_owned);
@@ -133,7 +137,7 @@ fn server_pull_request(request: &SenderRequest<'_>) -> Option<NormalisedEvent> {
     let repository = pull_request.pointer("/toRef/repository")?;
     let mut event = server_event(request, EventKind::PullRequest, repository)?;
     let state = json::text(pull_request, "/state").unwrap_or_default();
-    event.result = Some(state.to_lowercase()).filter(|state| !state.is_empty());
+    event.result_text = Some(state.to_lowercase()).filter(|state| !state.is_empty());
     let merged = json::text(pull_request, "/properties/mergeCommit/id");
     event.commit = merged.or_else(|| json::text(pull_request, "/fromRef/latestCommit")).map(str::to_owned);
     event.branch = json::text(pull_request, "/fromRef/displayId").map(str::to_owned);
@@ -153,11 +157,11 @@ mod tests {
             &[
                 "push: git.push bitbucket.org/myteam/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
                 "push: git.tag bitbucket.org/myteam/myapp:v1.2.0 commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
-                "pull-request: pr bitbucket.org/myteam/myapp branch=feature commit=4f8f6de result=merged run=1 by dev",
+                "pull-request: pr bitbucket.org/myteam/myapp branch=feature commit=4f8f6de text=merged run=1 by dev",
                 "server-push: git.tag git.example.com/TEAM/myapp:v1.2.0 commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
                 "server-ping: ping",
                 "commit-status: ignored: The event tells of no branch, tag or pull request",
-                "server-pull-request-merged: pr TEAM/myapp branch=feature commit=fffffff result=merged run=3 by dev at 2024-01-01T00:00:00Z",
+                "server-pull-request-merged: pr TEAM/myapp branch=feature commit=fffffff text=merged run=3 by dev at 2024-01-01T00:00:00Z",
             ],
         );
     }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::repository_of_url;
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::{begins, has};
 use super::time;
 use crate::domain::inbound::authentication::{Algorithm, Signed};
@@ -27,6 +28,9 @@ pub(super) static BUILDKITE: Sender = Sender {
     alternatives: &[Preset::Token("X-Buildkite-Token")],
     recognises: Some(|body| begins(body, "/event", "build.") && has(body, "/pipeline")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Id,
     page: page!("buildkite"),
     examples: &[example!("buildkite", "build-finished", "X-Buildkite-Event" = "build.finished")],
 };
@@ -53,7 +57,7 @@ fn found(request: &SenderRequest<'_>) -> Found {
     let mut event = request.event(EventKind::CiFinished, name);
     event.registry = registry.map(str::to_owned);
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
-    event.result = text("/build/state");
+    event.result_text = text("/build/state");
     // Until the source is checked out it may be a name.
     event.commit = text("/build/commit").filter(|commit| commit != "HEAD");
     event.branch = text("/build/branch");
@@ -75,7 +79,7 @@ mod tests {
         assert_bodies(
             &BUILDKITE,
             &[
-                "build-finished: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=passed run=b1 by Dev at 2024-01-01T00:00:00Z",
+                "build-finished: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success text=passed run=b1 by Dev at 2024-01-01T00:00:00Z",
                 "build-blocked: ignored: The build waits for somebody to unblock it",
                 "ping: ping",
             ],

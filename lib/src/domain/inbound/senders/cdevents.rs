@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::repository_of_url;
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::begins;
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
@@ -21,6 +22,9 @@ pub(super) static CDEVENTS: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| begins(body, "/context/type", "dev.cdevents.")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("cdevents"),
     examples: &[example!("cdevents", "artifact-published"), example!("cdevents", "pipeline-run-finished")],
 };
@@ -36,13 +40,13 @@ fn read(request: &SenderRequest<'_>) -> Reading {
         artifact(request, event)
     } else if is("pipelinerun.finished.") {
         source(request, event, EventKind::CiFinished).map(|mut read| {
-            read.result = json::text(event, "/subject/content/outcome").map(str::to_owned);
+            read.result_text = json::text(event, "/subject/content/outcome").map(str::to_owned);
             read.run = json::text(event, "/subject/id").map(str::to_owned);
             read
         })
     } else if is("change.merged.") {
         source(request, event, EventKind::PullRequest).map(|mut read| {
-            read.result = Some("merged".to_owned());
+            read.result_text = Some("merged".to_owned());
             read.run = json::text(event, "/subject/id").map(str::to_owned);
             read
         })
@@ -110,7 +114,7 @@ mod tests {
             &[
                 "artifact-published: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
                 "pipeline-run-finished: ci.finished github.com/myorg/myapp result=success run=p1 at 2024-01-01T00:00:00Z",
-                "change-merged: pr myorg/myapp result=merged run=7 at 2024-01-01T00:00:00Z",
+                "change-merged: pr myorg/myapp text=merged run=7 at 2024-01-01T00:00:00Z",
                 "other: ignored: The event is of no kind that is followed",
             ],
         );

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::repository_of_url;
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::is;
 use super::time;
 use crate::domain::inbound::json;
@@ -21,6 +22,9 @@ pub(super) static CIRCLECI: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| is(body, "/type", "workflow-completed") || is(body, "/type", "job-completed")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Id,
     page: page!("circleci"),
     examples: &[example!("circleci", "workflow-completed", "circleci-event-type" = "workflow-completed")],
 };
@@ -57,7 +61,7 @@ fn found(request: &SenderRequest<'_>) -> Found {
     let mut event = request.event(EventKind::CiFinished, name);
     event.registry = registry.map(str::to_owned);
     event.scope = scope.map(str::to_owned);
-    event.result = json::text(run, "/status").map(str::to_owned);
+    event.result_text = json::text(run, "/status").map(str::to_owned);
     event.run = json::text(run, "/id").map(str::to_owned);
     event.commit = git("revision", "checkout_sha").map(str::to_owned);
     event.branch = git("branch", "branch").map(str::to_owned);
@@ -78,7 +82,7 @@ mod tests {
             &CIRCLECI,
             &[
                 "workflow-completed: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=w1 at 2024-01-01T00:00:00Z",
-                "job-completed: ci.finished gitlab.com/myorg/myapp:v1.2.0 commit=6f2d1c0 result=failed run=j1 scope=job at 2024-01-01T00:00:00Z",
+                "job-completed: ci.finished gitlab.com/myorg/myapp:v1.2.0 commit=6f2d1c0 result=failure text=failed run=j1 scope=job at 2024-01-01T00:00:00Z",
                 "ping: ping",
             ],
         );

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, time};
 use crate::domain::inbound::json;
@@ -21,6 +22,9 @@ pub(super) static DISTRIBUTION: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/events/0/target")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("distribution"),
     examples: &[example!("distribution", "push")],
 };

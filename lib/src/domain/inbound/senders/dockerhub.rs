@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, time};
 use crate::domain::inbound::json;
@@ -25,6 +26,9 @@ pub(super) static DOCKERHUB: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/push_data")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("dockerhub"),
     examples: &[example!("dockerhub", "push")],
 };

@@ -1,7 +1,8 @@
 //! Amazon's container registry, by EventBridge.
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::begins;
 use super::{digest, time};
 use crate::domain::inbound::json;
@@ -18,6 +19,9 @@ pub(super) static ECR: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| begins(body, "/detail-type", "ECR ")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("ecr"),
     examples: &[example!("ecr", "push")],
 };

@@ -158,7 +158,7 @@ fn pull_request(request: &SenderRequest<'_>) -> Found {
     // A closed one has a merge commit although nothing was merged.
     let is_merged = payload.pointer("/pull_request/merged") == Some(&Value::Bool(true));
     let action = json::text(payload, "/action");
-    event.result = if is_merged { Some("merged") } else { action }.map(str::to_owned);
+    event.result_text = if is_merged { Some("merged") } else { action }.map(str::to_owned);
     let commit = if is_merged { "/pull_request/merge_commit_sha" } else { "/pull_request/head/sha" };
     event.commit = json::text(payload, commit).map(str::to_owned);
     event.branch = json::text(payload, "/pull_request/head/ref").map(str::to_owned);

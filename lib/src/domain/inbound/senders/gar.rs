@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
@@ -23,6 +24,9 @@ pub(super) static GAR: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/message/data") && has(body, "/subscription")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("gar"),
     examples: &[example!("gar", "push")],
 };

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
@@ -28,6 +29,9 @@ pub static GENERIC: Sender = Sender {
     alternatives: &[],
     recognises: None,
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::Body,
     page: page!("generic"),
     examples: &[example!("generic", "normalised")],
 };
@@ -101,8 +105,11 @@ fn event<'v>(
     event.commit = text("commit");
     event.branch = text("branch");
     event.reference = text("ref");
-    event.result = text("result");
+    event.result_text = text("resultText").or_else(|| text("result"));
+    event.pipeline = text("pipeline");
     event.run = text("run");
+    event.run_id = text("runId");
+    event.before = text("before");
     event.prerelease = member("prerelease").and_then(Value::as_bool);
     event.url = text("url").filter(|url| json::is_web(url));
     Ok(event)
@@ -135,7 +142,7 @@ mod tests {
     use crate::domain::inbound::auth::verified::Verified;
     use crate::domain::inbound::mapping::Mapping;
     use crate::domain::inbound::normalise::tests::{assert_bodies, at, events, parsed, reason};
-    use crate::domain::inbound::normalise::{Parsed, normalise};
+    use crate::domain::inbound::normalise::{Parsed, Settings, normalise};
     use crate::domain::inbound::provider::Provider;
 
     const NORMALISED: &str = include_str!("../../../../../events/inbound/generic/normalised.json");
@@ -145,7 +152,8 @@ mod tests {
     fn mapped(webhook_type: WebhookType, mapping: &Value, headers: &HeaderMap, body: &str) -> Parsed {
         let mapping: Mapping = serde_json::from_value(mapping.clone()).expect("a mapping");
         let verified = Verified::was_verified_before(headers, body.as_bytes());
-        normalise(&verified, webhook_type, Provider::Named(&GENERIC), Some(&mapping), at()).expect("read")
+        let settings = Settings::of(webhook_type, Provider::Named(&GENERIC)).mapped_by(&mapping);
+        normalise(&verified, &settings, at()).expect("read")
     }
 
     #[test]
@@ -189,7 +197,7 @@ mod tests {
         assert_eq!(parsed.delivery_id.as_deref(), Some("delivery-7"));
         let event = &parsed.events()[0];
         assert_eq!((event.kind, event.repository.as_str()), (EventKind::CiFinished, "myorg/myapp"));
-        assert_eq!((event.result.as_deref(), event.run.as_deref()), (Some("passed"), Some("7")));
+        assert_eq!((event.result_text.as_deref(), event.run.as_deref()), (Some("passed"), Some("7")));
         assert_eq!(event.prerelease, Some(true));
         assert_eq!(event.url, None, "an address for browsers only");
         assert_eq!(event.tag, None);

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
@@ -26,6 +27,9 @@ pub(super) static GHCR: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/package/package_version") || has(body, "/registry_package")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("ghcr"),
     examples: &[example!("ghcr", "registry-package", "X-GitHub-Event" = "registry_package")],
 };
@@ -69,6 +73,7 @@ fn found(request: &SenderRequest<'_>) -> Found {
     digest::note(&mut event, written);
     // The version's own times are the year 1.
     event.pushed_at = package.get("updated_at").and_then(time::parse);
+    event.time_is_push = true;
     event.pusher = json::text(payload, "/sender/login").map(str::to_owned);
     event.url = json::url(version, "/html_url").or_else(|| json::url(package, "/html_url"));
     if event.tag.is_none() {

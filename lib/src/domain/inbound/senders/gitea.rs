@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, forge, time};
 use crate::domain::inbound::json;
@@ -23,6 +24,9 @@ pub(super) static GITEA: Sender = Sender {
     alternatives: &[Preset::JsonTextHmac("X-Gogs-Signature"), Preset::JsonTextHmac("X-Hub-Signature-256")],
     recognises: Some(|body| has(body, "/package/type") && has(body, "/package/owner")),
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::State,
     page: page!("gitea"),
     examples: &[
         example!("gitea", "package", "X-Gitea-Event" = "package"),
@@ -100,7 +104,7 @@ mod tests {
                 "push: git.push git.example.com/myorg/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
                 "create-tag: git.tag git.example.com/myorg/myapp:v1.2.0 commit=6f2d1c0 by dev",
                 "release: release git.example.com/myorg/myapp:v1.2.0 by dev at 2024-01-01T00:00:00Z",
-                "pull-request-merged: pr git.example.com/myorg/myapp branch=feature commit=fffffff result=merged run=1 by dev at 2024-01-01T00:00:00Z",
+                "pull-request-merged: pr git.example.com/myorg/myapp branch=feature commit=fffffff text=merged run=1 by dev at 2024-01-01T00:00:00Z",
                 "issue-opened: ignored: The event tells neither of code nor of a package",
             ],
         );

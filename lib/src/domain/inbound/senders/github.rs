@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::sender::{AUTO, Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{AUTO, Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{forge, ghcr, time};
 use crate::domain::inbound::json;
@@ -19,6 +20,9 @@ pub(super) static GITHUB: Sender = Sender {
     alternatives: &[],
     recognises: Some(recognises),
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::State,
     page: page!("github"),
     examples: &[
         example!("github", "ping", "X-GitHub-Event" = "ping"),
@@ -90,7 +94,7 @@ fn finished(request: &SenderRequest<'_>, member: &str, scope: Option<&str>) -> F
     };
     let text = |pointer: &str| json::text(run, pointer).map(str::to_owned);
     event.scope = scope.map(str::to_owned);
-    event.result = text("/conclusion");
+    event.result_text = text("/conclusion");
     event.commit = text("/head_sha");
     event.branch = text("/head_branch");
     event.url = json::url(run, "/html_url");
@@ -120,8 +124,8 @@ mod tests {
                 "workflow-run: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=30433642-2 by octocat at 2024-01-01T00:00:00Z",
                 "workflow-run-requested: ignored: The run has not ended",
                 "workflow-job: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=failure run=5-1 scope=job by octocat at 2024-01-01T00:00:00Z",
-                "pull-request-closed: pr github.com/myorg/myapp branch=feature commit=6f2d1c0 result=closed run=7 by octocat at 2024-01-01T00:00:00Z",
-                "pull-request-merged: pr github.com/myorg/myapp branch=feature commit=fffffff result=merged run=7 by octocat at 2024-01-01T00:00:00Z",
+                "pull-request-closed: pr github.com/myorg/myapp branch=feature commit=6f2d1c0 text=closed run=7 by octocat at 2024-01-01T00:00:00Z",
+                "pull-request-merged: pr github.com/myorg/myapp branch=feature commit=fffffff text=merged run=7 by octocat at 2024-01-01T00:00:00Z",
                 "ping: ping",
                 "status: ignored: The event tells neither of code nor of a finished pipeline",
                 "check-suite: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=8-1 scope=check_suite by octocat at 2024-01-01T00:00:00Z",

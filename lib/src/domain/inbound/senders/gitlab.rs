@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::{host, is_commit, note_reference};
 use super::preset::Preset;
-use super::sender::{AUTO, Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{AUTO, Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::time;
 use crate::domain::inbound::json;
@@ -28,6 +29,9 @@ pub(super) static GITLAB: Sender = Sender {
     alternatives: &[Preset::StandardWebhooks],
     recognises: Some(|body| has(body, "/object_kind")),
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::State,
     page: page!("gitlab"),
     examples: &[
         example!("gitlab", "pipeline", "X-Gitlab-Event" = "Pipeline Hook"),
@@ -117,7 +121,7 @@ fn pipeline(request: &SenderRequest<'_>) -> Read {
     } else {
         event.branch = name;
     }
-    event.result = Some(status.to_owned());
+    event.result_text = Some(status.to_owned());
     event.commit = text("/object_attributes/sha");
     event.run = payload.pointer("/object_attributes/id").map(Value::to_string);
     event.pushed_at = payload.pointer("/object_attributes/finished_at").and_then(time::parse);
@@ -139,7 +143,7 @@ fn job(request: &SenderRequest<'_>) -> Read {
     } else {
         event.branch = name;
     }
-    event.result = Some(status.to_owned());
+    event.result_text = Some(status.to_owned());
     event.commit = json::text(payload, "/sha").map(str::to_owned);
     event.run = payload.get("build_id").map(Value::to_string);
     event.pushed_at = payload.get("build_finished_at").and_then(time::parse);
@@ -164,7 +168,7 @@ fn merge_request(request: &SenderRequest<'_>) -> Read {
     let mut event = event(request, EventKind::PullRequest)?;
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
     let is_merged = json::text(payload, "/object_attributes/action") == Some("merge");
-    event.result = if is_merged { Some("merged".to_owned()) } else { text("/object_attributes/action") };
+    event.result_text = if is_merged { Some("merged".to_owned()) } else { text("/object_attributes/action") };
     let commit =
         if is_merged { "/object_attributes/merge_commit_sha" } else { "/object_attributes/last_commit/id" };
     event.commit = text(commit);
@@ -190,11 +194,11 @@ mod tests {
                 "tag-push: git.tag gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 by dev",
                 "pipeline: ci.finished gitlab.example.com/mygroup/sub/myapp branch=main commit=6f2d1c0 result=success run=31 by dev at 2024-01-01T00:00:00Z",
                 "pipeline-running: ignored: The pipeline has not ended",
-                "job: ci.finished gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 result=failed run=9 scope=job by dev at 2024-01-01T00:00:00Z",
+                "job: ci.finished gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 result=failure text=failed run=9 scope=job by dev at 2024-01-01T00:00:00Z",
                 "release: release gitlab.example.com/mygroup/sub/myapp:v1.2.0 commit=6f2d1c0 at 2024-01-01T00:00:00Z",
-                "merge-request: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 result=merged run=3 by dev at 2024-01-01T00:00:00Z",
+                "merge-request: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 text=merged run=3 by dev at 2024-01-01T00:00:00Z",
                 "deployment: ignored: The event tells neither of code nor of a finished pipeline",
-                "merge-request-opened: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 result=open run=3 by dev at 2024-01-01T00:00:00Z",
+                "merge-request-opened: pr gitlab.example.com/mygroup/sub/myapp branch=feature commit=6f2d1c0 text=open run=3 by dev at 2024-01-01T00:00:00Z",
             ],
         );
     }

@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::{begins, has};
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
@@ -34,6 +35,9 @@ pub(super) static HARBOR: Sender = Sender {
         (has(body, "/type") && has(body, "/event_data")) || begins(body, "/type", "harbor.")
     }),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("harbor"),
     examples: &[example!("harbor", "push")],
 };

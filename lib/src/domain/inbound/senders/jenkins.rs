@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::forge::repository_of_url;
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::time;
 use crate::domain::inbound::json;
@@ -22,6 +23,9 @@ pub(super) static JENKINS: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/build/phase")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Id,
     page: page!("jenkins"),
     examples: &[example!("jenkins", "finalized")],
 };
@@ -44,7 +48,7 @@ fn found(request: &SenderRequest<'_>) -> Found {
     let mut event = request.event(EventKind::CiFinished, name);
     event.registry = registry.map(str::to_owned);
     let text = |pointer: &str| json::text(payload, pointer).map(str::to_owned);
-    event.result = text("/build/status");
+    event.result_text = text("/build/status");
     event.commit = text("/build/scm/commit");
     event.branch = text("/build/scm/branch").map(|branch| branch.trim_start_matches("origin/").to_owned());
     event.run =
@@ -64,7 +68,7 @@ mod tests {
         assert_bodies(
             &JENKINS,
             &[
-                "finalized: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=SUCCESS run=myapp#5 at 2024-01-01T00:00:00Z",
+                "finalized: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success text=SUCCESS run=myapp#5 at 2024-01-01T00:00:00Z",
                 "started: ignored: The build has not ended",
             ],
         );

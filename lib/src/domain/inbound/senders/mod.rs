@@ -25,6 +25,7 @@ mod nexus;
 pub mod preset;
 mod quay;
 mod reference;
+pub mod results;
 pub mod sender;
 mod shape;
 mod tekton;

@@ -1,7 +1,8 @@
 //! Sonatype Nexus 3: components of hosted and proxied repositories, never with a digest.
 
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::time;
 use crate::domain::inbound::authentication::{Algorithm, Signed};
@@ -24,6 +25,9 @@ pub(super) static NEXUS: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/component/format")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Time,
     page: page!("nexus"),
     examples: &[example!("nexus", "component", "X-Nexus-Webhook-Id" = "rm:repository:component")],
 };

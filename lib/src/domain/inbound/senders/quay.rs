@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::preset::Preset;
 use super::reference;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
@@ -21,6 +22,9 @@ pub(super) static QUAY: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/updated_tags")),
     read,
+    results: USUAL,
+    time_is_push: false,
+    replay_protection: ReplayProtection::Body,
     page: page!("quay"),
     examples: &[example!("quay", "push")],
 };

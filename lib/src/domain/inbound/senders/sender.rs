@@ -6,9 +6,11 @@ use std::hash::{Hash, Hasher};
 
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::preset::Preset;
+use super::results::Results;
 use crate::domain::inbound::mapping::Mapping;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::inbound::webhook_type::WebhookType;
@@ -38,6 +40,12 @@ pub struct Sender {
     pub(in crate::domain::inbound) recognises: Option<fn(&Value) -> bool>,
     /// Reads an authenticated request.
     pub(in crate::domain::inbound) read: fn(&SenderRequest<'_>) -> Reading,
+    /// Its words for the results of pipelines.
+    pub(in crate::domain::inbound) results: Results,
+    /// Whether the time that it sends with a tag is that of the push. If not, the time of receipt orders pushes.
+    pub time_is_push: bool,
+    /// What shows that a request is not an old one sent again.
+    pub replay_protection: ReplayProtection,
     /// How it is set up.
     pub page: Page,
     /// What it posts, for `stella send`. None for one that shares another's bodies.
@@ -70,6 +78,22 @@ impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// What shows that a request is not an old one sent again by a stranger who has seen it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayProtection {
+    /// The sender's time, in the body or signed with it.
+    Time,
+    /// The sender's id of the delivery or of the run.
+    Id,
+    /// The commit that the branch or tag pointed at before.
+    State,
+    /// The body alone: the same bytes count again after 5 minutes. A stranger who has seen a request can send it
+    /// again later.
+    Body,
 }
 
 /// A page of `docs/senders`.
@@ -127,6 +151,8 @@ pub(in crate::domain::inbound) struct SenderRequest<'a> {
     pub(in crate::domain::inbound) webhook_type: WebhookType,
     /// The config's mapping.
     pub(in crate::domain::inbound) mapping: Option<&'a Mapping>,
+    /// The sender's [`Sender::time_is_push`].
+    pub(in crate::domain::inbound) time_is_push: bool,
     /// What the mapping's paths may cost.
     pub(in crate::domain::inbound) budget: &'a RefCell<Budget>,
     /// When the request came in.
@@ -146,7 +172,8 @@ impl SenderRequest<'_> {
 
     /// An event of this request that has nothing but kind and repository yet.
     pub(super) fn event(&self, kind: EventKind, repository: &str) -> NormalisedEvent {
-        NormalisedEvent::new(kind, repository, self.received_at)
+        let time_is_push = self.time_is_push;
+        NormalisedEvent { time_is_push, ..NormalisedEvent::new(kind, repository, self.received_at) }
     }
 
     /// The value of a header, without blanks around it. None if it is empty.

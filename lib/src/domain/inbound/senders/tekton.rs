@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::forge::repository_of_url;
 use super::preset::Preset;
-use super::sender::{Found, Reading, Sender, SenderRequest, example, page};
+use super::results::USUAL;
+use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
@@ -21,6 +22,9 @@ pub(super) static TEKTON: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| has(body, "/pipelineRun/status") || has(body, "/taskRun/status")),
     read,
+    results: USUAL,
+    time_is_push: true,
+    replay_protection: ReplayProtection::Id,
     page: page!("tekton"),
     examples: &[example!("tekton", "pipeline-run")],
 };
@@ -61,7 +65,7 @@ fn found(request: &SenderRequest<'_>, run: &Value, scope: Option<&str>) -> Found
         return other("The run names neither an image nor a repository");
     };
     event.scope = scope.map(str::to_owned);
-    event.result = Some(result.to_owned());
+    event.result_text = Some(result.to_owned());
     event.run =
         json::text(run, "/metadata/uid").or_else(|| json::text(run, "/metadata/name")).map(str::to_owned);
     event.commit = annotation("sha").map(str::to_owned);
@@ -100,7 +104,7 @@ mod tests {
             &TEKTON,
             &[
                 "pipeline-run: ci.finished ghcr.io/myorg/myapp:v1.2.0@sha256:abab branch=main commit=6f2d1c0 result=success run=u1 at 2024-01-01T00:00:00Z",
-                "pipeline-run-failed: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=failed run=u1 at 2024-01-01T00:00:00Z",
+                "pipeline-run-failed: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=failure text=failed run=u1 at 2024-01-01T00:00:00Z",
                 "pipeline-run-unknown: ignored: The run has not ended",
             ],
         );
