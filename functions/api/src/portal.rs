@@ -187,7 +187,7 @@ async fn make_link(
     Body(wanted): Body,
 ) -> Result<Response, Error> {
     let seconds = ObjectReader::whole(&wanted, read_link)?;
-    let (link, text) = sessions::make_link(&api.store, caller.holder(), seconds, api.clock.now()).await?;
+    let (link, text) = sessions::make_link(&api.store, caller.principal(), seconds, api.clock.now()).await?;
     let url = format!("{}/portal#link={text}", api.base_url(&origin));
     let made = PortalLink { url, role: caller.role, expires_at: Timestamp(link.end()) };
     Ok(data(StatusCode::CREATED, &made))
@@ -202,8 +202,8 @@ async fn open(
     let (session, text) = match ObjectReader::whole(&wanted, read_proof)? {
         Proof::Link(link) => sessions::open_by_link(&api.store, &link, now).await?,
         Proof::Key(key) => {
-            let holder = api.authenticator.holder(&key, now).await?;
-            sessions::open(&api.store, holder, now).await?
+            let principal = api.authenticator.principal(&key, now).await?;
+            sessions::open(&api.store, principal, now).await?
         }
     };
     let seconds = session.expires_at.saturating_sub(now.timestamp());
@@ -234,7 +234,7 @@ fn set_cookie(text: &str, seconds: i64, base: &str) -> String {
 
 /// A session as its pages see it.
 async fn view(api: &Api, session: &Session, text: &str) -> Result<PortalSession, Error> {
-    let (role, tenant, key_id) = match &session.holder {
+    let (role, tenant, key_id) = match &session.principal {
         Principal::Operator { .. } => (SessionRole::Operator, None, None),
         Principal::Caller { tenant_id, role, key_id } => {
             let tenant: Option<Tenant> = api.store.core.get(&keys::tenant_entry(*tenant_id)).await?;

@@ -171,7 +171,7 @@ impl Authenticator {
         let caller = match credential {
             Credential::Bearer(text) => self.bearer(text, &hash, now).await?,
             Credential::Session(_) => {
-                self.session(&hash, now).await?.and_then(|session| caller(&session.holder))
+                self.session(&hash, now).await?.and_then(|session| caller(&session.principal))
             }
         };
         let caller = caller.ok_or_else(unauthenticated)?;
@@ -193,7 +193,7 @@ impl Authenticator {
             Credential::Bearer(text) => self.is_operator_key(text),
             Credential::Session(text) => {
                 let session = self.session(&secret_hash(text), now).await?;
-                session.is_some_and(|session| matches!(session.holder, Principal::Operator { .. }))
+                session.is_some_and(|session| matches!(session.principal, Principal::Operator { .. }))
             }
         };
         if is_operator {
@@ -218,13 +218,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// `Unauthenticated` if it is not a valid key.
-    pub async fn holder(&self, key: &str, now: DateTime<Utc>) -> Result<Principal, Error> {
+    pub async fn principal(&self, key: &str, now: DateTime<Utc>) -> Result<Principal, Error> {
         if self.is_operator_key(key) {
             return Ok(Principal::Operator { key_hash: secret_hash(key) });
         }
         let found =
             if is_key_text(key) { self.key(keys::api_key(&secret_hash(key)), now).await? } else { None };
-        found.map(|key| caller_of(&key).holder()).ok_or_else(unauthenticated)
+        found.map(|key| caller_of(&key).principal()).ok_or_else(unauthenticated)
     }
 
     async fn bearer(&self, text: &str, hash: &str, now: DateTime<Utc>) -> Result<Option<Caller>, Error> {
@@ -244,7 +244,7 @@ impl Authenticator {
     async fn session(&self, hash: &str, now: DateTime<Utc>) -> Result<Option<Session>, Error> {
         let session: Option<Session> = self.store.core.get(&keys::portal_session(hash)).await?;
         let Some(session) = session.filter(|session| !session.has_expired(now)) else { return Ok(None) };
-        let is_valid = match &session.holder {
+        let is_valid = match &session.principal {
             Principal::Operator { key_hash } => *key_hash == secret_hash(&self.operator_key),
             Principal::Caller { key_id: None, .. } => true,
             Principal::Caller { tenant_id, key_id: Some(id), .. } => {
@@ -268,8 +268,8 @@ fn caller_of(key: &ApiKey) -> Caller {
     Caller { tenant: key.tenant_id, role: key.role, key_id: Some(key.id) }
 }
 
-fn caller(holder: &Principal) -> Option<Caller> {
-    match holder {
+fn caller(principal: &Principal) -> Option<Caller> {
+    match principal {
         Principal::Caller { tenant_id, role, key_id } => {
             Some(Caller { tenant: *tenant_id, role: *role, key_id: *key_id })
         }

@@ -18,7 +18,7 @@ pub struct Caller {
 impl Caller {
     /// The principal of a session that this caller creates.
     #[must_use]
-    pub fn holder(self) -> Principal {
+    pub fn principal(self) -> Principal {
         Principal::Caller { tenant_id: self.tenant, role: self.role, key_id: self.key_id }
     }
 }

@@ -17,12 +17,12 @@ use crate::store::{Commit, Store, keys};
 /// `Unavailable` if DynamoDB does not answer.
 pub async fn make_link(
     store: &Store,
-    holder: Principal,
+    principal: Principal,
     seconds: u64,
     now: DateTime<Utc>,
 ) -> Result<(Session, String), Error> {
     let text = link_text(random::bytes());
-    let link = Session::link(holder, seconds, now);
+    let link = Session::link(principal, seconds, now);
     store.core.put(&keys::portal_link(&secret_hash(&text)), &link).await?;
     Ok((link, text))
 }
@@ -31,9 +31,13 @@ pub async fn make_link(
 ///
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
-pub async fn open(store: &Store, holder: Principal, now: DateTime<Utc>) -> Result<(Session, String), Error> {
+pub async fn open(
+    store: &Store,
+    principal: Principal,
+    now: DateTime<Utc>,
+) -> Result<(Session, String), Error> {
     let text = session_text(random::bytes());
-    let session = Session::signed_in(holder, now);
+    let session = Session::signed_in(principal, now);
     store.core.put(&keys::portal_session(&secret_hash(&text)), &session).await?;
     Ok((session, text))
 }
@@ -47,7 +51,7 @@ pub async fn open_by_link(store: &Store, link: &str, now: DateTime<Utc>) -> Resu
     let found: Option<Session> = if is_link_text(link) { store.core.get(&key).await? } else { None };
     let found = found.filter(|link| !link.has_expired(now)).ok_or_else(no_link)?;
     let text = session_text(random::bytes());
-    let session = Session::signed_in(found.holder, now);
+    let session = Session::signed_in(found.principal, now);
     let mut transaction = store.transaction();
     transaction.take(&store.core, &key)?;
     transaction.create(&store.core, &keys::portal_session(&secret_hash(&text)), &session)?;

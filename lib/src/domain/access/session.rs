@@ -50,7 +50,7 @@ pub enum Principal {
 pub struct Session {
     /// The principal.
     #[serde(flatten)]
-    pub holder: Principal,
+    pub principal: Principal,
     /// When it expires, in seconds since 1970.
     pub expires_at: i64,
 }
@@ -58,16 +58,16 @@ pub struct Session {
 impl Session {
     /// A session of [`SESSION_HOURS`] from `now`.
     #[must_use]
-    pub fn signed_in(holder: Principal, now: DateTime<Utc>) -> Self {
+    pub fn signed_in(principal: Principal, now: DateTime<Utc>) -> Self {
         let end = now.checked_add_signed(Duration::hours(SESSION_HOURS)).unwrap_or(now);
-        Self { holder, expires_at: end.timestamp() }
+        Self { principal, expires_at: end.timestamp() }
     }
 
     /// A link that can be used for `seconds` from `now`.
     #[must_use]
-    pub fn link(holder: Principal, seconds: u64, now: DateTime<Utc>) -> Self {
+    pub fn link(principal: Principal, seconds: u64, now: DateTime<Utc>) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(0);
-        Self { holder, expires_at: now.timestamp().saturating_add(seconds) }
+        Self { principal, expires_at: now.timestamp().saturating_add(seconds) }
     }
 
     /// Whether it has expired.
@@ -129,8 +129,8 @@ mod tests {
     fn a_link_is_stored_with_the_principal_and_its_key() {
         let now = DateTime::from_timestamp(1_000, 0).unwrap();
         let tenant_id = TenantId::from(uuid::Uuid::nil());
-        let holder = Principal::Caller { tenant_id, role: Role::Viewer, key_id: None };
-        let link = Session::link(holder, 60, now);
+        let principal = Principal::Caller { tenant_id, role: Role::Viewer, key_id: None };
+        let link = Session::link(principal, 60, now);
         let stored = serde_json::to_value(&link).unwrap();
         let expected =
             json!({"holder": "caller", "tenantId": tenant_id, "role": "viewer", "expiresAt": 1_060});
