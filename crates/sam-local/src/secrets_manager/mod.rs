@@ -73,7 +73,7 @@ impl SecretsManager {
     /// If the store fails.
     pub fn read(&self, name: &str) -> Result<Option<String>, Error> {
         let secret = self.store().find(name, self.now()).map_err(|error| failed(name, error.into()))?;
-        let current = secret.as_ref().and_then(|secret| secret.holder(CURRENT));
+        let current = secret.as_ref().and_then(|secret| secret.version_with(CURRENT));
         Ok(current.and_then(|version| match &version.content {
             Content::Text(text) => Some(text.clone()),
             Content::Binary(_) => None,

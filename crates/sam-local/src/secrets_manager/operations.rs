@@ -72,8 +72,8 @@ fn value(store: &mut Store, id: &str, request: &Value, now: i64) -> Answer {
     let secret = active(store, id, now)?;
     let (stage, version) = (text(request, "VersionStage"), text(request, "VersionId"));
     let found = match (version, stage) {
-        ("", "") => secret.holder(CURRENT),
-        ("", stage) => secret.holder(stage),
+        ("", "") => secret.version_with(CURRENT),
+        ("", stage) => secret.version_with(stage),
         (version, "") => secret.version(version),
         (version, stage) => secret.version(version).filter(|version| version.stages.contains(stage)),
     };

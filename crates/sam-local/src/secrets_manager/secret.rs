@@ -67,7 +67,7 @@ impl Secret {
     }
 
     /// The version that has a stage.
-    pub(super) fn holder(&self, stage: &str) -> Option<&Version> {
+    pub(super) fn version_with(&self, stage: &str) -> Option<&Version> {
         self.versions.iter().find(|version| version.stages.contains(stage))
     }
 
@@ -110,15 +110,15 @@ impl Secret {
         to: Option<&str>,
         now: i64,
     ) -> Result<(), Refusal> {
-        let holder = self.holder(stage).map(|version| version.id.as_str());
-        if from.is_some_and(|from| holder != Some(from)) {
+        let current = self.version_with(stage).map(|version| version.id.as_str());
+        if from.is_some_and(|from| current != Some(from)) {
             return Err(Refusal::parameter("The version to remove the stage from does not have it."));
         }
         match to {
             Some(to) if self.version(to).is_none() => {
                 return Err(Refusal::not_found("Secrets Manager can't find the specified secret version."));
             }
-            Some(to) if holder.is_some_and(|holder| holder != to) && from.is_none() => {
+            Some(to) if current.is_some_and(|current| current != to) && from.is_none() => {
                 return Err(Refusal::parameter("Another version has the stage: name it to remove it there."));
             }
             Some(to) => self.attach(stage, to),
@@ -133,7 +133,7 @@ impl Secret {
 
     /// Moves a stage to a version. The version that loses `AWSCURRENT` gets `AWSPREVIOUS`.
     fn attach(&mut self, stage: &str, id: &str) {
-        let before = self.holder(stage).map(|version| version.id.clone()).filter(|before| before != id);
+        let before = self.version_with(stage).map(|version| version.id.clone()).filter(|before| before != id);
         self.detach(stage);
         if let Some(version) = self.versions.iter_mut().find(|version| version.id == id) {
             version.stages.insert(stage.to_owned());
@@ -203,7 +203,7 @@ mod tests {
             secret.put(&n.to_string(), text("x"), &[CURRENT], 0).unwrap();
         }
         assert_eq!(secret.versions.len(), MAX_VERSIONS);
-        assert_eq!(secret.holder("AWSPENDING").unwrap().id, "pending");
-        assert_eq!(secret.holder(PREVIOUS).unwrap().id, "298");
+        assert_eq!(secret.version_with("AWSPENDING").unwrap().id, "pending");
+        assert_eq!(secret.version_with(PREVIOUS).unwrap().id, "298");
     }
 }

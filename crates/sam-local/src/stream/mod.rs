@@ -191,7 +191,7 @@ impl Mapping {
             },
         });
         if let Err(error) = self.services.send(queue, &message.to_string()).await {
-            tracing::error!(queue.name = queue, error = %error, "the queue was not told of what was given up");
+            tracing::error!(queue.name = queue, error = %error, "a record of a failed batch was not sent to its queue");
         }
     }
 
