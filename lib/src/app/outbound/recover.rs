@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::bulk_update::{STEP, steps};
 use super::delivery_store::{DeliveryStore, unless_refused};
 use super::due::{send_attempts, waiting};
-use super::redeliver::begin_again;
+use super::redeliver::restart;
 use crate::domain::outbound::delivery::{Delivery, KEPT};
 use crate::domain::outbound::message::{Command, ScanCursor};
 use crate::domain::outbound::recovery::{Recovery, Wanted};
@@ -179,7 +179,7 @@ impl Recoveries {
     async fn send(&self, rows: Vec<Delivery>, now: DateTime<Utc>) -> Result<u64, Error> {
         let begun = rows.into_iter().map(async |row| {
             let id = row.id;
-            unless_refused(id, begin_again(&self.deliveries, row, now).await)
+            unless_refused(id, restart(&self.deliveries, row, now).await)
         });
         let begun = try_join_all(begun).await?;
         let messages: Vec<_> =

@@ -70,7 +70,7 @@ impl Redeliveries {
         if self.store.core.get::<Event>(&keys::event(tenant, event_id)).await?.is_none() {
             return Err(conflict(Code::EventExpired, "The event is no longer kept"));
         }
-        row = begin_again(&self.deliveries, row, now)
+        row = restart(&self.deliveries, row, now)
             .await?
             .ok_or_else(|| conflict(Code::DeliveryOpen, "Somebody else redelivers it just now"))?;
         if let Some(message) = waiting(&row, None) {
@@ -85,12 +85,12 @@ impl Redeliveries {
 ///
 /// # Errors
 /// `Unavailable` if DynamoDB does not answer.
-pub(super) async fn begin_again(
+pub(super) async fn restart(
     deliveries: &DeliveryStore,
     mut row: Delivery,
     now: DateTime<Utc>,
 ) -> Result<Option<Delivery>, Error> {
-    row.begin_again();
+    row.restart();
     schedule_unsent(&mut row, now);
     match deliveries.save(&row).await? {
         Save::Written => Ok(Some(row)),

@@ -302,7 +302,7 @@ impl Delivery {
     }
 
     /// Begins the schedule anew, with the same id.
-    pub fn begin_again(&mut self) {
+    pub fn restart(&mut self) {
         self.generation = self.generation.saturating_add(1);
         self.attempts = 0;
         self.status = Status::Pending;

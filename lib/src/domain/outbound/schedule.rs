@@ -169,7 +169,7 @@ mod tests {
     fn a_redelivery_begins_its_schedule_anew_and_keeps_its_log() {
         let (mut row, policy) = (row(), RetryPolicy { max_retries: 0, ..Default::default() });
         fail(&mut row, 1, &policy);
-        row.begin_again();
+        row.restart();
         assert!(row.awaits(1, 1) && !row.awaits(0, 2));
         assert_eq!((row.status, row.log.len(), row.expires_at), (Status::Pending, 1, None));
     }
