@@ -36,7 +36,7 @@ pub fn first_attempt(event: &Event, subscription: &Subscription, delivery_id: De
         attempt: 1,
         generation: 0,
         fresh: true,
-        ticket: new_attempt_token(),
+        attempt_token: new_attempt_token(),
         due: None,
         data: Some(event.data.clone()).filter(|data| data.len() <= MAX_INLINE_BYTES),
         hops: event.hops,
@@ -49,7 +49,7 @@ pub fn next_attempt(due: &AttemptDue, at: DateTime<Utc>) -> AttemptDue {
     AttemptDue {
         attempt: due.attempt.saturating_add(1),
         fresh: false,
-        ticket: new_attempt_token(),
+        attempt_token: new_attempt_token(),
         due: Some(at),
         ..due.clone()
     }
@@ -68,7 +68,7 @@ pub fn waiting(row: &Delivery, due: Option<DateTime<Utc>>) -> Option<AttemptDue>
         attempt: row.attempts.saturating_add(1),
         generation: row.generation,
         fresh: false,
-        ticket: new_attempt_token(),
+        attempt_token: new_attempt_token(),
         due,
         data: None,
         hops: 0,

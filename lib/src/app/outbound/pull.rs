@@ -154,7 +154,7 @@ impl Pulls {
         row.await_reader(keys::pull(row.tenant_id, row.subscription_id), until);
         row.fetched_at = Some(now);
         // Without it, two readers within one millisecond would write the same row.
-        row.ticket = Some(new_attempt_token());
+        row.attempt_token = Some(new_attempt_token());
         let Save::Written = self.deliveries.save(&row).await? else { return Ok(None) };
         Ok(Some(FetchedDelivery {
             delivery_id: row.id,

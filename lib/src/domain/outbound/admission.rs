@@ -163,7 +163,7 @@ mod tests {
             attempt,
             generation: 0,
             fresh: false,
-            ticket: String::new(),
+            attempt_token: String::new(),
             due: None,
             data: None,
             hops: 0,

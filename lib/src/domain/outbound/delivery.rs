@@ -153,9 +153,9 @@ pub struct Delivery {
     pub generation: u32,
     /// Attempts made in this generation.
     pub attempts: u32,
-    /// The ticket of the message that made the last attempt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ticket: Option<String>,
+    /// The attempt token of the message that made the last attempt.
+    #[serde(rename = "ticket", skip_serializing_if = "Option::is_none")]
+    pub attempt_token: Option<String>,
     /// When a reader last fetched it, until that reader reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<DateTime<Utc>>,
@@ -216,7 +216,7 @@ impl Delivery {
             reason: None,
             generation: 0,
             attempts: 0,
-            ticket: None,
+            attempt_token: None,
             fetched_at: None,
             next_attempt_at: None,
             log: Vec::new(),
@@ -307,7 +307,7 @@ impl Delivery {
         self.attempts = 0;
         self.status = Status::Pending;
         self.reason = None;
-        self.ticket = None;
+        self.attempt_token = None;
         self.fetched_at = None;
         self.next_attempt_at = None;
         self.expires_at = None;

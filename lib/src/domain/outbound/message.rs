@@ -36,7 +36,8 @@ pub struct AttemptDue {
     pub fresh: bool,
     /// The attempt token: random, and stored with the attempt. A message that is received again recognises its own
     /// attempt by it.
-    pub ticket: String,
+    #[serde(rename = "ticket")]
+    pub attempt_token: String,
     /// Not before this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,

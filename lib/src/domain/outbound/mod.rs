@@ -55,10 +55,10 @@
 //! whether it is made: only if the row [`awaits`](delivery::Delivery::awaits) it, and nothing has to be
 //! waited for.
 //!
-//! The **attempt token** (`ticket`) is a random value in a message, stored with the attempt. A message that
-//! is received again after a crash finds its own token and sends the next attempt's message again. A
-//! duplicate from another chain of messages finds another token and stops. So one chain continues, and not
-//! two.
+//! The **attempt token** (stored as `ticket`) is a random value in a message, stored with the attempt. A
+//! message that is received again after a crash finds its own token and sends the next attempt's message
+//! again. A duplicate from another chain of messages finds another token and stops. So one chain continues,
+//! and not two.
 //!
 //! # Waits
 //!

@@ -91,7 +91,7 @@ mod tests {
             reason: None,
             generation: 0,
             attempts: 0,
-            ticket: None,
+            attempt_token: None,
             fetched_at: None,
             next_attempt_at: None,
             log: Vec::new(),

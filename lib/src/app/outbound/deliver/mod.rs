@@ -201,7 +201,7 @@ impl Deliver {
         for _ in 0..MAX_WRITES {
             row.destination.clone_from(&subscription.spec.destination);
             row.method = subscription.spec.method;
-            row.ticket = Some(due.ticket.clone());
+            row.attempt_token = Some(due.attempt_token.clone());
             let policy = &subscription.spec.retry_policy;
             let next = schedule::apply_attempt(
                 &mut row,
@@ -267,7 +267,7 @@ impl Deliver {
     /// not have been sent, sends that now.
     async fn already_made(&self, row: Option<&Delivery>, due: &AttemptDue) -> Result<(), Error> {
         let Some(row) = row else { return Ok(()) };
-        let own = row.ticket.as_deref() == Some(&due.ticket);
+        let own = row.attempt_token.as_deref() == Some(&due.attempt_token);
         let here = row.generation == due.generation && row.attempts == due.attempt;
         if !(own && here) {
             return Ok(());
