@@ -8,7 +8,7 @@ use super::delivery::{Delivery, OPEN_DAYS, expiry};
 use super::message::AttemptDue;
 use super::reason::Reason;
 use super::subscription::Subscription;
-use crate::domain::shared::rate_slot::{SlotState, standing};
+use crate::domain::shared::rate_slot::SlotState;
 
 /// What an attempt sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub fn admit<'a>(facts: &Facts<'_, 'a>) -> Admission<'a> {
     }
     let Some(per_second) = subscription.spec.rate_limit_per_second else { return send(now, false) };
     let Some(slot) = facts.slot else { return Admission::TakeSlot(subscription, per_second) };
-    match standing(slot, now) {
+    match SlotState::of(slot, now) {
         SlotState::Now | SlotState::Missed => send(now, false),
         SlotState::Soon => send(slot, false),
         SlotState::Later(before) => wait(Wait::Slot { slot, before }),

@@ -28,18 +28,20 @@ pub enum SlotState {
     Missed,
 }
 
-/// What to do about `slot` at `now`.
-#[must_use]
-pub fn standing(slot: DateTime<Utc>, now: DateTime<Utc>) -> SlotState {
-    let left = slot.signed_duration_since(now);
-    if left < Duration::milliseconds(LATE_MS.saturating_neg()) {
-        SlotState::Missed
-    } else if left <= Duration::zero() {
-        SlotState::Now
-    } else if left <= Duration::seconds(LEAD_SECONDS) {
-        SlotState::Soon
-    } else {
-        SlotState::Later(slot.checked_sub_signed(Duration::seconds(LEAD_SECONDS)).unwrap_or(slot))
+impl SlotState {
+    /// What to do about `slot` at `now`.
+    #[must_use]
+    pub fn of(slot: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        let left = slot.signed_duration_since(now);
+        if left < Duration::milliseconds(LATE_MS.saturating_neg()) {
+            Self::Missed
+        } else if left <= Duration::zero() {
+            Self::Now
+        } else if left <= Duration::seconds(LEAD_SECONDS) {
+            Self::Soon
+        } else {
+            Self::Later(slot.checked_sub_signed(Duration::seconds(LEAD_SECONDS)).unwrap_or(slot))
+        }
     }
 }
 
@@ -66,7 +68,7 @@ mod tests {
             (5_001, SlotState::Later(after(1))),
             (65_000, SlotState::Later(after(60_000))),
         ] {
-            assert_eq!(standing(after(ms), now), expected, "{ms}");
+            assert_eq!(SlotState::of(after(ms), now), expected, "{ms}");
         }
         assert_eq!(interval_micros(4), 250_000);
     }

@@ -12,14 +12,14 @@ use crate::domain::outbound::delivery::Delivery;
 use crate::domain::outbound::message::AttemptDue;
 use crate::domain::outbound::reason::Reason;
 use crate::domain::outbound::schedule::Next;
-use crate::domain::shared::rate_slot::{SlotState, standing};
+use crate::domain::shared::rate_slot::SlotState;
 use crate::error::Error;
 use crate::random;
 use crate::store::keys;
 
 /// The slot that a row waits for, unless it was missed.
 pub(super) fn slot_of(row: &Delivery, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    row.waits_for(&Reason::RateLimit).filter(|slot| standing(*slot, now) != SlotState::Missed)
+    row.waits_for(&Reason::RateLimit).filter(|slot| SlotState::of(*slot, now) != SlotState::Missed)
 }
 
 impl Deliver {
