@@ -109,8 +109,8 @@ fn retries(input: &str) {
     for next in 2..=25 {
         let least = policy.delay_before(next, 0, None);
         assert!(least >= before, "delays do not shrink");
-        for chance in [0, u64::MAX / 2, u64::MAX] {
-            let delay = policy.delay_before(next, chance, asked);
+        for random in [0, u64::MAX / 2, u64::MAX] {
+            let delay = policy.delay_before(next, random, asked);
             assert!(delay >= least && delay <= most, "{delay}");
         }
         before = least;

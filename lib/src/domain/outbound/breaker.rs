@@ -91,12 +91,12 @@ impl Breaker {
     }
 }
 
-/// When a delivery that is held back until then comes up again: a little later by `chance`, so that one
+/// When a delivery that is held back until then comes up again: a little later by `random`, so that one
 /// comes first.
 #[must_use]
-pub fn spread(until: DateTime<Utc>, chance: u64) -> DateTime<Utc> {
+pub fn spread(until: DateTime<Utc>, random: u64) -> DateTime<Utc> {
     let most = u64::try_from(SPREAD_SECONDS.saturating_mul(1_000)).unwrap_or(1);
-    let later = i64::try_from(chance.checked_rem(most).unwrap_or(0)).unwrap_or(0);
+    let later = i64::try_from(random.checked_rem(most).unwrap_or(0)).unwrap_or(0);
     until.checked_add_signed(Duration::milliseconds(later)).unwrap_or(until)
 }
 
@@ -171,8 +171,8 @@ mod tests {
 
     #[test]
     fn what_waited_comes_up_within_half_a_minute() {
-        for chance in [0, 1, 29_999, 30_000, u64::MAX] {
-            let later = spread(at(0), chance);
+        for random in [0, 1, 29_999, 30_000, u64::MAX] {
+            let later = spread(at(0), random);
             assert!(later >= at(0) && later < at(30), "{later}");
         }
     }

@@ -30,13 +30,13 @@ impl Next {
     }
 }
 
-/// Notes an attempt in its delivery's row and says how the next comes about. `chance` is for the jitter.
+/// Notes an attempt in its delivery's row and says how the next comes about. `random` is for the jitter.
 pub fn apply_attempt(
     row: &mut Delivery,
     attempt: Attempt,
     verdict: &Verdict,
     policy: &RetryPolicy,
-    chance: u64,
+    random: u64,
     now: DateTime<Utc>,
 ) -> Next {
     row.record(attempt);
@@ -50,7 +50,7 @@ pub fn apply_attempt(
                 row.end(Status::Failed, Some(Reason::Exhausted), now);
                 return Next::Nothing;
             }
-            let delay = policy.delay_before(next, chance, *after);
+            let delay = policy.delay_before(next, random, *after);
             let at = now.checked_add_signed(delay).unwrap_or(now);
             row.status = Status::Retrying;
             row.reason = None;
@@ -177,13 +177,13 @@ mod tests {
     proptest! {
         #[test]
         fn an_open_row_has_a_next_attempt_and_a_final_one_an_expiry(
-            retries in 0..=20_u32, failures in 1..=21_u32, chance: u64
+            retries in 0..=20_u32, failures in 1..=21_u32, random: u64
         ) {
             let policy = RetryPolicy { max_retries: retries, ..Default::default() };
             let mut row = row();
             for number in 1..=failures.min(retries.saturating_add(1)) {
                 let verdict = Verdict::Retry { after: None };
-                let next = apply_attempt(&mut row, attempt(number, false), &verdict, &policy, chance, noon());
+                let next = apply_attempt(&mut row, attempt(number, false), &verdict, &policy, random, noon());
                 prop_assert_eq!(next == Next::Nothing, !row.status.is_open());
                 prop_assert_eq!(row.status.is_open(), row.next_attempt_at.is_some());
                 prop_assert_eq!(row.status.is_open(), row.expires_at.is_none());
