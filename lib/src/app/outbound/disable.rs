@@ -11,7 +11,7 @@ use crate::error::{Error, Kind};
 use crate::store::Store;
 
 /// The reason that is stored and shown if a subscription is disabled for its failures.
-const HOPELESS: &str = "Every attempt has failed for five days";
+const FAILING_REASON: &str = "Every attempt has failed for five days";
 
 /// Disables a subscription and raises `subscription.disabled`, unless the subscription was changed since
 /// `revision`.
@@ -58,9 +58,9 @@ pub async fn give_up(
     id: SubscriptionId,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    if !receiver_health::state(store, tenant, id).await?.is_hopeless(now) {
+    if !receiver_health::state(store, tenant, id).await?.has_failed_for_days(now) {
         return Ok(());
     }
     let Some(found) = store.find_subscription(tenant, id).await? else { return Ok(()) };
-    disable(store, tenant, id, HOPELESS, found.revision, now).await
+    disable(store, tenant, id, FAILING_REASON, found.revision, now).await
 }

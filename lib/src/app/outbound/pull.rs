@@ -194,7 +194,7 @@ impl Pulls {
         let jitter = u64::from_be_bytes(random::bytes());
         let policy = &subscription.spec.retry_policy;
         match apply_attempt(&mut row, attempt.clone(), &verdict, policy, jitter, now) {
-            Next::Send(at) | Next::Park(at) => {
+            Next::Send(at) | Next::Index(at) => {
                 row.await_reader(keys::pull(row.tenant_id, row.subscription_id), at);
             }
             Next::Nothing => {}

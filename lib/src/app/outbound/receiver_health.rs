@@ -113,7 +113,7 @@ impl Sink<(TenantId, SubscriptionId), AttemptStats> for HealthSink {
         self.table
             .count(&keys::receiver_health(tenant_id, subscription_id), latest.last_delivery, counts)
             .await?;
-        if state.is_hopeless(latest.last_delivery) {
+        if state.has_failed_for_days(latest.last_delivery) {
             let command = Command::GiveUp { tenant_id, subscription_id };
             let group = subscription_id.to_string();
             self.commands.send(Outgoing { body: &command, group, delay_seconds: 0 }).await?;

@@ -13,7 +13,7 @@ use super::bulk_update::{STEP, steps};
 use super::delivery_store::{DeliveryStore, unless_refused};
 use super::due::{send_attempts, waiting};
 use super::redeliver::restart;
-use crate::domain::outbound::delivery::{Delivery, KEPT};
+use crate::domain::outbound::delivery::{Delivery, RETENTION};
 use crate::domain::outbound::message::{Command, ScanCursor};
 use crate::domain::outbound::recovery::{Recovery, Wanted};
 use crate::domain::outbound::subscription::Subscription;
@@ -83,7 +83,7 @@ impl Recoveries {
             created_at: now,
             completed_at: None,
             revision: 1,
-            expires_at: now.checked_add_signed(KEPT).unwrap_or(now).timestamp(),
+            expires_at: now.checked_add_signed(RETENTION).unwrap_or(now).timestamp(),
         };
         let key = keys::recovery(tenant, recovery.id);
         let recovery = match self.store.deliveries.create(&key, &recovery).await? {

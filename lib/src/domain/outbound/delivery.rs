@@ -17,7 +17,7 @@ use crate::domain::shared::ids::{EventId, SubscriptionId, TenantId};
 use crate::domain::shared::text::cut;
 
 /// How long a final row is kept.
-pub const KEPT: Duration = Duration::days(30);
+pub const RETENTION: Duration = Duration::days(30);
 
 /// After how many days an open delivery is given up.
 pub const OPEN_DAYS: i64 = 30;
@@ -197,7 +197,7 @@ impl From<&Event> for Carried {
 }
 
 /// How many attempts a row keeps: a whole schedule and some of the one before.
-const LOGGED: usize = 30;
+const MAX_LOGGED: usize = 30;
 
 impl Delivery {
     /// A delivery before its first attempt.
@@ -249,7 +249,7 @@ impl Delivery {
         self.wait(Reason::Pull, from);
         self.schedule_in_index(partition, from);
         let given_up = expiry(self.created_at);
-        self.expires_at = Some(given_up.checked_add_signed(KEPT).unwrap_or(given_up).timestamp());
+        self.expires_at = Some(given_up.checked_add_signed(RETENTION).unwrap_or(given_up).timestamp());
     }
 
     /// Whether it waits for a reader.
@@ -319,7 +319,7 @@ impl Delivery {
         self.reason = reason;
         self.next_attempt_at = None;
         self.unschedule();
-        self.expires_at = Some(now.checked_add_signed(KEPT).unwrap_or(now).timestamp());
+        self.expires_at = Some(now.checked_add_signed(RETENTION).unwrap_or(now).timestamp());
     }
 
     /// Puts the delivery into the index of due deliveries.
@@ -353,7 +353,7 @@ impl Delivery {
         }
         self.attempts = attempt.number;
         self.log.push(attempt);
-        let surplus = self.log.len().saturating_sub(LOGGED);
+        let surplus = self.log.len().saturating_sub(MAX_LOGGED);
         self.log.drain(..surplus);
         self.unschedule();
     }

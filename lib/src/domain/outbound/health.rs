@@ -9,7 +9,7 @@ use crate::domain::shared::filter_errors::{FilterErrors, FilterErrorsView};
 use crate::domain::shared::time::Timestamp;
 
 /// After so many days of nothing but failures a subscription is disabled.
-const HOPELESS_DAYS: i64 = 5;
+const MAX_FAILING_DAYS: i64 = 5;
 /// Where a subscription stands, as its environments wrote it down at most once a minute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -37,9 +37,9 @@ pub struct State {
 impl State {
     /// Whether there has been nothing but failures for so long that the subscription is to be disabled.
     #[must_use]
-    pub fn is_hopeless(&self, now: DateTime<Utc>) -> bool {
+    pub fn has_failed_for_days(&self, now: DateTime<Utc>) -> bool {
         self.failing_since
-            .is_some_and(|since| now.signed_duration_since(since) >= Duration::days(HOPELESS_DAYS))
+            .is_some_and(|since| now.signed_duration_since(since) >= Duration::days(MAX_FAILING_DAYS))
     }
 
     /// Whether the receiver took something within the last hour.
@@ -177,7 +177,9 @@ mod tests {
     fn five_days_of_failures_are_hopeless() {
         let failing = |since: DateTime<Utc>| State { failing_since: Some(since), ..State::default() };
         let days = |days| noon().checked_sub_signed(Duration::days(days)).unwrap();
-        assert!(failing(days(5)).is_hopeless(noon()));
-        assert!(!failing(days(4)).is_hopeless(noon()) && !State::default().is_hopeless(noon()));
+        assert!(failing(days(5)).has_failed_for_days(noon()));
+        assert!(
+            !failing(days(4)).has_failed_for_days(noon()) && !State::default().has_failed_for_days(noon())
+        );
     }
 }

@@ -18,7 +18,7 @@ pub enum Next {
     /// By a message, which waits in the queue until then.
     Send(DateTime<Utc>),
     /// By the index of due deliveries.
-    Park(DateTime<Utc>),
+    Index(DateTime<Utc>),
 }
 
 impl Next {
@@ -26,7 +26,7 @@ impl Next {
     #[must_use]
     pub fn at(moment: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let is_far = moment.signed_duration_since(now) > Duration::seconds(MAX_QUEUED_SECONDS);
-        if is_far { Self::Park(moment) } else { Self::Send(moment) }
+        if is_far { Self::Index(moment) } else { Self::Send(moment) }
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
             RetryPolicy { backoff_seconds: 3_600, max_backoff_seconds: 43_200, ..Default::default() };
         let mut row = row();
         assert_eq!(fail(&mut row, 1, &policy), Next::Send(noon() + Duration::hours(1)));
-        assert_eq!(fail(&mut row, 2, &policy), Next::Park(noon() + Duration::hours(2)));
+        assert_eq!(fail(&mut row, 2, &policy), Next::Index(noon() + Duration::hours(2)));
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Deliver {
                 jitter,
                 now,
             );
-            if let Next::Park(at) = next {
+            if let Next::Index(at) = next {
                 schedule_in_index(&mut row, at);
             }
             match self.deliveries.save(&row).await? {
@@ -223,7 +223,7 @@ impl Deliver {
                     notify_failure::notify(&self.store, &self.commands, &row, subscription).await?;
                     return match next {
                         Next::Send(at) => self.send(&next_attempt(due, at)).await,
-                        Next::Park(_) | Next::Nothing => Ok(()),
+                        Next::Index(_) | Next::Nothing => Ok(()),
                     };
                 }
                 Save::Conflict(other) if other.awaits(due.generation, due.attempt) => row = *other,

@@ -78,7 +78,7 @@ impl Deliver {
         let is_ours = self
             .defer(row, due, |row| {
                 row.wait(Reason::RateLimit, slot);
-                if let Next::Park(at) = next {
+                if let Next::Index(at) = next {
                     schedule_in_index(row, at);
                 }
             })
@@ -87,7 +87,7 @@ impl Deliver {
             Next::Send(at) if is_ours => {
                 self.send(&AttemptDue { due: Some(at), fresh: false, ..due.clone() }).await
             }
-            Next::Send(_) | Next::Park(_) | Next::Nothing => Ok(()),
+            Next::Send(_) | Next::Index(_) | Next::Nothing => Ok(()),
         }
     }
 
