@@ -150,7 +150,7 @@ fn bodies(input: &str) {
     let Ok(body) = serde_json::from_str::<Value>(input) else { return };
     let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
     let _ = component::parse(&body);
-    let _ = recovery::Wanted::parse(&body, now);
+    let _ = recovery::Criteria::parse(&body, now);
     let _ = subscription::parse(&body, false);
     let _ = trigger::parse(&body);
     let _ = config::parse(&body, false);

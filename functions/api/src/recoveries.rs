@@ -9,7 +9,7 @@ use chrono::DateTime;
 use serde::Serialize;
 use serde_json::json;
 use stella::app::outbound::recover::Asked;
-use stella::domain::outbound::recovery::{Counted, RecoveryView, Wanted};
+use stella::domain::outbound::recovery::{Counted, Criteria, RecoveryView};
 use stella::error::Error;
 use stella::web::authenticator::{Admin, Viewer};
 use stella::web::data;
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Routes {
                 "Recover deliveries",
                 "Sends the final deliveries of a period again, in the background; with `dryRun`, only counts them.",
             )
-            .takes(|fields| Wanted::read(fields, DateTime::default()))
+            .takes(|fields| Criteria::read(fields, DateTime::default()))
             .for_example(
                 || json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
             )

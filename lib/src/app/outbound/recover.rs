@@ -15,7 +15,7 @@ use super::due::{send_attempts, waiting};
 use super::redeliver::restart;
 use crate::domain::outbound::delivery::{Delivery, RETENTION};
 use crate::domain::outbound::message::{Command, ScanCursor};
-use crate::domain::outbound::recovery::{Recovery, Wanted};
+use crate::domain::outbound::recovery::{Criteria, Recovery};
 use crate::domain::outbound::subscription::Subscription;
 use crate::domain::shared::delivery_id::SHARDS;
 use crate::domain::shared::ids::{RecoveryId, TenantId};
@@ -62,12 +62,12 @@ impl Recoveries {
         body: &Value,
         now: DateTime<Utc>,
     ) -> Result<Asked, Error> {
-        let (wanted, is_dry) = Wanted::parse(body, now)?;
+        let (criteria, is_dry) = Criteria::parse(body, now)?;
         let (tenant, cursor) = (
             subscription.tenant_id,
-            ScanCursor::new(subscription.tenant_id, subscription.id).at_the_first_of(&wanted),
+            ScanCursor::new(subscription.tenant_id, subscription.id).at_the_first_of(&criteria),
         );
-        let (matched, matched_is_lower_bound) = self.count(cursor.clone(), &wanted, now).await?;
+        let (matched, matched_is_lower_bound) = self.count(cursor.clone(), &criteria, now).await?;
         if is_dry {
             return Ok(Asked::Counted(matched, matched_is_lower_bound));
         }
@@ -76,7 +76,7 @@ impl Recoveries {
             id: RecoveryId::from(id),
             tenant_id: tenant,
             subscription_id: subscription.id,
-            wanted,
+            criteria,
             matched,
             matched_is_lower_bound,
             requeued: 0,
@@ -107,14 +107,14 @@ impl Recoveries {
     async fn count(
         &self,
         mut cursor: ScanCursor,
-        wanted: &Wanted,
+        criteria: &Criteria,
         now: DateTime<Utc>,
     ) -> Result<(u64, bool), Error> {
         let (mut examined, mut matched): (u64, u64) = (0, 0);
         while cursor.shard < SHARDS {
-            let rows = self.page(&mut cursor, wanted).await?;
+            let rows = self.page(&mut cursor, criteria).await?;
             examined = examined.saturating_add(u64::try_from(rows.len()).unwrap_or(0));
-            let taken = rows.iter().filter(|row| wanted.takes(row, now)).count();
+            let taken = rows.iter().filter(|row| criteria.takes(row, now)).count();
             matched = matched.saturating_add(u64::try_from(taken).unwrap_or(0));
             if examined >= MAX_COUNTED && cursor.shard < SHARDS {
                 return Ok((matched, true));
@@ -142,9 +142,9 @@ impl Recoveries {
             if cursor.shard >= SHARDS || recovery.completed_at.is_some() {
                 return Ok(());
             }
-            let rows = self.page(&mut cursor, &recovery.wanted).await?;
-            let wanted = rows.into_iter().filter(|row| recovery.wanted.takes(row, now));
-            let sent = self.send(wanted.collect(), now).await?;
+            let rows = self.page(&mut cursor, &recovery.criteria).await?;
+            let matching = rows.into_iter().filter(|row| recovery.criteria.takes(row, now));
+            let sent = self.send(matching.collect(), now).await?;
             let before = recovery.revision;
             recovery.requeued = recovery.requeued.saturating_add(sent);
             recovery.completed_at = (cursor.shard >= SHARDS).then_some(now);
@@ -159,18 +159,18 @@ impl Recoveries {
     }
 
     /// The rows of the next step. Moves the cursor behind them.
-    async fn page(&self, cursor: &mut ScanCursor, wanted: &Wanted) -> Result<Vec<Delivery>, Error> {
+    async fn page(&self, cursor: &mut ScanCursor, criteria: &Criteria) -> Result<Vec<Delivery>, Error> {
         let partition = keys::deliveries(cursor.tenant_id, cursor.subscription_id, cursor.shard);
         let (mut rows, next) =
             self.store.deliveries.next::<Delivery>(&partition, &cursor.after, STEP).await?;
-        let last = id_bound(wanted.to);
+        let last = id_bound(criteria.to);
         let found = rows.len();
         rows.retain(|row| row.id.to_string() <= last);
         if let Some(next) = next.filter(|_| rows.len() == found) {
             cursor.after = next;
         } else {
             let next = ScanCursor { shard: cursor.shard.saturating_add(1), ..cursor.clone() };
-            *cursor = next.at_the_first_of(wanted);
+            *cursor = next.at_the_first_of(criteria);
         }
         Ok(rows)
     }
@@ -198,7 +198,7 @@ impl Recoveries {
 
 impl ScanCursor {
     /// The cursor at the first delivery of its partition that the recovery includes.
-    fn at_the_first_of(self, wanted: &Wanted) -> Self {
-        Self { after: id_floor(wanted.from), ..self }
+    fn at_the_first_of(self, criteria: &Criteria) -> Self {
+        Self { after: id_floor(criteria.from), ..self }
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::shared::time::Timestamp;
 use crate::error::Error;
 
 /// The states that deliveries can be recovered from, by their names on the wire.
-const FINAL: [(&str, Status); 4] = [
+const FINAL_STATUSES: [(&str, Status); 4] = [
     ("delivered", Status::Delivered),
     ("failed", Status::Failed),
     ("skipped", Status::Skipped),
@@ -19,12 +19,12 @@ const FINAL: [(&str, Status); 4] = [
 ];
 
 /// The statuses that a recovery includes by default.
-const USUAL: [Status; 2] = [Status::Failed, Status::Skipped];
+const DEFAULT_STATUSES: [Status; 2] = [Status::Failed, Status::Skipped];
 
 /// Which deliveries are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Wanted {
+pub struct Criteria {
     /// Of events from this moment on.
     pub from: DateTime<Utc>,
     /// Of events up to this moment.
@@ -33,7 +33,7 @@ pub struct Wanted {
     pub statuses: Vec<Status>,
 }
 
-impl Wanted {
+impl Criteria {
     /// Reads a request: what is wanted, and whether it is only to be counted.
     ///
     /// # Errors
@@ -49,13 +49,13 @@ impl Wanted {
         fields.describe("to", "Deliveries of events up to this time. Default: now.");
         let to = fields.time("to").unwrap_or(now);
         fields.describe("status", "Deliveries in this state. Default: `failed` and `skipped`.");
-        let status = fields.one_of("status", &FINAL);
+        let status = fields.one_of("status", &FINAL_STATUSES);
         fields.describe("dryRun", "Whether the deliveries are only counted.");
         let is_dry = fields.boolean_or("dryRun", false);
         if from.is_some_and(|from| from > to) {
             fields.wrong("from", "must not be after to");
         }
-        let statuses = status.map_or_else(|| USUAL.to_vec(), |status| vec![status]);
+        let statuses = status.map_or_else(|| DEFAULT_STATUSES.to_vec(), |status| vec![status]);
         Some((Self { from: from?, to, statuses }, is_dry))
     }
 
@@ -77,7 +77,8 @@ pub struct Recovery {
     /// Whose deliveries.
     pub subscription_id: SubscriptionId,
     /// Which of them.
-    pub wanted: Wanted,
+    #[serde(rename = "wanted")]
+    pub criteria: Criteria,
     /// How many there were when it began, as far as counted.
     pub matched: u64,
     /// Whether there are more.
@@ -103,9 +104,9 @@ impl Recovery {
             id: self.id,
             subscription_id: self.subscription_id,
             status: if self.completed_at.is_some() { Progress::Completed } else { Progress::Running },
-            from: Timestamp(self.wanted.from),
-            to: Timestamp(self.wanted.to),
-            statuses: self.wanted.statuses.clone(),
+            from: Timestamp(self.criteria.from),
+            to: Timestamp(self.criteria.to),
+            statuses: self.criteria.statuses.clone(),
             matched: self.matched,
             matched_is_lower_bound: self.matched_is_lower_bound,
             requeued: self.requeued,
@@ -179,16 +180,16 @@ mod tests {
         "2026-01-09T10:30:00Z".parse().unwrap()
     }
 
-    fn parse(body: &Value) -> Result<(Wanted, bool), Vec<String>> {
-        Wanted::parse(body, now())
+    fn parse(body: &Value) -> Result<(Criteria, bool), Vec<String>> {
+        Criteria::parse(body, now())
             .map_err(|error| error.errors.into_iter().map(|error| error.field).collect())
     }
 
     #[test]
     fn what_failed_or_was_skipped_up_to_now_is_meant_where_nothing_is_said() {
-        let (wanted, is_dry) = parse(&json!({"from": "2026-01-09T00:00:00Z"})).unwrap();
-        assert_eq!((wanted.to, is_dry), (now(), false));
-        assert_eq!(wanted.statuses, [Status::Failed, Status::Skipped]);
+        let (criteria, is_dry) = parse(&json!({"from": "2026-01-09T00:00:00Z"})).unwrap();
+        assert_eq!((criteria.to, is_dry), (now(), false));
+        assert_eq!(criteria.statuses, [Status::Failed, Status::Skipped]);
     }
 
     #[test]
