@@ -25,7 +25,7 @@ const MAX_MS: u64 = 20_000;
 pub struct TestDelivery {
     /// The delivery in the delivery log.
     pub delivery_id: DeliveryId,
-    /// The attempt and what came of it.
+    /// The attempt and its outcome.
     pub outcome: AttemptOutcome,
 }
 

@@ -1,5 +1,5 @@
-//! Whether an attempt that is due is made now: one decision over what is known, as a table from the strongest reason
-//! to the weakest.
+//! Decides whether an attempt that is due is made now. [`admit`] is a table, from the strongest reason to the
+//! weakest.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -15,51 +15,51 @@ use crate::domain::shared::rate_slot::SlotState;
 pub struct Payload {
     /// The event's data as JSON text.
     pub data: String,
-    /// How many hops the event has come.
+    /// The event's hops: how often it came back in through a webhook config.
     pub hops: u32,
 }
 
-/// What is known when an attempt is due.
+/// What [`admit`] decides by.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'r, 'a> {
-    /// The message that asks for the attempt.
+    /// The message of the attempt.
     pub due: &'r AttemptDue,
-    /// The delivery's row; before its first attempt it may have none.
+    /// The delivery's row. It may not exist before the first attempt.
     pub row: Option<&'r Delivery>,
-    /// The subscription, unless it is deleted.
+    /// The subscription. `None` if it was deleted.
     pub subscription: Option<&'a Subscription>,
-    /// What is to be sent, while it is kept.
+    /// The data to send. `None` if the event has expired.
     pub payload: Option<&'a Payload>,
-    /// What the circuit breaker says; `None` while it has not been asked.
+    /// The circuit breaker's answer. `None` if it was not asked yet.
     pub permit: Option<Permit>,
-    /// The delivery's slot at a subscription with a rate limit; `None` while it has none.
+    /// The delivery's rate-limit slot. `None` if it has none yet.
     pub slot: Option<DateTime<Utc>>,
-    /// The present.
+    /// The current time.
     pub now: DateTime<Utc>,
 }
 
-/// What is done about an attempt that is due.
+/// What to do about an attempt that is due.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Admission<'a> {
-    /// The row does not wait for this attempt: an earlier receive of the message, or another message, made it.
+    /// Nothing: the row is past this attempt. An earlier receive of the message, or another message, made it.
     AlreadyMade,
-    /// The delivery ends.
+    /// Cancel the delivery.
     Cancel(Reason),
-    /// The delivery waits, without using an attempt.
+    /// Let the delivery wait, without using an attempt.
     Wait(&'a Subscription, &'a Payload, Wait),
-    /// The circuit breaker is asked, and the decision taken again.
+    /// Ask the circuit breaker, and decide again.
     AskBreaker(&'a Subscription),
-    /// A slot is taken, of so many a second, and the decision taken again.
+    /// Take a rate-limit slot, with this many slots per second, and decide again.
     TakeSlot(&'a Subscription, u32),
-    /// The attempt is made.
+    /// Make the attempt.
     Send {
-        /// To this subscription.
+        /// The target subscription.
         subscription: &'a Subscription,
-        /// With this payload.
+        /// The data to send.
         payload: &'a Payload,
-        /// Not before this moment, which is seconds away at most.
+        /// The earliest time of the attempt, at most 5 seconds away.
         at: DateTime<Utc>,
-        /// Whether it is the one that finds out whether the receiver is back.
+        /// Whether the attempt is the breaker's probe.
         is_probe: bool,
     },
 }
@@ -67,25 +67,25 @@ pub enum Admission<'a> {
 /// What a delivery waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wait {
-    /// To be resumed, and at most until then.
+    /// The subscription to be enabled or the credential to be readable; at the latest until this time.
     Resume(Reason, DateTime<Utc>),
-    /// To be fetched by a reader.
+    /// A reader that fetches it.
     Reader,
-    /// The circuit breaker, which is open until then.
+    /// The circuit breaker, which is open until this time.
     Breaker(DateTime<Utc>),
-    /// Its slot.
+    /// Its rate-limit slot.
     Slot {
-        /// The slot.
+        /// The time of the slot.
         slot: DateTime<Utc>,
-        /// When the delivery comes up again, somewhat before it.
+        /// When the delivery's message is received again: 5 seconds before the slot.
         before: DateTime<Utc>,
     },
 }
 
 /// Decides about an attempt that is due.
 ///
-/// [`Admission::AskBreaker`] and [`Admission::TakeSlot`] ask for a fact that costs a read or a write; with that fact
-/// known they are not given again.
+/// [`Admission::AskBreaker`] and [`Admission::TakeSlot`] ask for a fact that costs a read or a write. Once
+/// the fact is given, they are not returned again.
 #[must_use]
 pub fn admit<'a>(facts: &Facts<'_, 'a>) -> Admission<'a> {
     let Facts { due, row, now, .. } = *facts;
@@ -113,7 +113,7 @@ pub fn admit<'a>(facts: &Facts<'_, 'a>) -> Admission<'a> {
     match facts.permit {
         None => return Admission::AskBreaker(subscription),
         Some(Permit::Rejected { until }) => return wait(Wait::Breaker(until)),
-        // A probe takes no slot: it is one request in a minute.
+        // A probe needs no slot: there is at most one a minute.
         Some(Permit::Probe) => return send(now, true),
         Some(Permit::Allowed) => {}
     }
@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_attempt_is_made_only_if_nothing_speaks_against_it(
+        fn an_attempt_is_made_only_if_nothing_prevents_it(
             (has_row, made, age_days) in (any::<bool>(), 0..3_u32, 0..40_i64),
             (is_deleted, enabled, pull, has_payload) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
             (per_second, slot) in (prop::option::of(1..100_u32), prop::option::of(-10..60_i64)),

@@ -1,34 +1,36 @@
-//! When deliveries to a receiver are held back because it is down, and when one of them may try.
+//! The circuit breaker: holds deliveries back from a receiver that is down, and lets a probe find out when it
+//! is back. The states are drawn in the [module](super).
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::shared::delivery_id::DeliveryId;
 
-/// Failures of so many different deliveries in a row open the breaker.
+/// How many different deliveries in a row have to fail to open the breaker.
 const STREAK: usize = 5;
-/// How long it is open the first time, in seconds.
+/// How long the breaker is open the first time, in seconds.
 const SHORTEST_SECONDS: u32 = 60;
-/// What that doubles to at most, in seconds.
+/// The longest time that the breaker is open, in seconds. The time doubles with each failed probe.
 const MAX_SECONDS: u32 = 900;
-/// Over how many seconds what was held back comes up again, at most: the first of them is the probe.
+/// Over how many seconds the deliveries that were held back are spread. The first of them is the probe.
 const SPREAD_SECONDS: i64 = 30;
 
-/// The breaker of a subscription, as all environments know it. Times are milliseconds since 1970.
+/// The breaker of a subscription, as it is stored: all environments share it. Times are in milliseconds since
+/// 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Breaker {
-    /// Until when it is open; none while it is closed.
+    /// Until when the breaker is open. `None`: it is closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_until: Option<i64>,
-    /// For how many seconds it was opened last.
+    /// For how long it was last opened, in seconds.
     pub open_seconds: u32,
-    /// Until when a probe is under way.
+    /// Until when the probe is leased to an attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_until: Option<i64>,
 }
 
-/// What a breaker says to an attempt.
+/// The breaker's answer to an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
     /// The breaker is closed: the attempt may be made.
@@ -66,7 +68,7 @@ impl Breaker {
         if now < until { Permit::Rejected { until } } else { Permit::Probe }
     }
 
-    /// The breaker once it has opened, for the first time or again after a probe failed.
+    /// The breaker after it opens: for the first time, or again because a probe failed.
     #[must_use]
     pub fn opened(&self, now: DateTime<Utc>) -> Self {
         let doubled = self.open_seconds.saturating_mul(2).clamp(SHORTEST_SECONDS, MAX_SECONDS);
@@ -75,7 +77,7 @@ impl Breaker {
         Self { open_until: Some(until.timestamp_millis()), open_seconds, probe_until: None }
     }
 
-    /// Its state at a moment.
+    /// The state at `now`.
     #[must_use]
     pub fn state(&self, now: DateTime<Utc>) -> BreakerState {
         match self.permit(now) {
@@ -91,8 +93,8 @@ impl Breaker {
     }
 }
 
-/// When a delivery that is held back until then comes up again: a little later by `random`, so that one
-/// comes first.
+/// When a delivery that the breaker rejects until `until` is attempted: up to 30 seconds later, by `random`,
+/// so that one delivery comes first and is the probe.
 #[must_use]
 pub fn spread(until: DateTime<Utc>, random: u64) -> DateTime<Utc> {
     let most = u64::try_from(SPREAD_SECONDS.saturating_mul(1_000)).unwrap_or(1);
@@ -100,12 +102,12 @@ pub fn spread(until: DateTime<Utc>, random: u64) -> DateTime<Utc> {
     until.checked_add_signed(Duration::milliseconds(later)).unwrap_or(until)
 }
 
-/// The deliveries that failed since one last succeeded.
+/// The different deliveries that failed since the last success.
 #[derive(Debug, Clone, Default)]
 pub struct Streak(Vec<DeliveryId>);
 
 impl Streak {
-    /// Notes a failure; whether it is the one that opens the breaker.
+    /// Records a failure. Returns whether it opens the breaker.
     pub fn fail(&mut self, id: DeliveryId) -> bool {
         if self.0.contains(&id) {
             return false;
@@ -134,18 +136,18 @@ mod tests {
     }
 
     #[test]
-    fn five_different_deliveries_in_a_row_open_it() {
+    fn five_different_failed_deliveries_in_a_row_open_the_breaker() {
         let mut streak = Streak::default();
         assert!(![1, 1, 1, 1, 1, 2, 3, 4].into_iter().any(|number| streak.fail(id(number))));
-        // A success drops the streak.
+        // A success resets the streak.
         streak = Streak::default();
         assert!(![1, 2, 3, 4].into_iter().any(|number| streak.fail(id(number))));
         assert!(streak.fail(id(5)));
-        assert!(!streak.fail(id(6)), "and the count begins anew");
+        assert!(!streak.fail(id(6)), "and the count restarts");
     }
 
     #[test]
-    fn it_is_open_for_a_minute_and_then_lets_one_try() {
+    fn an_open_breaker_permits_a_probe_after_a_minute() {
         let breaker = Breaker::default().opened(at(0));
         assert_eq!(breaker.permit(at(59)), Permit::Rejected { until: at(60) });
         assert_eq!(breaker.state(at(59)), BreakerState::Open);
@@ -153,12 +155,12 @@ mod tests {
         let probing = Breaker { probe_until: Some(at(100).timestamp_millis()), ..breaker };
         assert_eq!(probing.permit(at(61)), Permit::Rejected { until: at(100) });
         assert_eq!(probing.state(at(61)), BreakerState::HalfOpen);
-        assert_eq!(probing.permit(at(100)), Permit::Probe, "a probe that never ended is none");
+        assert_eq!(probing.permit(at(100)), Permit::Probe, "the lease of the probe has ended");
         assert_eq!(Breaker::default().permit(at(0)), Permit::Allowed);
     }
 
     #[test]
-    fn each_failed_probe_doubles_the_wait_up_to_a_quarter_of_an_hour() {
+    fn each_failed_probe_doubles_the_open_time_up_to_15_minutes() {
         let mut breaker = Breaker::default();
         let seconds: Vec<u32> = (0..6)
             .map(|_| {
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waited_comes_up_within_half_a_minute() {
+    fn held_deliveries_are_spread_over_30_seconds() {
         for random in [0, 1, 29_999, 30_000, u64::MAX] {
             let later = spread(at(0), random);
             assert!(later >= at(0) && later < at(30), "{later}");

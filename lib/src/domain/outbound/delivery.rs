@@ -16,13 +16,13 @@ use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, SubscriptionId, TenantId};
 use crate::domain::shared::text::cut;
 
-/// How long a final row is kept.
+/// How long the row of a final delivery is kept.
 pub const RETENTION: Duration = Duration::days(30);
 
-/// After how many days an open delivery is given up.
+/// After how many days an open delivery is cancelled.
 pub const OPEN_DAYS: i64 = 30;
 
-/// When a delivery that was made at a moment and is still open is given up.
+/// When a delivery that was created at `created_at` is cancelled, if it is still open.
 #[must_use]
 pub fn expiry(created_at: DateTime<Utc>) -> DateTime<Utc> {
     created_at.checked_add_signed(Duration::days(OPEN_DAYS)).unwrap_or(created_at)
@@ -37,15 +37,15 @@ pub enum Status {
     Pending,
     /// An attempt failed, and another will follow.
     Retrying,
-    /// It waits for its subscription to be enabled, or for a credential that can be read.
+    /// The subscription is disabled, or its credential cannot be read.
     Paused,
     /// The receiver accepted it.
     Delivered,
     /// No attempt succeeded, and no other will follow by itself.
     Failed,
-    /// It was never attempted, for the reason given.
+    /// It was never attempted: the subscription was disabled.
     Skipped,
-    /// It was ended early, for the reason given.
+    /// It was ended early; `reason` says why.
     Cancelled,
 }
 
@@ -68,41 +68,41 @@ impl std::str::FromStr for Status {
     }
 }
 
-/// One request to the subscriber, and what came of it.
+/// One request to the receiver, and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// From 1 within its generation.
+    /// The attempt's number within its generation, from 1.
     pub number: u32,
-    /// Which schedule it belongs to: 0, and one more with each redelivery.
+    /// The schedule generation: 0, and one more with each redelivery.
     pub generation: u32,
-    /// When it was signed.
+    /// When the request was signed.
     pub at: DateTime<Utc>,
-    /// Which revision of the subscription it was made by.
+    /// The revision of the subscription from which the request was composed.
     pub revision: u64,
-    /// What the subscriber answered.
+    /// The status code of the answer. `None` without an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_code: Option<u16>,
     /// The beginning of the answer's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
-    /// Milliseconds.
+    /// How long the attempt took, in milliseconds.
     pub response_time: u64,
-    /// Whether the subscriber took it.
+    /// Whether the receiver accepted the delivery.
     pub success: bool,
-    /// What went wrong.
+    /// What went wrong, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 impl Attempt {
-    /// Whether nothing was tried before it.
+    /// Whether it is the delivery's very first attempt.
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.number == 1 && self.generation == 0
     }
 
-    /// An attempt of which nothing has come yet.
+    /// An attempt without an outcome.
     #[must_use]
     pub fn new(number: u32, generation: u32, at: DateTime<Utc>, revision: u64) -> Self {
         let (status_code, response_body, error) = (None, None, None);
@@ -110,7 +110,7 @@ impl Attempt {
         Self { number, generation, at, revision, status_code, response_body, response_time, success, error }
     }
 
-    /// Notes what came of it, and the beginning of what was answered: of a failure more than of a success.
+    /// Sets the outcome, and the beginning of the answer: more of a failure's than of a success's.
     pub fn note(&mut self, outcome: &Outcome, response: Option<&str>) {
         self.status_code = outcome.status();
         self.response_time = outcome.response_time_ms();
@@ -121,42 +121,42 @@ impl Attempt {
     }
 }
 
-/// The row of a delivery.
+/// A delivery, as it is stored: its row. The states are drawn in the [module](super).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Its id, the same on every attempt and redelivery.
+    /// The id, which is the same on every attempt and redelivery.
     pub id: DeliveryId,
     /// The owning tenant.
     pub tenant_id: TenantId,
     /// The target subscription.
     pub subscription_id: SubscriptionId,
-    /// What it carries. A test has none: it carries its type's example.
+    /// The event. `None` for a test, which carries its type's example.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
     /// The event's type.
     pub event: EventType,
-    /// How many hops the event has come.
+    /// The event's hops: how often it came back in through a webhook config.
     #[serde(default, skip_serializing_if = "lineage::is_none")]
     pub hops: u32,
-    /// Where the last attempt went.
+    /// The destination of the last attempt.
     #[serde(rename = "url")]
     pub destination: Destination,
     /// The HTTP method of the last attempt.
     pub method: Method,
-    /// Where it stands.
+    /// The state. [`Delivery::status_at`] says what it is at a given time.
     pub status: Status,
-    /// Why it was paused, skipped or cancelled, or why its next attempt waits.
+    /// Why the delivery was paused, skipped or cancelled, or why its next attempt waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Which schedule is running.
+    /// The schedule generation: 0, and one more with each redelivery.
     pub generation: u32,
     /// Attempts made in this generation.
     pub attempts: u32,
     /// The attempt token of the message that made the last attempt.
     #[serde(rename = "ticket", skip_serializing_if = "Option::is_none")]
     pub attempt_token: Option<String>,
-    /// When a reader last fetched it, until that reader reports.
+    /// When a reader last fetched the delivery. `None` after its report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetched_at: Option<DateTime<Utc>>,
     /// When the next attempt is due.
@@ -164,29 +164,30 @@ pub struct Delivery {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// The last attempts, oldest first.
     pub log: Vec<Attempt>,
-    /// When the row was made.
+    /// When the row was created.
     pub created_at: DateTime<Utc>,
-    /// How many times the row was written; every write names the one before.
+    /// How many times the row was written. Every write is conditional on the revision that it replaces.
     pub revision: u64,
-    /// The partition of the index of due deliveries, while it waits there.
+    /// The partition of the due index in which the delivery is. `None`: it is not in the index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_pk: Option<String>,
-    /// When it is due there.
+    /// When it is due in the index, as text that sorts by time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
-    /// When the row may go, in seconds since 1970. Only final rows have it.
+    /// When the row expires, in seconds since 1970. `None` while the delivery is open, unless it waits for a
+    /// reader.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
 }
 
-/// What a delivery carries.
+/// The members of an event that its delivery's row contains.
 #[derive(Debug, Clone, Copy)]
 pub struct Carried {
-    /// The event; a test has none.
+    /// The event's id. `None` for a test.
     pub event_id: Option<EventId>,
-    /// Its type.
+    /// The event's type.
     pub event: EventType,
-    /// How many hops it has come.
+    /// The event's hops.
     pub hops: u32,
 }
 
@@ -196,7 +197,7 @@ impl From<&Event> for Carried {
     }
 }
 
-/// How many attempts a row keeps: a whole schedule and some of the one before.
+/// How many attempts a row keeps: those of the longest schedule (21), and some of the one before.
 const MAX_LOGGED: usize = 30;
 
 impl Delivery {
@@ -228,13 +229,13 @@ impl Delivery {
         }
     }
 
-    /// Whether this attempt of this schedule is the one to come.
+    /// Whether this attempt of this generation is the next one of the delivery.
     #[must_use]
     pub fn awaits(&self, generation: u32, attempt: u32) -> bool {
         self.generation == generation && self.attempts == attempt.saturating_sub(1) && self.status.is_open()
     }
 
-    /// Lets the delivery wait, for the reason given.
+    /// Pauses the delivery.
     pub fn pause(&mut self, reason: Reason) {
         self.status = Status::Paused;
         self.reason = Some(reason);
@@ -243,8 +244,8 @@ impl Delivery {
         self.unschedule();
     }
 
-    /// Lets the delivery wait for a reader to fetch it, from a moment on. Nobody else looks at it again, so the row
-    /// says when it may go: as long after it is given up as any other.
+    /// Lets the delivery wait, from `from` on, until a reader fetches it. Nothing else reads the row again,
+    /// so its expiry is set now: [`RETENTION`] after the delivery is cancelled.
     pub fn await_reader(&mut self, partition: String, from: DateTime<Utc>) {
         self.wait(Reason::Pull, from);
         self.schedule_in_index(partition, from);
@@ -252,24 +253,24 @@ impl Delivery {
         self.expires_at = Some(given_up.checked_add_signed(RETENTION).unwrap_or(given_up).timestamp());
     }
 
-    /// Whether it waits for a reader.
+    /// Whether the delivery waits for a reader.
     #[must_use]
     pub fn awaits_reader(&self) -> bool {
         self.status.is_open() && self.reason == Some(Reason::Pull)
     }
 
-    /// Whether no reader has fetched it in time.
+    /// Whether the delivery is cancelled because no reader fetched it in time.
     fn is_given_up(&self, now: DateTime<Utc>) -> bool {
         self.awaits_reader() && expiry(self.created_at) <= now
     }
 
-    /// Its state at a moment.
+    /// The state at `now`: a pull delivery that was not fetched in time counts as cancelled.
     #[must_use]
     pub fn status_at(&self, now: DateTime<Utc>) -> Status {
         if self.is_given_up(now) { Status::Cancelled } else { self.status }
     }
 
-    /// The delivery as it stands at a moment: one that no reader has fetched in time is given up.
+    /// The delivery at `now`: a pull delivery that was not fetched in time is cancelled.
     #[must_use]
     pub fn seen_at(&self, now: DateTime<Utc>) -> Cow<'_, Self> {
         if !self.is_given_up(now) {
@@ -281,7 +282,7 @@ impl Delivery {
         Cow::Owned(seen)
     }
 
-    /// Lets the delivery wait for a moment, for the reason given, as what it is: its next attempt is to come.
+    /// Defers the next attempt to `until`. The delivery stays pending or retrying.
     pub fn wait(&mut self, reason: Reason, until: DateTime<Utc>) {
         self.resume();
         self.reason = Some(reason);
@@ -289,19 +290,19 @@ impl Delivery {
         self.unschedule();
     }
 
-    /// The time that it waits for, if it waits for this reason.
+    /// Until when the delivery waits for `reason`. `None` if it does not wait for that.
     #[must_use]
     pub fn waits_for(&self, reason: &Reason) -> Option<DateTime<Utc>> {
         self.next_attempt_at.filter(|_| self.reason.as_ref() == Some(reason))
     }
 
-    /// Lets a paused delivery go on.
+    /// Continues a paused delivery.
     pub fn resume(&mut self) {
         self.status = if self.attempts == 0 { Status::Pending } else { Status::Retrying };
         self.reason = None;
     }
 
-    /// Begins the schedule anew, with the same id.
+    /// Restarts the retry schedule, as the next generation. The id stays the same.
     pub fn restart(&mut self) {
         self.generation = self.generation.saturating_add(1);
         self.attempts = 0;
@@ -322,31 +323,31 @@ impl Delivery {
         self.expires_at = Some(now.checked_add_signed(RETENTION).unwrap_or(now).timestamp());
     }
 
-    /// Puts the delivery into the index of due deliveries.
+    /// Puts the delivery into the due index.
     pub fn schedule_in_index(&mut self, partition: String, at: DateTime<Utc>) {
         self.due_pk = Some(partition);
         self.due_at = Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true));
     }
 
-    /// Whether its time in the log is over, and only its removal is to come.
+    /// Whether the row has expired. DynamoDB deletes such rows within days.
     #[must_use]
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now.timestamp())
     }
 
-    /// When it is due in the index.
+    /// When the delivery is due in the index.
     #[must_use]
     pub fn due(&self) -> Option<DateTime<Utc>> {
         self.due_at.as_deref().and_then(|at| at.parse().ok())
     }
 
-    /// Takes the delivery out of the index of due deliveries.
+    /// Removes the delivery from the due index.
     pub fn unschedule(&mut self) {
         self.due_pk = None;
         self.due_at = None;
     }
 
-    /// Notes an attempt. Earlier answers are cut to 64 bytes, so that the row stays small.
+    /// Adds an attempt to the log. Earlier answers are cut to 64 bytes, so that the row stays small.
     pub fn record(&mut self, attempt: Attempt) {
         for earlier in &mut self.log {
             earlier.response_body = earlier.response_body.take().map(|body| cut(&body, 64));

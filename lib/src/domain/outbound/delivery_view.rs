@@ -16,13 +16,12 @@ use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, SubscriptionId};
 use crate::domain::shared::time::Timestamp;
 
-/// What a caller may see beyond the row: the event that a delivery carries, and its subscription as it
-/// is now.
+/// What an answer shows beyond the row.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
-    /// The event, while it is kept.
+    /// The event. `None` if it has expired.
     pub event: Option<&'a Event>,
-    /// The subscription, unless it is deleted.
+    /// The subscription as it is now. `None` if it was deleted.
     pub subscription: Option<&'a Subscription>,
 }
 
@@ -55,7 +54,8 @@ pub struct DeliveryView {
     /// The status code that the receiver answered to the last attempt.
     #[cfg_attr(feature = "schema", schemars(range(min = 100, max = 999)))]
     pub status_code: Option<u16>,
-    /// The beginning of what the receiver answered: at most 1 024 bytes after a failure, 256 bytes after a success.
+    /// The beginning of what the receiver answered: at most 1 024 bytes after a failure, 256 bytes after a
+    /// success.
     pub response_body: Option<String>,
     /// How long the last attempt took, in milliseconds.
     pub response_time: Option<u64>,
@@ -74,8 +74,8 @@ pub struct DeliveryView {
     /// The body of the last attempt, exactly as it was signed. With `include=body`, or of one delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// The headers of the last attempt, with secret values blanked. With `include=body`, or of one delivery; only while
-    /// the subscription is unchanged since then.
+    /// The headers of the last attempt, with secret values blanked. With `include=body`, or of one delivery;
+    /// only while the subscription is unchanged since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
     /// The attempts that are kept, the oldest first. Of one delivery, not in a list.
@@ -161,8 +161,8 @@ pub fn with_request(delivery: &Delivery, context: Context<'_>) -> DeliveryView {
     }
 }
 
-/// A delivery by itself, with every attempt that is kept, oldest first. Where an answer cannot hold every attempt's
-/// body, the newest have theirs, and the others say `cut`.
+/// One delivery, with every attempt that is kept, oldest first. If the answer has no room for the bodies of
+/// all attempts, only the newest have them, and the others have `cut`.
 #[must_use]
 pub fn whole(delivery: &Delivery, context: Context<'_>) -> DeliveryView {
     let mut view = with_request(delivery, context);
@@ -207,8 +207,8 @@ fn body(delivery: &Delivery, attempt: &Attempt, context: Context<'_>) -> Option<
     Some(event::body(delivery.id, attempt.at, event.event, event.tenant_id, &event.data))
 }
 
-/// The headers with what is secret blanked. They are shown for attempts of the subscription's present revision only: of
-/// earlier ones they are no longer known.
+/// The headers, redacted. Only attempts of the subscription's current revision have them: what an earlier
+/// revision sent is not stored.
 fn headers_shown(
     delivery: &Delivery,
     attempt: &Attempt,

@@ -1,21 +1,21 @@
-//! Where the deliveries of a subscription go.
+//! The destination of a subscription's deliveries: a URL, or readers that fetch them.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where the deliveries of a subscription go. In rows and requests it is the member `url`.
+/// The destination of a subscription's deliveries. In rows and requests it is the member `url`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Destination {
-    /// They wait to be fetched.
+    /// Deliveries wait until a reader fetches them.
     Pull,
-    /// They are sent to this URL, which is vetted whenever it is called.
+    /// Deliveries are sent to this URL. The egress guard checks it for each attempt.
     Http(String),
 }
 
 impl Destination {
-    /// The `url` of subscriptions whose deliveries are fetched.
+    /// The `url` of pull subscriptions.
     pub const PULL: &str = "pull:";
 
     /// The text of the member `url`.

@@ -10,10 +10,10 @@ use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::expression::{Document, MAX_DEPTH, is_deeper};
 use crate::domain::shared::ids::{EventId, TenantId};
 
-/// How much data an event may carry, in bytes.
+/// The maximum size of an event's data, in bytes.
 pub const MAX_DATA: usize = 256 * 1024;
 
-/// What is wrong with data that has more objects and lists one inside another than expressions look at.
+/// The message for data with more nested objects and lists than expressions look at.
 #[must_use]
 pub fn too_deep(data: &Value) -> Option<String> {
     is_deeper(data, MAX_DEPTH).then(|| format!("may have at most {MAX_DEPTH} levels of objects and lists"))
@@ -26,26 +26,26 @@ pub const RETENTION_DAYS: u8 = 60;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// Always `event`: what the stream's filter looks for.
+    /// Always `event`. The stream's filter selects items by it.
     pub entity: Entity,
-    /// Its id, by which it sorts.
+    /// The id, by which events sort.
     pub id: EventId,
     /// The owning tenant.
     pub tenant_id: TenantId,
-    /// What happened.
+    /// The type.
     pub event: EventType,
     /// When it happened, according to its publisher.
     pub timestamp: DateTime<Utc>,
     /// The data as JSON text.
     pub data: String,
-    /// How many hops it has come.
+    /// The event's hops: how often it came back in through a webhook config.
     #[serde(default, skip_serializing_if = "lineage::is_none")]
     pub hops: u32,
-    /// When the item may go, in seconds since 1970.
+    /// When the item expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// The mark by which the stream's filter knows an event.
+/// The kind of an item, for the stream's filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entity {
     /// An event.
@@ -54,7 +54,7 @@ pub enum Entity {
 }
 
 impl Event {
-    /// An event of now.
+    /// A new event.
     #[must_use]
     pub fn new(
         id: EventId,
@@ -76,7 +76,7 @@ impl Event {
         }
     }
 
-    /// The same, having come so many hops.
+    /// The same event with this number of hops.
     #[must_use]
     pub fn after(mut self, hops: u32) -> Self {
         self.hops = hops;
@@ -89,8 +89,8 @@ impl Event {
         serde_json::from_str(&self.data).unwrap_or(Value::Null)
     }
 
-    /// What a subscription's filters look at: the body without the delivery's id, around the event's parsed data,
-    /// which is not copied.
+    /// The document that a subscription's filters look at: the body of a delivery without its id. The event's
+    /// parsed data is borrowed, not copied.
     #[must_use]
     pub fn document<'d>(&self, data: &'d Value) -> Document<'d> {
         let members = [
@@ -103,7 +103,7 @@ impl Event {
     }
 }
 
-/// The body of one attempt. `data` is JSON text and goes out as it came in.
+/// The body of one attempt. `data` is JSON text, and is sent as it was received.
 #[must_use]
 pub fn body(
     id: DeliveryId,
@@ -118,7 +118,7 @@ pub fn body(
     )
 }
 
-/// The days an event may have been published on that are still kept, newest first.
+/// The days whose events are still kept, newest first.
 pub fn kept_days(today: NaiveDate) -> impl Iterator<Item = NaiveDate> {
     (0..=u64::from(RETENTION_DAYS)).map_while(move |days| today.checked_sub_days(chrono::Days::new(days)))
 }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_the_five_members_in_order() {
+    fn a_body_has_five_members_in_order() {
         let id = DeliveryId::derive(EventId::from(uuid::Uuid::nil()), uuid::Uuid::nil().into(), 1);
         let at = DateTime::from_timestamp_millis(1_767_954_600_000).expect("a time");
         let body = body(id, at, EventType::ReleaseCreated, uuid::Uuid::nil().into(), r#"{"a":1.50}"#);

@@ -1,4 +1,4 @@
-//! The types of domain events: their names, what each carries, and the patterns that select them.
+//! The types of domain events: their names, the schemas of their data, and the patterns that select them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -64,7 +64,7 @@ event_types! {
     DeliveryExhausted = "delivery.exhausted",
 }
 
-/// What a type's file holds.
+/// The content of a type's file.
 #[derive(Debug, Default, Deserialize)]
 struct Definition {
     description: String,
@@ -72,7 +72,7 @@ struct Definition {
     example: Value,
 }
 
-/// The files are part of the program; a test proves that each can be read.
+/// The definitions, from the files that are embedded in the binary. A test proves that each can be read.
 static DEFINITIONS: LazyLock<BTreeMap<EventType, Definition>> = LazyLock::new(|| {
     let read = |kind: &EventType| (*kind, serde_json::from_str(kind.source()).unwrap_or_default());
     EventType::ALL.iter().map(read).collect()
@@ -83,7 +83,7 @@ impl EventType {
         DEFINITIONS.get(&self)
     }
 
-    /// What it means, in a sentence.
+    /// What the type means, in a sentence.
     #[must_use]
     pub fn description(self) -> &'static str {
         self.definition().map_or("", |definition| &definition.description)
@@ -109,8 +109,8 @@ impl EventType {
             .unwrap_or_default()
     }
 
-    /// Whether it is about the service itself: such a type is raised only where a subscription names
-    /// it, is not selected by `*`, and cannot be published by a caller.
+    /// Whether events of the type are about the service itself. They are raised only if a subscription names
+    /// the type, `*` does not select them, and callers cannot publish them.
     #[must_use]
     pub fn is_operational(self) -> bool {
         match self {
@@ -126,20 +126,20 @@ impl EventType {
         }
     }
 
-    /// Those that callers publish, by their names.
+    /// The types that callers can publish, with their names.
     #[must_use]
     pub fn published() -> Vec<(&'static str, Self)> {
         let published = Self::ALL.iter().filter(|kind| !kind.is_operational());
         published.map(|kind| (kind.name(), *kind)).collect()
     }
 
-    /// The noun before the dot.
+    /// The noun of the name: what precedes the dot.
     #[must_use]
     pub fn group(self) -> &'static str {
         self.name().split('.').next().unwrap_or_default()
     }
 
-    /// The patterns that select this type, each of which is a key that fan-out queries.
+    /// The patterns that select this type. Fan-out queries the subscriptions of each.
     #[must_use]
     pub fn patterns(self) -> Vec<EventPattern> {
         let mut patterns = vec![EventPattern::One(self), EventPattern::Group(Group(self.group()))];
@@ -179,11 +179,11 @@ impl fmt::Display for EventType {
     }
 }
 
-/// A noun that event types begin with; made by parsing a pattern or from a type.
+/// A noun with which names of event types begin. Comes from a parsed pattern or from a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group(&'static str);
 
-/// What a subscription selects events by.
+/// A pattern by which a subscription selects event types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum EventPattern {
@@ -196,7 +196,7 @@ pub enum EventPattern {
 }
 
 impl EventPattern {
-    /// Every pattern by its text.
+    /// Every pattern, with its text.
     #[must_use]
     pub fn names() -> Vec<String> {
         let groups: BTreeSet<Self> =
@@ -206,7 +206,7 @@ impl EventPattern {
         all.map(Into::into).collect()
     }
 
-    /// Whether it selects this type.
+    /// Whether the pattern selects this type.
     #[must_use]
     pub fn matches(self, kind: EventType) -> bool {
         match self {
@@ -266,8 +266,8 @@ pub struct EventTypeView {
     pub name: EventType,
     /// What happened, in a sentence.
     pub description: &'static str,
-    /// Whether it is about this service itself. Such events are raised only if a subscription names their type, and
-    /// `POST /events` refuses them.
+    /// Whether it is about this service itself. Such events are raised only if a subscription names their
+    /// type, and `POST /events` refuses them.
     pub operational: bool,
     /// The JSON Schema of `data`.
     #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, Value>"))]
@@ -317,14 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn there_are_eight_types_to_publish_and_two_of_our_own() {
+    fn eight_types_can_be_published_and_two_are_operational() {
         let (own, published): (Vec<EventType>, Vec<EventType>) =
             EventType::ALL.iter().copied().partition(|kind| kind.is_operational());
         assert_eq!((published.len(), own.len()), (8, 2));
     }
 
     #[test]
-    fn a_name_reads_back() {
+    fn a_name_parses_to_its_type() {
         for kind in EventType::ALL {
             assert_eq!(kind.name().parse::<EventType>(), Ok(*kind));
             let wire = serde_json::to_value(kind).unwrap();
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_in_data_are_named_by_their_path() {
+    fn mistakes_in_data_have_their_paths() {
         let data = json!({"deploymentJob": {"id": 5}, "release": [], "extra": true});
         let mut mistakes: Vec<String> =
             EventType::DeploymentCompleted.check(&data).into_iter().map(|error| error.field).collect();

@@ -1,4 +1,4 @@
-//! The mark that an event's fan-out is over: what matched, or why it failed for good.
+//! The fan-out mark of an event: which subscriptions matched, or why the fan-out failed permanently.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,34 +7,36 @@ use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::SubscriptionId;
 use crate::domain::shared::time::Timestamp;
 
-/// How many deliveries a mark names: an item of DynamoDB has at most 400 KB.
+/// How many deliveries a mark lists. A mark of this size fits into an item of DynamoDB, which has at most 400
+/// KB.
 pub const MAX_NAMED: usize = 1_000;
 
-/// The mark that an event's fan-out is over.
+/// The fan-out mark of an event. Written when the fan-out is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mark {
-    /// The deliveries, of many the first.
+    /// The deliveries, at most [`MAX_NAMED`].
     pub deliveries: Vec<Matched>,
-    /// How many deliveries are not named.
+    /// How many more deliveries there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unnamed: usize,
-    /// Why it failed for good, where it did: some subscription that wants the event does not get it.
+    /// Why the fan-out failed permanently, if it did: some subscription that selects the event gets no
+    /// delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
-    /// When.
+    /// When the fan-out was over.
     pub at: DateTime<Utc>,
-    /// When the mark may go, in seconds since 1970.
+    /// When the mark expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
-/// One subscription that an event matched.
+/// A subscription that an event matched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Matched {
-    /// Which.
+    /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// Its delivery.
+    /// The delivery.
     pub delivery_id: DeliveryId,
 }
 
@@ -44,7 +46,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Mark {
-    /// The mark of an event that matched these.
+    /// The mark of an event with these deliveries.
     pub fn new(
         matched: impl ExactSizeIterator<Item = Matched>,
         failed: Option<String>,
@@ -83,7 +85,7 @@ pub enum FanOutStatus {
     Failed,
 }
 
-/// How far an event's fan-out is, as callers see it.
+/// The state of an event's fan-out, as callers see it.
 #[must_use]
 pub fn view(mark: Option<&Mark>) -> FanOutView {
     let (status, reason) = match mark {

@@ -1,4 +1,4 @@
-//! How a subscription's receiver has been doing: what each hour counted, and where it stands now.
+//! The health of a subscription's receiver: its stored state, and what callers see.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,48 +8,48 @@ use crate::domain::shared::counts::Counts;
 use crate::domain::shared::filter_errors::{FilterErrors, FilterErrorsView};
 use crate::domain::shared::time::Timestamp;
 
-/// After so many days of nothing but failures a subscription is disabled.
+/// After how many days with failures only a subscription is disabled.
 const MAX_FAILING_DAYS: i64 = 5;
-/// Where a subscription stands, as its environments wrote it down at most once a minute.
+/// The stored state of a subscription's receiver. Each environment updates it at most once a minute.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct State {
     /// When the last attempt was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_delivery: Option<DateTime<Utc>>,
-    /// What the receiver answered it.
+    /// The status code of its answer. `None` without an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_status: Option<u16>,
-    /// When the receiver last took something.
+    /// When an attempt last succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<DateTime<Utc>>,
-    /// Since when it has taken nothing.
+    /// The first failure after the last success. `None` if the last attempt succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<DateTime<Utc>>,
-    /// Its breaker.
+    /// The circuit breaker.
     #[serde(flatten)]
     pub breaker: Breaker,
-    /// Its filters that failed.
+    /// The subscription's filters that failed.
     #[serde(flatten)]
     pub filter_errors: FilterErrors,
 }
 
 impl State {
-    /// Whether there has been nothing but failures for so long that the subscription is to be disabled.
+    /// Whether every attempt has failed for so many days that the subscription is to be disabled.
     #[must_use]
     pub fn has_failed_for_days(&self, now: DateTime<Utc>) -> bool {
         self.failing_since
             .is_some_and(|since| now.signed_duration_since(since) >= Duration::days(MAX_FAILING_DAYS))
     }
 
-    /// Whether the receiver took something within the last hour.
+    /// Whether an attempt succeeded within the last hour.
     #[must_use]
     pub fn is_proven(&self, now: DateTime<Utc>) -> bool {
         self.last_success.is_some_and(|last| now.signed_duration_since(last) < Duration::hours(1))
     }
 
-    /// What callers see of it, with the counts of these hours. `filter_errors` is left to the caller, who knows the
-    /// filters.
+    /// The state as callers see it, with the counts of `hours`. `filter_errors` is filled in by the caller,
+    /// who knows the filters.
     #[must_use]
     pub fn view(&self, hours: &[(DateTime<Utc>, Counts)], now: DateTime<Utc>) -> ReceiverView {
         let mut counts = Counts::default();
@@ -78,7 +78,7 @@ impl State {
     }
 }
 
-/// What a subscription shows of its receiver and its filters.
+/// The members of a subscription's view that come from its receiver and its filters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceiverView {
     /// When the last attempt was made.
@@ -119,7 +119,8 @@ pub struct SubscriptionHealth {
     pub failing_since: Option<Timestamp>,
 }
 
-/// Response times in milliseconds: upper bounds of the classes that they are counted in. Absent without attempts.
+/// Response times in milliseconds: upper bounds of the classes that they are counted in. Absent without
+/// attempts.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct HealthResponseTimes {
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn success_and_response_times_are_told_of_what_was_counted() {
+    fn health_shows_the_success_rate_and_response_times_of_the_counts() {
         let mut counts = Counts::default();
         for (success, ms) in [(true, 0), (true, 3), (true, 15), (false, 40_000)] {
             counts.note(success, ms);
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn five_days_of_failures_are_hopeless() {
+    fn a_subscription_is_disabled_after_five_days_of_failures() {
         let failing = |since: DateTime<Utc>| State { failing_since: Some(since), ..State::default() };
         let days = |days| noon().checked_sub_signed(Duration::days(days)).unwrap();
         assert!(failing(days(5)).has_failed_for_days(noon()));

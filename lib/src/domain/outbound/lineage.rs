@@ -1,5 +1,6 @@
-//! How many hops an event has come: from a push through its release's event to a delivery, and back in. Each
-//! delivery tells it in a signed header, so that a loop of subscriptions and webhook configs ends by itself.
+//! Hops: how often an event came back in through a webhook config. A push with hops creates a release, whose
+//! event has the same hops, and each delivery of that event sends one more, in a signed header. The limit
+//! [`MAX_HOPS`] ends loops of subscriptions and webhook configs.
 
 use std::fmt;
 
@@ -9,18 +10,18 @@ use sha2::Sha256;
 /// The header: the number of hops, a dot, and 32 hex digits of an HMAC.
 pub const HEADER: &str = "X-Stella-Lineage";
 
-/// A push that has come further is received and makes nothing.
+/// The most hops of a push. A push with more is received, and creates nothing.
 pub const MAX_HOPS: u32 = 3;
 
-/// What the receipt says of such a push.
+/// The receipt's reason for a push with more hops than [`MAX_HOPS`].
 pub const TOO_MANY_HOPS: &str = "Too many hops";
 
-/// How much of the HMAC is sent, in bytes.
+/// The length of the HMAC in the header, in bytes.
 const MAC_BYTES: usize = 16;
-/// What else the master secret is used for must not give the same key.
+/// Separates this key from others that are derived from the master secret.
 const PURPOSE: &[u8] = b"stella lineage v1";
 
-/// The key of a deployment that signs numbers of hops. It has no `Display` and a blank `Debug`.
+/// A deployment's key for signing hops. It has no `Display` and a blank `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LineageKey([u8; 32]);
 
@@ -31,13 +32,13 @@ impl fmt::Debug for LineageKey {
 }
 
 impl LineageKey {
-    /// The key that comes of the master secret's text.
+    /// The key derived from the text of the master secret.
     #[must_use]
     pub fn of_master_secret(secret: &str) -> Self {
         Self(mac(secret.as_bytes(), PURPOSE).finalize().into_bytes().into())
     }
 
-    /// The header's value for a delivery of an event that has come so many hops: one more.
+    /// The header's value for a delivery of an event with `hops` hops: `hops` + 1, signed.
     #[must_use]
     pub fn sign(&self, hops: u32) -> String {
         let hops = hops.saturating_add(1).to_string();
@@ -45,7 +46,8 @@ impl LineageKey {
         format!("{hops}.{}", hex::encode(signature.get(..MAC_BYTES).unwrap_or_default()))
     }
 
-    /// The number of hops in a header's value, if this key signed it. The signature is compared in constant time.
+    /// The number of hops in a header's value, if this key signed it. The signature is compared in constant
+    /// time.
     #[must_use]
     pub fn read(&self, value: &str) -> Option<u32> {
         let (hops, signature) = parts(value)?;
@@ -74,7 +76,7 @@ fn mac(key: &[u8], text: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
-/// Whether an event comes of nothing that was delivered: what most do, and what is not written.
+/// Whether there are no hops. Most events have none, so the number is then not stored.
 #[must_use]
 pub fn is_none(hops: &u32) -> bool {
     *hops == 0
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delivery_has_come_one_hop_further_than_its_event() {
+    fn a_delivery_has_one_hop_more_than_its_event() {
         let key = LineageKey::of_master_secret("master");
         for hops in [0, 1, 3, 4, u32::MAX - 1] {
             assert_eq!(key.read(&key.sign(hops)), Some(hops + 1));
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_deployment_signed_or_somebody_changed_tells_nothing() {
+    fn a_header_that_another_deployment_signed_or_somebody_changed_is_ignored() {
         let key = LineageKey::of_master_secret("master");
         let signed = key.sign(2);
         let (_, signature) = signed.split_once('.').unwrap();
@@ -117,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_but_a_signed_one_tells_hops(text in ".{0,60}") {
+        fn only_a_signed_header_has_hops(text in ".{0,60}") {
             prop_assert_eq!(LineageKey::of_master_secret("master").read(&text), None);
         }
     }

@@ -10,21 +10,22 @@ use crate::domain::shared::expression::{Budget, Failures};
 use crate::domain::shared::filter;
 use crate::domain::shared::ids::SubscriptionId;
 
-/// What came of asking a tenant's subscriptions.
+/// The subscriptions of a tenant that match an event.
 #[derive(Debug, Default)]
 pub struct Matching {
-    /// Those that want the event.
+    /// Those whose filters match.
     pub matched: Vec<Arc<Subscription>>,
-    /// Those whose filters failed, and so do not.
+    /// Those with filters that failed. They do not get the event.
     pub failed: Vec<(SubscriptionId, Failures)>,
-    /// How many owners' worth of the event's budget was used.
+    /// How much of the event's budget was used, in budgets of one owner.
     pub shares: u32,
 }
 
-/// Asks subscriptions of one tenant, which name the event's type. All of them share the budget of one event.
+/// Evaluates the filters of one tenant's subscriptions, all of which select the event's type. They share the
+/// budget of one event.
 #[must_use]
 pub fn matching(event: &Event, subscriptions: &[Arc<Subscription>]) -> Matching {
-    // Most have no filter, and then nobody looks at the data.
+    // Most subscriptions have no filter. Then the data need not be parsed.
     let is_looked_at = subscriptions.iter().any(|subscription| !subscription.spec.filters.is_empty());
     let data = if is_looked_at { event.parsed_data() } else { Value::Null };
     let document = event.document(&data);
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_that_uses_its_budget_up_harms_nobody_until_the_tenants_is_used_up() {
+    fn a_subscription_over_its_budget_affects_no_other_until_the_tenants_budget_is_used_up() {
         let hungry = json!([{"field": "$..*", "operator": "equals", "value": "nowhere"}]);
         let modest = json!([{"field": "data.name", "operator": "equals", "value": "a"}]);
         let data = json!({"name": "a", "many": vec![1; 60_000]});

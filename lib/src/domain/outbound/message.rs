@@ -1,5 +1,5 @@
-//! The messages on the outbound queues. Versions N and N − 1 read each other's messages: members are only added, and
-//! unknown members are ignored.
+//! The messages on the outbound queues. Versions N and N − 1 read each other's messages: members are only
+//! added, and unknown members are ignored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,11 @@ use super::lineage;
 use crate::domain::shared::delivery_id::DeliveryId;
 use crate::domain::shared::ids::{EventId, RecoveryId, SubscriptionId, TenantId};
 
-/// The size up to which an event's data is part of the message, in bytes. Ten such messages fit into one of the units
-/// of 64 KB by which SQS charges.
+/// The maximum size of an event's data in a message, in bytes. A request with ten such messages is within 64
+/// KB, which SQS charges as one request.
 pub const MAX_INLINE_BYTES: usize = 6 * 1024;
 
-/// One attempt to be made.
+/// A request for one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptDue {
@@ -23,7 +23,7 @@ pub struct AttemptDue {
     pub subscription_id: SubscriptionId,
     /// The delivery.
     pub delivery_id: DeliveryId,
-    /// The event it carries.
+    /// The event.
     pub event_id: EventId,
     /// The event's type.
     pub event: EventType,
@@ -34,17 +34,17 @@ pub struct AttemptDue {
     /// Whether the delivery has no row yet.
     #[serde(default)]
     pub fresh: bool,
-    /// The attempt token: random, and stored with the attempt. A message that is received again recognises its own
-    /// attempt by it.
+    /// The attempt token: random, and stored with the attempt. A message that is received again recognises
+    /// its own attempt by it.
     #[serde(rename = "ticket")]
     pub attempt_token: String,
-    /// Not before this moment.
+    /// The earliest time of the attempt. `None`: at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
-    /// The event's data as JSON text, when it is small.
+    /// The event's data as JSON text. `None` if it is larger than [`MAX_INLINE_BYTES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// The event's hops, if its data is part of the message.
+    /// The event's hops. 0 if the data is not part of the message.
     #[serde(default, skip_serializing_if = "lineage::is_none")]
     pub hops: u32,
 }
@@ -68,7 +68,7 @@ pub enum Command {
         tenant_id: TenantId,
         /// The subscription.
         subscription_id: SubscriptionId,
-        /// The reason, as people read it.
+        /// The reason, for people.
         reason: String,
         /// The revision that the attempt used: a subscription that changed since is left alone.
         revision: u64,

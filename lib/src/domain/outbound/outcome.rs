@@ -1,12 +1,12 @@
-//! What came of one attempt, and what follows from it.
+//! The outcome of an attempt, and the verdict on it.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-/// What came of one attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered, whatever it said.
+    /// The receiver answered, with any status.
     Response(Response),
     /// There was no complete answer.
     Failure(Failure),
@@ -17,9 +17,9 @@ pub enum Outcome {
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The beginning of the body, as much of it as is read.
+    /// The beginning of the body.
     pub body: Vec<u8>,
-    /// What its `Retry-After` says, where it has one that can be read.
+    /// Its `Retry-After`. `None` if it is absent or cannot be read.
     pub retry_after: Option<RetryAfter>,
     /// From the start of the attempt to the end of the answer, in milliseconds.
     pub response_time_ms: u64,
@@ -34,7 +34,7 @@ pub struct Failure {
     pub response_time_ms: u64,
 }
 
-/// What went wrong when there was no complete answer. The names are stored and shown.
+/// Why there was no complete answer. The names are stored and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FailureKind {
@@ -42,22 +42,22 @@ pub enum FailureKind {
     Timeout,
     /// The host's name did not resolve.
     Dns,
-    /// The host resolves to an address that may not be called.
+    /// The egress guard blocked the address.
     Blocked,
-    /// No connection came about.
+    /// No address accepted the connection.
     Connect,
     /// The TLS handshake failed or the certificate was not accepted.
     Tls,
     /// The connection ended before the answer did.
     Interrupted,
-    /// What came back is not HTTP.
+    /// The answer is not HTTP.
     Protocol,
-    /// A puller reported a failure of its own.
+    /// A reader reported a failure of its own.
     Reported,
 }
 
 impl FailureKind {
-    /// The failure in words, constant and without addresses.
+    /// The failure in words, which are constant and contain no address.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
@@ -73,21 +73,21 @@ impl FailureKind {
     }
 }
 
-/// What is to be done after an attempt.
+/// What follows an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The receiver has it.
+    /// The receiver accepted the delivery.
     Delivered,
-    /// It will not be accepted however often it is sent.
+    /// The receiver refused the delivery, and would refuse it again.
     Final {
-        /// Why, for a person.
+        /// The reason, for people.
         reason: String,
     },
-    /// The receiver is gone (410): final, and nothing more is to be sent there.
+    /// The receiver answered 410 Gone: no further attempt, and the subscription is disabled.
     Gone,
-    /// Try again, if the policy has attempts left.
+    /// Retry, if the retry policy allows another attempt.
     Retry {
-        /// How long the receiver asks to be left alone, unclamped.
+        /// The wait that the receiver asks for by `Retry-After`, without limits.
         after: Option<Duration>,
     },
 }
@@ -95,14 +95,14 @@ pub enum Verdict {
 /// A `Retry-After` (RFC 9110, 10.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// After so many seconds.
+    /// This many seconds after the answer.
     Seconds(u32),
-    /// At this moment.
+    /// At this time.
     At(DateTime<Utc>),
 }
 
 impl RetryAfter {
-    /// Reads the header's value: seconds or any of the three forms of an HTTP date.
+    /// Parses the header's value: seconds, or a date in one of the three forms of RFC 9110, 5.6.7.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
         let value = value.trim();
@@ -112,7 +112,7 @@ impl RetryAfter {
         httpdate::parse_http_date(value).ok().map(|date| Self::At(date.into()))
     }
 
-    /// How long from `now`; a moment that has passed is no wait.
+    /// The wait from `now` on. Zero for a time in the past.
     #[must_use]
     pub fn from(self, now: DateTime<Utc>) -> Duration {
         match self {
@@ -123,8 +123,8 @@ impl RetryAfter {
 }
 
 impl Outcome {
-    /// What follows: 2xx is delivered; 4xx is final except 408, 425 and 429; 410 is gone; everything
-    /// else is tried again, except an address that may not be called.
+    /// Judges the outcome. 2xx is delivered; 410 is gone; other 4xx are final, except 408, 425 and 429; a
+    /// blocked address is final; everything else is retried.
     #[must_use]
     pub fn verdict(&self, now: DateTime<Utc>) -> Verdict {
         match self {
@@ -149,13 +149,13 @@ impl Outcome {
         }
     }
 
-    /// Whether the receiver has it.
+    /// Whether the receiver accepted the delivery.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.status().is_some_and(|status| (200..=299).contains(&status))
     }
 
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status. `None` without an answer.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -173,7 +173,7 @@ impl Outcome {
         }
     }
 
-    /// What went wrong, for a person; `None` for a success.
+    /// What went wrong, for people. `None` for a success.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         match self {
@@ -187,7 +187,7 @@ impl Outcome {
         }
     }
 
-    /// The answer's body as text, at most `max_bytes` of it; what is not UTF-8 is replaced.
+    /// The answer's body as text of at most `max_bytes` bytes. Bytes that are not UTF-8 become U+FFFD.
     #[must_use]
     pub fn body_text(&self, max_bytes: usize) -> Option<String> {
         match self {
@@ -207,7 +207,7 @@ fn text_of(body: &[u8], max_bytes: usize) -> String {
         text.push(character);
     }
     if body.len() > max_bytes {
-        // The cut may have gone through a character, which then reads as a replacement.
+        // The cut may have split a character, whose first bytes then became U+FFFD.
         let whole = text.trim_end_matches('\u{fffd}').len();
         text.truncate(whole);
     }
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_4xx_is_final_but_for_the_three_that_ask_for_patience() {
+    fn a_4xx_is_final_except_408_425_and_429() {
         for status in 400..=499 {
             let verdict = answered(status).verdict(now());
             match status {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_and_server_errors_are_tried_again() {
+    fn redirects_and_server_errors_are_retried() {
         for status in [301, 302, 304, 307, 308, 500, 502, 503, 599, 101, 999] {
             assert_eq!(answered(status).verdict(now()), Verdict::Retry { after: None });
         }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_has_passed_is_no_wait_and_nonsense_is_none() {
+    fn a_past_date_means_no_wait_and_an_invalid_value_is_ignored() {
         assert_eq!(
             throttled(503, "Fri, 09 Jan 2026 10:00:00 GMT"),
             Verdict::Retry { after: Some(Duration::zero()) }
@@ -316,14 +316,14 @@ mod tests {
         }
 
         #[test]
-        fn a_success_is_what_is_delivered(status in 100..1_000_u16) {
+        fn an_outcome_is_a_success_exactly_if_its_verdict_is_delivered(status in 100..1_000_u16) {
             let outcome = answered(status);
             prop_assert_eq!(outcome.is_success(), outcome.verdict(now()) == Verdict::Delivered);
             prop_assert_eq!(outcome.is_success(), outcome.error().is_none());
         }
 
         #[test]
-        fn no_retry_after_can_fail_the_reader(value: String) {
+        fn no_value_makes_the_parser_of_retry_after_panic(value: String) {
             let _ = RetryAfter::parse(&value);
         }
     }

@@ -1,4 +1,4 @@
-//! What each hour counted of a tenant: what became of deliveries, and of what senders posted.
+//! The overview of a tenant: what attempts and pushes led to, hour by hour.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::domain::shared::counts::{Counts, ResponseTimes, SHOWN_HOURS};
 use crate::domain::shared::ids::SubscriptionId;
 use crate::domain::shared::time::{Timestamp, hour};
 
-/// What the counts of pushes begin with.
+/// The prefix of the names under which pushes are counted.
 const PUSH: &str = "push.";
 
-/// What an attempt counts for, once the row says what became of its delivery.
+/// The counts of an attempt, by the state of its delivery after it.
 #[must_use]
 pub fn of_attempt(row: &Delivery, attempt: &Attempt) -> Counts {
     let mut counts = Counts::default();
@@ -36,7 +36,7 @@ pub fn of_attempt(row: &Delivery, attempt: &Attempt) -> Counts {
     counts
 }
 
-/// What a sender's request counts for, by what it came to.
+/// The count of a push, by its result.
 #[must_use]
 pub fn of_push(action: &str) -> Counts {
     let mut counts = Counts::default();
@@ -44,7 +44,7 @@ pub fn of_push(action: &str) -> Counts {
     counts
 }
 
-/// How many requests of senders came to this.
+/// The number of pushes with this result.
 #[must_use]
 pub fn pushes_of(counts: &Counts, action: &str) -> u64 {
     counts.of(&format!("{PUSH}{action}"))
@@ -98,7 +98,8 @@ pub struct Outcomes {
     pub failed: u64,
 }
 
-/// How many requests of senders led to an action or to an error, by the name of the action or the code of the error.
+/// How many requests of senders led to an action or to an error, by the name of the action or the code of the
+/// error.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -136,7 +137,7 @@ pub enum AttentionKind {
     RequestsRejected,
 }
 
-/// The last day as callers see it.
+/// The last 24 hours, as callers see them.
 #[must_use]
 pub fn view(counted: &[(DateTime<Utc>, Counts)], attention: Vec<Attention>, now: DateTime<Utc>) -> Overview {
     let mut all = Counts::default();
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_hour_of_the_last_day_is_told_and_what_was_counted_before_is_not() {
+    fn an_overview_has_the_hours_of_the_last_day_only() {
         let now: DateTime<Utc> = "2026-03-01T12:30:00Z".parse().unwrap();
         let at = |hours| hour(now).checked_sub_signed(Duration::hours(hours)).unwrap();
         let mut counts = of_push("created");

@@ -1,4 +1,4 @@
-//! Deliveries that readers fetch, instead of being called: what a reader reports of an attempt that it made.
+//! Pull deliveries: the requests that readers fetch, and the reports that they send back.
 
 use std::collections::BTreeMap;
 
@@ -16,21 +16,21 @@ use crate::domain::shared::text::cut;
 use crate::domain::shared::time::Timestamp;
 use crate::error::{Code, Error, Kind};
 
-/// How much longer than the subscription's timeout a reader has for its report, in milliseconds.
+/// How much longer than the subscription's timeout a lease is, in milliseconds.
 const MARGIN_MS: u64 = 30_000;
 
-/// How much of what was answered may be reported, in characters; little of it is kept.
+/// The maximum length of a reported answer, in characters. Only its beginning is stored.
 const MAX_RESPONSE: usize = 65_536;
 
-/// How long an attempt may have taken, in milliseconds.
+/// The longest response time that can be reported, in milliseconds.
 const MAX_MS: u64 = 3_600_000;
 
-/// What a reader reports.
+/// A reader's report of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The attempt's number, if the reader sent it.
+    /// The attempt's number, if the reader gives it.
     attempt: Option<u32>,
-    /// What came of it.
+    /// The outcome.
     outcome: Outcome,
     /// What went wrong, in the reader's words.
     error: Option<String>,
@@ -69,16 +69,16 @@ impl Report {
         Some(Self { attempt, outcome, error })
     }
 
-    /// What came of the attempt.
+    /// The outcome of the attempt.
     #[must_use]
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
     }
 
-    /// The attempt that it is about, as it is logged: the one that the delivery was last fetched for.
+    /// The reported attempt, for the log: the one for which the delivery was last fetched.
     ///
     /// # Errors
-    /// Conflict when the delivery waits for no report, or for that of another attempt.
+    /// `Conflict` if the delivery waits for no report, or for the report of another attempt.
     pub fn attempt(&self, row: &Delivery, revision: u64) -> Result<Attempt, Error> {
         let conflict = |code, detail| Error::new(Kind::Conflict, code, detail);
         let number = row.attempts.saturating_add(1);
@@ -116,11 +116,12 @@ pub struct FetchedDelivery {
     pub headers: BTreeMap<String, String>,
     /// The body of the request, exactly as it was signed.
     pub body: String,
-    /// Until when the reader has the delivery. Without a report by then another reader gets it, and no attempt is used.
+    /// Until when the reader has the delivery. Without a report by then another reader gets it, and no
+    /// attempt is used.
     pub report_before: Timestamp,
 }
 
-/// Up to when a reader that fetches a delivery now has it for itself.
+/// When the lease of a reader that fetches at `now` ends.
 #[must_use]
 pub fn fetched_until(timeout_ms: u64, now: DateTime<Utc>) -> DateTime<Utc> {
     let lease = i64::try_from(timeout_ms.saturating_add(MARGIN_MS)).unwrap_or(i64::MAX);
@@ -134,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_says_what_was_answered_or_what_went_wrong() {
+    fn a_report_has_an_answer_or_an_error() {
         let read = |body| ObjectReader::whole(&body, Report::read);
         assert!(read(json!({"statusCode": 204, "responseTime": 3})).unwrap().outcome().is_success());
         let failed = read(json!({"error": "connection refused", "responseTime": 3})).unwrap();

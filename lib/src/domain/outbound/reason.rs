@@ -11,7 +11,7 @@ macro_rules! reasons {
         #[serde(from = "String", into = "String")]
         pub enum Reason {
             $($(#[$doc])* $variant,)*
-            /// A reason of another version of this service, which stored it.
+            /// A reason that another version of this service stored.
             Other(Box<str>),
         }
 
@@ -19,7 +19,7 @@ macro_rules! reasons {
             /// The names of all reasons that this version gives.
             pub const NAMES: &[&str] = &[$($name,)*];
 
-            /// The name in rows and answers.
+            /// The name, as it is stored and shown.
             #[must_use]
             pub fn name(&self) -> &str {
                 match self {
@@ -41,11 +41,11 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Waits: the receiver is down, and its circuit breaker is open.
+    /// Waits: the circuit breaker is open.
     Breaker = "breaker",
-    /// Waits for its turn at a subscription with a rate limit.
+    /// Waits for its rate-limit slot.
     RateLimit = "rate_limit",
-    /// Waits to be fetched.
+    /// Waits for a reader.
     Pull = "pull",
     /// Paused, or skipped: the subscription is disabled.
     Disabled = "disabled",

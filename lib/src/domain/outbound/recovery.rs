@@ -1,4 +1,4 @@
-//! A recovery: all deliveries of a subscription, of events within a span of time, that are to be sent again.
+//! A recovery: redelivers the failed or skipped deliveries of a subscription within a time.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::time::Timestamp;
 use crate::error::Error;
 
-/// The states that deliveries can be recovered from, by their names on the wire.
+/// The final states, by their names on the wire. Deliveries can be recovered from each.
 const FINAL_STATUSES: [(&str, Status); 4] = [
     ("delivered", Status::Delivered),
     ("failed", Status::Failed),
@@ -21,23 +21,23 @@ const FINAL_STATUSES: [(&str, Status); 4] = [
 /// The statuses that a recovery includes by default.
 const DEFAULT_STATUSES: [Status; 2] = [Status::Failed, Status::Skipped];
 
-/// Which deliveries are meant.
+/// Which deliveries a recovery includes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Criteria {
-    /// Of events from this moment on.
+    /// Only deliveries of events from this time on.
     pub from: DateTime<Utc>,
-    /// Of events up to this moment.
+    /// Only deliveries of events up to this time.
     pub to: DateTime<Utc>,
-    /// In one of these states, all of them final.
+    /// Only deliveries in one of these states, which are all final.
     pub statuses: Vec<Status>,
 }
 
 impl Criteria {
-    /// Reads a request: what is wanted, and whether it is only to be counted.
+    /// Reads a request. Also returns whether it is a dry run, which only counts.
     ///
     /// # Errors
-    /// Every mistake at once.
+    /// `Unprocessable` with every mistake.
     pub fn parse(body: &Value, now: DateTime<Utc>) -> Result<(Self, bool), Error> {
         ObjectReader::whole(body, |fields| Self::read(fields, now))
     }
@@ -59,7 +59,7 @@ impl Criteria {
         Some((Self { from: from?, to, statuses }, is_dry))
     }
 
-    /// Whether a delivery is meant. A test is none: it has no event.
+    /// Whether the recovery includes a delivery. Tests are never included, because they have no event.
     #[must_use]
     pub fn takes(&self, row: &Delivery, now: DateTime<Utc>) -> bool {
         row.event_id.is_some() && self.statuses.contains(&row.status) && !row.has_expired(now)
@@ -70,29 +70,29 @@ impl Criteria {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recovery {
-    /// Its id.
+    /// The id.
     pub id: RecoveryId,
     /// The owning tenant.
     pub tenant_id: TenantId,
-    /// Whose deliveries.
+    /// The subscription whose deliveries are recovered.
     pub subscription_id: SubscriptionId,
-    /// Which of them.
+    /// Which deliveries are recovered.
     #[serde(rename = "wanted")]
     pub criteria: Criteria,
-    /// How many there were when it began, as far as counted.
+    /// How many deliveries matched when it began, as far as counted.
     pub matched: u64,
-    /// Whether there are more.
+    /// Whether more deliveries matched than were counted.
     pub matched_is_lower_bound: bool,
-    /// How many were sent again so far.
+    /// How many deliveries have been redelivered so far.
     pub requeued: u64,
     /// When it began.
     pub created_at: DateTime<Utc>,
-    /// When it ended.
+    /// When it was completed. `None` while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime<Utc>>,
     /// How many times it was written.
     pub revision: u64,
-    /// When it may go, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
@@ -186,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_or_was_skipped_up_to_now_is_meant_where_nothing_is_said() {
+    fn by_default_failed_and_skipped_deliveries_up_to_now_are_recovered() {
         let (criteria, is_dry) = parse(&json!({"from": "2026-01-09T00:00:00Z"})).unwrap();
         assert_eq!((criteria.to, is_dry), (now(), false));
         assert_eq!(criteria.statuses, [Status::Failed, Status::Skipped]);
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_mistake_is_reported() {
         let mut mistakes =
             parse(&json!({"to": "now", "status": "retrying", "dryRun": 1, "colour": "red"})).unwrap_err();
         mistakes.sort();

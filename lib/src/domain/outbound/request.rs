@@ -1,5 +1,5 @@
-//! The headers of an attempt's request. They are composed here and nowhere else: the sender and a reader that pulls
-//! get them with the secret values filled in, the delivery log shows them with those values redacted.
+//! The headers of an attempt's request. They are composed here only: attempts and pull readers get them with
+//! the secret values filled in, and the delivery log shows them with those values redacted.
 
 use chrono::{DateTime, Utc};
 
@@ -16,22 +16,23 @@ pub const USER_AGENT: &str = concat!("Stella-Webhooks/", env!("CARGO_PKG_VERSION
 /// A header of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Its name, as it is written.
+    /// The name, as written.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: HeaderValue,
 }
 
 /// The value of a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderValue {
-    /// Known without any secret. A subscription's own header may still be one that no log shows.
+    /// A value that contains no secret of ours. It may still be a subscription's own sensitive header, which
+    /// logs do not show.
     Plain(String),
-    /// Made of a secret: a credential or a signature.
+    /// A value that is made of a secret: a credential or a signature.
     Secret,
 }
 
-/// The attempt that a request is of.
+/// The attempt of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptHead {
     /// The delivery.
@@ -40,7 +41,7 @@ pub struct AttemptHead {
     pub event: EventType,
     /// The attempt's number, from 1.
     pub number: u32,
-    /// When the attempt is made; it is signed with the body.
+    /// When the attempt is made. The signature covers it.
     pub at: DateTime<Utc>,
 }
 
@@ -82,7 +83,8 @@ pub fn headers(subscription: &Subscription, attempt: AttemptHead) -> Vec<Header>
     headers
 }
 
-/// The headers as they are sent: secret values are those given by name. One that is not given is left out.
+/// The headers as they are sent, with the values of `secrets` by name. A secret header without a value is
+/// left out.
 #[must_use]
 pub fn filled(headers: Vec<Header>, secrets: &[(&str, String)]) -> Vec<(String, String)> {
     let fill = |Header { name, value }| match value {

@@ -1,4 +1,4 @@
-//! What follows an attempt: where its delivery stands then, and when the next attempt is due.
+//! What follows an attempt: the delivery's new state, and when the next attempt is due.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -7,22 +7,22 @@ use super::outcome::Verdict;
 use super::reason::Reason;
 use crate::domain::shared::retry::RetryPolicy;
 
-/// Waits longer than this are spent in the index of due deliveries, in seconds; shorter ones in the queue.
+/// The longest wait that is spent in a queue, in seconds. Longer ones are spent in the due index.
 const MAX_QUEUED_SECONDS: i64 = 3_600;
 
-/// How the next attempt comes about.
+/// How the next attempt is scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// There is none.
+    /// There is no next attempt.
     Nothing,
-    /// By a message, which waits in the queue until then.
+    /// By a message, which waits in the queue until this time.
     Send(DateTime<Utc>),
-    /// By the index of due deliveries.
+    /// By the due index, where `sweep` finds it at this time.
     Index(DateTime<Utc>),
 }
 
 impl Next {
-    /// An attempt at that moment.
+    /// An attempt at `moment`.
     #[must_use]
     pub fn at(moment: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let is_far = moment.signed_duration_since(now) > Duration::seconds(MAX_QUEUED_SECONDS);
@@ -30,7 +30,8 @@ impl Next {
     }
 }
 
-/// Notes an attempt in its delivery's row and says how the next comes about. `random` is for the jitter.
+/// Records an attempt in the delivery's row, and returns how the next one is scheduled. `random` is a
+/// uniformly random number, for the jitter.
 pub fn apply_attempt(
     row: &mut Delivery,
     attempt: Attempt,
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_runs_to_its_end_and_no_further() {
+    fn a_schedule_ends_with_its_last_attempt() {
         let (mut row, policy) = (row(), RetryPolicy::default());
         let seconds = |seconds| Next::Send(noon() + Duration::seconds(seconds));
         assert_eq!(fail(&mut row, 1, &policy), seconds(10));
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_waited_in_the_queue_and_more_in_the_index() {
+    fn a_delay_of_an_hour_is_spent_in_the_queue_and_a_longer_one_in_the_index() {
         let policy =
             RetryPolicy { backoff_seconds: 3_600, max_backoff_seconds: 43_200, ..Default::default() };
         let mut row = row();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_asks_for_two_minutes_gets_them() {
+    fn a_retry_after_of_two_minutes_is_respected() {
         let mut row = row();
         let verdict = Verdict::Retry { after: Some(Duration::seconds(120)) };
         let next = apply_attempt(&mut row, attempt(1, false), &verdict, &RetryPolicy::default(), 0, noon());
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_final_answer_ends_it_whatever_the_policy_allows() {
+    fn a_final_answer_ends_the_delivery_whatever_the_policy_allows() {
         for (verdict, status, reason) in [
             (Verdict::Delivered, Status::Delivered, None),
             (Verdict::Final { reason: "Client error: 400".to_owned() }, Status::Failed, None),
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redelivery_begins_its_schedule_anew_and_keeps_its_log() {
+    fn a_redelivery_restarts_the_schedule_and_keeps_the_log() {
         let (mut row, policy) = (row(), RetryPolicy { max_retries: 0, ..Default::default() });
         fail(&mut row, 1, &policy);
         row.restart();

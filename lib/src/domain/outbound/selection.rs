@@ -1,4 +1,4 @@
-//! Whether a subscription would get an event, asked before there is either.
+//! A dry run: would a subscription get an event? Neither has to exist.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::domain::shared::ids::{EventId, TenantId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::FieldError;
 
-/// What is asked.
+/// The subscription and the event of a dry run.
 pub struct Selection {
     events: Vec<EventPattern>,
     filters: Vec<Filter>,
@@ -21,8 +21,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Reads the members of the question: those of a subscription, and those of an event. Without `data`, it is the
-    /// type's example.
+    /// Reads the members of a request: those of a subscription, and those of an event. Without `data`, the
+    /// event has its type's example.
     pub fn read(fields: &mut ObjectReader<'_>) -> Option<Self> {
         fields.describe("events", "The subscription's `events`. Default: all.");
         let events =
@@ -41,8 +41,8 @@ impl Selection {
         Some(Self { events, filters, event, data: data.unwrap_or_else(|| event.example()) })
     }
 
-    /// The answer: whether the event's type is selected, which filters match, which failed and why, and what they
-    /// look at.
+    /// The result: whether the event's type is selected, which filters match, which failed and why, and the
+    /// document that they look at.
     #[must_use]
     pub fn view(&self, tenant: TenantId, now: DateTime<Utc>) -> SelectionPreview {
         let id = EventId::from(uuid::Uuid::nil());
@@ -53,13 +53,13 @@ impl Selection {
             self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(self.event));
         let verdicts: Vec<Verdict> =
             self.filters.iter().map(|filter| filter.verdict(document.root(), &mut budget)).collect();
-        let told: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
-        let matched = selected && told.iter().all(|matches| *matches);
+        let matches: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
+        let matched = selected && matches.iter().all(|it_does| *it_does);
         let failed: Vec<FieldError> = verdicts.iter().enumerate().filter_map(failed).collect();
         SelectionPreview {
             matched,
             event_selected: selected,
-            filters: told,
+            filters: matches,
             filter_errors: Some(failed).filter(|failed| !failed.is_empty()),
             payload: document.to_value(),
         }
@@ -85,7 +85,7 @@ pub struct SelectionPreview {
     pub payload: Value,
 }
 
-/// A filter that failed, with its place.
+/// The failure of a filter, with its place. `None` if it did not fail.
 fn failed((at, verdict): (usize, &Verdict)) -> Option<FieldError> {
     match verdict {
         Verdict::Failed(failure) => {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_is_told_by_itself_and_all_must_match() {
+    fn each_filter_has_its_own_result_and_all_must_match() {
         let production =
             json!({"field": "data.environment.name", "operator": "equals", "value": "production"});
         let never = json!({"field": "data.nothing", "operator": "exists"});
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_mistake_is_reported() {
         let body =
             json!({"event": "deploy", "filters": [{"field": "a..b", "operator": "nearly"}], "events": ["x"]});
         let error = ObjectReader::whole(&body, Selection::read).err().unwrap();

@@ -16,10 +16,10 @@ use crate::domain::shared::retry::RetryPolicy;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::{Code, Error, Kind};
 
-/// Milliseconds an attempt may take at most, and by default.
+/// The longest timeout of an attempt, in milliseconds. Also the default.
 pub const TIMEOUT_MS: u64 = 30_000;
 
-/// The highest limit of attempts in a second.
+/// The highest rate limit, in attempts per second.
 const MAX_PER_SECOND: u64 = 10_000;
 
 /// The HTTP method of a delivery.
@@ -27,7 +27,7 @@ const MAX_PER_SECOND: u64 = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// As webhooks usually are.
+    /// The usual method of webhooks.
     Post,
     /// For receivers that expect it.
     Put,
@@ -44,12 +44,12 @@ impl Method {
     }
 }
 
-/// How a delivery proves where it comes from.
+/// How deliveries authenticate to the receiver.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthType {
-    /// They do not.
+    /// No authentication.
     None,
     /// `Authorization: Basic`, with a credential `user:password`.
     Basic,
@@ -59,38 +59,38 @@ pub enum AuthType {
     Signature,
 }
 
-/// What a caller says of a subscription; the rest is ours.
+/// The spec of a subscription: what its owner sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// For people.
+    /// The name, for people.
     pub name: String,
-    /// Where to.
+    /// The destination of its deliveries.
     #[serde(rename = "url")]
     pub destination: Destination,
-    /// `POST` or `PUT`.
+    /// The HTTP method. Default: `POST`.
     pub method: Method,
-    /// Headers of the subscriber's own.
+    /// Headers that are added to each request.
     #[serde(default, skip_serializing_if = "CustomHeaders::is_empty")]
     pub headers: CustomHeaders,
-    /// How deliveries prove where they come from.
+    /// How deliveries authenticate.
     pub auth_type: AuthType,
-    /// An entry of Secrets Manager with the credential.
+    /// The name of an entry of Secrets Manager that has the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_ref: Option<String>,
-    /// Which events.
+    /// The event types that are delivered.
     pub events: Vec<EventPattern>,
-    /// Which of those; all must match.
+    /// Conditions on the events. All must match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<Filter>,
-    /// When to try again.
+    /// How often and after how long a failed attempt is repeated.
     pub retry_policy: RetryPolicy,
-    /// Milliseconds for a whole attempt.
+    /// The timeout of a whole attempt, in milliseconds.
     pub timeout: u64,
-    /// How many attempts there may be in a second, at most.
+    /// The rate limit, in attempts per second. `None`: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit_per_second: Option<u32>,
-    /// Whether anything is sent.
+    /// Whether events are delivered.
     pub enabled: bool,
     /// Whether `url` may be an inbound address of this deployment.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -98,19 +98,19 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Whether its deliveries are fetched, instead of being sent.
+    /// Whether it is a pull subscription: readers fetch its deliveries.
     #[must_use]
     pub fn is_pull(&self) -> bool {
         self.destination == Destination::Pull
     }
 }
 
-/// The secrets that a caller hands in, which are sealed before they are stored.
+/// The secrets of a request. They are sealed before they are stored.
 #[derive(Default)]
 pub struct Secrets {
-    /// The key that signs.
+    /// The signing secret.
     pub signature_secret: Option<SigningSecret>,
-    /// `user:password`, or the token.
+    /// The credential: `user:password`, or the token.
     pub credential: Option<String>,
 }
 
@@ -120,13 +120,13 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
-/// A signing secret that was replaced.
+/// A replaced signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviousSecret {
     /// The secret, sealed.
     pub sealed: String,
-    /// Until when it signs beside the new one.
+    /// Until when requests are signed with it, too.
     pub until: DateTime<Utc>,
 }
 
@@ -134,28 +134,28 @@ pub struct PreviousSecret {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
-    /// Its id.
+    /// The id.
     pub id: SubscriptionId,
     /// The owning tenant.
     pub tenant_id: TenantId,
-    /// What delivery ids call it, unique within the tenant.
+    /// The number by which delivery ids name the subscription, unique within the tenant.
     pub handle: u32,
-    /// What the caller said.
+    /// What the owner set.
     #[serde(flatten)]
     pub spec: Spec,
-    /// The key that signs, sealed.
+    /// The signing secret, sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_signature_secret: Option<String>,
-    /// The key that signed before, while it signs too.
+    /// The replaced signing secret, while requests are signed with it, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_secret: Option<PreviousSecret>,
     /// The credential, sealed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sealed_credential: Option<String>,
-    /// Why we disabled it.
+    /// Why the service disabled it, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
@@ -163,10 +163,10 @@ pub struct Subscription {
     pub revision: u64,
 }
 
-/// How a delivery proves where it comes from, with what that takes.
+/// How a delivery authenticates, with what it needs for that.
 #[derive(Debug, Clone, Copy)]
 pub enum OutboundAuth<'a> {
-    /// Not at all.
+    /// No authentication.
     None,
     /// `Authorization: Basic`.
     Basic(Credential<'a>),
@@ -176,7 +176,7 @@ pub enum OutboundAuth<'a> {
     Signature {
         /// The secret, sealed.
         sealed: &'a str,
-        /// The secret before it, while that signs too.
+        /// The replaced secret, while it is still valid.
         previous: Option<&'a PreviousSecret>,
     },
 }
@@ -184,24 +184,24 @@ pub enum OutboundAuth<'a> {
 /// Where a credential is.
 #[derive(Debug, Clone, Copy)]
 pub enum Credential<'a> {
-    /// In this entry of Secrets Manager.
+    /// In the entry of Secrets Manager with this name.
     Entry(&'a str),
-    /// Here, sealed.
+    /// In the subscription: the sealed text.
     Sealed(&'a str),
 }
 
 impl Subscription {
-    /// The replaced secret, while it signs beside the new one.
+    /// The replaced signing secret, if it is still valid at `at`.
     #[must_use]
     pub fn previous_secret_at(&self, at: DateTime<Utc>) -> Option<&PreviousSecret> {
         self.previous_secret.as_ref().filter(|previous| at < previous.until)
     }
 
-    /// How its deliveries prove where they come from at a moment. An entry of Secrets Manager goes before a sealed
+    /// How deliveries authenticate at `at`. An entry of Secrets Manager takes precedence over a sealed
     /// credential.
     ///
     /// # Errors
-    /// A fault when a secret is missing that was stored with `authType`.
+    /// `Fault` if the secret that `authType` needs is not stored.
     pub fn auth(&self, at: DateTime<Utc>) -> Result<OutboundAuth<'_>, Error> {
         let credential = || {
             let entry = self.spec.credential_ref.as_deref().map(Credential::Entry);
@@ -221,10 +221,10 @@ impl Subscription {
         })
     }
 
-    /// That it is enabled, where something asks for its deliveries.
+    /// Requires that the subscription is enabled.
     ///
     /// # Errors
-    /// Conflict when it is not.
+    /// `Conflict` if it is disabled.
     pub fn must_be_enabled(&self) -> Result<(), Error> {
         if self.spec.enabled {
             return Ok(());
@@ -233,12 +233,12 @@ impl Subscription {
         Err(Error::new(Kind::Conflict, Code::SubscriptionDisabled, detail))
     }
 
-    /// What is wrong with its filters, if they were stored and would be refused now, each with its place.
+    /// The mistakes of filters that were stored and would be refused now, each with its place.
     pub fn mistakes(&self) -> impl Iterator<Item = String> {
         filter::mistakes(&self.spec.filters)
     }
 
-    /// What a PATCH is merged onto: what the caller said, with custom headers as they are sent.
+    /// The document that a PATCH is merged into: the spec, without the headers that would be refused now.
     #[must_use]
     pub fn spec_json(&self) -> Value {
         let headers = self.spec.headers.as_sent();
@@ -246,10 +246,11 @@ impl Subscription {
     }
 }
 
-/// Reads a subscription from a request. `has_credential`: one is stored already and need not be sent again.
+/// Reads a subscription from a request. `has_credential`: a credential is stored already, and need not be
+/// sent again.
 ///
 /// # Errors
-/// Every mistake at once.
+/// `Unprocessable` with every mistake.
 pub fn parse(body: &Value, has_credential: bool) -> Result<(Spec, Secrets), Error> {
     ObjectReader::whole(body, |fields| read(fields, has_credential))
 }
@@ -285,7 +286,7 @@ pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec
         fields.wrong("events", "must name at least one event type");
     }
     let mut events = events.unwrap_or_default();
-    // Said twice is said once.
+    // A repeated pattern counts once.
     let mut seen = std::collections::BTreeSet::new();
     events.retain(|pattern| seen.insert(pattern.to_string()));
     let filters = fields.objects("filters", 20, Filter::parse).unwrap_or_default();
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named_at_once() {
+    fn every_mistake_is_reported() {
         let body = json!({"method": "GET", "authType": "basic", "events": ["deploy"], "timeout": 1, "colour": "red",
             "retryPolicy": {"maxRetries": 99}, "filters": [{"field": "a", "operator": "nearly", "value": 1}]});
         let error = parse(&body, false).expect_err("refused");

@@ -25,8 +25,8 @@ pub struct SubscriptionView {
     pub tenant_id: TenantId,
     /// The subscription's name, for people.
     pub name: String,
-    /// The URL that deliveries are sent to: https at a public address, unless the deployment allows more. It is checked
-    /// when saved and when called. With `pull:` deliveries wait to be fetched instead.
+    /// The URL that deliveries are sent to: https at a public address, unless the deployment allows more. It
+    /// is checked when saved and when called. With `pull:` deliveries wait to be fetched instead.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub url: Destination,
     /// The HTTP method of deliveries.
@@ -35,7 +35,8 @@ pub struct SubscriptionView {
     pub headers: BTreeMap<String, String>,
     /// How deliveries authenticate to the receiver.
     pub auth_type: AuthType,
-    /// The name of an entry of Secrets Manager, below `/<stage>/tenants/<tenant id>/`, that has the credential.
+    /// The name of an entry of Secrets Manager, below `/<stage>/tenants/<tenant id>/`, that has the
+    /// credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_ref: Option<String>,
     /// The types of events that are delivered.
@@ -56,8 +57,8 @@ pub struct SubscriptionView {
     pub rate_limit_per_second: Option<u32>,
     /// Whether events are delivered. Disabling pauses open deliveries; enabling resumes them.
     pub enabled: bool,
-    /// Whether `url` may be an inbound address of this deployment. What is delivered there comes back in, for at most
-    /// three hops.
+    /// Whether `url` may be an inbound address of this deployment. What is delivered there comes back in, for
+    /// at most three hops.
     pub allow_self: bool,
     /// Why the service disabled the subscription, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +82,8 @@ pub struct SubscriptionView {
 }
 
 impl Subscription {
-    /// The subscription as callers see it: without secrets, except for a signing secret that was `minted` just now.
+    /// The subscription as callers see it: without secrets, except for a signing secret that was `minted`
+    /// just now.
     #[must_use]
     pub fn view(&self, receiver: ReceiverView, minted: Option<String>) -> SubscriptionView {
         let spec = &self.spec;
