@@ -1,4 +1,5 @@
-//! What authenticating and reading a push costs, beside what cannot be saved: its hash and its parsing.
+//! The cost of authenticating and reading a push, compared with what cannot be saved: the hash of its body,
+//! and parsing it.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
 
 use std::hint::black_box;
@@ -17,7 +18,7 @@ use stella::domain::inbound::webhook_type::WebhookType;
 
 const SECRET: &str = "a secret";
 
-/// A push of GitHub's, with so many commits that it has about 10 KB.
+/// A push of GitHub's with enough commits to have about 10 KB.
 fn body() -> Vec<u8> {
     let push = include_str!("../../events/inbound/github/push-branch.json");
     let mut push: Value = serde_json::from_str(push).unwrap();

@@ -134,7 +134,7 @@ impl Error {
         error
     }
 
-    /// An unknown id, or one of another tenant. The two cannot be told apart.
+    /// An unknown id, or one of another tenant. The caller cannot distinguish the two.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(Kind::NotFound, Code::NotFound, "No such resource")

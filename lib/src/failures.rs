@@ -46,7 +46,7 @@ impl Failures {
     }
 }
 
-/// The members of an answer that show failures, whatever invoked the function.
+/// The members of an answer that show failures, for every kind of event source.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Answer {

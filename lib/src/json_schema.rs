@@ -1,4 +1,5 @@
-//! JSON Schemas of types that are written as text. With the feature `schema` only; without it these macros are empty.
+//! JSON Schemas of types that are written as text. With the feature `schema` only; without it these macros
+//! are empty.
 
 /// A type that is written as an id.
 macro_rules! id_schema {
@@ -16,8 +17,8 @@ macro_rules! id_schema {
     };
 }
 
-/// A type that is written as one of a closed list of names: `names_schema!(Type as "SchemaName", "What it is.", names)`,
-/// where `names` gives the names.
+/// A type that is written as one of a closed list of names: `names_schema!(Type as "SchemaName", "What it
+/// is.", names)`, where `names` gives the names.
 macro_rules! names_schema {
     ($type:ty as $name:literal, $description:literal, $names:expr) => {
         #[cfg(feature = "schema")]

@@ -1,4 +1,4 @@
-//! The tables over the wire, against an embedded DynamoDB.
+//! The adapter for DynamoDB, against an embedded DynamoDB, over the wire.
 #![cfg(feature = "aws")]
 #![expect(clippy::unwrap_used, reason = "in what only tests call, it is how a test fails")]
 
@@ -30,7 +30,7 @@ fn key(sk: &str) -> Key {
     Key { pk: "TENANT#1".to_owned(), sk: sk.to_owned() }
 }
 
-/// Tables of their own for each test.
+/// Empty tables for one test.
 async fn store() -> Store {
     let database = Database::memory().unwrap();
     for table in ["core", "deliveries"] {
@@ -61,7 +61,7 @@ async fn store() -> Store {
 }
 
 #[tokio::test]
-async fn what_is_created_is_there_and_is_not_created_again() {
+async fn a_created_item_can_be_read_and_is_not_created_twice() {
     let core = store().await.core;
     let first: Created<Thing> = core.create(&key("A"), &thing("first", 1)).await.unwrap();
     assert_eq!(first, Created::Now);
@@ -73,7 +73,7 @@ async fn what_is_created_is_there_and_is_not_created_again() {
 }
 
 #[tokio::test]
-async fn a_replacement_names_the_revision_it_replaces() {
+async fn an_item_is_replaced_only_at_the_expected_revision() {
     let core = store().await.core;
     core.put(&key("A"), &thing("first", 1)).await.unwrap();
     assert!(core.replace(&key("A"), &thing("second", 2), 1).await.unwrap());
@@ -82,7 +82,7 @@ async fn a_replacement_names_the_revision_it_replaces() {
 }
 
 #[tokio::test]
-async fn a_refused_transaction_writes_nothing_and_says_what_is_there() {
+async fn a_failed_transaction_writes_nothing_and_returns_the_existing_items() {
     let store = store().await;
     store.core.put(&key("B"), &thing("there", 1)).await.unwrap();
     let mut transaction = store.transaction();
@@ -95,7 +95,7 @@ async fn a_refused_transaction_writes_nothing_and_says_what_is_there() {
 }
 
 #[tokio::test]
-async fn a_number_is_raised_by_each_transaction() {
+async fn each_transaction_increments_a_number() {
     let store = store().await;
     for _ in 0..3 {
         let mut transaction = store.transaction();
@@ -121,7 +121,7 @@ fn listing() -> Listing {
 }
 
 #[tokio::test]
-async fn what_is_past_a_page_is_counted_as_far_as_the_list_says() {
+async fn the_total_counts_rows_beyond_the_page_up_to_the_lists_limit() {
     let store = store().await;
     let start: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
     rows(&store, start).await;
@@ -129,8 +129,8 @@ async fn what_is_past_a_page_is_counted_as_far_as_the_list_says() {
     let request = PageRequest { page: 1, page_size: 2, ..PageRequest::default() };
     let short = Listing { counted_ahead: 1, ..listing() };
     let page = store.core.list::<Thing>(&short, &request, now, |_| true).await.unwrap();
-    let told = (page.pagination.total, page.pagination.total_is_lower_bound, page.pagination.has_more);
-    assert_eq!((page.items.len(), told), (2, (3, true, true)));
+    let counted = (page.pagination.total, page.pagination.total_is_lower_bound, page.pagination.has_more);
+    assert_eq!((page.items.len(), counted), (2, (3, true, true)));
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn pages_over_several_partitions_are_newest_first_and_end() {
 }
 
 #[tokio::test]
-async fn rows_made_after_as_of_are_left_out_and_too_deep_a_page_is_refused() {
+async fn rows_created_after_as_of_are_left_out_and_a_page_that_is_too_deep_is_refused() {
     let store = store().await;
     let start = DateTime::from_timestamp_millis(1_767_954_600_000).unwrap();
     rows(&store, start).await;

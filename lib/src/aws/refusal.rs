@@ -116,9 +116,9 @@ mod tests {
     fn values_that_aws_quotes_of_a_request_are_left_out() {
         let quoting = "2 validation errors detected: Value '{core=[{\"secret\": \"' at '\"}]}' at 'requestItems' failed to \
             satisfy constraint: Map value must satisfy constraint: [Member must have length less than or equal to 25]";
-        let said = without_values(quoting);
-        assert!(!said.contains("secret"), "{said}");
-        assert!(said.starts_with("2 validation errors detected: Value … at 'requestItems' failed"), "{said}");
+        let text = without_values(quoting);
+        assert!(!text.contains("secret"), "{text}");
+        assert!(text.starts_with("2 validation errors detected: Value … at 'requestItems' failed"), "{text}");
         assert_eq!(
             without_values("Value a-body for parameter MessageBody is invalid. Reason: too long"),
             "Value … for parameter MessageBody is invalid. Reason: too long"

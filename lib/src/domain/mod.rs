@@ -1,4 +1,5 @@
-//! The rules of the product, pure: no clock, no randomness, no input or output. Five contexts, one noun a file.
+//! The rules of the product, pure: no clock, no randomness, no input or output. Five contexts, one noun a
+//! file.
 //!
 //! ```text
 //! access ───┐

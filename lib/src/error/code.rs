@@ -1,4 +1,4 @@
-//! The codes of errors: what programs tell errors apart by.
+//! The codes of errors, by which programs distinguish errors.
 
 use std::fmt;
 

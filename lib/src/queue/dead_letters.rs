@@ -195,6 +195,6 @@ impl DeadLetters {
             .await
             .map_err(|error| unavailable("GetQueueAttributes", url, &error))?;
         let value = output.attributes.and_then(|mut attributes| attributes.remove(&name));
-        value.ok_or_else(|| Error::fault("a queue did not tell an attribute"))
+        value.ok_or_else(|| Error::fault("an attribute of a queue is missing"))
     }
 }

@@ -177,8 +177,8 @@ pub struct Pagination {
     pub page_size: u64,
     /// Whether another page follows. A page of a filtered list may be short although another one follows.
     pub has_more: bool,
-    /// Present if the page ends early because the answer would be too large. `nextCursor` leads to the rest; the page of
-    /// the next number does not have it.
+    /// Present if the page ends early because the answer would be too large. `nextCursor` leads to the rest;
+    /// the page of the next number does not have it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "schema", schemars(extend("const" = true)))]
     pub cut: bool,

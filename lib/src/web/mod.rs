@@ -1,4 +1,4 @@
-//! What the HTTP functions share: answers, problem documents, paging, authentication.
+//! Shared by the HTTP functions: answers, problem documents, paging, authentication.
 
 pub mod authenticator;
 pub mod caller;

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minted_key_has_the_form_of_a_key_and_junk_has_not() {
+    fn a_minted_key_has_the_form_of_a_key_and_other_texts_do_not() {
         let id = ApiKeyId::mint(DateTime::default(), [7; 10]);
         assert!(is_key_text(&key_text(id, [9; 32])));
         for junk in ["", "stk_", "stk_operator_x", "sk_1_2", "stk_zz_yy"] {

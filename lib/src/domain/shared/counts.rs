@@ -14,8 +14,8 @@ pub const RETENTION_DAYS: i64 = 8;
 const BOUNDS_MS: [u64; 15] =
     [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000];
 
-/// Response times of attempts, in milliseconds: upper bounds of the classes that they are counted in. `null` without
-/// attempts.
+/// Response times of attempts, in milliseconds: upper bounds of the classes that they are counted in. `null`
+/// without attempts.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ResponseTimes {

@@ -56,9 +56,9 @@ const OPERATORS: [(&str, Operator); 7] = [
 /// assert_eq!(verdict(json!({})), Verdict::Differs);
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(from = "Said", into = "Said")]
+#[serde(from = "FilterSpec", into = "FilterSpec")]
 pub struct Filter {
-    said: Said,
+    spec: FilterSpec,
     compiled: Result<Compiled, String>,
 }
 
@@ -71,12 +71,14 @@ struct Compiled {
 /// A condition on an event. If there are several, all must match. A path that leads nowhere does not match.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Filter"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Said {
-    /// Which member: a path with dots, as in `data.environment.name`, or a JSONPath (RFC 9535), as in `$.tag`.
+struct FilterSpec {
+    /// Which member: a path with dots, as in `data.environment.name`, or a JSONPath (RFC 9535), as in
+    /// `$.tag`.
     field: String,
     /// How the member is compared with `value`.
     operator: Operator,
-    /// What it is compared with: a list for `in`, a regular expression for `matches`, `true` or `false` for `exists`.
+    /// What it is compared with: a list for `in`, a regular expression for `matches`, `true` or `false` for
+    /// `exists`.
     #[serde(default)]
     value: Value,
 }
@@ -84,15 +86,15 @@ struct Said {
 #[cfg(feature = "schema")]
 impl schemars::JsonSchema for Filter {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        Said::schema_name()
+        FilterSpec::schema_name()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Said::json_schema(generator)
+        FilterSpec::json_schema(generator)
     }
 }
 
-/// What a node must be. The value to compare it with is what was said.
+/// What a node is tested for. The value to compare it with is that of the filter's spec.
 #[derive(Debug, Clone)]
 enum Test {
     Equals,
@@ -106,26 +108,26 @@ enum Test {
 
 impl PartialEq for Filter {
     fn eq(&self, other: &Self) -> bool {
-        self.said == other.said
+        self.spec == other.spec
     }
 }
 
-impl From<Said> for Filter {
-    fn from(said: Said) -> Self {
+impl From<FilterSpec> for Filter {
+    fn from(spec: FilterSpec) -> Self {
         let compile = || {
-            let path = Path::parse(&said.field).map_err(|mistake| format!("field {mistake}"))?;
+            let path = Path::parse(&spec.field).map_err(|mistake| format!("field {mistake}"))?;
             let test =
-                Test::stored(said.operator, &said.value).map_err(|mistake| format!("value {mistake}"))?;
+                Test::stored(spec.operator, &spec.value).map_err(|mistake| format!("value {mistake}"))?;
             Ok(Compiled { path, test })
         };
         let compiled = compile();
-        Self { said, compiled }
+        Self { spec, compiled }
     }
 }
 
-impl From<Filter> for Said {
+impl From<Filter> for FilterSpec {
     fn from(filter: Filter) -> Self {
-        filter.said
+        filter.spec
     }
 }
 
@@ -223,8 +225,8 @@ impl Filter {
             fields.wrong("value", mistake);
             None
         });
-        let said = Said { field, operator: operator?, value };
-        Some(Self { said, compiled: Ok(Compiled { path: path?, test: test? }) })
+        let spec = FilterSpec { field, operator: operator?, value };
+        Some(Self { spec, compiled: Ok(Compiled { path: path?, test: test? }) })
     }
 
     /// What is wrong with the filter, if it is broken.
@@ -245,10 +247,10 @@ impl Filter {
 
     fn evaluate(&self, root: Node<'_>, budget: &mut Budget) -> Result<bool, Failure> {
         let Compiled { path, test } = self.compiled.as_ref().map_err(|_| Failure::Broken)?;
-        let value = &self.said.value;
+        let value = &self.spec.value;
         let mut ready = None;
         let found = path.any(root, budget, |found, budget| test.holds(value, found, &mut ready, budget))?;
-        let wants_nothing = self.said.operator == Operator::Exists && *value == Value::Bool(false);
+        let wants_nothing = self.spec.operator == Operator::Exists && *value == Value::Bool(false);
         Ok(found != wants_nothing)
     }
 }
@@ -354,8 +356,8 @@ mod tests {
 
     #[test]
     fn a_filter_with_two_mistakes_names_both() {
-        let said = json!({"field": "$..a..b", "operator": "matches", "value": "("});
-        let mut fields = ObjectReader::of(&said);
+        let spec = json!({"field": "$..a..b", "operator": "matches", "value": "("});
+        let mut fields = ObjectReader::of(&spec);
         let _ = Filter::parse(&mut fields);
         let error = fields.finish().expect_err("refused");
         let places: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();

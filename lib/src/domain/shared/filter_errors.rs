@@ -26,8 +26,8 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl FilterErrors {
-    /// `filterErrors` as callers see it; none where all is well. `mistakes` are of expressions that are broken, and
-    /// come first; what failed before their owner was last changed is over.
+    /// `filterErrors` as callers see it. `None` without failures and mistakes. `mistakes` are those of broken
+    /// expressions, and come first. A failure before the owner's last change is not shown.
     #[must_use]
     pub fn view(
         &self,
@@ -57,7 +57,8 @@ pub struct FilterErrorsView {
     pub message: String,
 }
 
-/// What is broken of an owner that has no counts of its own: failures are counted where the event came in.
+/// `filterErrors` of an owner without counts of its own, as a trigger: its broken expressions only. Its
+/// failures are counted at the config by which the event came.
 pub(crate) fn broken(mistakes: impl Iterator<Item = String>) -> Option<FilterErrorsView> {
     FilterErrors::default().view(mistakes, DateTime::default())
 }
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_shown_until_its_owner_is_changed() {
+    fn failures_are_shown_until_their_owner_is_changed() {
         let stored =
             FilterErrors { count: 3, last_at: Some(at(5)), message: Some("filters[0] fails".into()) };
         let view = stored.view(std::iter::empty(), at(4)).unwrap();
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_shown_although_nothing_was_evaluated() {
+    fn broken_expressions_are_shown_before_they_are_evaluated() {
         let view = FilterErrors::default().view(["filters[1]: no".to_owned()].into_iter(), at(4)).unwrap();
         assert_eq!(json!(view), json!({"count": 0, "message": "filters[1]: no"}));
     }

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_mistake_is_reported() {
         let headers = json!({"Host": "x", "X-Ok": "x", "X-Bad": "a\nb", "x-ok": "y"});
         let mut mistakes = read(&headers).unwrap_err();
         mistakes.sort();

@@ -1,4 +1,4 @@
-//! Identifiers: one type for each kind of thing, so that the compiler tells them apart.
+//! Identifiers: one type for each kind of thing, so that the compiler refuses one in place of another.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ macro_rules! id {
                 Self(v7(now, random))
             }
 
-            /// The time at which the id was minted, to the millisecond.
+            /// The time at which the id was generated, to the millisecond.
             #[must_use]
             pub fn time(self) -> DateTime<Utc> {
                 time_of(self.0)

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_mistake_is_reported() {
         let body = json!({"retryPolicy": {"maxRetries": 21, "backoffType": "random", "backoffSeconds": 0,
             "maxBackoffSeconds": 43_201, "extra": 1}});
         let mut mistakes = read(&body).unwrap_err();

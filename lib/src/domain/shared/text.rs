@@ -20,7 +20,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_text_is_short_and_a_beginning(text: String, max in 0usize..100) {
+        fn a_cut_text_is_a_prefix_within_the_limit(text: String, max in 0usize..100) {
             let short = cut(&text, max);
             prop_assert!(short.len() <= max && text.starts_with(&short));
         }

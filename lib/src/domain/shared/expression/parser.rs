@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn expensive_paths_are_refused_and_every_mistake_is_named() {
+    fn expensive_paths_are_refused_and_every_mistake_is_reported() {
         for (text, mistakes) in [
             ("$..a..b", 1),
             ("$..*..*..*", 2),
