@@ -70,7 +70,7 @@ impl Fanout {
                     numbers.push(number);
                     events.push(read);
                 }
-                // It will not be readable the next time either, and would hold up all that follow.
+                // A repetition would fail too, and would hold up the records behind it.
                 Err(error) => {
                     self.metrics.count("FanOutFailed", 1);
                     log_error!(ERROR, error, "a record is not an event", stream.sequence_number = number);

@@ -35,7 +35,7 @@ use stella::web::gateway;
 use stella::web::request::{self, Whole};
 use stella::web::request_labels::RequestLabels;
 
-/// How long SQS may take, in milliseconds: the sender is waiting.
+/// The time limit for sending to SQS, in milliseconds. The sender is waiting for an answer.
 const QUEUE_MS: u64 = 300;
 
 /// The function.
@@ -103,7 +103,7 @@ fn router(ingesting: Arc<Ingesting>) -> Router {
         .method_not_allowed_fallback(|| async {
             Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted")
         })
-        // The size of a body is checked after its config was found.
+        // No limit here: the size of a body is checked after its config was found.
         .layer(DefaultBodyLimit::disable())
         .with_state(ingesting)
 }
@@ -127,7 +127,7 @@ impl Address {
     }
 }
 
-/// The URL token, for senders whose form has no room for it in the path.
+/// The URL token as a query parameter, for senders whose form does not take it in the path.
 #[derive(Deserialize)]
 struct TokenQuery {
     token: Option<String>,
