@@ -1,4 +1,5 @@
-//! Every target in one binary, because each would link all of it: `TARGET=<name>` chooses, `TARGET=list` names them.
+//! All targets in one binary, because each binary would link the whole crate. `TARGET=<name>` chooses a
+//! target, `TARGET=list` prints the names.
 #![no_main]
 
 use stella_fuzz::libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! The fuzz targets: every provider by its name, which must refuse and read any input without breaking the
-//! laws of normalised events; and the rules.
+//! The fuzz targets: each sender's reader, which must refuse or read any input by the laws of normalised
+//! events, and the rules of the domain.
 
 pub mod rules;
 
@@ -18,8 +18,8 @@ use stella::domain::inbound::senders::digest;
 use stella::domain::inbound::webhook_type::WebhookType;
 use stella::domain::inbound::{dedup, redact};
 
-/// Feeds a provider. The first line, if it ends with a carriage return, is a header's value; the rest is the
-/// body.
+/// Passes input to a sender's reader. If the first line ends with a carriage return, it is a header's value;
+/// the rest is the body.
 pub fn feed(provider: Provider, input: &[u8]) {
     let (value, body) = match input.iter().position(|byte| *byte == b'\r') {
         Some(end) => (&input[..end], &input[end + 1..]),
@@ -44,7 +44,7 @@ pub fn feed(provider: Provider, input: &[u8]) {
     assert!(redact::body(body).len() <= body.len().saturating_mul(12));
 }
 
-/// Nothing made up proves anything.
+/// Made-up input must not authenticate.
 fn refuse(scheme: &Scheme, value: &[u8], body: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(value) else { return };
     let mut headers = HeaderMap::new();
@@ -60,7 +60,7 @@ fn refuse(scheme: &Scheme, value: &[u8], body: &[u8]) {
     assert!(verify(scheme, request, live, now).is_err());
 }
 
-/// What is fuzzed.
+/// A fuzz target.
 enum Target {
     Sender(Provider),
     Rule(fn(&str)),
@@ -68,13 +68,13 @@ enum Target {
 
 static CHOSEN: OnceLock<Target> = OnceLock::new();
 
-/// Every target by its name.
+/// All targets, by name.
 fn targets() -> impl Iterator<Item = (&'static str, Target)> {
     let senders = Provider::all().map(|(name, provider)| (name, Target::Sender(provider)));
     senders.chain(rules::ALL.into_iter().map(|(name, rule)| (name, Target::Rule(rule))))
 }
 
-/// Chooses the target that the variable `TARGET` names; names all for `list`.
+/// Chooses the target that the variable `TARGET` names. `list` prints the names of all.
 pub fn choose() {
     let wanted = std::env::var("TARGET").expect("TARGET names what is fuzzed");
     if wanted == "list" {
@@ -86,7 +86,7 @@ pub fn choose() {
     assert!(CHOSEN.set(target).is_ok(), "a target is chosen once");
 }
 
-/// Feeds the chosen target; a rule takes text alone.
+/// Passes input to the chosen target. Rules get only input that is text.
 pub fn run(input: &[u8]) {
     match CHOSEN.get().expect("a target") {
         Target::Sender(provider) => feed(*provider, input),

@@ -1,4 +1,4 @@
-//! What the targets of the rules do: whatever comes, nothing panics, and what is accepted keeps the laws.
+//! The fuzz targets of the domain's rules: no input makes them panic, and what they accept obeys the laws.
 
 use chrono::{DateTime, Duration};
 use serde::Serialize;
@@ -24,7 +24,7 @@ use stella::domain::inbound::config::{self, Config};
 use stella::domain::outbound::recovery;
 use stella::domain::releases::trigger;
 
-/// Every rule by the name of its target.
+/// All rules, by the name of their target.
 pub(crate) const ALL: [(&str, fn(&str)); 8] = [
     ("rule_bodies", bodies),
     ("rule_expressions", expressions),
@@ -36,7 +36,7 @@ pub(crate) const ALL: [(&str, fn(&str)); 8] = [
     ("rule_urls", urls),
 ];
 
-/// A filter, a line break, and the document that it looks at.
+/// A filter, a line break, and the document on which it is evaluated.
 fn filters(input: &str) {
     let (filter, document) = input.split_once('\n').unwrap_or((input, "null"));
     let Ok(filter) = serde_json::from_str::<Value>(filter) else { return };
@@ -60,8 +60,9 @@ fn assert_within(budget: &Budget) {
     assert!(visits <= MAX_VISITS && steps <= MAX_STEPS, "{visits} visits, {steps} steps");
 }
 
-/// A JSONPath, a line break, a regular expression, a line break, and the document or text that they look at. It looks
-/// for worse expressions than are known: none may do more than its budget, nor answer otherwise with a smaller one.
+/// A JSONPath, a line break, a regular expression, a line break, and the document or text on which they are
+/// evaluated. Searches for expressions that cost more than the known ones: none may exceed its budget, and a
+/// smaller budget may not change the result, except to a failure.
 fn expressions(input: &str) {
     let mut parts = input.splitn(3, '\n');
     let (path, pattern, text) = (parts.next(), parts.next(), parts.next());
@@ -81,13 +82,13 @@ fn expressions(input: &str) {
     }
 }
 
-/// A large document of the letters of a text.
+/// A large document made of a text's characters.
 fn many(text: &str) -> Value {
     let letters: Vec<Value> = text.chars().take(64).map(|letter| json!({"a": letter.to_string(), "b": [letter.to_string()]})).collect();
     json!(vec![Value::from(letters); 500])
 }
 
-/// The answer with a whole budget is the answer with a part of it, or that says that it was not enough.
+/// A smaller budget gives the same result, or fails.
 fn agree(evaluate: impl Fn(&mut Budget) -> Verdict) {
     let mut whole = Budget::default();
     let verdict = evaluate(&mut whole);
@@ -97,13 +98,13 @@ fn agree(evaluate: impl Fn(&mut Budget) -> Verdict) {
     assert_eq!(evaluate(&mut enough), verdict, "what was spent is enough");
 }
 
-/// A retry policy, a line break, and what a receiver says of when to come again.
+/// A retry policy, a line break, and a value of `Retry-After`.
 fn retries(input: &str) {
-    let (policy, said) = input.split_once('\n').unwrap_or((input, ""));
+    let (policy, header) = input.split_once('\n').unwrap_or((input, ""));
     let Ok(body) = serde_json::from_str::<Value>(policy) else { return };
     let policy = RetryPolicy::parse(&mut ObjectReader::of(&body)).expect("every member has a default");
     let now = DateTime::from_timestamp(1_704_067_200, 0).expect("a time");
-    let asked = RetryAfter::parse(said).map(|after| after.from(now));
+    let asked = RetryAfter::parse(header).map(|after| after.from(now));
     let most = Duration::seconds(i64::from(MAX_DELAY_SECONDS) * 6 / 5);
     let mut before = Duration::zero();
     for next in 2..=25 {
@@ -156,7 +157,7 @@ fn bodies(input: &str) {
     let _ = config::parse(&body, false);
 }
 
-/// What can be read is written as it was read.
+/// An item that can be read is the same after it was written and read again.
 fn holds<T: DeserializeOwned + Serialize>(input: &str) {
     let Ok(item) = serde_json::from_str::<T>(input) else { return };
     let written = serde_json::to_value(&item).expect("what is read can be written");
@@ -164,7 +165,7 @@ fn holds<T: DeserializeOwned + Serialize>(input: &str) {
     assert_eq!(serde_json::to_value(&again).expect("an item"), written);
 }
 
-/// A message on a queue, perhaps of another version.
+/// A message of a queue, which another version may have written.
 fn messages(input: &str) {
     holds::<AttemptDue>(input);
     holds::<Command>(input);
@@ -174,7 +175,7 @@ fn messages(input: &str) {
     }
 }
 
-/// A stored item, perhaps of another version.
+/// A stored item, which another version may have written.
 fn items(input: &str) {
     holds::<Component>(input);
     holds::<Config>(input);
