@@ -1,4 +1,5 @@
-//! The process dies at random moments: nothing that was accepted is lost, and what comes twice has one id.
+//! The process is killed at random moments: every accepted event is delivered, and repeated deliveries keep
+//! their id.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,12 +18,12 @@ use tokio::sync::Notify;
 use super::process;
 
 const EVENTS: usize = 200;
-/// How many requests are under way at once.
+/// The number of concurrent publishers.
 const PUBLISHERS: usize = 8;
-/// How long the last process has for what is left.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the last process may take to deliver everything that is missing.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the receiver got: the delivery ids of each event's marker.
+/// What the receiver got: the delivery ids, by the marker in the event's data.
 #[derive(Clone, Default)]
 struct Got(Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>, Arc<Notify>);
 
@@ -34,20 +35,21 @@ async fn receive(State(got): State<Got>, headers: HeaderMap, body: String) {
     got.1.notify_one();
 }
 
-/// Starts the binary; gives it with its address and the tenant's key.
+/// Starts the binary. Returns it with its URL and the tenant's key.
 async fn start(data: &Path) -> (Child, String, String) {
     let (process, printed) = process::start(data, &[], Stdio::inherit(), "error").await;
     (process, process::after(&printed, "listening on "), process::after(&printed, "tenant key: "))
 }
 
-/// Publishes one event; whether it was accepted.
+/// Publishes one event. Returns whether it was accepted.
 async fn publish(client: &Client, marker: &str) -> bool {
     let data = json!({"marker": marker, "release": {"id": "r", "name": marker}});
     let answer = client.post("/api/v1/events", &json!({"event": "release.created", "data": data})).await;
     answer.is_ok_and(|answer| answer.status == StatusCode::ACCEPTED)
 }
 
-/// Publishes until the process dies, at a moment of chance; the markers of what was accepted.
+/// Publishes until `after` events are accepted, and kills the process `more` later. Returns the markers of
+/// the accepted events.
 async fn round(number: usize, data: &Path, after: usize, more: Duration) -> Vec<String> {
     let (mut process, url, key) = start(data).await;
     let client = Client::new(&url, Some(&key));
@@ -71,7 +73,7 @@ async fn round(number: usize, data: &Path, after: usize, more: Duration) -> Vec<
         });
     }
     reached.notified().await;
-    // Somewhere between two steps, wherever they are by then.
+    // The process is then at an arbitrary point of its work. A busy loop, because a timer is too coarse.
     let until = Instant::now() + more;
     while Instant::now() < until {
         tokio::task::yield_now().await;
@@ -82,13 +84,13 @@ async fn round(number: usize, data: &Path, after: usize, more: Duration) -> Vec<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_twenty_times_with_events_in_flight_it_loses_none_of_them() {
+async fn no_accepted_event_is_lost_when_the_process_is_killed_twenty_times() {
     killed(20).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: make torture"]
-async fn killed_a_hundred_times_it_does_not_either() {
+async fn no_accepted_event_is_lost_when_the_process_is_killed_a_hundred_times() {
     killed(100).await;
 }
 
@@ -123,7 +125,7 @@ async fn killed(rounds: usize) {
             got.1.notified().await;
         }
     };
-    let arrived = tokio::time::timeout(PATIENCE, all).await;
+    let arrived = tokio::time::timeout(TIMEOUT, all).await;
     assert!(arrived.is_ok(), "lost {} of {}: {:?}", missing().len(), accepted.len(), missing());
     let ids = got.0.lock().unwrap().clone();
     assert!(ids.values().all(|ids| ids.len() == 1), "an event has one delivery, and it has one id");

@@ -12,7 +12,7 @@ use stella_local::client::Client;
 
 use super::process;
 
-/// The delivery ids that a receiver got.
+/// The delivery ids that the receiver got.
 #[derive(Clone, Default)]
 struct Got(Arc<Mutex<Vec<String>>>);
 
@@ -27,7 +27,7 @@ async fn status(client: &Client, subscription: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_crash_between_an_attempt_and_its_record_the_next_process_goes_on() {
+async fn after_a_crash_between_an_attempt_and_its_write_the_next_process_continues() {
     let got = Got::default();
     let url = process::serve(Router::new().fallback(receive).with_state(got.clone())).await;
     let data = tempfile::tempdir().unwrap();
@@ -43,14 +43,15 @@ async fn after_a_crash_between_an_attempt_and_its_record_the_next_process_goes_o
     let event = json!({"event": "release.created", "data": data_of});
     assert_eq!(client.post("/api/v1/events", &event).await.unwrap().status, StatusCode::ACCEPTED);
     let ended = tokio::time::timeout(Duration::from_mins(1), process.wait()).await;
-    assert!(!ended.expect("it died").unwrap().success(), "it did not finish what was in hand");
+    assert!(!ended.expect("it died").unwrap().success(), "the process crashed before it finished");
     assert_eq!(got.0.lock().unwrap().len(), 1, "the attempt was made");
 
     let (_process, printed) = process::start(data.path(), &[], Stdio::inherit(), "error").await;
     let client = Client::new(&process::after(&printed, "listening on "), Some(&key));
     let delivered = async { while status(&client, &subscription).await != "delivered" {} };
-    assert!(tokio::time::timeout(Duration::from_mins(1), delivered).await.is_ok(), "it goes on");
+    assert!(tokio::time::timeout(Duration::from_mins(1), delivered).await.is_ok(), "the delivery continues");
     let ids = got.0.lock().unwrap().clone();
-    // Before, because its message comes again, and because its fan-out does.
+    // The attempt is repeated before the clock moves: its message is received again, or its fan-out is
+    // repeated.
     assert!(ids.len() <= 3 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }

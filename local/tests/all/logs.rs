@@ -1,5 +1,5 @@
-//! Secrets are planted wherever there may be some, everything is logged, and none of them is found in the
-//! log.
+//! No secret is logged: secrets are planted in every place that can hold one, everything is logged, and the
+//! log contains none of them.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use tokio::sync::Notify;
 
 use super::process::{after, serve, start};
 
-/// Ours alone: what libraries log when they are told to log everything is theirs.
+/// Everything that our crates log. Libraries are left out, because at this level some log what they send.
 const EVERYTHING: &str = "warn,stella=trace,sam_local=trace,local=trace";
 
-/// A receiver on loopback that fails first, echoes what it gets, and says when it got three requests.
+/// A receiver on loopback that fails once, echoes each request in its answer, and signals the third request.
 async fn receiver() -> (String, Arc<Notify>) {
     let (count, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let told = Arc::clone(&done);
+    let notify = Arc::clone(&done);
     let answer = move |headers: HeaderMap, body: String| {
         let number = count.fetch_add(1, Ordering::SeqCst);
         if number == 2 {
-            told.notify_one();
+            notify.notify_one();
         }
         let status = if number == 0 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
         async move { (status, format!("{headers:?} {body}")) }
@@ -74,7 +74,7 @@ async fn no_planted_secret_is_in_the_log_of_everything() {
     planted.push("planted-data-7c3".to_owned());
     done.notified().await;
 
-    // A sender that proves itself, and one that does not.
+    // A push that is authenticated, and one that is not.
     let config =
         json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "planted-sender-7c4"});
     let config = made(&client, "/api/v1/webhook-configs", &config).await;
@@ -83,8 +83,8 @@ async fn no_planted_secret_is_in_the_log_of_everything() {
     let token = hub["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let sender = Client::new(&url, None);
     let path = |config: &Value| config["url"].as_str().unwrap().strip_prefix(&url).unwrap().to_owned();
-    let push = async |path: &str, said: &str| {
-        let headers = [("content-type", "application/json"), ("authorization", said)];
+    let push = async |path: &str, authorization: &str| {
+        let headers = [("content-type", "application/json"), ("authorization", authorization)];
         let body = json!({"push_data": {"tag": "planted-body-7c5"}, "type": "PUSH_ARTIFACT"}).to_string();
         sender.send(Method::POST, path, &headers, body.into()).await.unwrap().status
     };

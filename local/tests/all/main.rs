@@ -1,4 +1,4 @@
-//! The local stack's template, and its process as it starts, logs and dies.
+//! The local stack: how it reads the template, starts, logs and crashes.
 
 #![expect(
     clippy::unwrap_used,

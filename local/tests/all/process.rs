@@ -1,4 +1,4 @@
-//! Starts the local stack and reads what it says when it is ready.
+//! Starts the local stack in a process of its own, and reads the lines that it prints when it is ready.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,15 +8,15 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-/// Starts the binary on a folder, logging what the filter lets through; gives it with what it prints once it
-/// is ready.
+/// Starts the binary on a data directory, with the log filter `log`. Returns it with the lines that it
+/// printed when it was ready.
 pub(crate) async fn start(data: &Path, options: &[&str], stderr: Stdio, log: &str) -> (Child, Vec<String>) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["--port", "0", "--data-dir"])
         .arg(data)
         .args(options)
         .env("RUST_LOG", log)
-        // Deliveries go to where they are to go, whatever the environment says of proxies.
+        // A proxy in the environment of the tests must not change where deliveries go.
         .env("HTTP_PROXY", "http://127.0.0.1:9")
         .env("HTTPS_PROXY", "http://127.0.0.1:9")
         .env("ALL_PROXY", "http://127.0.0.1:9")
@@ -33,7 +33,7 @@ pub(crate) async fn start(data: &Path, options: &[&str], stderr: Stdio, log: &st
     (process, printed)
 }
 
-/// Answers on loopback as a router says; where.
+/// Serves a router on loopback. Returns its URL.
 pub(crate) async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -41,7 +41,7 @@ pub(crate) async fn serve(router: Router) -> String {
     url
 }
 
-/// What is printed after a label.
+/// The rest of the printed line that begins with a label.
 pub(crate) fn after(printed: &[String], label: &str) -> String {
     printed.iter().find_map(|line| line.strip_prefix(label)).expect("a line with this label").to_owned()
 }

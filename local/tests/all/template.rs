@@ -1,4 +1,4 @@
-//! The deployed template, as the stack reads it.
+//! The deployed template, as the local stack reads it.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn the_filter_of_the_stream_matches_event_items() {
 }
 
 #[test]
-fn a_lane_reserves_its_concurrency_if_it_is_asked_to() {
+fn a_lane_reserves_its_concurrency_if_the_parameter_says_so() {
     let reserved = |given: &[(&str, &str)]| {
         let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let all = resolve(TEMPLATE, &given, &endpoints()).unwrap();
