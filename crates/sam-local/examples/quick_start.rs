@@ -1,7 +1,7 @@
 //! A shop: `POST /orders` queues an order, and ten minutes later another function ships it.
 //!
-//! The process crashes right after the first order is queued, before the customer gets an answer. A second stack
-//! on the same data ships that order all the same. No test waits for ten minutes: the clock is held.
+//! The process crashes right after the first order is queued, before the customer gets an answer. A second
+//! stack on the same data ships that order all the same. No test waits for ten minutes: the clock is held.
 
 use std::path::Path;
 

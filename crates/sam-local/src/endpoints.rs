@@ -1,4 +1,5 @@
-//! The endpoints of the services, as functions call them: authenticated, limited by policies, with crash points.
+//! The endpoints of the services, as functions call them: authenticated, limited by policies, with crash
+//! points.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

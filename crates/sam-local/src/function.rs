@@ -42,7 +42,7 @@ pub trait Function: Send + Sync + 'static {
     }
 }
 
-/// Makes a [`Function`] of a closure. This only tells the compiler the closure's types:
+/// Makes a [`Function`] of a closure. It only gives the compiler the closure's types:
 ///
 /// ```
 /// use sam_local::{Functions, handler};

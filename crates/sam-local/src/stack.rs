@@ -136,7 +136,7 @@ impl Stack {
     ///
     /// # Errors
     /// If another process uses the data directory or the port, the template is not supported, or a function
-    /// does not start. [`Error::kind`] tells which.
+    /// does not start. [`Error::kind`] distinguishes them.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let Settings {
             data,

@@ -113,8 +113,8 @@ impl DynamoDb {
         self.writes.subscribe()
     }
 
-    /// Deletes the items whose time to live is over by the machine's clock, and the stream records that are
-    /// older than a day. Returns the number of deleted items.
+    /// Deletes the items that have expired by the machine's clock, and the stream records that are older than
+    /// a day. Returns the number of deleted items.
     ///
     /// # Errors
     /// If the engine fails.

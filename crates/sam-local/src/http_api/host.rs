@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use http::header::{self, HeaderMap};
 
-/// The request's host; or the listener's address, if the host is absent or not one that every URL parser accepts:
-/// `lambda_http` panics on others.
+/// The request's host; or the listener's address, if the host is absent or not one that every URL parser
+/// accepts: `lambda_http` panics on others.
 pub(super) fn host(headers: &HeaderMap, local: SocketAddr) -> String {
     let given = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     given.filter(|host| is_plain_host(host)).map_or_else(|| local.to_string(), str::to_owned)

@@ -76,7 +76,7 @@ async fn an_item_has_at_most_400_kb() {
 }
 
 #[tokio::test]
-async fn a_key_of_a_table_or_an_index_is_not_empty_and_has_its_length() {
+async fn a_key_of_a_table_or_an_index_is_not_empty_and_within_its_maximum_length() {
     let rule = "An attribute value cannot be an empty string if the attribute is used for a table primary key or an index";
     let keyed = |pk: &str, sk: &str| put(&json!({"pk": text(pk), "sk": text(sk)}));
     refuses(rule, "PutItem", &keyed("", "s")).await;

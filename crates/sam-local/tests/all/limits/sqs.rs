@@ -56,7 +56,7 @@ async fn a_message_has_1_byte_to_1_mebibyte_attributes_included() {
 }
 
 #[tokio::test]
-async fn a_message_has_the_characters_of_xml_alone() {
+async fn a_message_has_only_characters_of_xml() {
     let rule = "#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF";
     let taken = ["\t\n\r ~", "\u{d7ff}\u{e000}\u{fffd}", "\u{10000}\u{10ffff}"].map(body).to_vec();
     let others = ["\0", "a\u{1}", "\u{b}", "\u{c}", "\u{1f}", "\u{fffe}", "\u{ffff}"].map(body).to_vec();
@@ -104,7 +104,7 @@ async fn a_group_has_1_to_128_letters_digits_and_punctuation() {
 }
 
 #[tokio::test]
-async fn message_attributes_are_few_and_have_names_types_and_values() {
+async fn message_attributes_are_limited_and_have_names_types_and_values() {
     let rule =
         "A message can contain up to 10 metadata attributes; names, types and values must not be empty";
     let attributes = |names: &[&str], kind: &str, value: &str| {
