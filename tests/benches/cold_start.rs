@@ -49,7 +49,7 @@ async fn measure() {
     let medians: Vec<Duration> = taken.into_iter().map(median).collect();
     let hello = medians[0];
     let mut table = String::from(
-        "| Function | Until it asks for its first event | Beyond the least | At most 5 ms |\n|---|---|---|---|\n",
+        "| Function | Until it asks for its first event | Beyond `hello` | At most 5 ms |\n|---|---|---|---|\n",
     );
     for ((id, ..), median) in all.iter().zip(medians) {
         let beyond = median.saturating_sub(hello);

@@ -18,7 +18,7 @@ impl Row {
 
 /// Prints the rows, and writes them to the document if all parts ran.
 pub fn write(rows: &[Row], is_complete: bool) {
-    let mut table = String::from("| What | Measured | Wanted | |\n|---|---|---|---|\n");
+    let mut table = String::from("| What | Measured | Target | |\n|---|---|---|---|\n");
     for row in rows {
         let mark = if row.target.is_empty() {
             ""

@@ -51,7 +51,7 @@ fn delivery_bill(report: &LoadReport) -> Items {
     let (publishing, delivering) = (&report.publishing, &report.delivering);
     items.gateway("posts", publishing.sum(&["ApiFunction"]));
     items.written("events, written once", publishing.written);
-    items.written("marks that they are fanned out", report.marks);
+    items.written("fan-out marks", report.marks);
     items.written("rows of deliveries and their attempts", delivering.written - report.marks);
     items.read("reads", publishing.read + delivering.read);
     items.sqs(delivering.sum(&["SendMessage", "SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch"]));
