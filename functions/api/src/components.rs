@@ -1,4 +1,4 @@
-//! Components: what is released, from which repositories, by which triggers; and the version map.
+//! Components: what is released, from which repositories, by which triggers; and their version maps.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
     let component = |id, summary, description| {
-        operation(id, summary, description).takes(component::read).gives::<ComponentView>(200)
+        operation(id, summary, description).takes(component::read).returns::<ComponentView>(200)
     };
     Routes::about("Components")
         .get(
@@ -45,13 +45,13 @@ pub(crate) fn routes() -> Routes {
                 "Creates a component. Pushes to its repositories become its versions.",
             )
             .takes(component::read)
-            .for_example(a_component)
-            .gives::<ComponentView>(201),
+            .with_example(a_component)
+            .returns::<ComponentView>(201),
         )
         .get(
             "/components/{id}",
             show,
-            operation("getComponent", "Show a component", "Returns one component.").gives::<ComponentView>(200),
+            operation("getComponent", "Show a component", "Returns one component.").returns::<ComponentView>(200),
         )
         .put(
             "/components/{id}",
@@ -61,7 +61,7 @@ pub(crate) fn routes() -> Routes {
                 "Replace a component",
                 "Replaces the component's members. Members that are left out get their defaults; triggers stay.",
             )
-            .for_example(a_component),
+            .with_example(a_component),
         )
         .patch(
             "/components/{id}",
@@ -71,7 +71,7 @@ pub(crate) fn routes() -> Routes {
                 "Change a component",
                 "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
             )
-            .for_example(|| json!({"name": "my-app"})),
+            .with_example(|| json!({"name": "my-app"})),
         )
         .delete(
             "/components/{id}",
@@ -81,7 +81,7 @@ pub(crate) fn routes() -> Routes {
                 "Delete a component",
                 "Deletes the component with its triggers. Its releases stay.",
             )
-            .gives_nothing(204),
+            .returns_nothing(204),
         )
         .get(
             "/components/{id}/versions",
@@ -99,7 +99,7 @@ pub(crate) fn routes() -> Routes {
 
 fn trigger_routes() -> Routes {
     let trigger = |id, summary, description| {
-        operation(id, summary, description).takes(trigger::read).gives::<TriggerView>(200)
+        operation(id, summary, description).takes(trigger::read).returns::<TriggerView>(200)
     };
     Routes::about("Components")
         .get(
@@ -121,8 +121,8 @@ fn trigger_routes() -> Routes {
                 "Adds a trigger to the component. Events that match it create releases.",
             )
             .takes(trigger::read)
-            .for_example(a_trigger)
-            .gives::<TriggerView>(201)
+            .with_example(a_trigger)
+            .returns::<TriggerView>(201)
             .conflicts(
                 "`too_many_triggers`: a component has at most 30. `changed_meanwhile`: repeat the request.",
             ),
@@ -130,7 +130,7 @@ fn trigger_routes() -> Routes {
         .get(
             "/components/{id}/triggers/{trigger}",
             show_trigger,
-            operation("getTrigger", "Show a trigger", "Returns one trigger.").gives::<TriggerView>(200),
+            operation("getTrigger", "Show a trigger", "Returns one trigger.").returns::<TriggerView>(200),
         )
         .put(
             "/components/{id}/triggers/{trigger}",
@@ -140,7 +140,7 @@ fn trigger_routes() -> Routes {
                 "Replace a trigger",
                 "Replaces the trigger's members. Members that are left out get their defaults.",
             )
-            .for_example(a_trigger),
+            .with_example(a_trigger),
         )
         .patch(
             "/components/{id}/triggers/{trigger}",
@@ -150,13 +150,13 @@ fn trigger_routes() -> Routes {
                 "Change a trigger",
                 "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
             )
-            .for_example(|| json!({"enabled": false})),
+            .with_example(|| json!({"enabled": false})),
         )
         .delete(
             "/components/{id}/triggers/{trigger}",
             remove_trigger,
             operation("deleteTrigger", "Delete a trigger", "Deletes the trigger. Its releases stay.")
-                .gives_nothing(204)
+                .returns_nothing(204)
                 .conflicts(
                     "`changed_meanwhile`: another request changed it at the same time. Repeat the request.",
                 ),

@@ -1,4 +1,4 @@
-//! Dead letters: what our own machinery could not handle, for the operator.
+//! Dead letters, for the operator: messages that the service could not process.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Routes {
                 "Show dead letters",
                 "Returns about how many messages the service's own machinery could not process, and some of them.",
             )
-            .gives::<DeadLettersView>(200),
+            .returns::<DeadLettersView>(200),
         )
         .post(
             "/dead-letters/redrive",
@@ -38,8 +38,8 @@ pub(crate) fn routes() -> Routes {
                 "Moves dead letters back to the queue that they came from. Correct the cause first.",
             )
             .takes(queue)
-            .for_example(|| json!({"queue": "deliveries"}))
-            .gives::<Redriven>(202)
+            .with_example(|| json!({"queue": "deliveries"}))
+            .returns::<Redriven>(202)
             .conflicts("`redrive_running`: they are being moved already."),
         )
 }
@@ -53,7 +53,7 @@ async fn redrive(State(api): State<Arc<Api>>, _: Operator, Body(wanted): Body) -
     Ok(data(StatusCode::ACCEPTED, &api.dead_letters.redrive(queue).await?))
 }
 
-/// Reads the name of one queue, if not all are meant.
+/// Reads the name of a queue. Default: all queues.
 fn queue(fields: &mut ObjectReader<'_>) -> Option<&'static str> {
     fields.describe("queue", "The queue whose dead letters are moved. Default: all.");
     fields.one_of("queue", &DeadLetters::names())

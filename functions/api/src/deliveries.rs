@@ -1,4 +1,4 @@
-//! The delivery log: what went to a subscription, attempt by attempt, and once more.
+//! The delivery log: lists and shows deliveries, with every attempt, and redelivers them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ use crate::openapi::operation::operation;
 use crate::openapi::shapes;
 use crate::routes::Routes;
 
-/// Of how many subscriptions the logs are merged into one.
+/// How many subscriptions' logs are merged into one list, at most.
 const MAX_MERGED: usize = 100;
 
-/// How many rows a page with bodies has at most.
+/// The most rows of a page with bodies.
 const MAX_WITH_BODY: u64 = 20;
 
 pub(crate) fn routes() -> Routes {
@@ -39,7 +39,7 @@ pub(crate) fn routes() -> Routes {
             .lists::<DeliveryView>()
             .filtered_by("status", shapes::of::<Status>, "Only deliveries in this state.")
             .filtered_by("event", shapes::of::<EventType>, "Only deliveries of events of this type.")
-            .within_a_span()
+            .within_a_period()
     };
     let of_one = listed(
         "listDeliveries",
@@ -67,7 +67,7 @@ pub(crate) fn routes() -> Routes {
                 "Show a delivery",
                 "Returns one delivery with every attempt that is kept.",
             )
-            .gives::<DeliveryView>(200),
+            .returns::<DeliveryView>(200),
         )
         .post(
             "/deliveries/{id}/redeliver",
@@ -77,7 +77,7 @@ pub(crate) fn routes() -> Routes {
                 "Redeliver a delivery",
                 "Sends a final delivery again, with the same id and the retry policy from its start.",
             )
-            .gives::<DeliveryView>(202)
+            .returns::<DeliveryView>(202)
             .conflicts(
                 "`delivery_open`: attempts are still to come. `subscription_disabled`: enable it first. \
                  `subscription_deleted`, `event_expired`, `test_delivery`: it cannot be sent again.",
@@ -112,8 +112,8 @@ async fn list(
     })
 }
 
-/// One log of all that went out. It is merged from each subscription's, which is for people who look, so there is an
-/// end to how many.
+/// The deliveries of all subscriptions, merged from the log of each. Merging reads each log, so the number of
+/// subscriptions is limited.
 async fn list_all(
     State(api): State<Arc<Api>>,
     Viewer(caller): Viewer,
@@ -136,7 +136,7 @@ async fn list_all(
     page(&found, |row| delivery_view::row(&row.seen_at(now)))
 }
 
-/// Which rows a query asks for.
+/// The rows that a query asks for.
 fn kept(query: &ListQuery, now: DateTime<Utc>) -> Result<impl Fn(&Delivery) -> bool, Error> {
     let status: Option<Status> = ListQuery::choice("status", query.status.as_deref())?;
     let event: Option<EventType> = ListQuery::choice("event", query.event.as_deref())?;

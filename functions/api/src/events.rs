@@ -1,4 +1,4 @@
-//! Domain events: published by the orchestrator, looked up by people.
+//! Domain events: published by the orchestrator, and shown to people.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Routes {
             operation("listEvents", "List events", "Returns the domain events of the tenant, newest first.")
                 .lists::<EventView>()
                 .filtered_by("event", shapes::of::<EventType>, "Only events of this type.")
-                .within_a_span(),
+                .within_a_period(),
         )
         .post(
             "/events",
@@ -42,14 +42,14 @@ pub(crate) fn routes() -> Routes {
                 "Stores a domain event. Every subscription that selects it gets a delivery.",
             )
             .takes(publish::read)
-            .for_example(example)
-            .gives::<PublishedEvent>(202),
+            .with_example(example)
+            .returns::<PublishedEvent>(202),
         )
         .get(
             "/events/{id}",
             show,
             operation("getEvent", "Show an event", "Returns one domain event with its deliveries.")
-                .gives::<EventView>(200),
+                .returns::<EventView>(200),
         )
 }
 

@@ -1,4 +1,4 @@
-//! `api`: what people and the orchestrator ask for over HTTP.
+//! `api`: the HTTP API for people and for the orchestrator that publishes events.
 
 mod components;
 mod configs;
@@ -55,7 +55,7 @@ use stella::web::idempotency::Creation;
 use stella::web::request::New;
 use stella::web::tokens::Tokens;
 
-/// The longest body that is read, in bytes.
+/// The largest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// The function.
@@ -83,10 +83,10 @@ struct Api {
     egress_addresses: Vec<String>,
 }
 
-/// Makes the function's clients and reads its keys.
+/// Creates the function's clients, and reads its keys.
 ///
 /// # Errors
-/// A fault when a variable is missing; unavailable when a key cannot be read.
+/// `Fault` if a variable is missing; `Unavailable` if a key cannot be read.
 pub async fn start(environment: Environment) -> Result<ApiFunction, Error> {
     let aws = Aws::new(&environment)?;
     let store = Store::new(&environment, &aws)?;
@@ -150,7 +150,7 @@ impl Function for ApiFunction {
     }
 }
 
-/// Every method, and its path below `/api/v1`.
+/// Every route: its method, and its path below `/api/v1`.
 #[must_use]
 pub fn routes() -> Vec<(Method, &'static str)> {
     all().list().into_iter().map(|route| (route.method, route.path)).collect()
@@ -191,7 +191,7 @@ fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// What is posted to these addresses goes to `inbound`: what comes here is somebody who looks at one in a browser.
+/// Answers a browser that opens a webhook address. API Gateway passes what senders post there to `inbound`.
 async fn only_posted() -> Response {
     let error = Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted");
     ([(ALLOW, "POST, OPTIONS")], error).into_response()
@@ -208,13 +208,13 @@ impl HasAuthenticator for Api {
 }
 
 impl Api {
-    /// Where the API is reached: as the deployment says, or as this request did.
+    /// The public URL of the API: the configured one, or else the host name of this request.
     fn base_url(&self, origin: &Origin) -> String {
-        let said = self.public_url.clone();
-        said.unwrap_or_else(|| format!("https://{}", origin.domain.as_deref().unwrap_or("localhost")))
+        let configured = self.public_url.clone();
+        configured.unwrap_or_else(|| format!("https://{}", origin.domain.as_deref().unwrap_or("localhost")))
     }
 
-    /// A request that makes something, once however often it is repeated.
+    /// A creating request, which creates nothing when it is repeated with the same `Idempotency-Key`.
     fn creation<'a>(&'a self, tenant: TenantId, route: &'a str, request: &'a New) -> Creation<'a> {
         Creation { store: &self.store, tenant, route, request, now: self.clock.now() }
     }

@@ -1,4 +1,4 @@
-//! Whether the API runs, its version, and which senders and types of events it knows.
+//! Health, version, and the lists of senders and of event types.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Routes {
             "/health",
             health,
             operation("getHealth", "Show the health", "Answers 200 while the API runs. Needs no key.")
-                .gives::<Health>(200),
+                .returns::<Health>(200),
         )
         .get(
             "/meta",
@@ -33,7 +33,7 @@ pub(crate) fn routes() -> Routes {
                 "Show version and addresses",
                 "Returns the version, and the IP addresses that deliveries are sent from. Needs no key.",
             )
-            .gives::<Meta>(200),
+            .returns::<Meta>(200),
         )
         .merge(
             Routes::about("Webhook configs").get(
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Routes {
                     "List senders",
                     "Returns every known sender, with how it authenticates and how it is set up.",
                 )
-                .gives::<Vec<SenderView>>(200),
+                .returns::<Vec<SenderView>>(200),
             ),
         )
         .merge(
@@ -56,7 +56,7 @@ pub(crate) fn routes() -> Routes {
                     "List event types",
                     "Returns every type of domain event, with the JSON Schema of its data and an example.",
                 )
-                .gives::<Vec<EventTypeView>>(200),
+                .returns::<Vec<EventTypeView>>(200),
             ),
         )
 }

@@ -1,4 +1,4 @@
-//! What the portal needs beside the rest: one-time links, the sessions that pages call with, and its first page.
+//! The portal's own routes: one-time links, sessions, and the overview.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Routes {
                 "Show the last 24 hours",
                 "Returns what happened in the last 24 hours, by the hour, and what needs attention.",
             )
-            .gives::<Overview>(200),
+            .returns::<Overview>(200),
         )
         .post(
             "/portal-links",
@@ -49,8 +49,8 @@ pub(crate) fn routes() -> Routes {
                 "Creates a link to the portal that can be used once. Its session has the caller's role.",
             )
             .takes(read_link)
-            .for_example(|| json!({"ttlSeconds": 600}))
-            .gives::<PortalLink>(201),
+            .with_example(|| json!({"ttlSeconds": 600}))
+            .returns::<PortalLink>(201),
         )
         .get(
             "/portal-session",
@@ -60,7 +60,7 @@ pub(crate) fn routes() -> Routes {
                 "Show the session",
                 "Returns who is signed in with the session's cookie.",
             )
-            .gives::<PortalSession>(200),
+            .returns::<PortalSession>(200),
         )
         .post(
             "/portal-session",
@@ -71,15 +71,15 @@ pub(crate) fn routes() -> Routes {
                 "Opens a session of the portal, by a link or by an API key. The answer sets its cookie.",
             )
             .takes(read_proof)
-            .for_example(|| json!({"link": format!("stl_{}", "0".repeat(64))}))
-            .proves_the_caller()
-            .gives::<PortalSession>(201),
+            .with_example(|| json!({"link": format!("stl_{}", "0".repeat(64))}))
+            .authenticates_by_body()
+            .returns::<PortalSession>(201),
         )
         .delete(
             "/portal-session",
             close,
             operation("closePortalSession", "Sign out", "Ends the session and deletes its cookie.")
-                .gives_nothing(204),
+                .returns_nothing(204),
         )
 }
 
@@ -87,7 +87,8 @@ pub(crate) fn routes() -> Routes {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct PortalLink {
-    /// The link. It can be used once, and opens a session of 12 hours that ends earlier if the caller's key is revoked.
+    /// The link. It can be used once, and opens a session of 12 hours that ends earlier if the caller's key
+    /// is revoked.
     url: String,
     /// What the session may do: as much as the caller.
     role: Role,
@@ -146,14 +147,14 @@ struct SessionTenant {
     name: String,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what reads a body gives an option")]
+#[expect(clippy::unnecessary_wraps, reason = "readers of bodies return an `Option`")]
 fn read_link(fields: &mut ObjectReader<'_>) -> Option<u64> {
     let (least, most, usual) = LINK_SECONDS;
     fields.describe("ttlSeconds", "How long the link can be used, in seconds.");
     Some(fields.integer_or("ttlSeconds", least, most, usual))
 }
 
-/// By what somebody signs in.
+/// What somebody signs in with.
 enum Proof {
     Link(String),
     Key(String),
@@ -226,7 +227,8 @@ async fn close(
     Ok(([(SET_COOKIE, cookie)], StatusCode::NO_CONTENT).into_response())
 }
 
-/// Scripts cannot read it, and no other site makes a browser send it.
+/// The cookie of a session. Scripts cannot read it (`HttpOnly`), and browsers send it with requests of this
+/// site only (`SameSite=Strict`).
 fn set_cookie(text: &str, seconds: i64, base: &str) -> String {
     let secure = if base.starts_with("https:") { "; Secure" } else { "" };
     format!("{COOKIE}={text}; Path=/api/v1; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
@@ -255,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_is_for_the_api_alone_and_for_https_wherever_there_is_https() {
+    fn the_cookie_is_for_the_api_only_and_secure_wherever_there_is_https() {
         assert_eq!(
             set_cookie("sts_0", 60, "https://hooks.example.com"),
             "stella_session=sts_0; Path=/api/v1; Max-Age=60; HttpOnly; SameSite=Strict; Secure"

@@ -1,4 +1,5 @@
-//! Pull subscriptions: deliveries that a reader fetches and reports of, for subscribers who cannot be called.
+//! Pull subscriptions: readers fetch deliveries and report their attempts, because the service cannot call
+//! them.
 
 use std::sync::Arc;
 
@@ -22,13 +23,14 @@ use crate::openapi::arguments::Argument;
 use crate::openapi::operation::{Failure, Operation, operation};
 use crate::routes::Routes;
 
-/// How many requests are fetched at once, at most and by default.
-const MOST: u64 = 100;
-const USUAL: u64 = 10;
+/// How many requests one fetch returns: at most, and by default.
+const MAX_FETCHED: u64 = 100;
+const DEFAULT_FETCHED: u64 = 10;
 
-/// How long it is waited for the first of them, in seconds, at most and by default: an HTTP API answers within 30.
-const MAX_SECONDS: u64 = 20;
-const USUAL_SECONDS: u64 = 10;
+/// How long a fetch waits for the first request, in seconds: at most, and by default. An HTTP API answers
+/// within 30 s ("Quotas for HTTP APIs" of the API Gateway developer guide).
+const MAX_WAIT_SECONDS: u64 = 20;
+const DEFAULT_WAIT_SECONDS: u64 = 10;
 
 pub(crate) fn routes() -> Routes {
     let fetch = operation(
@@ -37,7 +39,7 @@ pub(crate) fn routes() -> Routes {
         "Returns requests that are ready to be made, as soon as there is one. Each belongs to the caller until its \
          `reportBefore`.",
     )
-    .gives::<Vec<FetchedDelivery>>(200)
+    .returns::<Vec<FetchedDelivery>>(200)
     .conflicts(
         "`not_a_pull_subscription`: its `url` is not `pull:`. `subscription_disabled`: enable it first.",
     );
@@ -47,8 +49,8 @@ pub(crate) fn routes() -> Routes {
         "Reports the result of a request that was fetched. Retry policy and log are those of any other delivery.",
     )
     .takes(Report::read)
-    .for_example(|| json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
-    .gives::<DeliveryView>(200)
+    .with_example(|| json!({"attempt": 1, "statusCode": 200, "responseTime": 12}))
+    .returns::<DeliveryView>(200)
     .conflicts(
         "`already_reported`: this attempt was reported before, or the delivery has ended. `not_fetched`: no \
          reader has fetched it. `not_a_pull_subscription`: its `url` is not `pull:`.",
@@ -60,8 +62,8 @@ pub(crate) fn routes() -> Routes {
     )
 }
 
-/// How many, and how long to wait for them.
-struct Wanted {
+/// The query of a fetch: how many requests, and how long to wait for the first.
+struct FetchQuery {
     most: i32,
     wait: Duration,
 }
@@ -73,21 +75,21 @@ struct Asked {
     wait_seconds: Option<String>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+impl<S: Send + Sync> FromRequestParts<S> for FetchQuery {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
         let asked = Query::<Asked>::try_from_uri(&parts.uri).map_err(|_| request::unreadable_query())?;
-        // Numbers are read as those of a body are, so that every mistake is named.
+        // Read like the members of a body, so that every mistake is reported.
         let number = |text: &Option<String>| {
             text.as_ref().map_or(json!(null), |text| {
                 text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number))
             })
         };
-        let said = json!({"max": number(&asked.0.max), "waitSeconds": number(&asked.0.wait_seconds)});
-        let read = ObjectReader::whole(&said, |fields| {
-            let most = fields.integer("max", 1, MOST).unwrap_or(USUAL);
-            let seconds = fields.integer("waitSeconds", 0, MAX_SECONDS).unwrap_or(USUAL_SECONDS);
+        let parameters = json!({"max": number(&asked.0.max), "waitSeconds": number(&asked.0.wait_seconds)});
+        let read = ObjectReader::whole(&parameters, |fields| {
+            let most = fields.integer("max", 1, MAX_FETCHED).unwrap_or(DEFAULT_FETCHED);
+            let seconds = fields.integer("waitSeconds", 0, MAX_WAIT_SECONDS).unwrap_or(DEFAULT_WAIT_SECONDS);
             Some((i32::try_from(most).ok()?, Duration::try_seconds(i64::try_from(seconds).ok()?)?))
         });
         let (most, wait) = read.map_err(|error| Error::invalid(error.errors))?;
@@ -95,14 +97,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
     }
 }
 
-impl Argument for Wanted {
-    fn tell(operation: &mut Operation) {
+impl Argument for FetchQuery {
+    fn describe(operation: &mut Operation) {
         operation.fails(&[Failure::Invalid]);
-        let most = || json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL});
-        operation.asks("max", most, "The most requests to return.");
-        let wait =
-            || json!({"type": "integer", "minimum": 0, "maximum": MAX_SECONDS, "default": USUAL_SECONDS});
-        operation.asks("waitSeconds", wait, "How long to wait for the first request, in seconds.");
+        let most =
+            || json!({"type": "integer", "minimum": 1, "maximum": MAX_FETCHED, "default": DEFAULT_FETCHED});
+        operation.query_parameter("max", most, "The most requests to return.");
+        let wait = || json!({"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": DEFAULT_WAIT_SECONDS});
+        operation.query_parameter("waitSeconds", wait, "How long to wait for the first request, in seconds.");
     }
 }
 
@@ -110,7 +112,7 @@ async fn fetch_ready(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
     Path(id): Path<String>,
-    wanted: Wanted,
+    wanted: FetchQuery,
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let now = api.clock.now();
@@ -123,11 +125,11 @@ async fn take_report(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
     Path((id, delivery)): Path<(String, String)>,
-    Body(said): Body,
+    Body(wanted): Body,
 ) -> Result<Response, Error> {
     let subscription = api.store.subscription(caller.tenant, request::id(&id)?).await?;
     let delivery = request::id(&delivery)?;
-    let report = ObjectReader::whole(&said, Report::read)?;
+    let report = ObjectReader::whole(&wanted, Report::read)?;
     let row = api.pulls.report(&subscription, delivery, &report).await?;
     Ok(data(StatusCode::OK, &delivery_view::row(&row)))
 }

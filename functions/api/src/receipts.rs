@@ -1,4 +1,4 @@
-//! What senders posted: the log, a replay, and a preview of what a body would do.
+//! Receipts: the log of what senders posted, its replay, and the preview of a body.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::Api;
 use crate::openapi::operation::operation;
 use crate::routes::Routes;
 
-/// What requests are answered with, in a word.
+/// The actions with which pushes are answered, by name.
 const ACTIONS: [&str; 6] = ["processed", "ignored", "duplicate", "pong", "handshake", "queued"];
 
 pub(crate) fn routes() -> Routes {
@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Routes {
             )
             .lists::<ReceiptView>()
             .filtered_by("action", || json!({"enum": ACTIONS}), "Only requests with which this was done.")
-            .within_a_span(),
+            .within_a_period(),
         )
         .get(
             "/webhook-configs/{id}/receipts/{receipt}",
@@ -48,7 +48,7 @@ pub(crate) fn routes() -> Routes {
                 "Show a receipt",
                 "Returns one request: its headers and body, what happened, and the answer.",
             )
-            .gives::<ReceiptView>(200),
+            .returns::<ReceiptView>(200),
         )
         .post(
             "/webhook-configs/{id}/receipts/{receipt}/replay",
@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Routes {
                 "Replay a request",
                 "Processes a request again. Events that were processed before are duplicates.",
             )
-            .gives::<AnswerBody>(200)
+            .returns::<AnswerBody>(200)
             .conflicts("`not_replayable`: the receipt does not have the whole body."),
         )
         .post(
@@ -70,10 +70,10 @@ pub(crate) fn routes() -> Routes {
                 "Returns what a request would do. Nothing is stored, and the request needs no credentials.",
             )
             .takes(Sample::read)
-            .for_example(|| {
+            .with_example(|| {
                 json!({"headers": {"X-GitHub-Event": "ping"}, "body": {"zen": "Keep it logically awesome."}})
             })
-            .gives::<Preview>(200),
+            .returns::<Preview>(200),
         )
 }
 

@@ -1,4 +1,4 @@
-//! Recoveries: many deliveries sent again at once.
+//! Recoveries: redeliver many deliveries at once.
 
 use std::sync::Arc;
 
@@ -31,22 +31,22 @@ pub(crate) fn routes() -> Routes {
                 "Sends the final deliveries of a period again, in the background; with `dryRun`, only counts them.",
             )
             .takes(|fields| Criteria::read(fields, DateTime::default()))
-            .for_example(
+            .with_example(
                 || json!({"from": "2026-01-09T10:00:00Z", "to": "2026-01-09T12:00:00Z", "dryRun": true}),
             )
-            .gives::<RecoveryView>(202)
-            .gives::<Counted>(200)
+            .returns::<RecoveryView>(202)
+            .returns::<Counted>(200)
             .conflicts("`subscription_disabled`: enable it first."),
         )
         .get(
             "/recoveries/{id}",
             show,
             operation("getRecovery", "Show a recovery", "Returns how far a recovery is.")
-                .gives::<RecoveryView>(200),
+                .returns::<RecoveryView>(200),
         )
 }
 
-/// What a request for a recovery led to.
+/// The answer to a request for a recovery.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer {

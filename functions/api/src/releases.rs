@@ -1,4 +1,4 @@
-//! Releases, which triggers created.
+//! Releases: created by triggers, listed and shown.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(crate) fn routes() -> Routes {
         .get(
             "/releases/{id}",
             show,
-            operation("getRelease", "Show a release", "Returns one release.").gives::<ReleaseView>(200),
+            operation("getRelease", "Show a release", "Returns one release.").returns::<ReleaseView>(200),
         )
 }
 

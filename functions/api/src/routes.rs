@@ -1,4 +1,4 @@
-//! The routes of the API, and the list of them with what each says of itself.
+//! The routes of the API, each with its handler and its description for the OpenAPI document.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::Api;
 use crate::openapi::arguments::Arguments;
 use crate::openapi::operation::Operation;
 
-/// A method and a path below `/api/v1`, and what happens there.
+/// A route: a method and a path below `/api/v1`, with the handler.
 pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
@@ -33,7 +33,7 @@ macro_rules! methods {
             H: Handler<T, Arc<Api>>,
             T: Arguments + 'static,
         {
-            T::tell(&mut operation);
+            T::describe(&mut operation);
             let handler = routing::$name(handler);
             self.list.push(Route { method: $method, path, tag: self.tag, operation, handler });
             self
@@ -42,7 +42,7 @@ macro_rules! methods {
 }
 
 impl Routes {
-    /// No routes yet; those to come are about this.
+    /// An empty list. Routes that are added to it have this tag in the OpenAPI document.
     pub(crate) fn about(tag: &'static str) -> Self {
         Self { list: Vec::new(), tag }
     }
@@ -55,13 +55,13 @@ impl Routes {
         delete = Method::DELETE,
     }
 
-    /// These and others.
+    /// Adds other routes.
     pub(crate) fn merge(mut self, others: Self) -> Self {
         self.list.extend(others.list);
         self
     }
 
-    /// A router that serves them, too.
+    /// Adds the routes to a router.
     pub(crate) fn serve(self, router: Router<Arc<Api>>) -> Router<Arc<Api>> {
         let serve = |router: Router<Arc<Api>>, route: Route| {
             router.route(&format!("/api/v1{}", route.path), route.handler)
@@ -69,7 +69,7 @@ impl Routes {
         self.list.into_iter().fold(router, serve)
     }
 
-    /// All of them.
+    /// The list of the routes.
     pub(crate) fn list(self) -> Vec<Route> {
         self.list
     }

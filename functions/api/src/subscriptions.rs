@@ -1,4 +1,4 @@
-//! Webhook subscriptions: made, changed, tried out, deleted.
+//! Subscriptions: create, change, test and delete.
 
 use std::sync::Arc;
 
@@ -56,8 +56,8 @@ pub(crate) fn routes() -> Routes {
                 "Create a subscription",
                 "Creates a subscription. Events that it selects are delivered from now on.",
             )
-            .for_example(a_subscription)
-            .gives::<SubscriptionView>(201),
+            .with_example(a_subscription)
+            .returns::<SubscriptionView>(201),
         )
         .post(
             "/webhook-subscriptions/preview",
@@ -68,17 +68,17 @@ pub(crate) fn routes() -> Routes {
                 "Returns whether a subscription would get an event. Nothing is stored or sent.",
             )
             .takes(Selection::read)
-            .explained_by::<SubscriptionView>()
-            .for_example(|| {
+            .described_by::<SubscriptionView>()
+            .with_example(|| {
                 json!({"event": "deployment.completed", "events": ["deployment.*"], "filters": [production()]})
             })
-            .gives::<SelectionPreview>(200),
+            .returns::<SelectionPreview>(200),
         )
         .get(
             "/webhook-subscriptions/{id}",
             show,
             operation("getSubscription", "Show a subscription", "Returns one subscription.")
-                .gives::<SubscriptionView>(200),
+                .returns::<SubscriptionView>(200),
         )
         .put(
             "/webhook-subscriptions/{id}",
@@ -89,8 +89,8 @@ pub(crate) fn routes() -> Routes {
                 "Replaces the subscription's members. Members that are left out get their defaults; stored secrets \
                  stay.",
             )
-            .for_example(a_subscription)
-            .gives::<SubscriptionView>(200),
+            .with_example(a_subscription)
+            .returns::<SubscriptionView>(200),
         )
         .patch(
             "/webhook-subscriptions/{id}",
@@ -100,8 +100,8 @@ pub(crate) fn routes() -> Routes {
                 "Change a subscription",
                 "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
             )
-            .for_example(|| json!({"timeout": 10_000}))
-            .gives::<SubscriptionView>(200),
+            .with_example(|| json!({"timeout": 10_000}))
+            .returns::<SubscriptionView>(200),
         )
         .delete(
             "/webhook-subscriptions/{id}",
@@ -111,7 +111,7 @@ pub(crate) fn routes() -> Routes {
                 "Delete a subscription",
                 "Deletes the subscription. Its open deliveries are cancelled.",
             )
-            .gives_nothing(204),
+            .returns_nothing(204),
         )
         .merge(action_routes())
 }
@@ -127,8 +127,8 @@ fn action_routes() -> Routes {
                 "Generates a new signing secret and shows it once. The previous one also signs for the grace period.",
             )
             .takes(grace)
-            .for_example(|| json!({"gracePeriodSeconds": 3_600}))
-            .gives::<SubscriptionView>(200)
+            .with_example(|| json!({"gracePeriodSeconds": 3_600}))
+            .returns::<SubscriptionView>(200)
             .conflicts(
                 "`no_signing_secret`: its `authType` is not `signature`. `changed_meanwhile`: repeat the request.",
             ),
@@ -143,8 +143,8 @@ fn action_routes() -> Routes {
                  200 whatever the receiver answers.",
             )
             .takes(read_test)
-            .for_example(|| json!({"event": "deployment.completed"}))
-            .gives_as_it_is::<TestAnswer>(200)
+            .with_example(|| json!({"event": "deployment.completed"}))
+            .returns_bare::<TestAnswer>(200)
             .conflicts("`pull_subscription`: its deliveries are fetched."),
         )
 }
@@ -201,7 +201,8 @@ fn read_test(fields: &mut ObjectReader<'_>) -> Option<EventType> {
     fields.named("event", || EventType::ALL, str::parse)
 }
 
-/// The subscription with the health of its receiver, and with a signing secret if one was generated just now.
+/// The subscription with the health of its receiver. It contains a signing secret only if that was generated
+/// by this request.
 async fn view(
     api: &Api,
     subscription: &Subscription,
@@ -299,7 +300,7 @@ async fn test(
         return Err(Error::new(Kind::Conflict, Code::PullSubscription, detail));
     }
     match test_delivery::send(&api.store, &api.sender, &subscription, event, api.clock.now()).await {
-        Ok(tried) => Ok(told(tried)),
+        Ok(tested) => Ok(answer(tested)),
         // Only the caller who set the reference can correct it.
         Err(error) if error.is_transient() && subscription.spec.credential_ref.is_some() => {
             let error = "The credential that credentialRef names cannot be read".to_owned();
@@ -309,14 +310,14 @@ async fn test(
     }
 }
 
-/// The status is 200 whatever the receiver did: the test itself succeeded in finding out.
-fn told(tried: TestDelivery) -> Response {
-    let attempt = tried.outcome.attempt;
+/// The answer to a test. Its status is 200 whatever the receiver answered, because the test itself was made.
+fn answer(tested: TestDelivery) -> Response {
+    let attempt = tested.outcome.attempt;
     let data = TestAttempt {
-        delivery_id: tried.delivery_id,
+        delivery_id: tested.delivery_id,
         status_code: attempt.status_code,
         response_time: attempt.response_time,
-        response: tried.outcome.response,
+        response: tested.outcome.response,
     };
     Json(TestAnswer { success: attempt.success, data: Some(data), error: attempt.error }).into_response()
 }

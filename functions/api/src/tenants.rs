@@ -1,4 +1,4 @@
-//! Tenants, and the API keys by which their callers are known.
+//! Tenants and their API keys.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ pub(crate) fn routes() -> Routes {
     let key = |id, summary, description| {
         operation(id, summary, description)
             .takes(tenants::read_key)
-            .for_example(|| json!({"name": "CI", "role": "publisher"}))
-            .gives::<ApiKeyView>(201)
+            .with_example(|| json!({"name": "CI", "role": "publisher"}))
+            .returns::<ApiKeyView>(201)
     };
     Routes::about("Tenants and keys")
         .get(
@@ -42,8 +42,8 @@ pub(crate) fn routes() -> Routes {
             create,
             operation("createTenant", "Create a tenant", "Creates a tenant, which has no API keys yet.")
                 .takes(tenants::read)
-                .for_example(|| json!({"name": "acme"}))
-                .gives::<TenantView>(201),
+                .with_example(|| json!({"name": "acme"}))
+                .returns::<TenantView>(201),
         )
         .post(
             "/tenants/{id}/api-keys",
@@ -77,7 +77,7 @@ pub(crate) fn routes() -> Routes {
                 "Revoke an API key",
                 "Revokes the key. It works for at most 30 seconds more.",
             )
-            .gives::<RevokedKey>(200),
+            .returns::<RevokedKey>(200),
         )
         .post(
             "/master-key/rewrap",
@@ -87,7 +87,7 @@ pub(crate) fn routes() -> Routes {
                 "Rewrap the data keys",
                 "Encrypts the data key of every tenant with the current master key, after that was rotated.",
             )
-            .gives::<Rewrapped>(200),
+            .returns::<Rewrapped>(200),
         )
 }
 
@@ -111,7 +111,8 @@ struct Rewrapped {
     rewrapped: u64,
 }
 
-/// Tenants belong to nobody: their idempotency keys are kept under the nil id.
+/// The nil id, under which the idempotency keys of requests that create tenants are stored: a tenant has no
+/// owner.
 fn nobody() -> TenantId {
     TenantId::from(uuid::Uuid::nil())
 }
@@ -173,7 +174,7 @@ async fn revoke_key(
     Ok(data(StatusCode::OK, &RevokedKey { id, revoked: true }))
 }
 
-/// Wraps every tenant's data key with the master secret as it is now.
+/// Wraps every tenant's data key with the current master key.
 async fn rewrap(State(api): State<Arc<Api>>, _: Operator) -> Result<Response, Error> {
     let masters = api.keyring.masters().await?;
     let tenants: Vec<Tenant> = api.store.core.all(keys::TENANTS, "TENANT#").await?;

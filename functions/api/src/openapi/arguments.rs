@@ -1,4 +1,5 @@
-//! What a handler's arguments say of its operation: who may call it, what it reads, and how that can fail.
+//! Derives from a handler's arguments what its operation needs: who may call it, what it reads, and how that
+//! can fail.
 
 use axum::extract::{Extension, Path, State};
 use serde_json::json;
@@ -8,28 +9,28 @@ use stella::web::request::{Body, ListQuery, New};
 
 use super::operation::{Failure, Operation, text, time};
 
-/// The arguments of a handler, as axum names them.
+/// The arguments of a handler, as the tuple type that axum gives them.
 pub(crate) trait Arguments {
-    /// Adds what they say.
-    fn tell(operation: &mut Operation);
+    /// Adds to the operation what the arguments imply.
+    fn describe(operation: &mut Operation);
 }
 
-/// One of them.
+/// One argument of a handler.
 pub(crate) trait Argument {
-    /// Adds what it says.
-    fn tell(operation: &mut Operation);
+    /// Adds to the operation what the argument implies.
+    fn describe(operation: &mut Operation);
 }
 
 impl Arguments for ((),) {
-    fn tell(_: &mut Operation) {}
+    fn describe(_: &mut Operation) {}
 }
 
 macro_rules! handlers {
     ($(($($argument:ident),*),)*) => {$(
-        // The first of the tuple is axum's own mark.
+        // The first member of axum's tuple is a marker type of its own.
         impl<M, $($argument: Argument),*> Arguments for (M, $($argument,)*) {
-            fn tell(operation: &mut Operation) {
-                $($argument::tell(operation);)*
+            fn describe(operation: &mut Operation) {
+                $($argument::describe(operation);)*
             }
         }
     )*};
@@ -44,15 +45,15 @@ handlers! {
 }
 
 impl<T> Argument for State<T> {
-    fn tell(_: &mut Operation) {}
+    fn describe(_: &mut Operation) {}
 }
 
 impl<T> Argument for Extension<T> {
-    fn tell(_: &mut Operation) {}
+    fn describe(_: &mut Operation) {}
 }
 
 impl<T> Argument for Path<T> {
-    fn tell(operation: &mut Operation) {
+    fn describe(operation: &mut Operation) {
         operation.fails(&[Failure::NotFound]);
     }
 }
@@ -60,8 +61,8 @@ impl<T> Argument for Path<T> {
 macro_rules! callers {
     ($($name:ident = $role:literal;)*) => {$(
         impl Argument for $name {
-            fn tell(operation: &mut Operation) {
-                operation.is_for($role);
+            fn describe(operation: &mut Operation) {
+                operation.requires_role($role);
                 operation.fails(&[
                     Failure::Unauthenticated,
                     Failure::Forbidden,
@@ -82,14 +83,14 @@ callers! {
 }
 
 impl Argument for ListQuery {
-    fn tell(operation: &mut Operation) {
+    fn describe(operation: &mut Operation) {
         operation.fails(&[Failure::Invalid]);
         let page = || json!({"type": "integer", "minimum": 1, "default": 1});
-        operation.asks("page", page, "The number of the page, from 1.");
+        operation.query_parameter("page", page, "The number of the page, from 1.");
         let size = || json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 20});
-        operation.asks("pageSize", size, "The most rows of a page.");
-        operation.asks("cursor", text, "The `nextCursor` of the page before, instead of `page`.");
-        operation.asks("asOf", time, "The `asOf` of the first page, so that pages do not shift.");
+        operation.query_parameter("pageSize", size, "The most rows of a page.");
+        operation.query_parameter("cursor", text, "The `nextCursor` of the page before, instead of `page`.");
+        operation.query_parameter("asOf", time, "The `asOf` of the first page, so that pages do not shift.");
     }
 }
 
@@ -98,20 +99,20 @@ fn reads_a_body(operation: &mut Operation) {
 }
 
 impl Argument for Body {
-    fn tell(operation: &mut Operation) {
+    fn describe(operation: &mut Operation) {
         reads_a_body(operation);
     }
 }
 
 impl Argument for New {
-    fn tell(operation: &mut Operation) {
+    fn describe(operation: &mut Operation) {
         reads_a_body(operation);
-        operation.may_be_repeated();
+        operation.accepts_idempotency_key();
     }
 }
 
 impl Argument for Change {
-    fn tell(operation: &mut Operation) {
+    fn describe(operation: &mut Operation) {
         reads_a_body(operation);
         operation.fails(&[Failure::Conflict(
             "`changed_meanwhile`: another request changed it at the same time. Read it and try again.",

@@ -1,11 +1,11 @@
-//! Examples of answers, made from their schemas: of each object the members that are always there, with values that a
-//! reader recognises by the member's name.
+//! Examples of answers, made from their schemas. Each object has the members that are always present, with
+//! typical values chosen by the member's name.
 
 use serde_json::{Map, Value, json};
 
 use super::shapes::resolved;
 
-/// What texts look like, by the name of their member.
+/// The values of strings, by the member's name.
 const TEXTS: [(&str, &str); 33] = [
     ("body", "{\"tag\":\"v1.2.0\"}"),
     ("branch", "main"),
@@ -42,7 +42,7 @@ const TEXTS: [(&str, &str); 33] = [
     ("version", "0.1.0"),
 ];
 
-/// What whole numbers are, by the name of their member.
+/// The values of integers, by the member's name.
 const NUMBERS: [(&str, u64); 14] = [
     ("attempt", 1),
     ("attempts", 1),
@@ -60,19 +60,19 @@ const NUMBERS: [(&str, u64); 14] = [
     ("total", 1),
 ];
 
-/// What is `false`, by the name of its member.
-const NOT: [&str; 5] = ["duplicate", "hasMore", "matchedIsLowerBound", "test", "totalIsLowerBound"];
+/// The members that are `false`. Other booleans are `true`.
+const FALSE: [&str; 5] = ["duplicate", "hasMore", "matchedIsLowerBound", "test", "totalIsLowerBound"];
 
-/// What is `null` where that is allowed, by the name of its member.
-const NOTHING: [&str; 3] = ["error", "nextAttemptAt", "reason"];
+/// The members that are `null` if their schema allows it.
+const NULL: [&str; 3] = ["error", "nextAttemptAt", "reason"];
 
-/// An example of a schema that is the member of this name.
+/// An example for the schema of the member `name`.
 pub(super) fn of(name: &str, schema: &Value) -> Value {
     let schema = resolved(schema);
     if let Some(value) = schema.get("const") {
         return value.clone();
     }
-    if NOTHING.contains(&name) && allows_null(schema) {
+    if NULL.contains(&name) && allows_null(schema) {
         return Value::Null;
     }
     if let Some(names) = schema.get("enum").and_then(Value::as_array) {
@@ -101,7 +101,7 @@ pub(super) fn of(name: &str, schema: &Value) -> Value {
             json!(by_name(&NUMBERS, name).unwrap_or(least))
         }
         Some("number") => json!(1.0),
-        Some("boolean") => json!(!NOT.contains(&name)),
+        Some("boolean") => json!(!FALSE.contains(&name)),
         _ => json!({}),
     }
 }

@@ -1,5 +1,6 @@
-//! The OpenAPI document, put together from the handlers: who may call and what is read from their arguments, the
-//! members of bodies from what reads them. A test holds every answer of the whole suite to it.
+//! The OpenAPI document, derived from the handlers: callers and parameters from their arguments, the members
+//! of bodies from their readers, the schemas of answers from the types that are serialised. The clients of
+//! the end-to-end tests check every exchange against it.
 
 #![expect(
     clippy::indexing_slicing,
@@ -24,7 +25,7 @@ use stella::web::authenticator::COOKIE;
 
 use crate::routes::Route;
 
-/// What the operations are about, in the order of a reader's interest.
+/// The tags, in the order in which they are shown.
 const TAGS: [(&str, &str); 11] = [
     ("Webhooks", "The addresses that senders post to: registries, CI systems and code hosts."),
     (
@@ -42,7 +43,7 @@ const TAGS: [(&str, &str); 11] = [
     ("Deliveries to subscribers", "The requests that subscribers receive, by the type of the event."),
 ];
 
-/// The document about these routes.
+/// The document for these routes.
 pub(crate) fn document(routes: &[Route]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let inbound = webhooks::inbound();
@@ -88,7 +89,8 @@ pub(crate) fn document(routes: &[Route]) -> Value {
 static JSON: LazyLock<String> = LazyLock::new(|| crate::openapi().to_string());
 static PAGE: LazyLock<String> = LazyLock::new(|| page::page(&crate::openapi()));
 
-/// `/openapi.json`, and the same for people at `/docs`. Neither needs a key: there is nothing of a tenant in them.
+/// Serves the document at `/openapi.json`, and as a page for people at `/docs`. Neither needs a key, because
+/// neither contains a tenant's data.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/openapi.json", get(|| async { public("application/json", &JSON) }))
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_changes_only_where_somebody_means_it_to() {
+    fn the_document_equals_its_snapshots() {
         let parts = parts();
         let names: BTreeSet<&String> = parts.iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), parts.len(), "two parts have one name");

@@ -1,4 +1,4 @@
-//! What an operation says of itself: in words, what it takes, what it gives, and how it fails.
+//! The description of an operation: summary, parameters, body, answers and failures.
 
 use std::collections::BTreeMap;
 
@@ -56,25 +56,26 @@ impl Failure {
     }
 }
 
-/// JSON of the document, made when the document is: a function that starts to serve needs none of it.
+/// A function that makes a part of the document. It is called when the document is requested, so a cold start
+/// does not pay for it.
 pub(crate) type Json = fn() -> Value;
 
-/// Makes the schema of a type.
+/// A function that makes the schema of a type.
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
-/// What an operation answers with.
-enum Gives {
-    /// A type as `data`.
+/// The body of an answer.
+enum Returns {
+    /// A type, as the member `data`.
     Data(Shape),
     /// A page of a type.
     Page(Shape),
-    /// A type that is all of the answer.
+    /// A type, as the whole body.
     Whole(Shape),
     /// No body.
     Nothing,
 }
 
-/// A parameter beside those of the path.
+/// A parameter that is not in the path.
 struct Parameter {
     place: &'static str,
     name: &'static str,
@@ -93,11 +94,11 @@ pub(crate) struct Operation {
     body: Option<Box<dyn Fn() -> Value>>,
     noun: Option<Shape>,
     example: Option<Json>,
-    answers: Vec<(u16, Gives)>,
+    answers: Vec<(u16, Returns)>,
     failures: Vec<Failure>,
 }
 
-/// An operation by its id, with its summary and its description.
+/// A new operation.
 pub(crate) fn operation(id: &'static str, summary: &'static str, description: &'static str) -> Operation {
     Operation {
         id,
@@ -114,89 +115,90 @@ pub(crate) fn operation(id: &'static str, summary: &'static str, description: &'
 }
 
 impl Operation {
-    /// Its body is what `read` reads.
+    /// The request's body has the members that `read` reads.
     pub(crate) fn takes<T>(mut self, read: impl Fn(&mut ObjectReader<'_>) -> Option<T> + 'static) -> Self {
         self.body = Some(Box::new(move || ObjectReader::schema_of(&read)));
         self
     }
 
-    /// Members of its body mean what they mean in this type. Unless it is said: in the first that it answers with.
-    pub(crate) fn explained_by<T: JsonSchema>(mut self) -> Self {
+    /// The members of the request's body have the descriptions of the members of `T`. Default: of the first
+    /// type that is returned as `data`.
+    pub(crate) fn described_by<T: JsonSchema>(mut self) -> Self {
         self.noun = Some(SchemaGenerator::subschema_for::<T>);
         self
     }
 
-    /// An example of its body.
-    pub(crate) fn for_example(mut self, body: Json) -> Self {
+    /// Adds an example of the request's body.
+    pub(crate) fn with_example(mut self, body: Json) -> Self {
         self.example = Some(body);
         self
     }
 
-    /// It answers with a type as `data`.
-    pub(crate) fn gives<T: JsonSchema>(self, status: u16) -> Self {
-        self.answers_with(status, Gives::Data(SchemaGenerator::subschema_for::<T>))
+    /// Returns a type, as the member `data`.
+    pub(crate) fn returns<T: JsonSchema>(self, status: u16) -> Self {
+        self.answers_with(status, Returns::Data(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// It answers with a page of a type.
+    /// Returns a page of a type.
     pub(crate) fn lists<T: JsonSchema>(self) -> Self {
-        self.answers_with(200, Gives::Page(SchemaGenerator::subschema_for::<T>))
+        self.answers_with(200, Returns::Page(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// It answers with a type that is all of the answer.
-    pub(crate) fn gives_as_it_is<T: JsonSchema>(self, status: u16) -> Self {
-        self.answers_with(status, Gives::Whole(SchemaGenerator::subschema_for::<T>))
+    /// Returns a type, as the whole body.
+    pub(crate) fn returns_bare<T: JsonSchema>(self, status: u16) -> Self {
+        self.answers_with(status, Returns::Whole(SchemaGenerator::subschema_for::<T>))
     }
 
-    /// It answers without a body.
-    pub(crate) fn gives_nothing(self, status: u16) -> Self {
-        self.answers_with(status, Gives::Nothing)
+    /// Returns no body.
+    pub(crate) fn returns_nothing(self, status: u16) -> Self {
+        self.answers_with(status, Returns::Nothing)
     }
 
-    fn answers_with(mut self, status: u16, gives: Gives) -> Self {
-        self.answers.push((status, gives));
+    fn answers_with(mut self, status: u16, returns: Returns) -> Self {
+        self.answers.push((status, returns));
         self
     }
 
-    /// It can conflict with what there is.
+    /// Can fail with 409, for this reason.
     pub(crate) fn conflicts(mut self, why: &'static str) -> Self {
         self.fails(&[Failure::Conflict(why)]);
         self
     }
 
-    /// It can be asked for less, by this parameter.
+    /// Adds a query parameter that selects rows.
     pub(crate) fn filtered_by(mut self, name: &'static str, schema: Json, description: &'static str) -> Self {
-        self.asks(name, schema, description);
+        self.query_parameter(name, schema, description);
         self
     }
 
-    /// It can be asked for a span of time.
-    pub(crate) fn within_a_span(self) -> Self {
+    /// Adds the query parameters `from` and `to`, which select rows by time.
+    pub(crate) fn within_a_period(self) -> Self {
         let from = self.filtered_by("from", time, "Only rows from this time on.");
         from.filtered_by("to", time, "Only rows up to this time.")
     }
 
-    /// Its body proves who calls.
-    pub(crate) fn proves_the_caller(mut self) -> Self {
+    /// The request's body authenticates the caller.
+    pub(crate) fn authenticates_by_body(mut self) -> Self {
         self.fails(&[Failure::Unauthenticated, Failure::Ours]);
         self
     }
 
-    /// Who may call it.
-    pub(crate) fn is_for(&mut self, role: &'static str) {
+    /// Sets the role that the caller needs.
+    pub(crate) fn requires_role(&mut self, role: &'static str) {
         self.role = Some(role);
     }
 
-    /// How it can fail.
+    /// Adds ways to fail.
     pub(crate) fn fails(&mut self, failures: &[Failure]) {
         self.failures.extend(failures);
     }
 
-    /// A parameter of its query.
-    pub(crate) fn asks(&mut self, name: &'static str, schema: Json, description: &'static str) {
+    /// Adds a query parameter.
+    pub(crate) fn query_parameter(&mut self, name: &'static str, schema: Json, description: &'static str) {
         self.parameters.push(Parameter { place: "query", name, is_required: false, schema, description });
     }
 
-    /// A header that it must have.
+    /// Adds a required header.
     pub(crate) fn needs_header(&mut self, name: &'static str, description: &'static str) {
         self.parameters.push(Parameter {
             place: "header",
@@ -207,8 +209,8 @@ impl Operation {
         });
     }
 
-    /// A repetition with the same `Idempotency-Key` makes nothing new.
-    pub(crate) fn may_be_repeated(&mut self) {
+    /// Adds the header `Idempotency-Key`: a repetition with the same value creates nothing.
+    pub(crate) fn accepts_idempotency_key(&mut self) {
         self.parameters.push(Parameter {
             place: "header",
             name: "Idempotency-Key",
@@ -227,7 +229,7 @@ impl Operation {
         ]);
     }
 
-    /// The operation as OpenAPI has it, at a path by a method.
+    /// The operation object of OpenAPI, for a tag and a path. `is_patch`: no member of the body is required.
     pub(crate) fn document(&self, tag: &str, path: &str, is_patch: bool) -> Value {
         let mut parameters: Vec<Value> = path_parameters(path);
         parameters.extend(self.parameters.iter().map(Parameter::document));
@@ -251,26 +253,26 @@ impl Operation {
         document
     }
 
-    /// The schema of what it is about.
+    /// The schema whose members describe those of the request's body.
     fn noun(&self) -> Option<Value> {
-        let data = |(_, gives): &(u16, Gives)| match gives {
-            Gives::Data(shape) => Some(shapes::schema(*shape)),
-            Gives::Page(_) | Gives::Whole(_) | Gives::Nothing => None,
+        let data = |(_, returns): &(u16, Returns)| match returns {
+            Returns::Data(shape) => Some(shapes::schema(*shape)),
+            Returns::Page(_) | Returns::Whole(_) | Returns::Nothing => None,
         };
         self.noun.map(shapes::schema).or_else(|| self.answers.iter().find_map(data))
     }
 
-    /// Adds the types that it answers with.
+    /// Adds the schemas of the types that it returns.
     pub(crate) fn collect(&self, generator: &mut SchemaGenerator) {
-        for (_, gives) in &self.answers {
-            if let Gives::Data(shape) | Gives::Page(shape) | Gives::Whole(shape) = gives {
+        for (_, returns) in &self.answers {
+            if let Returns::Data(shape) | Returns::Page(shape) | Returns::Whole(shape) = returns {
                 shape(generator);
             }
         }
     }
 
     fn responses(&self) -> BTreeMap<String, Value> {
-        let answers = self.answers.iter().map(|(status, gives)| (status.to_string(), gives.document()));
+        let answers = self.answers.iter().map(|(status, returns)| (status.to_string(), returns.document()));
         let mut responses: BTreeMap<String, Value> = answers.collect();
         for failure in &self.failures {
             let mut response = failure.document();
@@ -284,7 +286,7 @@ impl Operation {
     }
 }
 
-impl Gives {
+impl Returns {
     fn document(&self) -> Value {
         let schema = match self {
             Self::Nothing => return json!({"description": "Done."}),
@@ -337,7 +339,7 @@ impl Parameter {
     }
 }
 
-/// What may prove that one has a role; `session` is none but that one is signed in.
+/// The security requirements of a role. A session has every role; `session` itself accepts no key.
 fn security(role: &str) -> Vec<Value> {
     let session = json!({"session": []});
     match role {
@@ -347,17 +349,17 @@ fn security(role: &str) -> Vec<Value> {
     }
 }
 
-/// Any text.
+/// The schema of a string.
 pub(crate) fn text() -> Value {
     json!({"type": "string"})
 }
 
-/// An RFC 3339 time.
+/// The schema of a time (RFC 3339).
 pub(crate) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-/// Every place in a path is an id.
+/// The parameters in a path, each of which is an id.
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names.map(|name| json!({"name": name, "in": "path", "required": true, "schema": named("Id")})).collect()

@@ -1,4 +1,4 @@
-//! The OpenAPI document as one page for people: no script, and nothing from another host.
+//! The OpenAPI document as an HTML page for people, without scripts and without files of other hosts.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::shapes;
 
 const STYLE: &str = include_str!("page.css");
 
-/// A document's page.
+/// The page of a document.
 pub(crate) fn page(document: &Value) -> String {
     let tags: Vec<Tag<'_>> = tags(document);
     let title = text(&document["info"], "title");
@@ -60,12 +60,12 @@ struct Operation<'a> {
     method: String,
     path: &'a str,
     common: &'a Value,
-    said: &'a Value,
+    object: &'a Value,
 }
 
 impl Operation<'_> {
     fn id(&self) -> &str {
-        text(self.said, "operationId")
+        text(self.object, "operationId")
     }
 
     fn short_path(&self) -> &str {
@@ -73,7 +73,7 @@ impl Operation<'_> {
     }
 
     fn parameters(&self) -> impl Iterator<Item = &Value> {
-        entries(self.common).chain(entries(&self.said["parameters"]))
+        entries(self.common).chain(entries(&self.object["parameters"]))
     }
 }
 
@@ -82,16 +82,16 @@ fn tags(document: &Value) -> Vec<Tag<'_>> {
     let all: Vec<(&String, &Value)> = places.collect();
     let of = |tag: &str| {
         let operations = all.iter().flat_map(|(path, methods)| {
-            members(methods).filter(|(method, _)| *method != "parameters").map(move |(method, said)| {
+            members(methods).filter(|(method, _)| *method != "parameters").map(move |(method, operation)| {
                 Operation {
                     method: method.to_ascii_uppercase(),
                     path: path.as_str(),
                     common: &methods["parameters"],
-                    said,
+                    object: operation,
                 }
             })
         });
-        operations.filter(|operation| entries(&operation.said["tags"]).any(|name| name == tag)).collect()
+        operations.filter(|operation| entries(&operation.object["tags"]).any(|name| name == tag)).collect()
     };
     entries(&document["tags"])
         .map(|tag| {
@@ -108,8 +108,8 @@ fn section(tag: &Tag<'_>) -> Markup {
         @for operation in &tag.operations {
             section id=(operation.id()) {
                 h3 { span class="method" { (operation.method) } " " code { (operation.path) } }
-                p { strong { (words(text(operation.said, "summary"))) } " " (caller(operation.said)) }
-                p { (words(text(operation.said, "description"))) }
+                p { strong { (words(text(operation.object, "summary"))) } " " (caller(operation.object)) }
+                p { (words(text(operation.object, "description"))) }
                 @if operation.parameters().next().is_some() {
                     table {
                         caption { "Parameters" }
@@ -122,15 +122,15 @@ fn section(tag: &Tag<'_>) -> Markup {
                         }
                     }
                 }
-                @if let Some(schema) = body(&operation.said["requestBody"]) {
+                @if let Some(schema) = body(&operation.object["requestBody"]) {
                     table { caption { "Body" } (rows("", schema)) }
                 }
-                @if let Some(example) = operation.said["requestBody"].pointer("/content/application~1json/example") {
+                @if let Some(example) = operation.object["requestBody"].pointer("/content/application~1json/example") {
                     details { summary { "For example" } pre { (format!("{example:#}")) } }
                 }
                 table {
                     caption { "Answers" }
-                    @for (status, answer) in members(&operation.said["responses"]) {
+                    @for (status, answer) in members(&operation.object["responses"]) {
                         tr {
                             th scope="row" { code { (status) } }
                             td { (answered(answer)) }
@@ -154,14 +154,14 @@ fn body(content: &Value) -> Option<&Value> {
     media.get("schema").filter(|schema| *schema != &serde_json::json!({}))
 }
 
-/// What an answer has in it: the shape of `data` where there is one.
+/// The content of an answer: the schema of `data`, or else of the whole body.
 fn answered(answer: &Value) -> Markup {
     let Some(schema) = body(answer) else { return html! {} };
     let data = &schema["properties"]["data"];
     kind(if data.is_null() { schema } else { data })
 }
 
-/// The members of an object, those of objects inside it by paths.
+/// The members of an object. Members of nested objects are listed by their paths.
 fn rows(prefix: &str, schema: &Value) -> Markup {
     let required: Vec<&str> = entries(&schema["required"]).filter_map(Value::as_str).collect();
     html! {
@@ -190,7 +190,7 @@ fn shape(name: &str, schema: &Value) -> Markup {
     }
 }
 
-/// The kind of a value, in a few words; a shape by a link.
+/// The type of a value, in a few words. A named schema is a link.
 fn kind(schema: &Value) -> Markup {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         let format = shapes::resolved(schema)["format"].as_str();
@@ -233,7 +233,7 @@ fn bounds(schema: &Value) -> Markup {
     }
 }
 
-/// A text whose `code` is set as such.
+/// A text, with `code` in backticks set as code.
 fn words(text: &str) -> Markup {
     html! { @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
 }

@@ -1,4 +1,5 @@
-//! The schemas of what is answered, made from the types that are written. A type's doc comments are the descriptions.
+//! The schemas of answers, derived from the types that are serialised. Their doc comments are the
+//! descriptions.
 
 use std::sync::LazyLock;
 
@@ -12,10 +13,10 @@ use stella::web::problem::Problem;
 
 use super::webhooks;
 
-/// Where the schemas are in the document.
+/// The place of the schemas in the document.
 const PLACE: &str = "/components/schemas";
 
-/// Made when the document is: a function that starts to serve needs none of it.
+/// All named schemas. Made when the document is first requested, so a cold start does not pay for it.
 static SHAPES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     let mut generator = generator();
     for route in crate::all().list() {
@@ -36,34 +37,34 @@ fn generator() -> SchemaGenerator {
     settings.with(|settings| settings.definitions_path = PLACE.into()).into_generator()
 }
 
-/// Every shape by its name.
+/// All named schemas, by name.
 pub(crate) fn all() -> &'static Map<String, Value> {
     &SHAPES
 }
 
-/// A schema that is a shape.
+/// A reference to a named schema.
 pub(crate) fn named(shape: &str) -> Value {
     json!({"$ref": format!("#{PLACE}/{shape}")})
 }
 
-/// The schema of a type: its name, where it has one.
+/// The schema of a type: a reference, if it is named.
 pub(crate) fn schema(shape: fn(&mut SchemaGenerator) -> Schema) -> Value {
     let mut schema = shape(&mut generator()).to_value();
     tidy(&mut schema);
     schema
 }
 
-/// The schema of a type, as [`schema`] makes it.
+/// As [`schema`], for a type.
 pub(crate) fn of<T: JsonSchema>() -> Value {
     schema(SchemaGenerator::subschema_for::<T>)
 }
 
-/// Brings a schema of schemars into the form that generators of clients read best, as it is true of answers:
-/// - names are an `enum`, with what each means in the description;
-/// - a member that is not required is absent rather than `null`;
-/// - numbers have no `format`, which only says how large they are in Rust;
-/// - nothing has a default;
-/// - a description is one line: a doc comment is broken where the source is.
+/// Adapts a schema of `schemars` to answers and to the generators of clients:
+/// - an enumeration is one `enum`, with the meaning of each value in the description;
+/// - a member that is not required is absent, and never `null`;
+/// - numbers have no `format`, which would only be their size in Rust;
+/// - there are no defaults;
+/// - a description is one line, although its doc comment has line breaks.
 fn tidy(schema: &mut Value) {
     let Some(words) = schema.as_object_mut() else {
         if *schema == Value::Bool(true) {
@@ -105,7 +106,7 @@ fn names_of(value: &Value) -> impl Iterator<Item = &str> {
     value.as_str().into_iter().chain(list)
 }
 
-/// Writes an enumeration, of which each name has a schema of its own, as one `enum`.
+/// Replaces an enumeration with a schema for each value by one `enum`.
 fn join_names(words: &mut Map<String, Value>) {
     let Some(choices) = words.get("oneOf").and_then(Value::as_array) else { return };
     let name = |choice: &Value| choice.get("const").and_then(Value::as_str).map(str::to_owned);
@@ -124,7 +125,7 @@ fn join_names(words: &mut Map<String, Value>) {
     }
 }
 
-/// Takes `null` out of what a schema allows.
+/// Removes `null` from the types that a schema allows.
 fn never_null(schema: &mut Value) {
     let Some(words) = schema.as_object_mut() else { return };
     if let Some(Value::Array(kinds)) = words.get_mut("type") {
@@ -148,14 +149,14 @@ fn never_null(schema: &mut Value) {
     }
 }
 
-/// The shape itself where a schema only names it.
+/// The named schema that a schema refers to, or the schema itself.
 pub(crate) fn resolved(schema: &Value) -> &Value {
     let name = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.rsplit('/').next());
     name.and_then(|name| SHAPES.get(name)).unwrap_or(schema)
 }
 
-/// Gives the members of a request the descriptions that members of the same name have in what is answered. One that its
-/// reader describes keeps that.
+/// Adds to the members of a request the descriptions of the members of the same name in answers. A
+/// description that the reader gave stays.
 pub(crate) fn explain(schema: &mut Value, noun: Option<&Value>) {
     explain_members(schema, noun.map_or(&Value::Null, resolved));
 }
@@ -180,7 +181,7 @@ fn explain_members(schema: &mut Value, shape: &Value) {
     }
 }
 
-/// Of a shape with several kinds, the one that has the same constant members.
+/// The variant of `shape` that has the same constant members as `kind`.
 fn same_kind<'s>(kind: &Value, shape: &'s Value) -> Option<&'s Value> {
     let members = kind.get("properties")?.as_object()?;
     let constants = || members.iter().filter_map(|(name, member)| Some((name, member.get("const")?)));
@@ -193,7 +194,8 @@ fn same_kind<'s>(kind: &Value, shape: &'s Value) -> Option<&'s Value> {
         .find(|_| constants().next().is_some())
 }
 
-/// A patch (RFC 7396) need not have any member that the whole must have, and what it leaves out stays as it is.
+/// Adapts a schema to a merge patch (RFC 7396): no member is required, and an absent member has no default,
+/// because it stays as it is.
 pub(crate) fn make_partial(schema: &mut Value) {
     let Some(words) = schema.as_object_mut() else { return };
     words.remove("required");
@@ -216,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_that_is_named_is_there() {
+    fn every_referenced_schema_exists() {
         fn names(schema: &Value, found: &mut Vec<String>) {
             match schema {
                 Value::Object(words) => {
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_one_enumeration_that_says_what_each_means() {
+    fn an_enumeration_is_one_enum_that_describes_each_value() {
         let mut schema = json!({"description": "The state.", "oneOf": [
             {"type": "string", "const": "open", "description": "It is open."},
             {"type": "string", "const": "shut", "description": "It is shut."}]});

@@ -1,4 +1,4 @@
-//! What is not behind an API key: what senders post to us, and what we post to subscribers.
+//! The operations without an API key: what senders post to us, and what we post to subscribers.
 
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use super::examples;
 use super::operation::{Failure, Operation, operation, text};
 use super::shapes;
 
-/// Adds the types that senders get as answers.
+/// Adds the schemas of the answers to senders.
 pub(crate) fn collect(generator: &mut SchemaGenerator) {
     posted("receiveWebhook").collect(generator);
 }
@@ -60,9 +60,9 @@ fn posted(id: &'static str) -> Operation {
         "The address that a registry, CI system or code host posts to. The webhook config decides how the sender \
          authenticates. Events that nobody is interested in are answered with 200 and `ignored`.",
     )
-    .gives_as_it_is::<AnswerBody>(200)
-    .gives_as_it_is::<AnswerView>(202);
-    operation.asks("token", text, "The token of the address, if it is not in the path.");
+    .returns_bare::<AnswerBody>(200)
+    .returns_bare::<AnswerView>(202);
+    operation.query_parameter("token", text, "The token of the address, if it is not in the path.");
     operation.fails(&[
         Failure::Invalid,
         Failure::Unauthenticated,
@@ -81,9 +81,9 @@ fn handshake(id: &'static str) -> Operation {
         "Answer a CloudEvents handshake",
         "A CloudEvents sender asks for permission before it posts. The answer allows its origin.",
     )
-    .gives_nothing(200);
+    .returns_nothing(200);
     operation.needs_header("WebHook-Request-Origin", "The origin that is going to post.");
-    operation.asks("token", text, "The token of the address, if it is not in the path.");
+    operation.query_parameter("token", text, "The token of the address, if it is not in the path.");
     operation.fails(&[
         Failure::Invalid,
         Failure::Unauthenticated,
@@ -94,7 +94,7 @@ fn handshake(id: &'static str) -> Operation {
     operation
 }
 
-/// What subscribers get, by the type of the event.
+/// The requests that subscribers get, by event type.
 pub(crate) fn outbound() -> Map<String, Value> {
     EventType::ALL.iter().map(|kind| (kind.name().to_owned(), json!({"post": delivered(*kind)}))).collect()
 }
