@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, watch};
 
-/// How long a test waits for a process, for whatever it does.
+/// How long a test waits for a process to start, answer or exit.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What the process reported for an event: its response, or its error.

@@ -289,3 +289,32 @@ async fn a_key_over_its_rate_limit_is_answered_429_and_other_keys_are_not() {
     world.time.advance(Duration::seconds(1));
     assert_eq!(viewer.get("/api/v1/events").await.unwrap().status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn another_tenant_sees_no_events_deliveries_subscriptions_or_components() {
+    let world = World::start().await;
+    let receiver = Receiver::accepting().await;
+    let subscription = world.subscription(&json!({"name": "s", "url": receiver.url, "events": ["*"]})).await;
+    let event = world.publish("release.created").await;
+    let delivery = id(&world.deliveries(&subscription, |rows| rows.len() == 1).await[0]);
+    let component = world.component(&["myorg/myapp"]).await;
+
+    let stranger = world.stranger().await;
+    let unknown = stranger.get("/api/v1/events/0192aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee").await.unwrap();
+    for path in [
+        format!("/api/v1/events/{event}"),
+        format!("/api/v1/deliveries/{delivery}"),
+        format!("/api/v1/components/{component}"),
+        format!("/api/v1/components/{component}/versions"),
+        format!("/api/v1/webhook-subscriptions/{}", id(&subscription)),
+        format!("/api/v1/webhook-subscriptions/{}/deliveries", id(&subscription)),
+    ] {
+        let answer = stranger.get(&path).await.unwrap();
+        assert_eq!((answer.status, &answer.body), (StatusCode::NOT_FOUND, &unknown.body), "{path}");
+    }
+    for path in ["/api/v1/events", "/api/v1/webhook-subscriptions", "/api/v1/components"] {
+        assert_eq!(stranger.get(path).await.unwrap().body["pagination"]["total"], 0, "{path}");
+    }
+    let anonymous = world.anonymous();
+    assert_eq!(anonymous.get("/api/v1/events").await.unwrap().status, StatusCode::UNAUTHORIZED);
+}

@@ -97,7 +97,8 @@ async fn every_example_body_is_accepted() {
             let Some(body) = operation.pointer("/requestBody/content/application~1json/example") else {
                 continue;
             };
-            // No delivery was fetched, no link created, and no message is dead. Senders have tests of their own.
+            // No delivery was fetched, no link created, and no message is dead. Senders have tests of their
+            // own.
             let needs_more = ["{delivery}", "/portal-session", "/dead-letters/", "/webhooks/"];
             if needs_more.iter().any(|part| path.contains(part)) {
                 continue;

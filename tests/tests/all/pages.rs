@@ -128,3 +128,81 @@ async fn a_forged_cursor_is_refused() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{after}: {}", answer.body);
     }
 }
+
+#[tokio::test]
+async fn a_cursor_is_valid_only_for_its_own_list() {
+    let world = World::start().await;
+    for name in ["a", "b"] {
+        let body = json!({"name": name, "url": "http://127.0.0.1:9/", "events": ["*", "*"]});
+        let made = world.subscription(&body).await;
+        assert_eq!(made["events"], json!(["*"]), "duplicates are removed");
+        world.component(&["myorg/myapp"]).await;
+        world.publish("release.created").await;
+    }
+    let lists = ["webhook-subscriptions", "components", "events", "api-keys"];
+    let mut cursors = Vec::new();
+    for list in lists {
+        let page = world.get(&format!("/api/v1/{list}?pageSize=1")).await;
+        cursors.push(page["pagination"]["nextCursor"].as_str().map(str::to_owned));
+    }
+    for (list, own) in lists.iter().zip(&cursors) {
+        for cursor in cursors.iter().flatten() {
+            let path = format!("/api/v1/{list}?pageSize=1&cursor={cursor}");
+            let answer = world.admin.get(&path).await.unwrap();
+            let expected =
+                if own.as_ref() == Some(cursor) { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+            assert_eq!(answer.status, expected, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_log_do_not_shift_while_it_grows() {
+    let world = World::with_manual_clock().await;
+    let receiver = Receiver::accepting().await;
+    let body = json!({"name": "s", "url": receiver.url, "events": ["release.created"]});
+    let subscription = world.subscription(&body).await;
+    let path = format!("/api/v1/webhook-subscriptions/{}/deliveries", id(&subscription));
+    let publish = async |count: usize| {
+        for _ in 0..count {
+            world.time.advance(Duration::seconds(1));
+            world.publish("release.created").await;
+        }
+    };
+    publish(5).await;
+    world.deliveries(&subscription, |rows| rows.len() == 5).await;
+    let whole: Vec<String> = world.get(&path).await["data"].as_array().unwrap().iter().map(id).collect();
+    let first = world.get(&format!("{path}?pageSize=2")).await;
+    let (as_of, cursor) = (&first["pagination"]["asOf"], &first["pagination"]["nextCursor"]);
+    publish(3).await;
+    world.deliveries(&subscription, |rows| rows.len() == 8).await;
+    let ids = |page: &Value| page["data"].as_array().unwrap().iter().map(id).collect::<Vec<_>>();
+    let by_number = world.get(&format!("{path}?pageSize=2&page=2&asOf={}", as_of.as_str().unwrap())).await;
+    assert_eq!(ids(&by_number), whole[2..4]);
+    let by_cursor = world.get(&format!("{path}?pageSize=2&cursor={}", cursor.as_str().unwrap())).await;
+    assert_eq!(ids(&by_cursor), whole[2..4]);
+    assert_eq!(by_cursor["pagination"]["total"], 5);
+    // `from` filters by the time of creation.
+    let from = world.time.now() - Duration::seconds(2);
+    let late = world.get(&format!("{path}?from={}", stella::domain::shared::time::timestamp(from))).await;
+    assert_eq!(late["pagination"]["total"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_value_of_a_list_parameter_is_refused() {
+    let world = World::start().await;
+    let config = id(&world.docker_hub().await);
+    let subscription = json!({"name": "s", "url": "http://127.0.0.1:9/", "events": ["*"]});
+    let subscription = id(&world.subscription(&subscription).await);
+    for path in [
+        format!("webhook-configs/{config}/receipts?action=thrown-away"),
+        format!("webhook-subscriptions/{subscription}/deliveries?status=lost"),
+        format!("webhook-subscriptions/{subscription}/deliveries?include=everything"),
+        "events?event=release.forgotten".to_owned(),
+    ] {
+        let answer = world.admin.get(&format!("/api/v1/{path}")).await.unwrap();
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}: {}", answer.body);
+        let field = path.split(['?', '=']).nth(1).unwrap();
+        assert_eq!(answer.body["errors"][0]["field"], field);
+    }
+}

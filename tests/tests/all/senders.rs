@@ -25,7 +25,7 @@ async fn every_listed_sender_can_be_configured_as_listed() {
             if sender["authentication"]["type"] != "none" {
                 config["secret"] = json!("user:password");
             }
-            // Both with the sender's preset and with the same, said by the config.
+            // With the sender's preset, and with the same authentication set by the config.
             world.config(&config).await;
             config["authentication"] = sender["authentication"].clone();
             let made = world.config(&config).await;
