@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_to_try_it_out_has_all_that_it_needs() {
+    fn the_suggested_command_has_all_options_that_it_needs() {
         let config = json!({"id": "c", "integrationId": "i", "url": "http://h/api/v1/webhooks/registry/i/t"});
         let command = try_out("dockerhub", &config, None);
         assert_eq!(command.as_deref(), Some("stella send dockerhub push --config c --token t"));
