@@ -231,7 +231,9 @@ async fn versions(
         ..Listing::of(keys::versions(caller.tenant, component.id), "VERSION#")
     };
     let channel = query.channel.as_deref();
-    let keep = |version: &TagState| channel.is_none_or(|channel| channel == version.content.channel);
+    let keep = |version: &TagState| {
+        channel.is_none_or(|channel| version.is_current() && channel == version.content.channel)
+    };
     let found = api.store.core.list(&listing, &query.page()?, api.clock.now(), keep).await?;
     let tags = api.components.tags(&component, &found.items).await?;
     page(&found, |version| tags.get(&version.place()).unwrap_or(version).view())

@@ -95,7 +95,7 @@ impl Components {
         component: &Component,
         versions: &[TagState],
     ) -> Result<HashMap<String, TagState>, Error> {
-        let moved = versions.iter().filter(|version| version.retags > 0);
+        let moved = versions.iter().filter(|version| version.has_history());
         let wanted: Vec<_> =
             moved.map(|version| keys::tag(component.tenant_id, component.id, &version.place())).collect();
         let mut tags = HashMap::new();
@@ -193,6 +193,14 @@ impl Components {
         let before = self.find(tenant, component).await?;
         let after = before.without_trigger(id, now)?;
         self.replace(&before, after).await.map(|_| ())
+    }
+
+    /// Notes that each release of a component has its guard. If the component was changed meanwhile, it is noted later.
+    pub(super) async fn mark_guarded(&self, component: &Component) -> Result<(), Error> {
+        match self.replace(component, component.guarded()).await {
+            Err(error) if error.kind != Kind::Conflict => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     async fn replace(&self, before: &Component, after: Component) -> Result<Component, Error> {

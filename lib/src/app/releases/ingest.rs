@@ -151,6 +151,7 @@ impl Ingest {
             body_hash: &hash,
             receipt,
             turn: None,
+            is_replay: false,
             now,
         };
         let answer = match self.processor.process(&push).await {
@@ -213,6 +214,7 @@ impl Ingest {
                     body_hash: &verified.body_hash(),
                     receipt: queued.receipt_id,
                     turn: queued.turn,
+                    is_replay: false,
                     now,
                 };
                 self.processor.process(&push).await

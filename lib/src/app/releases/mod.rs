@@ -1,6 +1,8 @@
 //! Use cases of pushes, components and releases.
 
+mod case;
 pub mod components;
+mod guards;
 pub mod ingest;
 pub mod overview;
 pub mod preview;

@@ -15,7 +15,7 @@ use crate::domain::inbound::receipt::Answer;
 use crate::domain::inbound::senders::sender::Found;
 use crate::domain::releases::decision::{Decision, PlannedRelease};
 use crate::domain::shared::expression::Budget;
-use crate::domain::shared::ids::{ComponentId, TriggerId};
+use crate::domain::shared::ids::{ComponentId, ReleaseId, TriggerId};
 use crate::domain::shared::object_reader::ObjectReader;
 use crate::error::Error;
 
@@ -102,6 +102,9 @@ pub struct DecisionView {
     pub triggers: Vec<ActivatedTrigger>,
     /// Why there would be no version, or else no release.
     pub reason: Option<String>,
+    /// The release that exists already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_id: Option<ReleaseId>,
 }
 
 /// A trigger that would create a release.
@@ -159,6 +162,7 @@ async fn decision(
             version_added: false,
             triggers: Vec::new(),
             reason: Some(reason),
+            release_id: None,
         });
     }
     let decided = processor.decide(config, parsed, event, &mut budget, now).await?;
@@ -174,14 +178,16 @@ async fn decision(
         decision.releases.iter().map(of).collect::<Vec<_>>()
     };
     let triggers = decided.iter().flat_map(activated).collect();
-    let reason = decided.iter().find_map(|(_, decision)| decision.reason);
+    let reason = decided.iter().find_map(|(_, decision)| decision.reason.as_deref());
     let reason = if decided.is_empty() { Some("No matching component") } else { reason };
     let reason = budget.failure().or(reason);
+    let release_id = decided.iter().find_map(|(_, decision)| decision.release_id);
     Ok(DecisionView {
         filtered: false,
         component_ids: decided.iter().map(|(id, _)| *id).collect(),
         version_added: decided.iter().any(|(_, decision)| decision.adds_version()),
         triggers,
         reason: reason.map(str::to_owned),
+        release_id,
     })
 }

@@ -1,45 +1,47 @@
 //! Processes an authenticated request: each event at each component is one transaction.
 //!
 //! Safe to run twice, also concurrently: the transaction contains the event's de-duplication keys, the tag at
-//! the revision that was read and, if no tag changes, a guard for each release. The second writer fails on
+//! the revision that was read and, if no version is added, a guard for each release. The second writer fails on
 //! one of them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration as Pause;
 
-use chrono::{DateTime, Duration, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
 
+use super::case::{ComponentCase, Outcome};
 use super::components::Components;
+use super::guards;
 use super::push::{Halt, Push};
 use super::release_rate::ReleaseRate;
 use crate::app::outbound::lineages::Lineages;
 use crate::app::shared::filter_failures::FilterFailures;
 use crate::domain::inbound::config::Config;
-use crate::domain::inbound::dedup::{DedupKey, KeySource, dedup_keys};
+use crate::domain::inbound::dedup::{DedupKey, dedup_keys};
 use crate::domain::inbound::normalise::Parsed;
-use crate::domain::inbound::normalised::NormalisedEvent;
-use crate::domain::inbound::receipt::{
-    Action, Answer, DUPLICATE_DAYS, EventResult, Figures, SAME_BODY_MINUTES, Seen,
-};
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::receipt::{Action, Answer, EventResult, Figures, Seen};
 use crate::domain::inbound::retried_request;
 use crate::domain::inbound::senders::sender::Found;
 use crate::domain::outbound::lineage::{MAX_HOPS, TOO_MANY_HOPS};
 use crate::domain::releases::component::Component;
-use crate::domain::releases::decision::{Decision, decide};
+use crate::domain::releases::decision::{Decision, Facts, decide};
 use crate::domain::releases::version::{Source, TagState, place, version_tag};
 use crate::domain::shared::expression::{Budget, Failures};
 use crate::domain::shared::filter;
-use crate::domain::shared::ids::{ComponentId, EventId, ReceiptId};
+use crate::domain::shared::ids::{ComponentId, EventId, ReleaseId};
 use crate::domain::shared::release_rate::Turn;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::random;
 use crate::secrets::keyring::Keyring;
-use crate::store::{Commit, Key, Store, Transaction, item, keys};
+use crate::store::{Key, Store, item, keys};
 
 /// How often a decision is repeated because others wrote in between.
 const MAX_TRIES: u32 = 12;
+
+/// Why an event is ignored that the sender made longer ago than the config allows.
+const TOO_OLD: &str = "Too old";
 
 /// Processes parsed requests.
 pub struct Processor {
@@ -49,37 +51,6 @@ pub struct Processor {
     failures: Option<FilterFailures>,
     lineages: Lineages,
     rate: ReleaseRate,
-}
-
-/// Marks that the release with this identity was created.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Guard {
-    release_id: crate::domain::shared::ids::ReleaseId,
-}
-
-/// One event at one component.
-struct ComponentCase<'a> {
-    config: &'a Config,
-    parsed: &'a Parsed,
-    event: &'a NormalisedEvent,
-    component: &'a Component,
-    receipt: ReceiptId,
-    /// The event's de-duplication keys, the content's first.
-    dedup_keys: &'a [DedupKey],
-    source: Source,
-    /// The hops of the push.
-    hops: u32,
-    turn: Option<Turn>,
-    now: DateTime<Utc>,
-}
-
-/// The result of writing a decision.
-enum Outcome {
-    Written(Figures),
-    Repeated(Seen),
-    /// Others wrote in between: the releases with these identities, or the tag.
-    Overtaken(BTreeSet<String>),
 }
 
 impl Processor {
@@ -162,13 +133,15 @@ impl Processor {
         budget: &mut Budget,
     ) -> Result<Vec<Action>, Halt> {
         let Push { config, parsed, .. } = *push;
-        let ignored = |reason: &str| Ok(vec![Action::Ignored { reason: reason.to_owned() }]);
         if let Err(reason) = admit(config, parsed, event, budget) {
-            return ignored(&reason);
+            return Ok(vec![Action::ignored(reason)]);
+        }
+        if !push.is_replay && is_too_old(config, event) {
+            return Ok(vec![Action::ignored(TOO_OLD)]);
         }
         let components = self.components.of(config.tenant_id, event).await?;
         if components.is_empty() {
-            return ignored("No matching component");
+            return Ok(vec![Action::ignored("No matching component")]);
         }
         let mut actions = Vec::new();
         for component in &components {
@@ -184,23 +157,69 @@ impl Processor {
                 turn: push.turn,
                 now: push.now,
             };
-            actions.push(self.case(&case, budget).await?);
+            if event.kind == EventKind::ArtifactDeleted && event.tag.is_none() {
+                actions.push(self.deletion_by_digest(&case, budget).await?);
+            } else {
+                actions.push(self.case(&case, budget).await?);
+            }
         }
         Ok(actions)
     }
 
+    /// A deletion without a tag concerns every tag of the component that has the digest. Deletions are rare, so their
+    /// tags are found by reading the component's list of versions, and no index is kept for them.
+    async fn deletion_by_digest(
+        &self,
+        case: &ComponentCase<'_>,
+        budget: &mut Budget,
+    ) -> Result<Action, Halt> {
+        let Some(digest) = &case.event.digest else {
+            return Ok(Action::ignored("The event has neither tag nor digest"));
+        };
+        let partition = keys::versions(case.config.tenant_id, case.component.id);
+        let versions: Vec<TagState> = self.store.core.all(&partition, "VERSION#").await?;
+        let is_meant = |version: &&TagState| {
+            version.kind == EventKind::ArtifactPushed && version.content.digest.as_ref() == Some(digest)
+        };
+        let mut action = Action::ignored("No version has this digest");
+        for version in versions.iter().filter(is_meant) {
+            let event = NormalisedEvent { tag: Some(version.tag.clone()), ..case.event.clone() };
+            // The tags have keys of their own, so that the first one does not make duplicates of the others.
+            let of_tag =
+                |key: &DedupKey| DedupKey { hash: format!("{}#{}", key.hash, version.tag), by: key.by };
+            let dedup_keys: Vec<DedupKey> = case.dedup_keys.iter().map(of_tag).collect();
+            let case = ComponentCase {
+                event: &event,
+                dedup_keys: &dedup_keys,
+                source: case.source.clone(),
+                ..*case
+            };
+            let single = self.case(&case, budget).await?;
+            if !matches!(action, Action::Processed(_)) {
+                action = single;
+            }
+        }
+        Ok(action)
+    }
+
     async fn case(&self, case: &ComponentCase<'_>, budget: &mut Budget) -> Result<Action, Halt> {
         let mut granted = 0_usize;
-        let mut released: BTreeSet<String> = BTreeSet::new();
+        let mut existing: BTreeMap<String, ReleaseId> = BTreeMap::new();
+        if case.event.kind == EventKind::CiFinished && !case.component.has_guards {
+            guards::complete(&self.store, &self.components, case.component).await?;
+        }
         let before = budget.clone();
         for attempt in 1..=MAX_TRIES {
             let current = self.current(case.component, case.event).await?;
             // A repeated decision is charged once.
             *budget = before.clone();
-            let mut decision = case.decide(current.as_ref(), budget);
-            decision.releases.retain(|planned| !released.contains(&planned.identity));
+            let decision = case.decide(current.as_ref(), budget);
+            if decision.change.is_none() && !decision.releases.is_empty() {
+                existing.extend(guards::existing(&self.store, case.component, &decision).await?);
+            }
+            let decision = decision.without_existing(|identity| existing.get(identity).copied());
             if decision.releases.is_empty() && decision.state().is_none() {
-                return Ok(self.nothing_new(case, &decision, current.as_ref()).await?);
+                return Ok(self.nothing_new(case, decision, current.as_ref()).await?);
             }
             let wanted = decision.releases.len();
             if let Some(turn) = self.turn(case, wanted.saturating_sub(granted)).await? {
@@ -209,10 +228,10 @@ impl Processor {
                 return seen.map(duplicate).ok_or(Halt::Wait(turn));
             }
             granted = granted.max(wanted);
-            match self.write(case, &decision, current.as_ref()).await {
+            match case.write(&self.store, &decision, current.as_ref()).await {
                 Ok(Outcome::Written(figures)) => return Ok(Action::Processed(figures)),
                 Ok(Outcome::Repeated(seen)) => return Ok(duplicate(seen)),
-                Ok(Outcome::Overtaken(dedup_keys)) => released.extend(dedup_keys),
+                Ok(Outcome::Overtaken(released)) => existing.extend(released),
                 // Another transaction is writing the same items, which takes milliseconds.
                 Err(error) if error.is_transient() && attempt < 3 => tokio::time::sleep(pause()).await,
                 Err(error) => return Err(error.into()),
@@ -238,7 +257,7 @@ impl Processor {
         component: &Component,
         event: &NormalisedEvent,
     ) -> Result<Option<TagState>, Error> {
-        let Ok(tag) = version_tag(event) else { return Ok(None) };
+        let Some(tag) = tag_of(event) else { return Ok(None) };
         let place = place(event.kind, tag);
         self.store.core.get(&keys::tag(component.tenant_id, component.id, &place)).await
     }
@@ -259,9 +278,12 @@ impl Processor {
         for component in self.components.of(config.tenant_id, event).await? {
             let current = self.current(&component, event).await?;
             let source = Source::of(config.id, config.spec.provider.name(), event);
-            let mint = || EventId::mint(now, random::bytes()).uuid();
-            let payload = &parsed.payload;
-            let decision = decide(&component, event, payload, current.as_ref(), &source, budget, now, mint);
+            let (payload, current) = (&parsed.payload, current.as_ref());
+            let facts =
+                Facts { component: &component, event, payload, current, source: &source, receipt: None, now };
+            let decision = decide(&facts, budget, || EventId::mint(now, random::bytes()).uuid());
+            let existing = guards::existing(&self.store, &component, &decision).await?;
+            let decision = decision.without_existing(|identity| existing.get(identity).copied());
             decisions.push((component.id, decision));
         }
         Ok(decisions)
@@ -271,17 +293,19 @@ impl Processor {
     async fn nothing_new(
         &self,
         case: &ComponentCase<'_>,
-        decision: &Decision,
+        decision: Decision,
         current: Option<&TagState>,
     ) -> Result<Action, Error> {
         if let Some(seen) = self.repeated(case, current).await? {
             return Ok(duplicate(seen));
         }
-        if decision.change.is_none() {
-            let reason = decision.reason.unwrap_or("Nothing of interest").to_owned();
-            return Ok(Action::Ignored { reason });
+        let Decision { change, reason, release_id, .. } = decision;
+        if change.is_none() {
+            let reason = reason.unwrap_or_else(|| "Nothing of interest".to_owned());
+            return Ok(Action::Ignored { reason, release_id });
         }
-        Ok(Action::Processed(Figures { component_id: Some(case.component.id), ..Figures::default() }))
+        let component_id = Some(case.component.id);
+        Ok(Action::Processed(Figures { component_id, reason, release_id, ..Figures::default() }))
     }
 
     /// The stored de-duplication key that the event repeats, with the tag in this state.
@@ -290,7 +314,7 @@ impl Processor {
         case: &ComponentCase<'_>,
         state: Option<&TagState>,
     ) -> Result<Option<Seen>, Error> {
-        let places: Vec<Key> = case.seen(state).into_iter().map(|(key, _)| key).collect();
+        let places: Vec<Key> = case.records(state).into_iter().map(|record| record.key).collect();
         for item in self.store.deliveries.get_many(&places).await? {
             let seen: Seen = item::read(item)?;
             if seen.live_until > case.event.received_at.timestamp() {
@@ -298,111 +322,6 @@ impl Processor {
             }
         }
         Ok(None)
-    }
-
-    async fn write(
-        &self,
-        case: &ComponentCase<'_>,
-        decision: &Decision,
-        current: Option<&TagState>,
-    ) -> Result<Outcome, Error> {
-        let tenant = case.config.tenant_id;
-        for planned in &decision.releases {
-            self.store.record_event_day(tenant, planned.event.id.time().date_naive()).await?;
-        }
-        let figures = figures(case.component.id, decision);
-        let expires_at = after(case.now, Duration::days(DUPLICATE_DAYS));
-        let mut transaction = self.store.transaction();
-        let records = case.seen(decision.state());
-        for (key, live_until) in &records {
-            let (figures, receipt_id) = (figures.clone(), case.receipt);
-            let seen = Seen { figures, receipt_id, live_until: *live_until, expires_at };
-            transaction.create_unless_live(&self.store.deliveries, key, &seen, case.event.received_at)?;
-        }
-        self.write_version(&mut transaction, case, decision, current)?;
-        let mut guards = Vec::new();
-        for planned in &decision.releases {
-            let core = &self.store.core;
-            // A new version is written once, and its releases with it; a release without a version has only
-            // its guard.
-            if !decision.adds_version() {
-                guards.push((transaction.len(), planned.identity.clone()));
-                let guard = Guard { release_id: planned.release.id };
-                let place = keys::release_guard(tenant, case.component.id, &planned.identity);
-                transaction.create(core, &place, &guard)?;
-            }
-            transaction.create(core, &keys::release(tenant, planned.release.id), &planned.release)?;
-            transaction.create(core, &keys::event(tenant, planned.event.id), &planned.event)?;
-        }
-        let refused = match transaction.commit().await? {
-            Commit::Done => return Ok(Outcome::Written(figures)),
-            Commit::Refused(refused) => refused,
-        };
-        if let Some((_, seen)) = refused.iter().find(|(number, _)| *number < records.len()) {
-            return Ok(Outcome::Repeated(item::read(seen.clone())?));
-        }
-        let is_refused = |at: usize| refused.iter().any(|(number, _)| *number == at);
-        let taken = guards.into_iter().filter(|(at, _)| is_refused(*at)).map(|(_, identity)| identity);
-        Ok(Outcome::Overtaken(taken.collect()))
-    }
-
-    /// Writes the tag's state by its name, and again by time and without its history, for the list of
-    /// versions.
-    fn write_version(
-        &self,
-        transaction: &mut Transaction,
-        case: &ComponentCase<'_>,
-        decision: &Decision,
-        current: Option<&TagState>,
-    ) -> Result<(), Error> {
-        let Some(state) = decision.state() else { return Ok(()) };
-        let (core, tenant, component) = (&self.store.core, case.config.tenant_id, case.component.id);
-        let (tag, place) = (keys::tag(tenant, component, &state.place()), state.place());
-        let version = |state: &TagState| keys::version(tenant, component, state.content.since, &place);
-        match current {
-            None => transaction.create(core, &tag, state)?,
-            Some(before) => {
-                transaction.replace(core, &tag, state, before.revision)?;
-                if version(before) != version(state) {
-                    transaction.delete(core, &version(before))?;
-                }
-            }
-        }
-        transaction.overwrite(core, &version(state), &state.without_history())
-    }
-}
-
-impl ComponentCase<'_> {
-    /// De-duplication keys of this event, with its tag in `state`, each with its expiry (Unix seconds).
-    ///
-    /// A sender that sends a digest and no time may move a tag from A to B and back to A: the second A is no
-    /// duplicate of the first. The number of retags distinguishes them.
-    fn seen(&self, state: Option<&TagState>) -> Vec<(Key, i64)> {
-        let event = self.event;
-        let is_timeless = event.digest.is_some() && event.pushed_at.is_none() && event.run.is_none();
-        let moves = state.filter(|_| is_timeless).map_or(0, |state| state.retags);
-        let record = |identity: &DedupKey| {
-            let (moves, live) = match identity.by {
-                KeySource::Content => (moves, Duration::days(DUPLICATE_DAYS)),
-                KeySource::Body => (moves, Duration::minutes(SAME_BODY_MINUTES)),
-                KeySource::DeliveryId => (0, Duration::days(DUPLICATE_DAYS)),
-            };
-            let identity = format!("{}#{}#{moves}", identity.hash, self.component.id);
-            let key = keys::duplicate(self.config.tenant_id, self.config.id, &identity);
-            (key, after(event.received_at, live))
-        };
-        self.dedup_keys.iter().map(record).collect()
-    }
-
-    fn decide(&self, current: Option<&TagState>, budget: &mut Budget) -> Decision {
-        let mint = || EventId::mint(self.now, random::bytes()).uuid();
-        let payload = &self.parsed.payload;
-        let (now, source) = (self.now, &self.source);
-        let mut decision = decide(self.component, self.event, payload, current, source, budget, now, mint);
-        for planned in &mut decision.releases {
-            planned.event.hops = self.hops;
-        }
-        decision
     }
 }
 
@@ -428,22 +347,22 @@ pub fn admit(
     Err(budget.failure().map_or_else(|| reason.to_owned(), |failure| format!("{reason}: {failure}")))
 }
 
-fn figures(component: ComponentId, decision: &Decision) -> Figures {
-    Figures {
-        component_id: Some(component),
-        versions_added: u32::from(decision.adds_version()),
-        triggers_activated: u32::try_from(decision.releases.len()).unwrap_or(u32::MAX),
-        releases: decision.releases.iter().map(|planned| planned.release.id).collect(),
-    }
+/// The tag whose state the event may change.
+fn tag_of(event: &NormalisedEvent) -> Option<&str> {
+    let is_deletion = event.deleted || event.kind == EventKind::ArtifactDeleted;
+    if is_deletion { event.tag.as_deref() } else { version_tag(event).ok() }
+}
+
+/// Whether the sender made the event longer ago than the config allows, when it was received.
+fn is_too_old(config: &Config, event: &NormalisedEvent) -> bool {
+    let Some((max, at)) = config.spec.max_age().zip(event.pushed_at.filter(|_| event.time_is_push)) else {
+        return false;
+    };
+    event.received_at.signed_duration_since(at) > max
 }
 
 fn duplicate(seen: Seen) -> Action {
     Action::Duplicate { figures: seen.figures, first_receipt_id: seen.receipt_id }
-}
-
-/// `time` plus `by`, in seconds since 1970.
-fn after(time: DateTime<Utc>, by: Duration) -> i64 {
-    time.checked_add_signed(by).unwrap_or(time).timestamp()
 }
 
 /// A random 5 to 30 ms, so that transactions that collided do not collide again.

@@ -23,6 +23,8 @@ pub struct Push<'a> {
     pub receipt: ReceiptId,
     /// The release slot that it waited for.
     pub turn: Option<Turn>,
+    /// Whether a person asked for it to be processed again.
+    pub is_replay: bool,
     /// The current time.
     pub now: DateTime<Utc>,
 }

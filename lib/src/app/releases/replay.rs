@@ -43,6 +43,7 @@ pub async fn replay(
         body_hash: &verified.body_hash(),
         receipt: id,
         turn: None,
+        is_replay: true,
         now,
     };
     let answer = processor.process(&push).await.map_err(|halt| not_now(halt, now))?;

@@ -27,9 +27,12 @@ pub struct AnswerView {
     pub success: bool,
     /// What was done with the request.
     pub action: AnswerAction,
-    /// Why the request was ignored.
+    /// Why the request was ignored; or why its first event added no version, or else created no release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The release that exists already, so that none was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_id: Option<ReleaseId>,
     /// The first component that the request was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component_id: Option<Nullable<ComponentId>>,
@@ -117,9 +120,12 @@ pub struct ResultView {
     pub tag: Option<String>,
     /// What was done with the event.
     pub action: ResultAction,
-    /// Why the event was ignored.
+    /// Why the event was ignored, added no version, or created no release. `older`: a newer push of the tag is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The release that exists already, so that none was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_id: Option<ReleaseId>,
     /// The component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub component_id: Option<ComponentId>,
@@ -145,6 +151,7 @@ impl Answer {
             success: true,
             action,
             reason: None,
+            release_id: None,
             component_id: None,
             versions_added: None,
             triggers_activated: None,
@@ -171,12 +178,15 @@ fn summary(results: &[EventResult], simple: &impl Fn(AnswerAction) -> AnswerView
     let (action, figures) = summed_up(results);
     let mut view = simple(action.into());
     if figures.is_empty() {
-        let reason = results.iter().find_map(|result| match &result.action {
-            Action::Ignored { reason } => Some(reason.as_str()),
+        let ignored = results.iter().find_map(|result| match &result.action {
+            Action::Ignored { reason, release_id } => Some((reason.as_str(), *release_id)),
             Action::Processed(_) | Action::Duplicate { .. } => None,
         });
-        view.reason = Some(reason.unwrap_or("Nothing of interest").to_owned());
+        let (reason, release_id) = ignored.unwrap_or(("Nothing of interest", None));
+        (view.reason, view.release_id) = (Some(reason.to_owned()), release_id);
     } else {
+        view.reason = figures.iter().find_map(|figures| figures.reason.clone());
+        view.release_id = figures.iter().find_map(|figures| figures.release_id);
         let sum =
             |count: fn(&Figures) -> u32| figures.iter().map(|figures| u64::from(count(figures))).sum::<u64>();
         view.component_id = Some(Nullable(figures.iter().find_map(|figures| figures.component_id)));
@@ -191,12 +201,18 @@ impl EventResult {
     /// The result as a sender gets it.
     #[must_use]
     pub fn view(&self) -> ResultView {
-        let (action, figures, reason, first_receipt_id) = match &self.action {
-            Action::Processed(figures) => (ResultAction::Processed, Some(figures), None, None),
+        let (action, figures, first_receipt_id) = match &self.action {
+            Action::Processed(figures) => (ResultAction::Processed, Some(figures), None),
             Action::Duplicate { figures, first_receipt_id } => {
-                (ResultAction::Duplicate, Some(figures), None, Some(*first_receipt_id))
+                (ResultAction::Duplicate, Some(figures), Some(*first_receipt_id))
             }
-            Action::Ignored { reason } => (ResultAction::Ignored, None, Some(reason.clone()), None),
+            Action::Ignored { .. } => (ResultAction::Ignored, None, None),
+        };
+        let (reason, release_id) = match &self.action {
+            Action::Processed(figures) | Action::Duplicate { figures, .. } => {
+                (figures.reason.clone(), figures.release_id)
+            }
+            Action::Ignored { reason, release_id } => (Some(reason.clone()), *release_id),
         };
         ResultView {
             kind: self.kind,
@@ -204,6 +220,7 @@ impl EventResult {
             tag: self.tag.clone(),
             action,
             reason,
+            release_id,
             component_id: figures.and_then(|figures| figures.component_id),
             versions_added: figures.map(|figures| figures.versions_added),
             triggers_activated: figures.map(|figures| figures.triggers_activated),
@@ -231,7 +248,7 @@ mod tests {
 
     fn figures(versions_added: u32, triggers_activated: u32) -> Figures {
         let component_id = Some(ComponentId::from(Uuid::nil()));
-        Figures { component_id, versions_added, triggers_activated, releases: Vec::new() }
+        Figures { component_id, versions_added, triggers_activated, ..Figures::default() }
     }
 
     fn receipt() -> ReceiptId {
@@ -252,7 +269,7 @@ mod tests {
 
     #[test]
     fn one_processed_event_outweighs_duplicates_and_ignored_ones() {
-        let ignored = || result(Action::Ignored { reason: "No matching component".to_owned() });
+        let ignored = || result(Action::ignored("No matching component"));
         let duplicate = result(Action::Duplicate { figures: figures(1, 1), first_receipt_id: receipt() });
         let all = vec![ignored(), duplicate, result(Action::Processed(figures(1, 0)))];
         let answer = json!(Answer::Results(all.clone()).view(Some(receipt())));

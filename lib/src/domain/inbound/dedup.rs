@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::inbound::normalised::NormalisedEvent;
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 
 /// A de-duplication key of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,22 +17,36 @@ pub struct DedupKey {
 /// What a [`DedupKey`] is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeySource {
-    /// The facts of the event.
+    /// The facts of the event, among them what tells it from every other push: the sender's time, the commit before
+    /// it, or the run.
     Content,
-    /// The whole body, because no fact of the event tells it from the next one.
+    /// The whole body, because no fact of the event tells it from the next one. It counts for minutes only.
     Body,
     /// The sender's delivery id.
     DeliveryId,
+    /// The facts of the event, which do not tell it from a later push of the same content. It is a duplicate only
+    /// while the tag points at this content.
+    Repetition,
 }
 
-/// The de-duplication keys of one event. They are stored for each webhook config and component, and an event
-/// is a duplicate if one of them is known. The first is made of the content or the body, the second of the
-/// sender's delivery id, if there is one. `body_hash` is the hash of the whole body, and `index` the event's
-/// place in it.
+impl KeySource {
+    /// Whether an event with a known key changes nothing, whatever the tag points at.
+    #[must_use]
+    pub fn is_decisive(self) -> bool {
+        match self {
+            Self::Content | Self::Body | Self::DeliveryId => true,
+            Self::Repetition => false,
+        }
+    }
+}
+
+/// The de-duplication keys of one event. They are stored for each webhook config and component, and an event is a
+/// duplicate if one of them is known. `body_hash` is the hash of the whole body, and `index` the event's place in it.
 ///
-/// The content counts, because headers are not signed: a captured signed body could be sent again under
-/// another delivery id. If no digest, time, commit or run tells two deliveries apart, the body does. So
-/// `latest` pushed again at another time is another push, even without a digest.
+/// The content counts, because headers are not signed: a captured signed body could be sent again under another
+/// delivery id. It counts where it tells the push from every other one (see [`KeySource::Content`]). So a tag that is
+/// moved from A to B and back to A is two moves: of an image the times differ, of a git tag the commits before.
+/// Where it does not, the delivery id does; and where the sender has none, the body, for some minutes.
 ///
 /// ```
 /// use stella::domain::inbound::dedup::{KeySource, dedup_keys};
@@ -41,6 +55,7 @@ pub enum KeySource {
 /// let now = "2026-01-09T10:30:00Z".parse().unwrap();
 /// let mut push = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", now);
 /// push.digest = Some("sha256:abc".to_owned());
+/// push.pushed_at = Some(now);
 /// let first = dedup_keys(Some("id-1"), &push, "hash of the body", 0);
 /// let replayed = dedup_keys(Some("id-2"), &push, "hash of the body", 0);
 ///
@@ -55,28 +70,26 @@ pub fn dedup_keys(
     body_hash: &str,
     index: usize,
 ) -> Vec<DedupKey> {
-    let tells_apart =
-        event.digest.is_some() || event.pushed_at.is_some() || event.commit.is_some() || event.run.is_some();
-    let by = if tells_apart { KeySource::Content } else { KeySource::Body };
-    let content = Content {
-        what: "content",
-        kind: event.kind.name(),
-        // The same image at two registries, and the same commit on two branches, are two events.
-        registry: event.registry.as_deref(),
-        repository: &event.repository,
-        reference: event.reference.as_deref(),
-        branch: event.branch.as_deref(),
-        tag: event.tag.as_deref(),
-        digest: event.digest.as_deref(),
-        pushed_at: event.pushed_at.map(|time| time.to_rfc3339()),
-        commit: event.commit.as_deref(),
-        run: event.run.as_deref(),
-        result: event.result_text.as_deref(),
-        body: (!tells_apart).then_some((body_hash, index)),
-    };
-    let delivery =
-        delivery_id.map(|id| DedupKey { hash: hash(&("delivery", id, index)), by: KeySource::DeliveryId });
-    std::iter::once(DedupKey { hash: hash(&content), by }).chain(delivery).collect()
+    let content = hash(&Content::of(event));
+    let delivery = delivery_id.map(|id| hash(&("delivery", id, index)));
+    let delivery = delivery.map(|hash| DedupKey { hash, by: KeySource::DeliveryId });
+    if is_told_apart(event) {
+        return std::iter::once(DedupKey { hash: content, by: KeySource::Content }).chain(delivery).collect();
+    }
+    let body = || DedupKey { hash: hash(&("body", &content, body_hash, index)), by: KeySource::Body };
+    let repetition = DedupKey { hash: content.clone(), by: KeySource::Repetition };
+    vec![delivery.unwrap_or_else(body), repetition]
+}
+
+/// Whether the facts of an event tell it from every other one.
+fn is_told_apart(event: &NormalisedEvent) -> bool {
+    let has_time = event.pushed_at.is_some();
+    match event.kind {
+        EventKind::ArtifactPushed | EventKind::ArtifactDeleted | EventKind::Release => has_time,
+        EventKind::GitPush | EventKind::GitTag => event.before.is_some() || has_time && event.time_is_push,
+        EventKind::CiFinished | EventKind::PullRequest => event.run.is_some() || has_time,
+        EventKind::Ping => false,
+    }
 }
 
 /// The content, which is hashed as JSON, so that no two contents give the same bytes.
@@ -94,7 +107,32 @@ struct Content<'a> {
     commit: Option<&'a str>,
     run: Option<&'a str>,
     result: Option<&'a str>,
-    body: Option<(&'a str, usize)>,
+    before: Option<&'a str>,
+    prerelease: Option<bool>,
+    deleted: bool,
+}
+
+impl<'a> Content<'a> {
+    fn of(event: &'a NormalisedEvent) -> Self {
+        Self {
+            what: "content",
+            kind: event.kind.name(),
+            // The same image at two registries, and the same commit on two branches, are two events.
+            registry: event.registry.as_deref(),
+            repository: &event.repository,
+            reference: event.reference.as_deref(),
+            branch: event.branch.as_deref(),
+            tag: event.tag.as_deref(),
+            digest: event.digest.as_deref(),
+            pushed_at: event.pushed_at.map(|time| time.to_rfc3339()),
+            commit: event.commit.as_deref(),
+            run: event.run.as_deref(),
+            result: event.result_text.as_deref(),
+            before: event.before.as_deref(),
+            prerelease: event.prerelease,
+            deleted: event.deleted,
+        }
+    }
 }
 
 #[expect(clippy::expect_used, reason = "texts and numbers always have a form in JSON")]
@@ -107,7 +145,6 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::domain::inbound::normalised::EventKind;
 
     fn push(tag: &str) -> NormalisedEvent {
         let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", DateTime::default());
@@ -115,8 +152,12 @@ mod tests {
         event
     }
 
-    fn content(event: &NormalisedEvent, body_hash: &str) -> String {
-        dedup_keys(None, event, body_hash, 0).remove(0).hash
+    fn content(event: &NormalisedEvent) -> String {
+        hash(&Content::of(event))
+    }
+
+    fn sources(keys: &[DedupKey]) -> Vec<KeySource> {
+        keys.iter().map(|key| key.by).collect()
     }
 
     #[test]
@@ -125,43 +166,50 @@ mod tests {
         let first = dedup_keys(Some("guid"), &event, "body", 0);
         event.received_at = DateTime::from_timestamp(99, 0).unwrap();
         assert_eq!(dedup_keys(Some("guid"), &event, "body", 0), first);
-        assert_eq!(first.len(), 2);
         assert!(first.iter().all(|key| key.hash.len() == 64));
     }
 
     #[test]
     fn a_captured_body_under_another_delivery_id_is_the_same_content() {
         let mut event = push("v1");
-        event.digest = Some("sha256:abc".to_owned());
+        (event.digest, event.pushed_at) = (Some("sha256:abc".to_owned()), DateTime::from_timestamp(1, 0));
         let one = dedup_keys(Some("guid"), &event, "body", 0);
-        let other = dedup_keys(Some("forged"), &event, "another body", 0);
+        let other = dedup_keys(Some("forged"), &event, "body", 0);
+        assert_eq!(sources(&one), [KeySource::Content, KeySource::DeliveryId]);
         assert_eq!(one[0], other[0]);
         assert_ne!(one[1], other[1]);
     }
 
     #[test]
-    fn latest_pushed_again_without_a_digest_is_a_new_push() {
-        let mut event = push("latest");
-        event.pushed_at = DateTime::from_timestamp(1_704_067_200, 0);
-        let first = content(&event, "body");
-        event.pushed_at = DateTime::from_timestamp(1_704_067_201, 0);
-        assert_ne!(content(&event, "body"), first);
+    fn a_git_tag_that_goes_back_to_a_commit_is_told_apart_by_the_commit_before() {
+        let at = |commit: &str, before: &str| {
+            let mut event = push("production");
+            event.kind = EventKind::GitTag;
+            (event.commit, event.before) = (Some(commit.to_owned()), Some(before.to_owned()));
+            dedup_keys(None, &event, "body", 0).remove(0)
+        };
+        assert_eq!(at("a", "0").by, KeySource::Content);
+        assert_ne!(at("a", "0"), at("a", "b"));
+        assert_eq!(at("a", "0"), at("a", "0"));
     }
 
     #[test]
-    fn without_other_facts_the_body_is_the_key() {
-        assert_eq!(content(&push("v1"), "body"), content(&push("v1"), "body"));
-        assert_ne!(content(&push("v1"), "body"), content(&push("v1"), "another body"));
-        assert_eq!(dedup_keys(None, &push("v1"), "body", 0)[0].by, KeySource::Body);
-        let mut dated = push("v1");
-        dated.pushed_at = DateTime::from_timestamp(1, 0);
-        assert_eq!(dedup_keys(None, &dated, "body", 0)[0].by, KeySource::Content);
+    fn without_facts_that_tell_pushes_apart_the_delivery_id_does_or_else_the_body() {
+        let mut event = push("latest");
+        event.digest = Some("sha256:abc".to_owned());
+        let by_id = dedup_keys(Some("guid"), &event, "body", 0);
+        assert_eq!(sources(&by_id), [KeySource::DeliveryId, KeySource::Repetition]);
+        let by_body = dedup_keys(None, &event, "body", 0);
+        assert_eq!(sources(&by_body), [KeySource::Body, KeySource::Repetition]);
+        assert_ne!(dedup_keys(None, &event, "another body", 0)[0], by_body[0]);
+        assert_eq!(dedup_keys(None, &event, "another body", 0)[1], by_body[1]);
+        assert!(!KeySource::Repetition.is_decisive());
     }
 
     #[test]
     fn every_fact_makes_a_difference() {
         let base = push("v1");
-        let changes: [fn(&mut NormalisedEvent); 10] = [
+        let changes: [fn(&mut NormalisedEvent); 13] = [
             |event| event.kind = EventKind::ArtifactDeleted,
             |event| event.registry = Some("ghcr.io".to_owned()),
             |event| event.repository = "myorg/other".to_owned(),
@@ -172,12 +220,15 @@ mod tests {
             |event| event.commit = Some("v1".to_owned()),
             |event| event.run = Some("v1".to_owned()),
             |event| event.result_text = Some("v1".to_owned()),
+            |event| event.before = Some("v1".to_owned()),
+            |event| event.prerelease = Some(true),
+            |event| event.deleted = true,
         ];
-        let mut seen = vec![content(&base, "body")];
+        let mut seen = vec![content(&base)];
         for change in changes {
             let mut event = base.clone();
             change(&mut event);
-            seen.push(content(&event, "body"));
+            seen.push(content(&event));
         }
         let distinct: std::collections::BTreeSet<&String> = seen.iter().collect();
         assert_eq!(distinct.len(), seen.len());
@@ -186,7 +237,7 @@ mod tests {
     #[test]
     fn the_events_of_a_batch_have_keys_of_their_own() {
         let event = push("v1");
-        let place = |index| dedup_keys(Some("guid"), &event, "body", index)[1].clone();
+        let place = |index| dedup_keys(Some("guid"), &event, "body", index)[0].clone();
         assert_ne!(place(0), place(1));
     }
 }

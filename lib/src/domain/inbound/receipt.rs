@@ -12,10 +12,10 @@ pub const RETENTION_DAYS: i64 = 30;
 /// How long a duplicate is recognised, in days.
 pub const DUPLICATE_DAYS: i64 = 8;
 
-/// How long a duplicate is recognised by its body alone, in minutes: longer than any sender retries, and
-/// short enough that the next push of the same tag is a new one. See
-/// `docs/adr/0008-deduplicate-by-body-hash-for-one-hour.md`.
-pub const SAME_BODY_MINUTES: i64 = 60;
+/// How long a duplicate is recognised by its body alone, in minutes: longer than senders retry that send no time and no
+/// id (Quay tries five times, 30 s apart), and short enough that the next push of the same tag is a new one. See
+/// `docs/adr/0018-order-pushes-by-one-place.md`.
+pub const SAME_BODY_MINUTES: i64 = 5;
 
 /// What one normalised event changed at one component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,12 @@ pub struct Figures {
     /// The releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub releases: Vec<ReleaseId>,
+    /// Why no version was added, or else why no release was created, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The release that exists already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_id: Option<ReleaseId>,
 }
 
 /// The result of one normalised event at one component.
@@ -49,10 +55,22 @@ pub enum Action {
         first_receipt_id: ReceiptId,
     },
     /// The event is ignored.
+    #[serde(rename_all = "camelCase")]
     Ignored {
         /// Why, for a person.
         reason: String,
+        /// The release that exists already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release_id: Option<ReleaseId>,
     },
+}
+
+impl Action {
+    /// The event is ignored for this reason.
+    #[must_use]
+    pub fn ignored(reason: impl Into<String>) -> Self {
+        Self::Ignored { reason: reason.into(), release_id: None }
+    }
 }
 
 /// What was done with one normalised event, in a word.
@@ -215,7 +233,7 @@ mod tests {
             component_id: Some(Uuid::nil().into()),
             versions_added: 1,
             triggers_activated: 1,
-            releases: Vec::new(),
+            ..Figures::default()
         };
         let action = Action::Duplicate { figures, first_receipt_id: Uuid::nil().into() };
         let (kind, repository) = (EventKind::ArtifactPushed, "myorg/myapp".to_owned());

@@ -132,7 +132,7 @@ impl EventResult {
             Action::Duplicate { first_receipt_id, .. } => {
                 format!("{what}: received before, with receipt {first_receipt_id}")
             }
-            Action::Ignored { reason } => format!("{what}: ignored: {reason}"),
+            Action::Ignored { reason, .. } => format!("{what}: ignored: {reason}"),
         }
     }
 }

@@ -56,6 +56,10 @@ pub struct Component {
     /// Its triggers, oldest first.
     #[serde(default)]
     pub triggers: Vec<Trigger>,
+    /// Whether each stored release of a finished pipeline has a guard of the present
+    /// [`identity`](super::release::identity). Those of components that versions before 0.2 stored have not.
+    #[serde(default)]
+    pub has_guards: bool,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it or one of its triggers was last changed.
@@ -88,8 +92,16 @@ impl Component {
     /// # Errors
     /// Unprocessable if it is larger than [`MAX_BYTES`].
     pub fn new(id: ComponentId, tenant_id: TenantId, spec: Spec, now: DateTime<Utc>) -> Result<Self, Error> {
-        let component =
-            Self { id, tenant_id, spec, triggers: Vec::new(), created_at: now, updated_at: now, revision: 1 };
+        let component = Self {
+            id,
+            tenant_id,
+            spec,
+            triggers: Vec::new(),
+            has_guards: true,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        };
         component.fits()
     }
 
@@ -99,6 +111,12 @@ impl Component {
     /// Unprocessable if it becomes larger than [`MAX_BYTES`].
     pub fn changed(&self, spec: Spec, now: DateTime<Utc>) -> Result<Self, Error> {
         Self { spec, ..self.next_revision(now) }.fits()
+    }
+
+    /// The component whose releases all have guards.
+    #[must_use]
+    pub fn guarded(&self) -> Self {
+        Self { has_guards: true, revision: self.revision.saturating_add(1), ..self.clone() }
     }
 
     /// The component with another trigger. If it has a trigger of this id, it stays as it is, so that a

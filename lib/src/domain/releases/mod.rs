@@ -7,6 +7,8 @@
 //!   so that an event finds its components by one query. All copies are written in one transaction.
 //! - The **version map** has a [`TagState`](version::TagState) for each kind of event and each tag: what the
 //!   tag points at, and what it pointed at before. A **version** is one entry of it.
+//! - Each push of a tag has a [`Place`](content::Place) among the others, and the
+//!   [`Timeline`](timeline::Timeline) keeps them in that order, whatever the order in which they are processed.
 //! - A **channel** ([`channel_of`](channel::channel_of)) is the maturity of a version, by its tag.
 //! - A **trigger** ([`Trigger`](trigger::Trigger)) selects events that create a release. It is stored inside
 //!   its component.
@@ -33,10 +35,10 @@
 //!
 //! 1. [`version_tag`](version::version_tag) tells whether the event makes a version. A finished pipeline
 //!    makes none, and may still activate triggers. Other kinds are ignored.
-//! 2. [`change`](version::change) compares the event with the stored tag: new, retagged, more facts, or
-//!    unchanged.
+//! 2. [`change`](version::change) puts the push in its place: the tag is new or moved, has more facts, or a newer
+//!    push is known already. [`deletion`](version::deletion) marks a tag as deleted.
 //! 3. For a new or moved version, and for a pipeline, each trigger is evaluated
-//!    ([`wants`](trigger::Trigger::wants)), with a budget of its own. At most one release for each trigger is
+//!    ([`refusal`](trigger::Trigger::refusal)), with a budget of its own. At most one release for each trigger is
 //!    planned.
 //! 4. `app::releases::process` writes the decision in one transaction:
 //!
@@ -45,7 +47,7 @@
 //! | each de-duplication key | absent, or no longer live |
 //! | the tag's state | absent, or of the revision that was read |
 //! | the version in the list by time, in place of the one before | – |
-//! | a guard for each release, if the event makes no version | absent |
+//! | a guard for each release, if the event adds no version | absent |
 //! | each release, and its event `release.created` | absent |
 //!
 //! If a key is refused, the event is a duplicate. If the tag or a guard is refused, another event was first:
@@ -57,11 +59,13 @@
 //!    written once, of a pipeline because of its guard. The identity has the number of retags, so a tag that
 //!    is moved from A to B and back to A releases three times.
 //! 2. A release, its event and its version exist together or not at all.
-//! 3. A tag's `revision` and `since` increase with each write and each retag. The number of entries in
-//!    `history`, and `history_dropped`, add up to `retags`.
-//! 4. A decision is pure: it depends on the component, the event, the stored tag, the time and the minted
+//! 3. What a tag points at and its history are a function of the set of pushes, whatever their order, repetition
+//!    and delay. `revision` increases with each write, and `listed_at` with each move.
+//! 4. Every release is of a push that was the newest one known when it was written, and none is of a push that is
+//!    older than one that was written before.
+//! 5. A decision is pure: it depends on the component, the event, the stored tag, the time and the minted
 //!    ids. What is decided again costs its budget once.
-//! 5. Every transaction fits DynamoDB's limits, 100 writes and 4 MB:
+//! 6. Every transaction fits DynamoDB's limits, 100 writes and 4 MB:
 //!    [`MAX_TRIGGERS`](component::MAX_TRIGGERS), [`MAX_REPOSITORIES`](component::MAX_REPOSITORIES) and
 //!    [`MAX_BYTES`](component::MAX_BYTES) see to that.
 //!
@@ -98,10 +102,12 @@
 pub mod channel;
 pub mod component;
 pub mod component_view;
+pub mod content;
 pub mod decision;
 pub mod release;
 pub mod release_name;
 pub mod release_view;
+pub mod timeline;
 pub mod trigger;
 pub mod trigger_view;
 pub mod version;

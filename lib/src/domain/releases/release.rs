@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::version::Source;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
-use crate::domain::shared::ids::{ComponentId, ReleaseId, TenantId, TriggerId};
+use crate::domain::shared::ids::{ComponentId, ReceiptId, ReleaseId, TenantId, TriggerId};
 
 /// The state of a release, as far as this service knows it.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
@@ -136,34 +136,49 @@ impl Release {
     }
 }
 
-/// The identity of a release, for which there is one release only: a hex hash of the trigger, the tag, the
-/// content (the event's digest, or else when it was pushed, or else its commit), and how often the tag was
-/// moved.
+/// The identity of a release, for which there is one release only: a hex hash of the trigger and
 ///
-/// A pipeline has no retags. If its event has neither digest nor time nor commit, the content is its run, or
-/// else the time at which we received it: two pipelines of which nothing is known are two.
+/// - of a finished pipeline, the commit; or else repository and run; or else the receipt. Its name, its time and its
+///   attempts are no part of it: a commit is released once, whichever of its pipelines activate the trigger;
+/// - of a branch, its name and the commit;
+/// - of a version, the tag, how often it was moved, and the digest; or else the commit; or else when it was pushed;
+///   or else the receipt.
 #[must_use]
-pub fn identity(trigger: TriggerId, event: &NormalisedEvent, retags: u32) -> String {
-    let (kind, content) = content(event);
+pub fn identity(
+    trigger: TriggerId,
+    event: &NormalisedEvent,
+    retags: u32,
+    receipt: Option<ReceiptId>,
+) -> String {
+    let (what, content) = content(event).unwrap_or_else(|| {
+        ("receipt", receipt.map_or_else(|| event.received_at.to_rfc3339(), |receipt| receipt.to_string()))
+    });
+    let tag = match event.kind {
+        EventKind::CiFinished => "",
+        EventKind::GitPush => event.branch.as_deref().unwrap_or_default(),
+        _ => event.tag.as_deref().unwrap_or_default(),
+    };
     let mut hash = Sha256::new();
     // Each part is hashed with its length, so that no two lists of parts give the same bytes.
-    for part in
-        [&trigger.to_string(), event.tag.as_deref().unwrap_or_default(), kind, &content, &retags.to_string()]
-    {
+    for part in [&trigger.to_string(), event.kind.name(), tag, what, &content, &retags.to_string()] {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part.as_bytes());
     }
     hex::encode(hash.finalize())
 }
 
-fn content(event: &NormalisedEvent) -> (&'static str, String) {
-    let is_pipeline = event.kind == EventKind::CiFinished;
-    None.or_else(|| event.digest.as_ref().map(|digest| ("digest", digest.clone())))
-        .or_else(|| event.pushed_at.map(|time| ("pushedAt", time.to_rfc3339())))
-        .or_else(|| event.commit.as_ref().map(|commit| ("commit", commit.clone())))
-        .or_else(|| event.run.as_ref().filter(|_| is_pipeline).map(|run| ("run", run.clone())))
-        .or_else(|| is_pipeline.then(|| ("receivedAt", event.received_at.to_rfc3339())))
-        .unwrap_or_default()
+/// What tells the content of the event from other contents.
+fn content(event: &NormalisedEvent) -> Option<(&'static str, String)> {
+    let commit = || Some(("commit", event.commit.clone()?));
+    match event.kind {
+        EventKind::CiFinished => {
+            let run = || Some(("run", format!("{} {}", event.repository, event.run_id.as_ref()?)));
+            commit().or_else(run)
+        }
+        _ => (event.digest.clone().map(|digest| ("digest", digest)))
+            .or_else(commit)
+            .or_else(|| Some(("pushedAt", event.pushed_at?.to_rfc3339()))),
+    }
 }
 
 #[cfg(test)]
@@ -234,19 +249,30 @@ mod tests {
         assert_eq!(serde_json::from_value::<Release>(stored).unwrap(), release());
     }
 
-    #[test]
-    fn two_pipelines_without_facts_differ_and_two_events_of_one_run_do_not() {
-        let id = Uuid::nil().into();
-        let mut first = NormalisedEvent::new(EventKind::CiFinished, "a", DateTime::default());
-        let mut second = first.clone();
-        second.received_at = DateTime::from_timestamp_millis(1).unwrap();
-        assert_ne!(identity(id, &first, 0), identity(id, &second, 0));
-        first.run = Some("7".to_owned());
-        second.run = Some("7".to_owned());
-        assert_eq!(identity(id, &first, 0), identity(id, &second, 0));
+    fn pipeline(commit: Option<&str>, run_id: Option<&str>) -> NormalisedEvent {
+        let mut event = NormalisedEvent::new(EventKind::CiFinished, "myorg/myapp", DateTime::default());
+        (event.commit, event.run_id) = (commit.map(str::to_owned), run_id.map(str::to_owned));
+        event
     }
 
-    /// The facts that tell one release from another.
+    #[test]
+    fn a_pipeline_is_its_commit_or_else_its_run_or_else_its_request() {
+        let of = |event: &NormalisedEvent, receipt: u128| {
+            identity(Uuid::nil().into(), event, 0, Some(Uuid::from_u128(receipt).into()))
+        };
+        let mut first = pipeline(Some("a"), Some("7"));
+        let mut again = pipeline(Some("a"), Some("8"));
+        (first.pushed_at, again.pushed_at) = (DateTime::from_timestamp(1, 0), DateTime::from_timestamp(2, 0));
+        (first.pipeline, again.pipeline) = (Some("build".to_owned()), Some("release".to_owned()));
+        assert_eq!(of(&first, 1), of(&again, 2), "two workflows of one commit");
+        assert_ne!(of(&first, 1), of(&pipeline(Some("b"), Some("7")), 1), "two commits that end at once");
+        assert_eq!(of(&pipeline(None, Some("7")), 1), of(&pipeline(None, Some("7")), 2));
+        assert_ne!(of(&pipeline(None, Some("7")), 1), of(&pipeline(None, Some("8")), 1));
+        assert_eq!(of(&pipeline(None, None), 1), of(&pipeline(None, None), 1));
+        assert_ne!(of(&pipeline(None, None), 1), of(&pipeline(None, None), 2));
+    }
+
+    /// The facts that tell one release of a version from another.
     type Identifying = (u128, Option<String>, Option<String>, Option<i64>, Option<String>, u32);
 
     fn identifying() -> impl Strategy<Value = Identifying> {
@@ -258,13 +284,13 @@ mod tests {
         let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "a", DateTime::default());
         (event.tag, event.digest, event.commit) = (tag, digest, commit);
         event.pushed_at = time.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-        identity(Uuid::from_u128(trigger).into(), &event, retags)
+        identity(Uuid::from_u128(trigger).into(), &event, retags, None)
     }
 
-    /// The facts that count: of the content the digest, or else the time, or else the commit.
+    /// The facts that count: of the content the digest, or else the commit, or else the time.
     fn first_known((trigger, tag, digest, time, commit, retags): Identifying) -> Identifying {
-        let time = time.filter(|_| digest.is_none());
-        let commit = commit.filter(|_| digest.is_none() && time.is_none());
+        let commit = commit.filter(|_| digest.is_none());
+        let time = time.filter(|_| digest.is_none() && commit.is_none());
         (trigger, tag, digest, time, commit, retags)
     }
 

@@ -4,66 +4,14 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::content::Instant;
+pub use super::content::{Content, Source};
+use super::timeline::Timeline;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
-#[cfg(feature = "schema")]
-use crate::domain::inbound::provider::Provider;
-use crate::domain::shared::ids::ConfigId;
-
-/// The number of former versions of a tag that are kept.
-pub const MAX_HISTORY: usize = 20;
+use crate::domain::shared::ids::ReleaseId;
 
 /// The maximum length of a tag, in bytes: twice what the OCI Distribution Specification allows.
 const MAX_TAG_BYTES: usize = 256;
-
-/// Where an event came in, and the repository that it is about.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Source {
-    /// The webhook config that received the event.
-    pub config_id: ConfigId,
-    /// The sender.
-    #[cfg_attr(feature = "schema", schemars(with = "Provider"))]
-    pub provider: String,
-    /// The host of the registry or the code host, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry: Option<String>,
-    /// The repository's name without host, as the sender writes it.
-    pub repository: String,
-}
-
-impl Source {
-    /// The source of an event that came in by `config_id`.
-    #[must_use]
-    pub fn of(config_id: ConfigId, provider: impl Into<String>, event: &NormalisedEvent) -> Self {
-        let (registry, repository) = (event.registry.clone(), event.repository.clone());
-        Self { config_id, provider: provider.into(), registry, repository }
-    }
-}
-
-/// What a tag points at, or pointed at before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Content {
-    /// The digest, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// Whether the digest is one that a registry could serve. See [`NormalisedEvent::digest_valid`].
-    #[serde(default)]
-    pub digest_valid: bool,
-    /// The channel of the tag at that time.
-    pub channel: String,
-    /// The commit, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// When it was pushed, by the sender's clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pushed_at: Option<DateTime<Utc>>,
-    /// Where the event came from.
-    pub source: Source,
-    /// Since when the tag points at it, by our clock.
-    pub since: DateTime<Utc>,
-}
 
 /// A tag of a component, as it is stored. See [`Change`] for how it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,19 +21,34 @@ pub struct TagState {
     pub tag: String,
     /// The kind of event that makes it. A pushed image `v1` and a git tag `v1` are two versions.
     pub kind: EventKind,
-    /// What it points at.
+    /// What it points at; if that is deleted, what it pointed at last.
     #[serde(flatten)]
     pub content: Content,
     /// When it was first seen.
     pub created_at: DateTime<Utc>,
+    /// Since when it is at its place in the list of versions. Absent: since `content.since`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_at: Option<DateTime<Utc>>,
     /// How often the tag was moved to other content.
     pub retags: u32,
-    /// What it pointed at before, newest first, at most [`MAX_HISTORY`] entries.
+    /// The releases of its content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub releases: Vec<ReleaseId>,
+    /// Whether its content is not known yet. See [`NormalisedEvent::awaits_commit`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_commit: bool,
+    /// The contents of older pushes, newest first, at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Content>,
-    /// The number of older entries that were dropped from the history.
+    /// The number of entries in the history, which the list of versions does not have.
+    #[serde(default)]
+    pub history_size: u32,
+    /// The number of older pushes that are not kept.
     #[serde(default)]
     pub history_dropped: u32,
+    /// The newest time of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<DateTime<Utc>>,
     /// The number of writes so far. Each write names the one before.
     pub revision: u64,
 }
@@ -93,9 +56,12 @@ pub struct TagState {
 /// How an event changes a tag.
 ///
 /// ```text
-///                              ┌── other content ────────▶ Retagged ──▶ state, next revision
-/// (none) ── Added ──▶ state ───┼── the same, more facts ─▶ Learnt ────▶ state, next revision
-///                              └── the same ─────────────▶ Unchanged
+///                              ┌── newer, other content ──▶ Retagged
+///                              ├── deleted ───────────────▶ Deleted
+/// (none) ── Added ──▶ state ───┼── its commit is known ───▶ Completed
+///                              ├── the same, later ───────▶ Learnt
+///                              ├── older ─────────────────▶ Older
+///                              └── the same push ─────────▶ Unchanged
 /// ```
 ///
 /// A state is written on the condition that the stored revision is one less, or that there is none yet. So of
@@ -106,9 +72,15 @@ pub enum Change {
     Added(TagState),
     /// The tag points at other content now.
     Retagged(TagState),
-    /// The tag points at the same content, of which the event has more facts. No version, and no release.
+    /// The commit of a new tag is known now. No new version; triggers are evaluated for the first time.
+    Completed(TagState),
+    /// The tag points at the same content; the event has more facts, or is a later push. No version, no release.
     Learnt(TagState),
-    /// The tag points at the same content.
+    /// A newer push was received before, or a newer deletion. The history has the push; no version, no release.
+    Older(TagState),
+    /// The tag was deleted at the sender.
+    Deleted(TagState),
+    /// Nothing is new.
     Unchanged,
 }
 
@@ -117,7 +89,25 @@ impl Change {
     #[must_use]
     pub fn state(&self) -> Option<&TagState> {
         match self {
-            Self::Added(state) | Self::Retagged(state) | Self::Learnt(state) => Some(state),
+            Self::Added(state)
+            | Self::Retagged(state)
+            | Self::Completed(state)
+            | Self::Learnt(state)
+            | Self::Older(state)
+            | Self::Deleted(state) => Some(state),
+            Self::Unchanged => None,
+        }
+    }
+
+    /// As [`Change::state`].
+    pub fn state_mut(&mut self) -> Option<&mut TagState> {
+        match self {
+            Self::Added(state)
+            | Self::Retagged(state)
+            | Self::Completed(state)
+            | Self::Learnt(state)
+            | Self::Older(state)
+            | Self::Deleted(state) => Some(state),
             Self::Unchanged => None,
         }
     }
@@ -127,17 +117,20 @@ impl Change {
     pub fn version(&self) -> Option<&TagState> {
         match self {
             Self::Added(state) | Self::Retagged(state) => Some(state),
-            Self::Learnt(_) | Self::Unchanged => None,
+            Self::Completed(_) | Self::Learnt(_) | Self::Older(_) | Self::Deleted(_) | Self::Unchanged => {
+                None
+            }
         }
     }
 }
 
 /// The place of a tag in a component's version map: the name under which its state is stored. Kinds are
 /// apart, so that the git tag `v1`, the release `v1` and the image `v1` built from them do not retag one
-/// another.
+/// another. A deletion concerns the version that a push made.
 #[must_use]
 pub fn place(kind: EventKind, tag: &str) -> String {
-    format!("{}:{tag}", kind.name())
+    let made_by = if kind == EventKind::ArtifactDeleted { EventKind::ArtifactPushed } else { kind };
+    format!("{}:{tag}", made_by.name())
 }
 
 /// The tag of the version that an event makes. Pushed artifacts, git tags and releases that have a tag make a
@@ -185,57 +178,14 @@ fn is_cosign_tag(tag: &str) -> bool {
         .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// How the content of an event compares with what a tag points at.
-enum Comparison {
-    Same,
-    SameAndMore,
-    Other,
-}
-
-fn compare(current: &Content, event: &NormalisedEvent) -> Comparison {
-    if let (Some(before), Some(now)) = (&current.digest, &event.digest) {
-        return if before == now { Comparison::Same } else { Comparison::Other };
-    }
-    if event.kind != EventKind::ArtifactPushed {
-        return compare_commits(current, event);
-    }
-    let has_no_digest = current.digest.is_none() && event.digest.is_none();
-    let is_same_push = has_no_digest && event.pushed_at.is_some() && event.pushed_at == current.pushed_at;
-    if is_same_push { Comparison::Same } else { Comparison::Other }
-}
-
-/// Code hosts send several events about one tag, of which not all have the commit or the time. What an event
-/// does not have is no difference: for the same tag, GitHub sends `create` without a commit and `push` with
-/// one.
-fn compare_commits(current: &Content, event: &NormalisedEvent) -> Comparison {
-    match (&current.commit, &event.commit) {
-        (Some(before), Some(now)) if before == now => Comparison::Same,
-        (Some(_), Some(_)) => Comparison::Other,
-        (Some(_), None) => Comparison::Same,
-        (None, Some(_)) => Comparison::SameAndMore,
-        (None, None) => match (current.pushed_at, event.pushed_at) {
-            (Some(before), Some(now)) if before != now => Comparison::Other,
-            (Some(_), Some(_) | None) | (None, None) => Comparison::Same,
-            (None, Some(_)) => Comparison::SameAndMore,
-        },
-    }
-}
-
 /// How an event changes its tag, of which `current` is the stored state. `tag` is the result of
 /// [`version_tag`] for the event.
 ///
-/// - If both have a digest: the same digest is no new version, another one is a retag. Back to an earlier
-///   digest is a retag again.
-/// - If both are artifacts without a digest: the same time of pushing is the same push. Another time, or no
-///   time on a side, is a new push, because the content may have changed (`latest` at Docker Hub).
-/// - If only one is an artifact with a digest: a new push, because nothing shows that the content is the
-///   same. So a tag that is pushed to two registries, of which one sends no digest, is retagged by each.
-///   `requireDigest` keeps a trigger from creating a release for both.
-/// - Git tags and releases: the same commit, or a commit on one side only, is no new version. Without
-///   commits, the same time, or a time on one side only, is no new version.
-///
-/// The state of a retag has the time `now`, or 1 ms after that of the state before, if the clock has not
-/// moved on.
+/// The content of the push with the greatest [`Place`](super::content::Place) is current. Whether two pushes have the same content is
+/// decided by [`Content::is_same_as`]: images by their digest, so that a push without one is always new content;
+/// git tags and releases by their commit. Code hosts send several events about one tag, of which not all have the
+/// commit or the time. What an event does not have is no difference: for the same tag, GitHub sends `create` without
+/// a commit and `push` with one. A pre-release that is marked as final is new content.
 #[must_use]
 pub fn change(
     current: Option<&TagState>,
@@ -245,72 +195,181 @@ pub fn change(
     source: Source,
     now: DateTime<Utc>,
 ) -> Change {
-    let content = Content {
-        digest: event.digest.clone(),
-        digest_valid: event.digest_valid,
-        channel: channel.to_owned(),
-        commit: event.commit.clone(),
-        pushed_at: event.pushed_at,
-        source,
-        since: now,
-    };
+    let pushed = Content::of(event, channel, source);
     let Some(current) = current else {
-        return Change::Added(TagState {
+        return Change::Added(TagState::new(event, tag, pushed, now));
+    };
+    match facts_of(current, event) {
+        Facts::Known => Change::Unchanged,
+        Facts::More if current.awaits_commit && event.commit.is_some() => {
+            Change::Completed(TagState { content: pushed, awaits_commit: false, ..current.next() })
+        }
+        Facts::More => {
+            let known = current.with_more(&pushed);
+            let pushed = push(&known, pushed, event.time_is_push, now);
+            Change::Learnt(pushed.state().cloned().unwrap_or_else(|| known.next()))
+        }
+        Facts::Push => push(current, pushed, event.time_is_push, now),
+    }
+}
+
+/// What an event says about the content of its tag.
+enum Facts {
+    /// Nothing that is not known.
+    Known,
+    /// More of the current content.
+    More,
+    /// A push of its own.
+    Push,
+}
+
+fn facts_of(current: &TagState, event: &NormalisedEvent) -> Facts {
+    let content = &current.content;
+    let has_digests = content.digest.is_some() && event.digest.is_some();
+    if event.kind == EventKind::ArtifactPushed || has_digests || content.deleted.is_some() {
+        return Facts::Push;
+    }
+    let is_final_now = content.prerelease == Some(true) && event.prerelease == Some(false);
+    let is_final_already = content.prerelease == Some(false) && event.prerelease == Some(true);
+    let times = (content.pushed_at, event.pushed_at);
+    match (&content.commit, &event.commit) {
+        _ if is_final_now => Facts::Push,
+        (Some(before), Some(now)) if before == now && is_final_already => Facts::Known,
+        (Some(_), Some(_)) => Facts::Push,
+        (Some(_), None) => Facts::Known,
+        (None, Some(_)) => Facts::More,
+        (None, None) => match times {
+            (Some(before), Some(now)) if before != now => Facts::Push,
+            (Some(_), Some(_) | None) | (None, None) => Facts::Known,
+            (None, Some(_)) => Facts::More,
+        },
+    }
+}
+
+/// Puts a push in its place.
+fn push(current: &TagState, pushed: Content, time_is_push: bool, now: DateTime<Utc>) -> Change {
+    let before = current.timeline();
+    let mut after = before.clone();
+    let is_current = current.content.deleted.is_none() && current.content.is_same_as(&pushed, current.kind);
+    after.push(pushed, time_is_push);
+    if after == before {
+        return Change::Unchanged;
+    }
+    let newest = |timeline: &Timeline| timeline.entries.first().map(|entry| (entry.place(), entry.deleted));
+    let (was, is) = (newest(&before), newest(&after));
+    let state = current.with(after);
+    let is_deleted = state.content.deleted.is_some();
+    if was == is && is_current {
+        Change::Learnt(state)
+    } else if was == is || is_deleted {
+        Change::Older(state)
+    } else if is_current {
+        Change::Learnt(state)
+    } else {
+        // The list of versions sorts by this time, so it must increase even if the clock does not.
+        let least = current.listed_at().checked_add_signed(Duration::milliseconds(1));
+        let listed_at = Some(least.map_or(now, |least| least.max(now)));
+        let retags = state.retags.saturating_add(1);
+        Change::Retagged(TagState { retags, listed_at, releases: Vec::new(), awaits_commit: false, ..state })
+    }
+}
+
+/// How the deletion of a tag, or of what it points at, changes the tag.
+///
+/// # Errors
+/// Why it changes nothing, for a person.
+pub fn deletion(current: Option<&TagState>, event: &NormalisedEvent) -> Result<Change, &'static str> {
+    let Some(current) = current else { return Err("No version has this tag") };
+    let digests = (&current.content.digest, &event.digest);
+    if let (Some(current), Some(deleted)) = digests
+        && current != deleted
+    {
+        return Err("The tag points at other content than the deleted one");
+    }
+    let mut timeline = current.timeline();
+    if !timeline.delete(Instant::of(event)) {
+        return Err(OLDER);
+    }
+    Ok(Change::Deleted(TagState { awaits_commit: false, ..current.with(timeline) }))
+}
+
+/// Why a push that is not the newest one of its tag changes nothing.
+pub const OLDER: &str = "older";
+
+impl TagState {
+    fn new(event: &NormalisedEvent, tag: &str, content: Content, now: DateTime<Utc>) -> Self {
+        Self {
             tag: tag.to_owned(),
             kind: event.kind,
             content,
             created_at: now,
+            listed_at: Some(now),
             retags: 0,
+            releases: Vec::new(),
+            awaits_commit: event.awaits_commit && event.commit.is_none(),
             history: Vec::new(),
+            history_size: 0,
             history_dropped: 0,
+            horizon: None,
             revision: 1,
-        });
-    };
-    match compare(&current.content, event) {
-        Comparison::Same => Change::Unchanged,
-        Comparison::SameAndMore => Change::Learnt(current.with_more(&content)),
-        Comparison::Other => Change::Retagged(current.retagged(content)),
+        }
     }
-}
 
-impl TagState {
     /// The name under which it is stored.
     #[must_use]
     pub fn place(&self) -> String {
         place(self.kind, &self.tag)
     }
 
+    /// Since when it is at its place in the list of versions.
+    #[must_use]
+    pub fn listed_at(&self) -> DateTime<Utc> {
+        self.listed_at.unwrap_or(self.content.since)
+    }
+
+    /// Whether it can be pulled, as far as is known.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.content.deleted.is_none()
+    }
+
+    /// Whether there are older contents.
+    #[must_use]
+    pub fn has_history(&self) -> bool {
+        self.history_size > 0 || self.retags > 0
+    }
+
     /// The state without its history, for the list of versions. The history is stored with the tag only.
     #[must_use]
     pub fn without_history(&self) -> Self {
-        Self { history: Vec::new(), ..self.clone() }
+        let content = Content { earlier: Vec::new(), ..self.content.clone() };
+        Self { content, history: Vec::new(), horizon: None, releases: Vec::new(), ..self.clone() }
+    }
+
+    fn timeline(&self) -> Timeline {
+        let entries = std::iter::once(&self.content).chain(&self.history).cloned().collect();
+        Timeline { kind: self.kind, entries, horizon: self.horizon, dropped: self.history_dropped }
+    }
+
+    fn with(&self, timeline: Timeline) -> Self {
+        let mut entries = timeline.entries.into_iter();
+        let content = entries.next().unwrap_or_else(|| self.content.clone());
+        let history: Vec<Content> = entries.collect();
+        let history_size = u32::try_from(history.len()).unwrap_or(u32::MAX);
+        let (horizon, history_dropped) = (timeline.horizon, timeline.dropped);
+        Self { content, history, history_size, history_dropped, horizon, ..self.next() }
     }
 
     fn with_more(&self, event: &Content) -> Self {
         let mut state = self.clone();
         state.content.commit = self.content.commit.clone().or_else(|| event.commit.clone());
         state.content.pushed_at = self.content.pushed_at.or(event.pushed_at);
-        state.revision = self.revision.saturating_add(1);
         state
     }
 
-    fn retagged(&self, mut content: Content) -> Self {
-        // The list of versions sorts by this time, so it must increase even if the clock does not.
-        let least = self.content.since.checked_add_signed(Duration::milliseconds(1));
-        content.since = least.map_or(content.since, |least| least.max(content.since));
-        let mut history = Vec::with_capacity(self.history.len().saturating_add(1).min(MAX_HISTORY));
-        history.push(self.content.clone());
-        history.extend(self.history.iter().take(MAX_HISTORY.saturating_sub(1)).cloned());
-        let kept = history.len().saturating_sub(1);
-        let dropped = u32::try_from(self.history.len().saturating_sub(kept)).unwrap_or(u32::MAX);
-        Self {
-            content,
-            retags: self.retags.saturating_add(1),
-            history,
-            history_dropped: self.history_dropped.saturating_add(dropped),
-            revision: self.revision.saturating_add(1),
-            ..self.clone()
-        }
+    /// The same with the next revision.
+    fn next(&self) -> Self {
+        Self { revision: self.revision.saturating_add(1), ..self.clone() }
     }
 }
 

@@ -14,9 +14,10 @@ impl TagState {
             tag: self.tag.clone(),
             kind: self.kind,
             content: self.content.view(),
+            deleted_at: self.content.deleted.map(|deleted| Timestamp(deleted.at)),
             first_seen_at: Timestamp(self.created_at),
             retags: self.retags,
-            history: self.history.iter().map(Content::view).collect(),
+            history: self.history.iter().map(Content::former_view).collect(),
             history_dropped: self.history_dropped,
         }
     }
@@ -34,6 +35,14 @@ impl Content {
             created_at: Timestamp(self.since),
         }
     }
+
+    fn former_view(&self) -> FormerContentView {
+        FormerContentView {
+            content: self.view(),
+            deleted_at: self.deleted.map(|deleted| Timestamp(deleted.at)),
+            reason: FormerReason::Older,
+        }
+    }
 }
 
 /// A version: a tag of a component, and the content that it points at.
@@ -48,18 +57,46 @@ pub struct VersionView {
     /// The content that the tag points at.
     #[serde(flatten)]
     pub content: ContentView,
+    /// When the content was deleted at the sender; then the tag points at nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
     /// When the tag was first seen.
     pub first_seen_at: Timestamp,
     /// How often the tag was moved to other content.
     pub retags: u32,
-    /// What the tag pointed at before, the newest first; at most 20 entries.
-    pub history: Vec<ContentView>,
-    /// How many older entries were dropped from `history`.
+    /// The contents of older pushes, the newest push first; at most 20 entries. The order is that of the pushes, also
+    /// where an older one was received later.
+    pub history: Vec<FormerContentView>,
+    /// How many older pushes were dropped from `history`.
     pub history_dropped: u32,
 }
 
-/// What a tag points at, or pointed at before.
+/// The content of an older push of a tag.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "FormerContent"))]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerContentView {
+    /// The content.
+    #[serde(flatten)]
+    pub content: ContentView,
+    /// When the content was deleted at the sender, if the tag was not moved before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// Why the content is not current.
+    pub reason: FormerReason,
+}
+
+/// Why a content is not current.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormerReason {
+    /// A newer push of the tag is known.
+    Older,
+}
+
+/// What a tag points at, or pointed at before.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContentView {
@@ -76,6 +113,6 @@ pub struct ContentView {
     pub pushed_at: Option<Timestamp>,
     /// Where the event came from.
     pub source: Source,
-    /// When the tag began to point at this content.
+    /// When the push was received.
     pub created_at: Timestamp,
 }
