@@ -95,7 +95,16 @@ function triggerForm(component, found, done) {
         name: "channels", label: "Channels", rows: 2, value: found?.channels, placeholder: "stable",
         help: "One per line. Default: all channels.",
       }),
-      eventFilters(found?.filters, "$.result"),
+      eventFilters(found?.filters, "$.branch"),
+      lines({
+        name: "pipelines", label: "Pipelines", rows: 2, value: found?.pipelines, placeholder: "release",
+        help: "For finished pipelines: their names, one per line. Default: all pipelines.",
+      }),
+      toggle({
+        name: "pullRequests", label: "Pipelines of pull requests", value: found?.pullRequests,
+        help: "Anyone who can open a pull request then decides what is released.",
+      }),
+      toggle({ name: "forks", label: "Pipelines of pull requests from forks", value: found?.forks }),
       text({
         name: "releaseName", label: "Release name", value: found?.releaseName ?? "{component}-{tag}",
         help: "Variables: {component}, {tag}, {channel}, {commit}, {digest}, {date}.",
@@ -123,7 +132,7 @@ function versionTable(rows) {
   /** @param {Api.Version} row */
   const retagged = (row) => badge("retag", `Retagged ${counted(row.retags, "time", "times")}`);
   return table("Versions", [
-    ["Tag", (row) => [h("strong", {}, row.tag), row.retags > 0 && [" ", retagged(row)]]],
+    ["Tag", (row) => [h("strong", {}, row.tag), row.retags > 0 && [" ", retagged(row)], row.deletedAt && [" ", badge("deleted")]]],
     ["Channel", (row) => badge(row.channel)],
     ["Digest or commit", (row) => (row.digest || row.commit ? id(row.digest ?? row.commit ?? "") : "–"), "cut"],
     ["Updated", (row) => time(row.createdAt)],
@@ -138,9 +147,11 @@ function showHistory(row) {
    * @param {number} index
    */
   const entryView = (entry, index) => h("li", { class: "card" },
-    h("div", { class: "actions" }, badge(index === 0 ? "current" : "previous"), h("span", {}, "since ", exactTime(entry.createdAt))),
+    h("div", { class: "actions" }, badge(index > 0 ? "older" : entry.deletedAt ? "deleted" : "current"),
+      h("span", {}, "received ", exactTime(entry.createdAt))),
     facts(["Digest", entry.digest && h("code", {}, entry.digest)], ["Commit", entry.commit && h("code", {}, entry.commit)],
-      ["Channel", entry.channel]));
+      ["Channel", entry.channel], ["Pushed", entry.pushedAt && exactTime(entry.pushedAt)],
+      ["Deleted", entry.deletedAt && exactTime(entry.deletedAt)]));
   modal(`History of ${row.tag}`, h("ol", { class: "list" }, [row, ...row.history].map(entryView)));
 }
 

@@ -16,6 +16,18 @@ const TYPES = [
 /** @param {Api.Receipt} row */
 const actionOf = (row) => row.action ?? "handshake";
 
+/** What shows that a request is not an old one sent again, by `replayProtection`. */
+const REPLAYS = {
+  time: "The sender's time", id: "The sender's delivery ID", state: "The commit before the push",
+  body: "None after 5 minutes: a person who has seen a request can send it again",
+};
+
+/** @param {Api.WebhookConfig} config */
+const orderText = (config) => {
+  if (config.timeIsPush === undefined) return undefined;
+  return config.timeIsPush ? "By the sender's time" : "By the time of receipt";
+};
+
 async function list() {
   const known = await senders();
   /** @param {Api.WebhookConfig[]} all */
@@ -121,6 +133,19 @@ async function edit(key) {
     repositoriesControl(found.repositories),
     eventFilters(found.filters, "$.tag"),
     found.provider === "generic" && json({ name: "mapping", label: "Mapping", rows: 6, value: found.mapping ?? {} }),
+    part("More", false,
+      lines({
+        name: "successResults", label: "Results that mean success", rows: 2, value: found.successResults,
+        help: "Words and numbers of the sender's pipelines, beside the usual ones. One per line.",
+      }),
+      text({
+        name: "registry", label: "Registry", value: found.registry, placeholder: "registry.example.com",
+        help: "The host that users pull from, if the sender names another one.",
+      }),
+      integer({
+        name: "maxAgeSeconds", label: "Maximum age, seconds", min: 0, max: 2592000, value: found.maxAgeSeconds,
+        help: "Older events are ignored. 0: no limit.",
+      })),
     toggle({ name: "enabled", label: "Enabled", value: found.enabled, help: "If disabled, the URL responds with 404." }),
   ].filter((one) => one !== false);
   return h("div", {}, heading(found.name), h("div", { class: "card" }, form("Save", controls, async (values) => {
@@ -246,7 +271,8 @@ async function one(key) {
         h("p", { class: "muted" }, "It ends in a token, which was shown once. Rotate the token to get a new URL.")]
       : copyable(config.url),
       facts(["Sender", sender?.title ?? config.provider], ["Type", config.type], ["Repositories", config.repositories.join(", ")],
-        ["Filters", config.filters.map(filterText).join(" and ")], ["ID", id(config.id)])),
+        ["Filters", config.filters.map(filterText).join(" and ")], ["Order of pushes", orderText(config)],
+        ["Protection against replays", config.replayProtection && REPLAYS[config.replayProtection]], ["ID", id(config.id)])),
     section("Received requests", log),
     api.hasRole("admin") && preview(config, names),
     sender && section(`Set up ${sender.title}`, guide(sender)));
@@ -258,6 +284,7 @@ async function one(key) {
  */
 async function receipt(key, receiptId) {
   const found = await api.get(`/webhook-configs/${key}/receipts/${receiptId}`);
+  const { releaseId } = /** @type {Partial<Api.Answer>} */ (found.answer ?? {});
   const replay = async () => {
     const answer = await api.postFull(`/webhook-configs/${key}/receipts/${receiptId}/replay`);
     const result = /** @type {Partial<Api.Answer>} */ (answer.data);
@@ -268,6 +295,7 @@ async function receipt(key, receiptId) {
     heading("Receipt", badge(actionOf(found)), api.hasRole("admin") && found.replayable && button("Replay", replay, { class: "primary" })),
     section("Receipt", facts(["Inbound webhook", link(`#/inbound/${key}`, id(key))], ["Received", exactTime(found.receivedAt)],
       ["Sender IP", found.ip], ["Reason", found.reason],
+      ["Existing release", releaseId && id(releaseId)],
       ["Replay of", found.replayOf && link(`#/inbound/${key}/receipts/${found.replayOf}`, id(found.replayOf))], ["ID", id(found.id)])),
     section("Processing steps", h("ol", { class: "guide" }, found.steps?.map((step) => h("li", {}, step)))),
     h("div", { class: "columns" },

@@ -197,7 +197,9 @@ impl Ingest {
                 tenant.id = %queued.tenant_id, config.id = %queued.config_id, receipt.id = %queued.receipt_id,
                 "a queued request's config is deleted"
             );
-            return Ok(());
+            let answer =
+                Answer::Ignored("The webhook config was deleted before the request was processed".to_owned());
+            return receipts::settle(&self.store, &queued, &answer).await;
         };
         if queued.due.is_some_and(|due| due > now) {
             return self.send(&queued, now).await;

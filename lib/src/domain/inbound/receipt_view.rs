@@ -124,11 +124,14 @@ impl EventResult {
         let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
         let what = format!("{} {}{tag}", self.kind.name(), self.repository);
         match &self.action {
-            Action::Processed(figures) => format!(
-                "{what}: {}, {}",
-                counted(figures.versions_added, "version added", "versions added"),
-                counted(figures.triggers_activated, "trigger activated", "triggers activated"),
-            ),
+            Action::Processed(figures) => {
+                let reason = figures.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                format!(
+                    "{what}: {}, {}{reason}",
+                    counted(figures.versions_added, "version added", "versions added"),
+                    counted(figures.triggers_activated, "trigger activated", "triggers activated"),
+                )
+            }
             Action::Duplicate { first_receipt_id, .. } => {
                 format!("{what}: received before, with receipt {first_receipt_id}")
             }
