@@ -118,6 +118,18 @@ impl RepositoryBinding {
         let repositories = [Space::Image, Space::Source].map(|space| EventRepository::by(event, space));
         repositories.iter().flatten().any(|found| self.0.iter().any(|entry| entry.allows(found)))
     }
+
+    /// Removes the addresses of repositories that the sender may not send events about: else its body could
+    /// name any component's.
+    pub fn retain_addresses(&self, event: &mut NormalisedEvent) {
+        if self.0.is_empty() {
+            return;
+        }
+        event.addresses.retain(|address| {
+            let found = Repository::parse(address).map(|address| EventRepository::of(&address));
+            found.is_ok_and(|found| self.0.iter().any(|entry| entry.allows(&found)))
+        });
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +194,24 @@ mod tests {
         let binding = read(&json!(["other/app", "myorg/*"])).unwrap();
         assert!(binding.allows(&event(None, "myorg/app")));
         assert!(!binding.allows(&event(None, "")));
+    }
+
+    #[test]
+    fn addresses_of_other_repositories_are_removed() {
+        let mut push = event(None, "myorg/app");
+        let own = ["https://git.example/myorg/app.git", "git@ssh.git.example:myorg/app.git"];
+        let other = "https://git.example/victim/core.git";
+        push.addresses = [own[0], other, own[1]].map(str::to_owned).to_vec();
+        let mut any = push.clone();
+        RepositoryBinding::default().retain_addresses(&mut any);
+        assert_eq!(any.addresses.len(), 3);
+        for (entry, expected) in
+            [("myorg/app", &own[..]), ("myorg/*", &own), ("git.example/*", &[own[0], other]), ("x/y", &[])]
+        {
+            let mut kept = push.clone();
+            read(&json!([entry])).unwrap().retain_addresses(&mut kept);
+            assert_eq!(kept.addresses, expected, "{entry}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ const MAX_EVENTS: usize = 200;
 /// Bytes of a name that becomes part of a key.
 const MAX_NAME_BYTES: usize = 512;
 /// Addresses of a repository in one event.
-const MAX_ADDRESSES: usize = 8;
+pub(super) const MAX_ADDRESSES: usize = 8;
 /// Bytes of texts that are only shown.
 const MAX_TEXT_BYTES: usize = 2_048;
 

@@ -1,17 +1,29 @@
 //! How an event finds its components: the repository names that it may mean.
 //!
 //! An event with a known registry is matched by names with that host and by names without a host. An event
-//! without a known registry is matched by names without a host only. Docker Hub's bodies name no host, but
-//! nobody else sends their form, so the events that are read from them name `docker.io`.
+//! without a known registry is matched by names without a host only. Docker Hub's bodies have no host, but
+//! nobody else sends their form, so the events that are read from them have `docker.io`.
+//!
+//! Source is also matched by the addresses in the body: the host for SSH may be another one than that of the
+//! pages, and the path for cloning may have more parts than the name.
 
 use std::collections::BTreeSet;
 
+use super::bounds::MAX_ADDRESSES;
 use super::normalised::{EventKind, NormalisedEvent};
-use super::repository::{DOCKER_HUB, OFFICIAL, Space, canonical_host, canonical_path, docker_hub, name};
+use super::repository::{
+    DOCKER_HUB, OFFICIAL, Repository, Space, canonical_host, canonical_path, docker_hub, name,
+};
 
-/// The index names by which the components of an event are looked up (see [`Repository::index_name`]). There
-/// are at most three for an image, of which two are usual; at most two for source; and at most five for a
-/// pipeline, which may name what it built or what it ran from. There are none for a ping.
+/// The index names by which the components of an event are looked up (see [`Repository::index_name`]). For an
+/// image there are two, or three if it may be at Docker Hub. For source there are two and one for each other
+/// address in the body, of which at most 8 count. For a pipeline there are both, because it may be known by
+/// what it built or by what it ran from. For a ping there are none.
+///
+/// Each distinct name without its host is one query. That is one for an image, or two if it may be at Docker
+/// Hub; one for source at GitHub, Gitea, GitLab and Bitbucket Cloud, whose addresses differ by their hosts
+/// only; three at Bitbucket Data Center, where paths of pages, of HTTP and of SSH differ; and at most ten for
+/// any body.
 ///
 /// ```
 /// use stella::domain::inbound::component_match::lookup_names;
@@ -42,7 +54,16 @@ pub fn lookup_names(event: &NormalisedEvent) -> BTreeSet<String> {
         names.extend(repository.host.iter().map(|host| name(*space, Some(host), &repository.path)));
         names.extend(repository.hostless().map(|path| name(*space, None, path)));
     }
+    if spaces.contains(&Space::Source) {
+        names.extend(event.addresses.iter().take(MAX_ADDRESSES).filter_map(|address| index_name_of(address)));
+    }
     names
+}
+
+/// The index name of an address of source.
+fn index_name_of(address: &str) -> Option<String> {
+    let repository = Repository::parse(address).ok()?;
+    repository.host().map(|_| repository.index_name(Space::Source))
 }
 
 /// The repository of an event, in canonical form.
@@ -74,6 +95,11 @@ impl EventRepository {
         (!path.is_empty()).then_some(Self { host, path, twin })
     }
 
+    /// The repository at an address.
+    pub(super) fn of(address: &Repository) -> Self {
+        Self { host: address.host().map(str::to_owned), path: address.path().to_owned(), twin: None }
+    }
+
     /// Its names without host.
     pub(super) fn hostless(&self) -> impl Iterator<Item = &str> {
         [Some(self.path.as_str()), self.twin.as_deref()].into_iter().flatten()
@@ -87,6 +113,64 @@ fn twin(path: &str) -> Option<String> {
         None if !path.contains('/') => Some(format!("{OFFICIAL}{path}")),
         Some(_) | None => None,
     }
+}
+
+/// Why no component matches an event, with the nearest one of `known`: the names of components and their
+/// index names. One that has the same repository at another host is nearest, and then one that has it as an
+/// image and not as source, or the other way round.
+#[must_use]
+pub fn no_match<'c>(
+    event: &NormalisedEvent,
+    known: impl Iterator<Item = (&'c str, BTreeSet<String>)>,
+) -> String {
+    let wanted = lookup_names(event);
+    let parts: Vec<_> = wanted.iter().filter_map(|name| split(name)).collect();
+    let mut nearest: Option<(bool, String)> = None;
+    for (component, names) in known {
+        for (space, host, path) in names.iter().filter_map(|name| split(name)) {
+            let is_same_space = parts.iter().any(|part| part.0 == space && part.2 == path);
+            let is_same_path = parts.iter().any(|part| part.2 == path);
+            if !is_same_path || nearest.as_ref().is_some_and(|(is_best, _)| *is_best >= is_same_space) {
+                continue;
+            }
+            let difference = if is_same_space {
+                format!("has {}, and the event is about {}", shown(host, path), about(event))
+            } else {
+                let (member, what) = other_space(space);
+                format!("has {} in {member}, and the event is about {what}", shown(host, path))
+            };
+            nearest = Some((is_same_space, format!("component \"{component}\" {difference}")));
+        }
+    }
+    match nearest {
+        Some((_, difference)) => format!("No matching component: {difference}"),
+        None => format!("No matching component for {}", about(event)),
+    }
+}
+
+/// Space, host and path of an index name.
+fn split(index_name: &str) -> Option<(&str, &str, &str)> {
+    let (space, rest) = index_name.split_once(':')?;
+    let (host, path) = rest.split_once('/')?;
+    Some((space, host, path))
+}
+
+/// A name as people write it.
+fn shown(host: &str, path: &str) -> String {
+    if host == "*" { path.to_owned() } else { format!("{host}/{path}") }
+}
+
+/// The repository of an event as people write it.
+fn about(event: &NormalisedEvent) -> String {
+    match &event.registry {
+        Some(host) => format!("{host}/{}", event.repository),
+        None => format!("{} at an unknown host", event.repository),
+    }
+}
+
+/// The member of a component for names of this space, and what events of the other space are about.
+fn other_space(space: &str) -> (&'static str, &'static str) {
+    if space == Space::Image.name() { ("repositories", "source") } else { ("sourceRepositories", "an image") }
 }
 
 /// The host of a page below the repository's own name, as in `https://github.com/myorg/myapp/releases/1`:
@@ -204,7 +288,82 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_a_repository_is_looked_up_by_nothing() {
+    fn source_is_found_by_each_address_in_the_body_and_an_image_is_not() {
+        let mut push = event(EventKind::GitPush, Some("git.example:8443"), "myorg/myapp");
+        push.addresses = [
+            "https://git.example:8443/myorg/myapp.git",
+            "ssh://git@git.example:2222/myorg/myapp.git",
+            "git@ssh.git.example:myorg/myapp.git",
+            "https://git.example:8443/scm/myorg/myapp.git",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        for (entry, expected) in [
+            ("myorg/myapp", true),
+            ("https://git.example:8443/myorg/myapp", true),
+            ("ssh://git@git.example:2222/myorg/myapp.git", true),
+            ("git@git.example:myorg/myapp.git", true),
+            ("git@ssh.git.example:myorg/myapp", true),
+            ("https://git.example:8443/scm/myorg/myapp", true),
+            ("scm/myorg/myapp", false),
+            ("https://other.example/myorg/myapp", false),
+            ("https://git.example:8443/myorg/myapp-evil", false),
+        ] {
+            let entry = Repository::parse(entry).unwrap();
+            let found = lookup_names(&push).contains(&entry.index_name(Space::Source));
+            assert_eq!(found, expected, "{entry}");
+            assert!(!lookup_names(&push).contains(&entry.index_name(Space::Image)), "{entry}");
+        }
+        push.kind = EventKind::ArtifactPushed;
+        let image = lookup_names(&push);
+        assert!(image.iter().all(|name| name.starts_with("image:")), "{image:?}");
+    }
+
+    #[test]
+    fn at_most_eight_addresses_count() {
+        let mut push = event(EventKind::GitPush, None, "a");
+        push.addresses = (0..20).map(|number| format!("https://git.example/a/{number}")).collect();
+        assert_eq!(lookup_names(&push).len(), 9);
+    }
+
+    fn reason(registry: Option<&str>, known: &[(&str, Space, &str)]) -> String {
+        let event = event(EventKind::ArtifactPushed, registry, "myorg/myapp");
+        let index = |space: Space, entry: &str| Repository::parse(entry).unwrap().index_name(space);
+        no_match(&event, known.iter().map(|(name, space, entry)| (*name, [index(*space, entry)].into())))
+    }
+
+    #[test]
+    fn the_reason_names_the_nearest_component_and_what_differs() {
+        let elsewhere = ("web", Space::Image, "registry.example/myorg/myapp");
+        let source = ("code", Space::Source, "github.com/myorg/myapp");
+        for (registry, known, expected) in [
+            (Some("ghcr.io"), &[][..], "No matching component for ghcr.io/myorg/myapp"),
+            (None, &[], "No matching component for myorg/myapp at an unknown host"),
+            (
+                Some("registry:5000"),
+                &[source, elsewhere],
+                "No matching component: component \"web\" has registry.example/myorg/myapp, \
+                 and the event is about registry:5000/myorg/myapp",
+            ),
+            (
+                None,
+                &[elsewhere],
+                "No matching component: component \"web\" has registry.example/myorg/myapp, \
+                 and the event is about myorg/myapp at an unknown host",
+            ),
+            (
+                Some("github.com"),
+                &[source],
+                "No matching component: component \"code\" has github.com/myorg/myapp in sourceRepositories, \
+                 and the event is about an image",
+            ),
+        ] {
+            assert_eq!(reason(registry, known), expected);
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_repository_has_no_lookup_names() {
         for repository in ["", " ", "/", ".git"] {
             let names = lookup_names(&event(EventKind::CiFinished, Some("ghcr.io"), repository));
             assert!(names.is_empty(), "{repository:?}: {names:?}");

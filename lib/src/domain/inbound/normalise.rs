@@ -88,7 +88,11 @@ pub fn read(config: &Config, verified: &Verified<'_>, received_at: DateTime<Utc>
         time_is_push: spec.time_is_push,
         registry: spec.registry.as_deref(),
     };
-    normalise(verified, &settings, received_at)
+    let mut parsed = normalise(verified, &settings, received_at)?;
+    if let Found::Events(events) = &mut parsed.found {
+        events.iter_mut().for_each(|event| spec.repositories.retain_addresses(event));
+    }
+    Ok(parsed)
 }
 
 /// Normalises a request. The sender comes from the config, or else from the body; never from headers, which

@@ -33,7 +33,7 @@ pub enum Space {
 }
 
 impl Space {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
             Self::Source => "source",
@@ -44,9 +44,9 @@ impl Space {
 /// A repository's name, with or without its host.
 ///
 /// The canonical name is in lower case, without scheme, user, `.git` and outer slashes. It has the port,
-/// except the default port of a scheme and the port of SSH, which no event names. As in [Docker's
-/// references], a first part with a dot or a colon, or `localhost`, is a host. So the name of a group with a
-/// dot needs its host.
+/// except the default port of a scheme and any port of SSH, which differs from that of the pages. As in
+/// [Docker's references], a first part with a dot or a colon, or `localhost`, is a host. So the name of a
+/// group with a dot needs its host.
 ///
 /// ```
 /// use stella::domain::inbound::repository::{Repository, Space};
@@ -210,7 +210,7 @@ pub(super) fn canonical_host(text: &str) -> Result<String, String> {
             None => is_name(host),
         },
     };
-    if valid { Ok(host.to_owned()) } else { Err("has a host that is none".to_owned()) }
+    if valid { Ok(host.to_owned()) } else { Err("has a host that is not a valid name".to_owned()) }
 }
 
 pub(super) fn docker_hub(host: String) -> String {
