@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::inbound::component_match::lookup_names;
+use crate::domain::inbound::component_match::{lookup_names, no_match};
 use crate::domain::inbound::normalised::NormalisedEvent;
 use crate::domain::releases::component::{self, Component};
 use crate::domain::releases::trigger::{self, Trigger};
@@ -20,6 +20,14 @@ use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
 use crate::domain::shared::merge_patch::Change;
 use crate::error::{Code, Error, Kind};
 use crate::store::{Commit, Store, item, keys};
+
+/// The components that an event is about.
+pub struct Matching {
+    /// The components, each once.
+    pub components: Vec<Component>,
+    /// Why there is none: the nearest component, and what differs.
+    pub no_match: Option<String>,
+}
 
 /// Creates, changes, deletes and reads components.
 #[derive(Clone)]
@@ -66,24 +74,38 @@ impl Components {
         self.store.core.get(&keys::component(tenant, id)).await?.ok_or_else(Error::not_found)
     }
 
-    /// The components that an event is about, by one query per repository name without its host.
+    /// The components that an event is about.
     ///
     /// # Errors
     /// `Unavailable` if DynamoDB does not answer.
     pub async fn of(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Vec<Component>, Error> {
+        Ok(self.matching(tenant, event).await?.components)
+    }
+
+    /// The components that an event is about, or why there is none. This takes one query for each name of the
+    /// event's repository without its host: see [`lookup_names`] for how many there are.
+    ///
+    /// # Errors
+    /// `Unavailable` if DynamoDB does not answer.
+    pub async fn matching(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Matching, Error> {
         let names = lookup_names(event);
         let rows = paths(&names).into_iter().map(|path| async move {
             let partition = keys::repository(tenant, path);
             self.store.core.all::<Component>(&partition, "COMPONENT#").await
         });
-        let mut found: Vec<Component> = Vec::new();
-        for component in try_join_all(rows).await?.into_iter().flatten() {
+        let rows: Vec<Component> = try_join_all(rows).await?.into_iter().flatten().collect();
+        let mut components: Vec<Component> = Vec::new();
+        for component in &rows {
             let is_meant = !component.index_names().is_disjoint(&names);
-            if is_meant && !found.iter().any(|known| known.id == component.id) {
-                found.push(component);
+            if is_meant && !components.iter().any(|known| known.id == component.id) {
+                components.push(component.clone());
             }
         }
-        Ok(found)
+        let no_match = components.is_empty().then(|| {
+            let known = rows.iter().map(|component| (component.spec.name.as_str(), component.index_names()));
+            no_match(event, known)
+        });
+        Ok(Matching { components, no_match })
     }
 
     /// The tags of those `versions` that were retagged, with their histories, by their places.
