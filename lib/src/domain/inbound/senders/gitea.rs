@@ -1,18 +1,26 @@
-//! Gitea and Forgejo: packages, and what every forge tells.
+//! Gitea and Forgejo: packages, runs of Gitea Actions, and the events that GitHub has as well.
 
 use serde_json::Value;
 
 use super::preset::Preset;
-use super::results::USUAL;
+use super::results::Results;
 use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
-use super::{digest, forge, time};
+use super::{digest, forge, time, workflow_runs};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
 use crate::domain::inbound::webhook_type::WebhookType;
 
 /// Forgejo sends Gitea's headers too.
 const DELIVERY_ID_HEADERS: [&str; 2] = ["x-forgejo-delivery", "x-gitea-delivery"];
+
+/// The values of `conclusion` with which a run of Gitea Actions ends.
+const CONCLUSIONS: Results = Results {
+    success: &["success"],
+    failure: &["failure"],
+    cancelled: &["cancelled"],
+    skipped: &["skipped"],
+};
 
 /// Gitea. It sends one signature in several headers, of which older versions and relatives lack some.
 pub(super) static GITEA: Sender = Sender {
@@ -22,9 +30,9 @@ pub(super) static GITEA: Sender = Sender {
     types: &[WebhookType::RegistryPush, WebhookType::CiPipeline, WebhookType::GithubApp],
     authentication: Preset::JsonTextHmac("X-Gitea-Signature"),
     alternatives: &[Preset::JsonTextHmac("X-Gogs-Signature"), Preset::JsonTextHmac("X-Hub-Signature-256")],
-    recognises: Some(|body| has(body, "/package/type") && has(body, "/package/owner")),
+    recognises: Some(recognises),
     read,
-    results: USUAL,
+    results: CONCLUSIONS,
     time_is_push: false,
     replay_protection: ReplayProtection::State,
     page: page!("gitea"),
@@ -50,13 +58,20 @@ pub(super) static FORGEJO: Sender = Sender {
     ..GITEA
 };
 
+/// A run is as GitHub's, but its user has a `username`.
+fn recognises(body: &Value) -> bool {
+    let is_run = ["/workflow_run", "/workflow_job"].iter().any(|member| has(body, member));
+    (has(body, "/package/type") && has(body, "/package/owner")) || (is_run && has(body, "/sender/username"))
+}
+
 fn read(request: &SenderRequest<'_>) -> Reading {
     let delivery_id = DELIVERY_ID_HEADERS.iter().find_map(|name| request.header(name)).map(str::to_owned);
     let found = if request.payload.get("package").is_some_and(Value::is_object) {
         package(request)
     } else {
-        let other = || Found::Ignored("The event tells neither of code nor of a package".to_owned());
-        forge::read(request).unwrap_or_else(other)
+        let other =
+            || Found::Ignored("The event is not about code, a package or a finished pipeline".to_owned());
+        workflow_runs::read(request).or_else(|| forge::read(request)).unwrap_or_else(other)
     };
     Reading { delivery_id, found }
 }
@@ -64,7 +79,7 @@ fn read(request: &SenderRequest<'_>) -> Reading {
 fn package(request: &SenderRequest<'_>) -> Found {
     let payload = request.payload;
     if json::text(payload, "/package/type") != Some("container") {
-        return Found::Ignored("The package is no container image".to_owned());
+        return Found::Ignored("The package is not a container image".to_owned());
     }
     let kind = match json::text(payload, "/action") {
         Some("created") => EventKind::ArtifactPushed,
@@ -93,20 +108,41 @@ fn package(request: &SenderRequest<'_>) -> Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::inbound::normalise::tests::assert_bodies;
+    use crate::domain::inbound::normalise::tests::{assert_bodies, events};
 
     #[test]
     fn example_bodies_normalise_to_these_events() {
         assert_bodies(
             &GITEA,
             &[
-                "package: artifact.pushed git.example.com/myorg/myapp:v1.2.0 by builder at 2024-01-01T00:00:00Z",
-                "push: git.push git.example.com/myorg/myapp branch=main commit=6f2d1c0 by dev at 2024-01-01T00:00:00Z",
                 "create-tag: git.tag git.example.com/myorg/myapp:v1.2.0 commit=6f2d1c0 by dev",
-                "release: release git.example.com/myorg/myapp:v1.2.0 by dev at 2024-01-01T00:00:00Z",
+                "delete-tag: git.tag git.example.com/myorg/myapp:v1.2.0 deleted by dev",
+                "issue-opened: ignored: The event is not about code, a package or a finished pipeline",
+                "package: artifact.pushed git.example.com/myorg/myapp:v1.2.0 by builder at 2024-01-01T00:00:00Z",
                 "pull-request-merged: pr git.example.com/myorg/myapp branch=feature commit=fffffff text=merged run=1 by dev at 2024-01-01T00:00:00Z",
-                "issue-opened: ignored: The event tells neither of code nor of a package",
+                "push: git.push git.example.com/myorg/myapp branch=main commit=6f2d1c0 before=1a2b3c4 by dev at 2024-01-01T00:00:00Z",
+                "push-tag-deleted: git.tag git.example.com/myorg/myapp:v1.2.0 before=a1a1a1a deleted by dev",
+                "release: release git.example.com/myorg/myapp:v1.2.0 by dev at 2024-01-01T00:00:00Z",
+                "release-prerelease: release git.example.com/myorg/myapp:v1.3.0-rc.1 by dev at 2024-01-01T00:00:00Z",
+                "workflow-job: ci.finished git.example.com/myorg/myapp branch=main commit=6f2d1c0 result=failure pipeline=test run=31-1 runId=12 scope=job by dev at 2024-01-01T00:00:00Z",
+                "workflow-run: ci.finished git.example.com/myorg/myapp branch=main commit=6f2d1c0 result=success pipeline=Release run=12-1 runId=12 by dev at 2024-01-01T00:00:00Z",
+                "workflow-run-fork: ci.finished git.example.com/myorg/myapp branch=main commit=6f2d1c0 result=success pipeline=Release run=12-1 runId=12 request= of a fork by dev at 2024-01-01T00:00:00Z",
             ],
         );
+    }
+
+    #[test]
+    fn a_new_tag_has_its_commit_and_awaits_nothing() {
+        let body = include_str!("../../../../../events/inbound/gitea/create-tag.json");
+        let [created] = &events(&GITEA, body)[..] else { panic!("one event") };
+        assert!(!created.awaits_commit && !created.deleted && created.commit.is_some());
+    }
+
+    #[test]
+    fn a_release_says_whether_it_is_a_prerelease() {
+        let of = |body: &str| events(&GITEA, body)[0].prerelease;
+        let prerelease = include_str!("../../../../../events/inbound/gitea/release-prerelease.json");
+        assert_eq!(of(prerelease), Some(true));
+        assert_eq!(of(include_str!("../../../../../events/inbound/gitea/release.json")), Some(false));
     }
 }

@@ -1,7 +1,8 @@
 //! The senders: a file for each, with its entry of the table and its reader. What several senders share is in
-//! `forge`, `reference`, `digest` and `time`.
+//! `forge`, `workflow_runs`, `addresses`, `reference`, `digest` and `time`.
 
 mod acr;
+mod addresses;
 mod artifactory;
 mod azure_devops;
 mod bitbucket;
@@ -30,6 +31,7 @@ pub mod sender;
 mod shape;
 mod tekton;
 pub mod time;
+mod workflow_runs;
 
 #[cfg(test)]
 mod refusals;
