@@ -1,5 +1,6 @@
-//! GitHub's container registry. A repository's or organisation's hook says `package`, an app's
-//! `registry_package`, for the same push.
+//! GitHub's container registry, also that of a GitHub Enterprise Server, which has a host of its own. For the
+//! same push, the webhook of a repository or an organisation has `package`, and that of an app
+//! `registry_package`.
 
 use serde_json::Value;
 
@@ -7,11 +8,12 @@ use super::preset::Preset;
 use super::results::USUAL;
 use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::has;
-use super::{digest, reference, time};
+use super::{digest, forge, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
 use crate::domain::inbound::webhook_type::WebhookType;
 
+/// The registry of packages on `github.com`.
 const HOST: &str = "ghcr.io";
 
 /// How GitHub signs.
@@ -46,17 +48,19 @@ fn found(request: &SenderRequest<'_>) -> Found {
         return Found::Ping;
     }
     let Some(package) = ["package", "registry_package"].iter().find_map(|member| payload.get(member)) else {
-        return other("The body tells of no package");
+        return other("The body has no package");
     };
     if !is_container(package) {
-        return other("The package is no container image");
+        return other("The package is not a container image");
     }
-    // `create` is what 2020 said for `published`.
+    // In 2020, `published` was called `create`.
     if !matches!(json::text(payload, "/action"), Some("published" | "updated" | "create")) {
         return other("The package was neither published nor updated");
     }
     let version = package.get("package_version").unwrap_or(&Value::Null);
-    let Some(name) = name(package, version) else { return other("The package has no name") };
+    let Some((host, name)) = image(payload, package, version) else {
+        return other("The body does not name the image");
+    };
     let metadata = version.pointer("/container_metadata/tag");
     let written =
         ["/container_metadata/tag/digest", "/version", "/name", "/container_metadata/manifest/digest"]
@@ -68,7 +72,7 @@ fn found(request: &SenderRequest<'_>) -> Found {
         None => json::text(version, "/version").filter(|version| !digest::has_form(version)),
     };
     let mut event = request.event(EventKind::ArtifactPushed, &name);
-    event.registry = Some(HOST.to_owned());
+    event.registry = host;
     event.tag = tag.map(str::to_owned);
     digest::note(&mut event, written);
     // The version's own times are the year 1.
@@ -77,7 +81,7 @@ fn found(request: &SenderRequest<'_>) -> Found {
     event.pusher = json::text(payload, "/sender/login").map(str::to_owned);
     event.url = json::url(version, "/html_url").or_else(|| json::url(package, "/html_url"));
     if event.tag.is_none() {
-        return other("The image has no tag: it is a part of one for several platforms");
+        return other("The image has no tag; it is a part of a multi-platform image");
     }
     Found::Events(vec![event])
 }
@@ -87,15 +91,22 @@ fn is_container(package: &Value) -> bool {
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case("container") || kind.eq_ignore_ascii_case("docker"))
 }
 
-/// The name as it is pulled; an address may end in a bare colon where there is no tag.
-fn name(package: &Value, version: &Value) -> Option<String> {
+/// Host and name of the image, from the address by which it is pulled, which ends in a colon if there is no
+/// tag. Without that address, the host is known only if the package is on `github.com`.
+fn image(payload: &Value, package: &Value, version: &Value) -> Option<(Option<String>, String)> {
     let pulled = json::text(version, "/package_url").map(|url| reference::bare(url.trim_end_matches(':')));
-    if let Some((HOST, name)) = pulled.and_then(|pulled| pulled.split_once('/')) {
-        return Some(name.to_lowercase());
+    if let Some((Some(host), name)) = pulled.map(reference::split_host)
+        && !name.is_empty()
+    {
+        return Some((Some(host.to_lowercase()), name.to_lowercase()));
     }
     let name = json::text(package, "/name")?;
-    let namespace = json::text(package, "/namespace");
-    Some(namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}")).to_lowercase())
+    let owner = json::text(package, "/namespace").or_else(|| json::text(package, "/owner/login"))?;
+    let repository = payload.get("repository").unwrap_or(&Value::Null);
+    let page = [package, version, repository].into_iter().find_map(|value| json::text(value, "/html_url"));
+    let is_public = forge::host(page).is_some_and(|host| host == "github.com")
+        || forge::host(json::text(package, "/registry/url")).is_some_and(|host| host == HOST);
+    Some((is_public.then(|| HOST.to_owned()), format!("{owner}/{name}").to_lowercase()))
 }
 
 #[cfg(test)]
@@ -108,10 +119,13 @@ mod tests {
         assert_bodies(
             &GHCR,
             &[
+                "enterprise: artifact.pushed containers.github.corp.example/myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
+                "enterprise-without-address: artifact.pushed myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
+                "npm: ignored: The package is not a container image",
                 "package: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
                 "registry-package: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
-                "untagged: ignored: The image has no tag: it is a part of one for several platforms",
-                "npm: ignored: The package is no container image",
+                "untagged: ignored: The image has no tag; it is a part of a multi-platform image",
+                "without-address: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab by octocat at 2024-01-01T00:00:00Z",
             ],
         );
     }
