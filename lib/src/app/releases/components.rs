@@ -74,20 +74,12 @@ impl Components {
         self.store.core.get(&keys::component(tenant, id)).await?.ok_or_else(Error::not_found)
     }
 
-    /// The components that an event is about.
-    ///
-    /// # Errors
-    /// `Unavailable` if DynamoDB does not answer.
-    pub async fn of(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Vec<Component>, Error> {
-        Ok(self.matching(tenant, event).await?.components)
-    }
-
     /// The components that an event is about, or why there is none. This takes one query for each name of the
     /// event's repository without its host: see [`lookup_names`] for how many there are.
     ///
     /// # Errors
     /// `Unavailable` if DynamoDB does not answer.
-    pub async fn matching(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Matching, Error> {
+    pub async fn of(&self, tenant: TenantId, event: &NormalisedEvent) -> Result<Matching, Error> {
         let names = lookup_names(event);
         let rows = paths(&names).into_iter().map(|path| async move {
             let partition = keys::repository(tenant, path);

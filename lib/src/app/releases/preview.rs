@@ -165,7 +165,7 @@ async fn decision(
             release_id: None,
         });
     }
-    let decided = processor.decide(config, parsed, event, &mut budget, now).await?;
+    let (decided, no_match) = processor.decide(config, parsed, event, &mut budget, now).await?;
     let activated = |(_, decision): &(ComponentId, Decision)| {
         let of = |planned: &PlannedRelease| {
             let trigger = &planned.release.trigger;
@@ -179,7 +179,7 @@ async fn decision(
     };
     let triggers = decided.iter().flat_map(activated).collect();
     let reason = decided.iter().find_map(|(_, decision)| decision.reason.as_deref());
-    let reason = if decided.is_empty() { Some("No matching component") } else { reason };
+    let reason = no_match.as_deref().or(reason);
     let reason = budget.failure().or(reason);
     let release_id = decided.iter().find_map(|(_, decision)| decision.release_id);
     Ok(DecisionView {

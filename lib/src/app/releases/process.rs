@@ -10,7 +10,7 @@ use std::time::Duration as Pause;
 use chrono::{DateTime, Utc};
 
 use super::case::{ComponentCase, Outcome};
-use super::components::Components;
+use super::components::{Components, Matching};
 use super::guards;
 use super::push::{Halt, Push};
 use super::release_rate::ReleaseRate;
@@ -139,9 +139,9 @@ impl Processor {
         if !push.is_replay && is_too_old(config, event) {
             return Ok(vec![Action::ignored(TOO_OLD)]);
         }
-        let components = self.components.of(config.tenant_id, event).await?;
-        if components.is_empty() {
-            return Ok(vec![Action::ignored("No matching component")]);
+        let Matching { components, no_match } = self.components.of(config.tenant_id, event).await?;
+        if let Some(reason) = no_match {
+            return Ok(vec![Action::ignored(reason)]);
         }
         let mut actions = Vec::new();
         for component in &components {
@@ -262,7 +262,7 @@ impl Processor {
         self.store.core.get(&keys::tag(component.tenant_id, component.id, &place)).await
     }
 
-    /// What an admitted event would do at each of its components. Writes nothing.
+    /// What an admitted event would do at each of its components, or why there is none. Writes nothing.
     ///
     /// # Errors
     /// `Unavailable` if DynamoDB does not answer.
@@ -273,9 +273,10 @@ impl Processor {
         event: &NormalisedEvent,
         budget: &mut Budget,
         now: DateTime<Utc>,
-    ) -> Result<Vec<(ComponentId, Decision)>, Error> {
+    ) -> Result<(Vec<(ComponentId, Decision)>, Option<String>), Error> {
         let mut decisions = Vec::new();
-        for component in self.components.of(config.tenant_id, event).await? {
+        let Matching { components, no_match } = self.components.of(config.tenant_id, event).await?;
+        for component in components {
             let current = self.current(&component, event).await?;
             let source = Source::of(config.id, config.spec.provider.name(), event);
             let (payload, current) = (&parsed.payload, current.as_ref());
@@ -286,7 +287,7 @@ impl Processor {
             let decision = decision.without_existing(|identity| existing.get(identity).copied());
             decisions.push((component.id, decision));
         }
-        Ok(decisions)
+        Ok((decisions, no_match))
     }
 
     /// The action of an event that changes nothing: a duplicate, if its de-duplication key is known.
