@@ -1,5 +1,5 @@
 //! The senders: a file for each, with its entry of the table and its reader. What several senders share is in
-//! `forge`, `workflow_runs`, `addresses`, `reference`, `digest` and `time`.
+//! `forge`, `workflow_runs`, `addresses`, `pull_request`, `reference`, `digest` and `time`.
 
 mod acr;
 mod addresses;
@@ -24,6 +24,7 @@ mod harbor;
 mod jenkins;
 mod nexus;
 pub mod preset;
+mod pull_request;
 mod quay;
 mod reference;
 pub mod results;
