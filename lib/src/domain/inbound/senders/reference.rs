@@ -1,7 +1,33 @@
 //! Names of images: the registry's host before them, the tag or digest after them.
 
-/// The host and the rest of `host/name`. As Docker reads it, the first part is a host when it has a dot
-/// or a colon, or is `localhost`; else there is none.
+/// A reference to an image, split.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Image<'r> {
+    /// The name, with the host if the reference has one.
+    pub(super) name: &'r str,
+    /// The tag.
+    pub(super) tag: Option<&'r str>,
+    /// The digest.
+    pub(super) digest: Option<&'r str>,
+}
+
+/// Splits a reference: `https://host:5000/a/b:v1@sha256:…` has the name `host:5000/a/b`. A colon before a
+/// slash is that of a port.
+pub(super) fn split(reference: &str) -> Image<'_> {
+    let reference = reference.split_once("://").map_or(reference, |(_, rest)| rest);
+    let (name, digest) = reference.split_once('@').unwrap_or((reference, ""));
+    let tagged = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    let (name, tag) = tagged.unwrap_or((name, ""));
+    Image { name, tag: given(tag), digest: given(digest) }
+}
+
+/// A text that is not empty.
+fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The host and the rest of `host/name`. As in Docker's references, the first part is a host if it has a dot or
+/// a colon, or is `localhost`.
 pub(super) fn split_host(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (Some(host), rest),
@@ -17,13 +43,6 @@ pub(super) fn bare(reference: &str) -> &str {
         Some((name, tag)) if !tag.contains('/') && name.contains('/') => name,
         Some(_) | None => reference,
     }
-}
-
-/// The tag of a reference, if it has one.
-pub(super) fn tag(reference: &str) -> Option<&str> {
-    let reference = without_scheme(reference);
-    let reference = reference.split_once('@').map_or(reference, |(name, _)| name);
-    reference.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.is_empty() && !tag.contains('/'))
 }
 
 /// An address without `https://`.
@@ -43,6 +62,22 @@ mod tests {
         assert_eq!(split_host("registry:5000/a/b"), (Some("registry:5000"), "a/b"));
         assert_eq!(split_host("myorg/myapp"), (None, "myorg/myapp"));
         assert_eq!(split_host("nginx"), (None, "nginx"));
+    }
+
+    #[test]
+    fn a_reference_is_split_into_name_tag_and_digest() {
+        for (reference, name, tag, digest) in [
+            ("ghcr.io/o/app:v1@sha256:abc", "ghcr.io/o/app", Some("v1"), Some("sha256:abc")),
+            ("registry:5000/app", "registry:5000/app", None, None),
+            ("registry:5000/app:v1", "registry:5000/app", Some("v1"), None),
+            ("o/app@sha256:abc", "o/app", None, Some("sha256:abc")),
+            ("nginx:1.25", "nginx", Some("1.25"), None),
+            ("docker://nginx", "nginx", None, None),
+            ("o/app:", "o/app", None, None),
+            ("", "", None, None),
+        ] {
+            assert_eq!(split(reference), Image { name, tag, digest }, "{reference}");
+        }
     }
 
     #[test]
