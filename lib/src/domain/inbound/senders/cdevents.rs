@@ -1,16 +1,25 @@
-//! `CDEvents`: artifacts that were published, pipelines that have ended, changes that were merged.
+//! `CDEvents`: artifacts that were published or deleted, pipelines and builds that have ended, changes that
+//! were merged. No event says that a pipeline ran for a pull request.
 
 use serde_json::Value;
 
 use super::forge::repository_of_url;
 use super::preset::Preset;
-use super::results::USUAL;
+use super::results::Results;
 use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::shape::begins;
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::inbound::webhook_type::WebhookType;
+
+/// The outcomes of pipeline runs.
+const RESULTS: Results = Results {
+    success: &["success"],
+    failure: &["failure", "error"],
+    cancelled: &["cancel", "cancelled", "canceled"],
+    skipped: &[],
+};
 
 /// Any sender of `CDEvents`.
 pub(super) static CDEVENTS: Sender = Sender {
@@ -22,7 +31,7 @@ pub(super) static CDEVENTS: Sender = Sender {
     alternatives: &[],
     recognises: Some(|body| begins(body, "/context/type", "dev.cdevents.")),
     read,
-    results: USUAL,
+    results: RESULTS,
     time_is_push: true,
     replay_protection: ReplayProtection::Time,
     page: page!("cdevents"),
@@ -37,13 +46,13 @@ fn read(request: &SenderRequest<'_>) -> Reading {
     let kind = json::text(event, "/context/type").unwrap_or_default();
     let is = |name: &str| kind.strip_prefix("dev.cdevents.").is_some_and(|rest| rest.starts_with(name));
     let read = if is("artifact.published.") {
-        artifact(request, event)
+        artifact(request, json::text(event, "/subject/id"), EventKind::ArtifactPushed)
+    } else if is("artifact.deleted.") {
+        artifact(request, json::text(event, "/subject/id"), EventKind::ArtifactDeleted)
     } else if is("pipelinerun.finished.") {
-        source(request, event, EventKind::CiFinished).map(|mut read| {
-            read.result_text = json::text(event, "/subject/content/outcome").map(str::to_owned);
-            read.run = json::text(event, "/subject/id").map(str::to_owned);
-            read
-        })
+        pipeline_run(request, event)
+    } else if is("build.finished.") {
+        build(request, event)
     } else if is("change.merged.") {
         source(request, event, EventKind::PullRequest).map(|mut read| {
             read.result_text = Some("merged".to_owned());
@@ -51,7 +60,7 @@ fn read(request: &SenderRequest<'_>) -> Reading {
             read
         })
     } else {
-        return Reading { delivery_id, ..Reading::ignored("The event is of no kind that is followed") };
+        return Reading { delivery_id, ..Reading::ignored("Events of this type are not read") };
     };
     let Some(mut read) = read else {
         return Reading {
@@ -63,60 +72,136 @@ fn read(request: &SenderRequest<'_>) -> Reading {
     Reading { delivery_id, found: Found::Events(vec![read]) }
 }
 
-/// An artifact, by its package URL: `pkg:oci/app@sha256%3A…?repository_url=ghcr.io/org/app&tag=v1`.
-fn artifact(request: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
-    let purl = json::text(event, "/subject/id")?;
-    let (path, query) = purl.split_once('?').unwrap_or((purl, ""));
-    let (name, version) =
-        path.strip_prefix("pkg:")?.split_once('@').unwrap_or((path.strip_prefix("pkg:")?, ""));
-    let name = name.split_once('/').map(|(_, name)| name)?;
+fn pipeline_run(request: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
+    let mut read = source(request, event, EventKind::CiFinished)?;
+    read.result_text = json::text(event, "/subject/content/outcome").map(str::to_owned);
+    read.pipeline = json::text(event, "/subject/content/pipelineName").map(str::to_owned);
+    read.run = json::text(event, "/subject/id").map(str::to_owned);
+    read.url = json::url(event, "/subject/content/url").or_else(|| json::url(event, "/subject/content/uri"));
+    Some(read)
+}
+
+/// A build, by the artifact that it made. It has no outcome, so that it activates no trigger.
+fn build(request: &SenderRequest<'_>, event: &Value) -> Option<NormalisedEvent> {
+    let made = json::text(event, "/subject/content/artifactId");
+    let mut read = artifact(request, made, EventKind::CiFinished)?;
+    read.scope = Some("build".to_owned());
+    read.run = json::text(event, "/subject/id").map(str::to_owned);
+    Some(read)
+}
+
+/// An artifact, by its [package URL]: `pkg:oci/app@sha256%3A…?repository_url=ghcr.io/org/app&tag=v1`,
+/// `pkg:docker/org/app@v1?repository_url=ghcr.io`, `pkg:npm/%40org/app@1.2.0`.
+///
+/// [package URL]: https://github.com/package-url/purl-spec
+fn artifact(request: &SenderRequest<'_>, purl: Option<&str>, kind: EventKind) -> Option<NormalisedEvent> {
+    let (path, query) = purl?.split_once('?').unwrap_or((purl?, ""));
+    let (package, name) = path.strip_prefix("pkg:")?.trim_start_matches('/').split_once('/')?;
+    let (name, version) = name.rsplit_once('@').unwrap_or((name, ""));
+    let (name, version) = (decoded(name), decoded(version));
     let qualifier = |wanted: &str| {
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| decoded(value))
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(name, _)| *name == wanted).map(|(_, value)| decoded(value)).next()
     };
-    let image = qualifier("repository_url").unwrap_or_else(|| name.to_owned());
-    let (host, image) = reference::split_host(reference::without_scheme(&image));
-    let mut read = request.event(EventKind::ArtifactPushed, image);
+    let at = qualifier("repository_url");
+    let at = at.as_deref().map(|url| reference::without_scheme(url).trim_end_matches('/'));
+    // `repository_url` has the whole name of an OCI artifact, and the host alone of other packages.
+    let (host, name) = match (package, at) {
+        ("oci", Some(whole)) => reference::split_host(whole),
+        (_, Some(at)) => (at.split('/').next(), name.as_str()),
+        ("docker", None) => (Some("docker.io"), name.as_str()),
+        // A module's name begins with its host.
+        ("golang", None) => reference::split_host(&name),
+        (_, None) => (None, name.as_str()),
+    };
+    let mut read = request.event(kind, name);
     read.registry = host.map(str::to_owned);
-    read.tag = qualifier("tag");
-    digest::note(&mut read, Some(decoded(version).as_str()));
+    let version = Some(version).filter(|version| !version.is_empty());
+    let is_digest = version.as_deref().is_some_and(digest::has_form);
+    digest::note(&mut read, version.as_deref().filter(|_| is_digest));
+    read.tag = qualifier("tag").or(version.filter(|_| !is_digest && package != "oci"));
     Some(read)
 }
 
 fn source(request: &SenderRequest<'_>, event: &Value, kind: EventKind) -> Option<NormalisedEvent> {
-    let said = json::text(event, "/subject/content/repository/url")
+    let written = json::text(event, "/subject/content/repository/url")
         .or_else(|| json::text(event, "/subject/content/repository/id"))
         .or_else(|| json::text(event, "/context/gitRepository"))?;
-    let (registry, name) = repository_of_url(said).unwrap_or((None, said));
+    let (registry, name) = repository_of_url(written).unwrap_or((None, written));
     let mut read = request.event(kind, name);
     read.registry = registry.map(str::to_owned);
     read.commit = json::text(event, "/context/gitRevision").map(str::to_owned);
     Some(read)
 }
 
-/// A text with its percent escapes resolved; what is no escape stays.
+/// A text with its percent escapes resolved. Other percent signs stay.
 fn decoded(text: &str) -> String {
-    text.replace("%3A", ":").replace("%3a", ":").replace("%2F", "/").replace("%2f", "/")
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escape = after.split_at_checked(2).filter(|_| *first == b'%');
+        match escape.and_then(|(digits, after)| Some((hex::decode(digits).ok()?, after))) {
+            Some((byte, after)) => {
+                bytes.extend(byte);
+                rest = after;
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::domain::inbound::normalise::tests::assert_bodies;
+    use crate::domain::inbound::normalise::tests::{assert_bodies, events};
 
     #[test]
     fn example_bodies_normalise_to_these_events() {
         assert_bodies(
             &CDEVENTS,
             &[
+                "artifact-deleted: artifact.deleted ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
                 "artifact-published: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
-                "pipeline-run-finished: ci.finished github.com/myorg/myapp result=success run=p1 at 2024-01-01T00:00:00Z",
+                "build-finished: ci.finished ghcr.io/myorg/myapp@sha256:abab run=b1 scope=build at 2024-01-01T00:00:00Z",
+                "npm-published: artifact.pushed @myorg/myapp:1.2.0 at 2024-01-01T00:00:00Z",
+                "pipeline-run-finished: ci.finished github.com/myorg/myapp result=success pipeline=build run=p1 at 2024-01-01T00:00:00Z",
                 "change-merged: pr myorg/myapp text=merged run=7 at 2024-01-01T00:00:00Z",
-                "other: ignored: The event is of no kind that is followed",
+                "other: ignored: Events of this type are not read",
             ],
         );
+    }
+
+    #[test]
+    fn packages_of_every_type_have_a_name_and_a_version() {
+        let digest = format!("sha256%3A{}", "ab".repeat(32));
+        for (purl, registry, repository, tag, has_digest) in [
+            ("pkg:oci/app@DIGEST?repository_url=ghcr.io/o/app", Some("ghcr.io"), "o/app", None, true),
+            ("pkg:oci/app@DIGEST", None, "app", None, true),
+            ("pkg:docker/o/app@v1?repository_url=ghcr.io", Some("ghcr.io"), "o/app", Some("v1"), false),
+            ("pkg:docker/o/app@DIGEST", Some("docker.io"), "o/app", None, true),
+            ("pkg:golang/git.example.com/app@v1.2.0", Some("git.example.com"), "app", Some("v1.2.0"), false),
+            ("pkg:maven/org.example/app@1.0?type=jar", None, "org.example/app", Some("1.0"), false),
+            ("pkg:npm/%40o/app@1.2.0", None, "@o/app", Some("1.2.0"), false),
+        ] {
+            let body = json!({"context": {"type": "dev.cdevents.artifact.published.0.2.0"},
+                "subject": {"id": purl.replace("DIGEST", &digest)}});
+            let event = events(&CDEVENTS, &body.to_string()).remove(0);
+            let found = (event.registry.as_deref(), event.repository.as_str(), event.tag.as_deref());
+            assert_eq!(found, (registry, repository, tag), "{purl}");
+            assert_eq!(event.digest_valid, has_digest, "{purl}");
+        }
+    }
+
+    #[test]
+    fn percent_escapes_are_resolved() {
+        assert_eq!(decoded("a%3Ab%2fc%20d"), "a:b/c d");
+        assert_eq!(decoded("100%, %zz, %2"), "100%, %zz, %2");
+        assert_eq!(decoded("%ff"), "%ff");
     }
 }
