@@ -1,5 +1,5 @@
-//! Limits of the events in a request: names that can be keys, at most 200 events, and no tags of signatures
-//! and attestations.
+//! Limits of the events in a request: names that can be keys, tags that a registry can have, at most 200
+//! events, and no tags of signatures and attestations.
 
 use super::senders::sender::Found;
 use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
@@ -11,6 +11,10 @@ const MAX_EVENTS: usize = 200;
 const MAX_NAME_BYTES: usize = 512;
 /// Addresses of a repository in one event.
 pub(super) const MAX_ADDRESSES: usize = 8;
+/// Characters of an image's tag.
+const MAX_TAG: usize = 128;
+const NO_REGISTRY_TAG: &str = "No registry can have this tag: tags have at most 128 letters, digits, dots, hyphens \
+    and underscores, and begin with a letter, a digit or an underscore";
 /// Bytes of texts that are only shown.
 const MAX_TEXT_BYTES: usize = 2_048;
 
@@ -40,8 +44,16 @@ fn fit_event(mut event: NormalisedEvent) -> Result<NormalisedEvent, &'static str
     if !event.tag.as_deref().is_none_or(is_name) {
         return Err("The tag is too long or has control characters");
     }
-    if event.kind == EventKind::ArtifactPushed && event.tag.as_deref().is_some_and(is_companion) {
-        return Err("The tag is that of a signature or attestation, and no version");
+    if event.kind == EventKind::ArtifactPushed {
+        if event.tag.as_deref().is_some_and(is_companion) {
+            return Err("The tag is that of a signature or attestation, and not of a version");
+        }
+        if !event.tag.as_deref().is_none_or(is_registry_tag) {
+            return Err(NO_REGISTRY_TAG);
+        }
+    }
+    if let Some(request) = &mut event.pull_request {
+        request.source_repository.take_if(|name| !is_name(name));
     }
     for name in [
         &mut event.registry,
@@ -68,8 +80,16 @@ fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES && !name.contains(char::is_control)
 }
 
-/// Whether a tag only hangs something onto an image: `sha256-<hex>`, with `.sig`, `.att` or `.sbom` by
-/// cosign, and bare by the distribution specification's referrers.
+/// Whether a registry can have a tag: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (OCI distribution specification).
+fn is_registry_tag(tag: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    tag.len() <= MAX_TAG
+        && tag.bytes().next().is_some_and(is_word)
+        && tag.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
+}
+
+/// Whether a tag is that of a signature or attestation of an image: `sha256-<hex>`, with `.sig`, `.att` or
+/// `.sbom` by cosign, and without by the referrers of the OCI distribution specification.
 fn is_companion(tag: &str) -> bool {
     let Some(rest) = tag.strip_prefix("sha256-") else { return false };
     let (hex, suffix) = rest.split_once('.').unwrap_or((rest, ""));
@@ -96,16 +116,28 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_keys_are_left_out() {
-        assert!(is_taken(push(&"a".repeat(512), &"v".repeat(512))));
-        assert!(!is_taken(push(&"a".repeat(513), "v1")));
-        assert!(!is_taken(push("a", &"v".repeat(513))));
+        let tag =
+            |length: usize| NormalisedEvent { kind: EventKind::GitTag, ..push("a", &"v".repeat(length)) };
+        assert!(is_taken(push(&"a".repeat(512), "v1")) && is_taken(tag(512)));
+        assert!(!is_taken(push(&"a".repeat(513), "v1")) && !is_taken(tag(513)));
         assert!(!is_taken(push("", "v1")));
         assert!(!is_taken(push("a\0b", "v1")));
         assert!(!is_taken(push("a", "v\n1")));
     }
 
     #[test]
-    fn signatures_and_attestations_are_no_versions() {
+    fn an_image_has_a_tag_that_a_registry_can_have() {
+        for tag in ["v1.2.0", "1.2.3_build.5", "_a", &"v".repeat(128)] {
+            assert!(is_taken(push("a", tag)), "{tag}");
+        }
+        for tag in ["a b", "feature/x", "../../etc", "-a", ".a", "1.0+5", "é", &"v".repeat(129)] {
+            assert!(!is_taken(push("a", tag)), "{tag}");
+            assert!(is_taken(NormalisedEvent { kind: EventKind::GitTag, ..push("a", tag) }), "{tag}");
+        }
+    }
+
+    #[test]
+    fn signatures_and_attestations_are_not_versions() {
         let companion = |suffix: &str| push("a", &format!("sha256-{}{suffix}", "0a".repeat(32)));
         for suffix in ["", ".sig", ".att", ".sbom"] {
             assert!(!is_taken(companion(suffix)), "{suffix}");
@@ -126,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_told_on_is_dropped_when_it_is_too_much() {
+    fn texts_that_are_only_shown_are_dropped_if_they_are_too_long() {
         let mut event = push("a", "v1");
         event.url = Some(format!("https://example.com/{}", "x".repeat(2_048)));
         event.pusher = Some("me".to_owned());
