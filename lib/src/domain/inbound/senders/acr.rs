@@ -30,11 +30,17 @@ pub(super) static ACR: Sender = Sender {
     examples: &[example!("acr", "push")],
 };
 
-/// Its own webhooks, or the first event of Event Grid's.
+/// Its own webhooks, or the first event of Event Grid's, in either schema.
 fn recognises(body: &Value) -> bool {
     let first = body.get(0).unwrap_or(body);
+    let is_its = |kind: &str| kind.starts_with("Microsoft.ContainerRegistry.") || kind == VALIDATION;
     (has(body, "/target/repository") && has(body, "/action"))
-        || (has(first, "/eventType") && has(first, "/data"))
+        || (event_type(first).is_some_and(is_its) && has(first, "/data"))
+}
+
+/// The type of an event of Event Grid: `eventType` in its own schema, `type` in that of CloudEvents.
+fn event_type(event: &Value) -> Option<&str> {
+    json::text(event, "/eventType").or_else(|| json::text(event, "/type"))
 }
 
 fn read(request: &SenderRequest<'_>) -> Reading {
@@ -51,12 +57,12 @@ fn read(request: &SenderRequest<'_>) -> Reading {
     if let Some(code) = events.iter().find_map(validation_code) {
         return Reading { delivery_id: None, found: Found::Handshake { validation_code: code.to_owned() } };
     }
-    // A batch may be put together otherwise when it is sent again.
+    // A batch may have other events when it is sent again.
     let delivery_id = match events {
         [only] => json::text(only, "/id").map(str::to_owned),
         _ => None,
     };
-    let mut other = "Event Grid's events tell of no push".to_owned();
+    let mut other = "None of Event Grid's events is a push or a deletion".to_owned();
     let mut found = Vec::new();
     for grid in events {
         let data = grid.get("data").unwrap_or(&Value::Null);
@@ -70,8 +76,7 @@ fn read(request: &SenderRequest<'_>) -> Reading {
 }
 
 fn validation_code(event: &Value) -> Option<&str> {
-    let kind = json::text(event, "/eventType").or_else(|| json::text(event, "/type"))?;
-    json::text(event, "/data/validationCode").filter(|_| kind == VALIDATION)
+    json::text(event, "/data/validationCode").filter(|_| event_type(event) == Some(VALIDATION))
 }
 
 fn one(event: Result<NormalisedEvent, &'static str>) -> Found {

@@ -36,14 +36,16 @@ fn found(request: &SenderRequest<'_>) -> Found {
     if json::text(payload, "/domain") != Some("docker") {
         return other("The event is not about images");
     }
-    let kind = match json::text(payload, "/event_type") {
-        Some("pushed") => EventKind::ArtifactPushed,
+    let action = json::text(payload, "/event_type");
+    let kind = match action {
+        // A promotion brings the tag into the repository that the event names.
+        Some("pushed" | "promoted") => EventKind::ArtifactPushed,
         Some("deleted") => EventKind::ArtifactDeleted,
-        _ => return other("The image was neither pushed nor deleted"),
+        _ => return other("The image was neither pushed, promoted nor deleted"),
     };
     let file = json::text(payload, "/data/name").unwrap_or_default();
     let is_manifest = matches!(file, "manifest.json" | "list.manifest.json");
-    if kind == EventKind::ArtifactPushed && !is_manifest {
+    if action == Some("pushed") && !is_manifest {
         return other("What was pushed is a part of an image");
     }
     let path = json::text(payload, "/data/path");
@@ -77,6 +79,7 @@ mod tests {
             &[
                 "push: artifact.pushed example.jfrog.io/docker-local/myorg/myapp:v1.2.0@sha256:abab",
                 "layer: ignored: What was pushed is a part of an image",
+                "promoted: artifact.pushed example.jfrog.io/docker-prod-local/myorg/myapp:v1.2.0@sha256:abab",
                 "platform: artifact.pushed example.jfrog.io/docker-local/myorg/myapp@sha256:abab",
             ],
         );

@@ -6,8 +6,7 @@ use crate::domain::inbound::normalised::NormalisedEvent;
 const LENGTHS: [(&str, usize); 2] = [("sha256", 64), ("sha512", 128)];
 const MAX_BYTES: usize = 256;
 
-/// Whether a text is written `algorithm:value`. Docker Hub's oldest bodies list layer ids where newer
-/// ones might list digests, and those have no algorithm.
+/// Whether a text is written `algorithm:value`. The layer ids in Docker Hub's oldest bodies have no algorithm.
 #[must_use]
 pub fn has_form(text: &str) -> bool {
     let Some((algorithm, value)) = text.split_once(':') else { return false };
@@ -19,8 +18,8 @@ pub fn has_form(text: &str) -> bool {
         && value.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':' && byte != b'/')
 }
 
-/// Whether a registry could serve it: SHA-256 or SHA-512 with its length of lower-case hex. Vendors' own
-/// samples show digests that are none.
+/// Whether a registry could serve it: SHA-256 or SHA-512 with its length of lower-case hex. Some digests in
+/// vendors' own samples are invalid.
 #[must_use]
 pub fn is_valid(text: &str) -> bool {
     let hex = |value: &str| value.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -28,7 +27,7 @@ pub fn is_valid(text: &str) -> bool {
         .is_some_and(|(algorithm, value)| LENGTHS.contains(&(algorithm, value.len())) && hex(value))
 }
 
-/// Notes what a sender wrote for a digest, if it has the form of one, and whether it is good.
+/// Notes the digest that a sender wrote, if it has the form of one, and whether it is valid.
 pub(super) fn note(event: &mut NormalisedEvent, written: Option<&str>) {
     event.digest = written.filter(|written| has_form(written)).map(str::to_owned);
     event.digest_valid = event.digest.as_deref().is_some_and(is_valid);

@@ -1,5 +1,5 @@
-//! The CNCF's registry, which is GitLab's too: several events in a body, or one. Only their media types
-//! tell manifests from layers.
+//! The CNCF's registry, which is GitLab's too: one or more events in a body. Only by their media types are
+//! manifests told from layers.
 
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ fn read(request: &SenderRequest<'_>) -> Reading {
         _ => None,
     };
     if found.is_empty() {
-        let reason = "No event tells of a manifest that was pushed or deleted".to_owned();
+        let reason = "No event is the push or the deletion of a manifest".to_owned();
         return Reading { delivery_id, found: Found::Ignored(reason) };
     }
     Reading { delivery_id, found: Found::Events(found) }
@@ -77,7 +77,7 @@ mod tests {
             &[
                 "push: artifact.pushed registry.example.com:5000/myorg/myapp:v1.2.0@sha256:abab by ci at 2024-01-01T00:00:00Z",
                 "manifest-and-layers: artifact.pushed registry.example.com:5000/myorg/myapp:v1.2.0@sha256:abab by ci at 2024-01-01T00:00:00Z",
-                "pull: ignored: No event tells of a manifest that was pushed or deleted",
+                "pull: ignored: No event is the push or the deletion of a manifest",
             ],
         );
     }

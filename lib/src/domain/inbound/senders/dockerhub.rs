@@ -1,14 +1,14 @@
-//! Docker Hub: a push, never with a digest that can be relied on, and never signed.
+//! Docker Hub: pushes, without a reliable digest, and never signed.
 //!
 //! `push_data.images` is missing today, was empty for years, and in the oldest bodies lists layer ids.
-//! `callback_url` is a leftover and is never called: its address is whatever the body says.
+//! `callback_url` is a leftover. It is never called, because whoever sends the body chooses the address.
 
 use serde_json::Value;
 
 use super::preset::Preset;
 use super::results::USUAL;
 use super::sender::{Reading, ReplayProtection, Sender, SenderRequest, example, page};
-use super::shape::has;
+use super::shape::{begins, has};
 use super::{digest, time};
 use crate::domain::inbound::json;
 use crate::domain::inbound::normalised::EventKind;
@@ -24,7 +24,10 @@ pub(super) static DOCKERHUB: Sender = Sender {
     types: &[WebhookType::RegistryPush],
     authentication: Preset::UrlToken,
     alternatives: &[],
-    recognises: Some(|body| has(body, "/push_data")),
+    recognises: Some(|body| {
+        let is_at_docker_hub = begins(body, "/repository/repo_url", "https://hub.docker.com/");
+        has(body, "/push_data") && (is_at_docker_hub || json::text(body, "/repository/repo_name").is_some())
+    }),
     read,
     results: USUAL,
     time_is_push: true,
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn layer_ids_and_absent_images_are_no_digest() {
+    fn layer_ids_and_absent_images_are_not_digests() {
         let oldest = event(OLDEST);
         assert_eq!((oldest.digest, oldest.digest_valid), (None, false));
         // Written as a float there.
@@ -114,6 +117,19 @@ mod tests {
     }
 
     #[test]
+    fn only_a_body_that_says_it_is_docker_hubs_is_recognised() {
+        for (repository, expected) in [
+            (json!({"repo_name": "myorg/myapp"}), true),
+            (json!({"name": "a", "namespace": "b", "repo_url": "https://hub.docker.com/r/b/a"}), true),
+            (json!({"name": "a", "namespace": "b", "repo_url": "https://registry.example/b/a"}), false),
+            (json!({"name": "a", "namespace": "b"}), false),
+        ] {
+            let body = json!({"push_data": {"tag": "v1"}, "repository": repository});
+            assert_eq!(DOCKERHUB.recognises.unwrap()(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn an_official_image_has_its_full_name() {
         let body =
             json!({"push_data": {"tag": "1"}, "repository": {"name": "nginx", "repo_name": "library/nginx"}});
@@ -121,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_push_or_names_nothing_is_uninteresting() {
+    fn what_is_not_a_push_or_names_no_repository_is_ignored() {
         for body in [json!({}), json!([]), json!({"push_data": 1}), json!({"push_data": {"tag": "v1"}})] {
             assert!(!reason(&DOCKERHUB, &body.to_string()).is_empty(), "{body}");
         }

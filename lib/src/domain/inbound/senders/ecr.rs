@@ -1,4 +1,4 @@
-//! Amazon's container registry, by EventBridge.
+//! Amazon's container registry, by EventBridge: pushes, deletions, replications, pulls through a cache.
 
 use super::preset::Preset;
 use super::results::USUAL;
@@ -34,14 +34,19 @@ fn read(request: &SenderRequest<'_>) -> Reading {
 fn found(request: &SenderRequest<'_>) -> Found {
     let payload = request.payload;
     let other = |reason: &str| Found::Ignored(reason.to_owned());
-    if json::text(payload, "/detail-type") != Some("ECR Image Action") {
-        return other("EventBridge's event is no image action of ECR");
-    }
-    if json::text(payload, "/detail/result") != Some("SUCCESS") {
+    // Replications and pulls through a cache bring an image into the registry of `account` and `region`.
+    let (action, result) = match json::text(payload, "/detail-type") {
+        Some("ECR Image Action" | "ECR Replication Action") => {
+            (json::text(payload, "/detail/action-type"), json::text(payload, "/detail/result"))
+        }
+        Some("ECR Pull Through Cache Action") => (Some("PUSH"), json::text(payload, "/detail/sync-status")),
+        _ => return other("EventBridge's event is not an image action of ECR"),
+    };
+    if result != Some("SUCCESS") {
         return other("The image action failed");
     }
-    let kind = match json::text(payload, "/detail/action-type") {
-        Some("PUSH") => EventKind::ArtifactPushed,
+    let kind = match action {
+        Some("PUSH" | "REPLICATE") => EventKind::ArtifactPushed,
         Some("DELETE") => EventKind::ArtifactDeleted,
         _ => return other("The image action is neither a push nor a deletion"),
     };
@@ -73,7 +78,10 @@ mod tests {
                 "push: artifact.pushed 123456789012.dkr.ecr.eu-central-1.amazonaws.com/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
                 "push-untagged: artifact.pushed 123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/myorg/myapp@sha256:abab at 2024-01-01T00:00:00Z",
                 "failed: ignored: The image action failed",
-                "scan: ignored: EventBridge's event is no image action of ECR",
+                "pull-through-cache: artifact.pushed 123456789012.dkr.ecr.eu-central-1.amazonaws.com/docker-hub/library/alpine:3.17@sha256:abab at 2024-01-01T00:00:00Z",
+                "pull-through-cache-failed: ignored: The image action failed",
+                "replication: artifact.pushed 123456789012.dkr.ecr.eu-west-1.amazonaws.com/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "scan: ignored: EventBridge's event is not an image action of ECR",
             ],
         );
     }

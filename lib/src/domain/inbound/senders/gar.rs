@@ -51,7 +51,7 @@ fn found(request: &SenderRequest<'_>, message: &Value, published: Option<&Value>
     let kind = match json::text(message, "/action") {
         Some("INSERT") => EventKind::ArtifactPushed,
         Some("DELETE") => EventKind::ArtifactDeleted,
-        _ => return other("The message tells of no image"),
+        _ => return other("The message is not about an image"),
     };
     let (tagged, digested) = (json::text(message, "/tag"), json::text(message, "/digest"));
     let Some(name) = tagged.or(digested).map(reference::bare) else {

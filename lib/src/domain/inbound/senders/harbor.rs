@@ -1,7 +1,7 @@
-//! Harbor 2: pushes and deletions, in its own form and as CloudEvents.
+//! Harbor: pushes and deletions, in its own form and as CloudEvents. Version 1.10 has other names for them.
 //!
-//! An untagged push has its digest for a tag. Of several tags of an artifact only the first is told.
-//! Other events carry resources too: `QUOTA_EXCEED` has the digest of a push that failed.
+//! An untagged push has its digest for a tag. Of several tags of an artifact only the first is sent.
+//! Other events have resources too: `QUOTA_EXCEED` has the digest of a push that failed.
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ struct Form {
 const DEFAULT: Form = Form { data: "event_data", time: "occur_at" };
 const CLOUD_EVENTS: Form = Form { data: "data", time: "time" };
 
-/// Harbor 2. It sends the configured value as it is, without a scheme.
+/// Harbor. It sends the configured value as it is, without a scheme.
 pub(super) static HARBOR: Sender = Sender {
     name: "harbor",
     provider: "harbor",
@@ -50,8 +50,8 @@ fn read(request: &SenderRequest<'_>) -> Reading {
     let is_cloud_event = name.starts_with("harbor.");
     let delivery_id = json::text(payload, "/id").filter(|_| is_cloud_event).map(str::to_owned);
     let found = match name {
-        "PUSH_ARTIFACT" | "harbor.artifact.pushed" => EventKind::ArtifactPushed,
-        "DELETE_ARTIFACT" | "harbor.artifact.deleted" => EventKind::ArtifactDeleted,
+        "PUSH_ARTIFACT" | "pushImage" | "harbor.artifact.pushed" => EventKind::ArtifactPushed,
+        "DELETE_ARTIFACT" | "deleteImage" | "harbor.artifact.deleted" => EventKind::ArtifactDeleted,
         // Pulls, scans, replications, retention, quotas, and whatever comes later.
         _ => {
             let reason = "Harbor's event is neither a push nor a deletion of an artifact".to_owned();
@@ -121,6 +121,7 @@ mod tests {
             &HARBOR,
             &[
                 "push: artifact.pushed harbor.example.com:8443/myorg/myapp:v1.2.0@sha256:34bd by builder at 2024-01-01T00:00:00Z",
+                "push-1-10: artifact.pushed harbor.example.com/myorg/myapp:v1.2.0@sha256:34bd by builder at 2024-01-01T00:00:00Z",
                 "push-untagged: artifact.pushed harbor.example.com/myorg/myapp@sha256:34bd by builder at 2024-01-01T00:00:00Z",
                 "push-cloudevents: artifact.pushed harbor.example.com/myorg/myapp:v1.2.0@sha256:34bd by builder at 2024-01-01T00:00:00Z",
                 "push-minimal: artifact.pushed myorg/myapp:v1.2.0@?sha256:abc1 at 2024-01-01T00:00:00Z",
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_in_the_place_of_a_tag_is_no_tag() {
+    fn a_digest_in_the_place_of_a_tag_is_not_a_tag() {
         let event = events(&HARBOR, UNTAGGED).remove(0);
         assert_eq!(event.tag, None);
         assert!(event.digest_valid);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn other_events_are_uninteresting_whatever_they_carry() {
+    fn other_events_are_ignored_even_with_resources() {
         for name in ["QUOTA_EXCEED", "PULL_ARTIFACT", "SCANNING_COMPLETED", "harbor.artifact.pulled", "X"] {
             let data = json!({"repository": {"repo_full_name": "a/b"}, "resources": [{"tag": "v1"}]});
             let body = json!({"type": name, "event_data": data, "data": data});

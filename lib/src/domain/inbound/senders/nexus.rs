@@ -1,4 +1,4 @@
-//! Sonatype Nexus 3: components of hosted and proxied repositories, never with a digest.
+//! Sonatype Nexus 3: components of hosted and proxied repositories, without digests.
 
 use super::preset::Preset;
 use super::results::USUAL;

@@ -1,5 +1,4 @@
-//! Quay: a push of one or more tags, never with a digest or a time. Its test button tells of tags that do
-//! not exist.
+//! Quay: pushes of one or more tags, without a digest or a time. Its test button sends tags that do not exist.
 
 use serde_json::Value;
 
@@ -32,11 +31,9 @@ pub(super) static QUAY: Sender = Sender {
 fn read(request: &SenderRequest<'_>) -> Reading {
     let payload = request.payload;
     let Some(tags) = payload.get("updated_tags").and_then(Value::as_array) else {
-        return Reading::ignored("Quay's notification tells of no push");
+        return Reading::ignored("Quay's notification is not about a push");
     };
-    let (host, name) =
-        json::text(payload, "/docker_url").map(reference::bare).map_or((None, ""), reference::split_host);
-    let name = if name.is_empty() { json::text(payload, "/repository").unwrap_or_default() } else { name };
+    let (host, name) = located(payload);
     let url = json::url(payload, "/homepage");
     let events = tags.iter().filter_map(Value::as_str).filter(|tag| !tag.is_empty()).map(|tag| {
         let mut event = request.event(EventKind::ArtifactPushed, name);
@@ -46,6 +43,19 @@ fn read(request: &SenderRequest<'_>) -> Reading {
         event
     });
     Reading { delivery_id: None, found: Found::Events(events.collect()) }
+}
+
+/// Host and name. A host need not look like one if the body has the name by itself too.
+fn located(payload: &Value) -> (Option<&str>, &str) {
+    let repository = json::text(payload, "/repository").unwrap_or_default();
+    let Some(pulled) = json::text(payload, "/docker_url").map(reference::bare) else {
+        return (None, repository);
+    };
+    let host = pulled.strip_suffix(repository).and_then(|start| start.strip_suffix('/'));
+    match host.filter(|host| !host.is_empty() && !host.contains('/') && !repository.is_empty()) {
+        Some(host) => (Some(host), repository),
+        None => reference::split_host(pulled),
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +70,8 @@ mod tests {
             &[
                 "push: artifact.pushed quay.io/myorg/myapp:v1.2.0",
                 "push: artifact.pushed quay.io/myorg/myapp:latest",
-                "build: ignored: Quay's notification tells of no push",
+                "push-self-hosted: artifact.pushed quaycorp/team/app:v1.2.0",
+                "build: ignored: Quay's notification is not about a push",
             ],
         );
     }
