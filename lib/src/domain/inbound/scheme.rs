@@ -167,7 +167,7 @@ impl Scheme {
         match self {
             Self::Token { header, .. } | Self::Hmac { header, .. } => vec![header],
             Self::Basic | Self::Oidc { .. } => vec!["authorization"],
-            Self::StandardWebhooks => vec!["webhook-signature"],
+            Self::StandardWebhooks => vec!["webhook-signature", "svix-signature"],
             Self::HttpSignature { .. } => vec!["signature"],
             Self::Either(first, second) => [first.headers(), second.headers()].concat(),
             Self::UrlToken => Vec::new(),
@@ -282,7 +282,7 @@ mod tests {
             scheme.headers().join(" ")
         };
         let gitlab = headers("auto", WebhookType::GitlabWebhook);
-        assert_eq!(gitlab, "webhook-signature X-Gitlab-Token");
+        assert_eq!(gitlab, "webhook-signature svix-signature X-Gitlab-Token");
         assert_eq!(headers("gitlab-ci", WebhookType::CiPipeline), gitlab);
         let buildkite = headers("buildkite", WebhookType::CiPipeline);
         assert_eq!(buildkite, "X-Buildkite-Signature X-Buildkite-Token");

@@ -20,6 +20,9 @@ use crate::domain::shared::secret::secret_hash;
 use crate::domain::shared::signature::SigningSecret;
 use crate::error::{Code, Error, Kind};
 
+/// How the headers of Standard Webhooks began before it was a standard. Some senders still use these names.
+const OLDER_PREFIX: &str = "svix";
+
 /// A request, as it was received.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
@@ -175,15 +178,17 @@ fn basic(headers: &HeaderMap, live: Live<'_>) -> Option<Choice> {
 }
 
 fn standard_webhooks(request: Request<'_>, live: Live<'_>, now: DateTime<Utc>) -> Option<Choice> {
-    let text = |name| std::str::from_utf8(single(request.headers, name)?).ok();
-    let id = text("webhook-id")?;
-    let written = text("webhook-timestamp")?;
+    let headers = request.headers;
+    let prefix = if headers.contains_key("webhook-signature") { "webhook" } else { OLDER_PREFIX };
+    let text = |name: &str| std::str::from_utf8(single(headers, &format!("{prefix}-{name}"))?).ok();
+    let id = text("id")?;
+    let written = text("timestamp")?;
     let seconds = timely(written.as_bytes(), TOLERANCE_SECONDS, now)?;
     // With a dot in the id, or another spelling of the time, the signed text could be split into other parts.
     if id.contains('.') || seconds.to_string() != written {
         return None;
     }
-    let entries = text("webhook-signature")?.split(' ').filter_map(|entry| entry.strip_prefix("v1,"));
+    let entries = text("signature")?.split(' ').filter_map(|entry| entry.strip_prefix("v1,"));
     let offered: Vec<Vec<u8>> =
         entries.take(MAX_SIGNATURES).filter_map(|entry| STANDARD.decode(entry).ok()).collect();
     Some(any_secret(live, |secret| {

@@ -202,6 +202,22 @@ fn our_own_signatures_verify_as_standard_webhooks() {
 }
 
 #[test]
+fn the_older_headers_of_standard_webhooks_count_where_the_newer_are_absent() {
+    let secret = SigningSecret::mint([9; 32]);
+    let value = secret.sign_standard("msg_1", NOW, BODY);
+    let older = [("svix-id", "msg_1"), ("svix-timestamp", "1704067200"), ("svix-signature", value.as_str())];
+    let check = |said: &[(&str, &str)], body: &[u8]| {
+        passes(&Scheme::StandardWebhooks, said, &[secret.expose()], body)
+    };
+    assert!(check(&older, BODY));
+    assert!(!check(&older, b"another"));
+    assert!(!check(&[older.as_slice(), &[("webhook-signature", "v1,AAAA")]].concat(), BODY));
+    let mixed =
+        [("svix-id", "msg_1"), ("webhook-timestamp", "1704067200"), ("webhook-signature", value.as_str())];
+    assert!(!check(&mixed, BODY));
+}
+
+#[test]
 fn a_url_token_verifies_by_its_hash_during_a_rotation_too() {
     let hashes = [secret_hash("new"), secret_hash("old")];
     let hashes = hashes.each_ref().map(String::as_str);
