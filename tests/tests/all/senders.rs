@@ -46,13 +46,16 @@ async fn drone_builds_are_verified_by_http_signature_and_read_by_a_mapping() {
             "name": "drone", "type": "generic", "provider": "generic", "secret": "drone-secret",
             "authentication": {"type": "httpSignature"},
             "mapping": {"kind": "ci.finished", "repository": "$.repo.slug", "commit": "$.build.after",
-                "branch": "$.build.target", "result": "$.build.status"}}))
+                "branch": "$.build.target", "result": "$.build.status",
+                "pullRequest": "$[?@.event == 'pull_request'].ref", "sourceRepository": "$.build.source_repo"}}))
         .await;
-    let build = |status: &str| {
+    let build_of = |status: &str, event: &str, reference: &str, commit: &str| {
         json!({"event": "build", "action": "completed", "repo": {"slug": "myorg/myapp"},
-            "build": {"status": status, "after": "5f3c1d2e9a5f3c1d2e9a5f3c1d2e9a5f3c1d2e9a", "target": "main"}})
+            "build": {"status": status, "event": event, "ref": reference, "after": commit.repeat(4), "target": "main",
+                "source_repo": "forky/myapp"}})
         .to_string()
     };
+    let build = |status: &str| build_of(status, "push", "refs/heads/main", "5f3c1d2e9a");
     let sign = |date: &str, body: &str| {
         let digest = format!("SHA-256={}", STANDARD.encode(Sha256::digest(body)));
         let text = format!("date: {date}\ndigest: {digest}");
@@ -73,6 +76,9 @@ async fn drone_builds_are_verified_by_http_signature_and_read_by_a_mapping() {
     let answer = post(&sign(now, &built), &built).await;
     assert_eq!(answer.body["triggersActivated"], 1, "{}", answer.body);
     assert_eq!(post(&sign(now, &built), &failed).await.status, StatusCode::UNAUTHORIZED);
+    let requested = build_of("success", "pull_request", "refs/pull/5/head", "6f3c1d2e9a");
+    let answer = post(&sign(now, &requested), &requested).await;
+    assert_eq!(answer.body["action"], "ignored", "{}", answer.body);
     let stale = sign("Tue, 14 May 2024 09:20:00 GMT", &built);
     assert_eq!(post(&stale, &built).await.status, StatusCode::UNAUTHORIZED);
 }

@@ -12,7 +12,8 @@ use super::normalised::NormalisedEvent;
 pub use super::provider::Provider;
 use super::repository::canonical_host;
 use super::scheme::Scheme;
-use super::senders::sender::ReplayProtection;
+use super::senders::GENERIC;
+use super::senders::sender::{ReplayProtection, Sender};
 pub use super::webhook_type::WebhookType;
 use crate::domain::shared::filter::{self, Filter};
 use crate::domain::shared::ids::{ConfigId, TenantId};
@@ -93,7 +94,9 @@ impl Spec {
     #[must_use]
     pub fn orders_by_time(&self) -> Option<bool> {
         let sender = self.provider.sender(self.webhook_type);
-        self.time_is_push.or_else(|| sender.map(|sender| sender.time_is_push))
+        // The normalised form has the time of the push; what a mapping finds may be that of the content.
+        let is_normalised = |sender: &Sender| *sender == GENERIC && self.mapping.is_none();
+        self.time_is_push.or_else(|| sender.map(|sender| sender.time_is_push || is_normalised(sender)))
     }
 
     /// What shows that a request is not an old one sent again. `None` if each body tells its sender.

@@ -53,6 +53,19 @@ fn the_config_of_the_specification_is_accepted_with_its_signature() {
 }
 
 #[test]
+fn the_time_in_the_normalised_form_orders_pushes_and_that_of_a_mapped_body_if_the_config_says_so() {
+    let orders = |more: Value| {
+        let mut body = json!({"name": "a", "type": "generic", "provider": "generic"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        parse(&body, true).expect("accepted").0.orders_by_time()
+    };
+    assert_eq!(orders(json!({})), Some(true));
+    assert_eq!(orders(json!({"timeIsPush": false})), Some(false));
+    assert_eq!(orders(json!({"mapping": {"repository": "$.a"}})), Some(false));
+    assert_eq!(orders(json!({"mapping": {"repository": "$.a"}, "timeIsPush": true})), Some(true));
+}
+
+#[test]
 fn a_sender_that_cannot_sign_needs_no_secret() {
     let body = json!({"name": "Hub", "type": "registry-push", "provider": "dockerhub"});
     let (spec, _) = parse(&body, false).expect("accepted");

@@ -40,6 +40,50 @@ pub(super) fn text_in<'b>(headers: &HeaderMap, body: &'b [u8]) -> Option<Cow<'b,
     }
 }
 
+/// The body with texts in the place of numbers that lose their form when they are parsed: `1.10` becomes
+/// `"1.10"`. Integers of 64 bits stay.
+pub(super) fn with_numbers_as_written(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
+    let text = text_in(headers, body)?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let mut quoted = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.first() {
+        let is_number = first.is_ascii_digit() || *first == b'-';
+        let length = if *first == b'"' { string_length(rest) } else { number_length(rest).max(1) };
+        let (token, after) = rest.split_at_checked(length)?;
+        if is_number && !is_integer(token) {
+            quoted.extend([b"\"".as_slice(), token, b"\""].concat());
+        } else {
+            quoted.extend(token);
+        }
+        rest = after;
+    }
+    serde_json::from_slice(&quoted).ok()
+}
+
+/// The length of the string that a text begins with, with its quotes.
+fn string_length(text: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let end = text.iter().skip(1).position(|byte| {
+        let is_end = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(text.len(), |end| end.saturating_add(2))
+}
+
+/// The length of the number that a text begins with, or 0.
+fn number_length(text: &[u8]) -> usize {
+    let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let begins = text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
+    if begins { text.iter().position(|byte| !is_part(byte)).unwrap_or(text.len()) } else { 0 }
+}
+
+fn is_integer(token: &[u8]) -> bool {
+    let text = std::str::from_utf8(token).unwrap_or_default();
+    text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok()
+}
+
 enum MediaType {
     Json,
     /// `payload=<JSON>`, which GitHub and others offer.
@@ -121,6 +165,24 @@ mod tests {
         let deep = "[".repeat(100_000);
         for body in [b"".as_slice(), b" ", b"{", b"push", b"{} {}", b"\xff", b"1e999", deep.as_bytes()] {
             assert_eq!(read(None, body), Err(Code::MalformedJson));
+        }
+    }
+
+    #[test]
+    fn numbers_that_would_lose_their_form_are_read_as_texts() {
+        let read = |text: &str| with_numbers_as_written(&HeaderMap::new(), text.as_bytes());
+        for (text, expected) in [
+            (
+                r#"{"tag":1.10,"run":12345678901234567890123}"#,
+                r#"{"tag":"1.10","run":"12345678901234567890123"}"#,
+            ),
+            ("[1,-2,18446744073709551615,true,null]", "[1,-2,18446744073709551615,true,null]"),
+            ("[1e3, -0.50]", r#"["1e3","-0.50"]"#),
+            (r#"{"1.5":"\\\"2.50","a":"\\"}"#, r#"{"1.5":"\\\"2.50","a":"\\"}"#),
+            ("1.0", r#""1.0""#),
+        ] {
+            let expected: Value = serde_json::from_str(expected).unwrap();
+            assert_eq!(read(text), Some(expected), "{text}");
         }
     }
 

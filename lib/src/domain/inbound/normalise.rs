@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::auth::verified::Verified;
 use super::bounds;
-use super::config::Config;
+use super::config::{Config, Spec};
 use super::json;
 use super::mapping::Mapping;
 use super::normalised::{EventKind, NormalisedEvent};
@@ -74,23 +74,27 @@ impl<'a> Settings<'a> {
     }
 }
 
+impl<'a> From<&'a Spec> for Settings<'a> {
+    fn from(spec: &'a Spec) -> Self {
+        Self {
+            webhook_type: spec.webhook_type,
+            provider: spec.provider,
+            mapping: spec.mapping.as_ref(),
+            success_results: &spec.success_results,
+            time_is_push: spec.time_is_push,
+            registry: spec.registry.as_deref(),
+        }
+    }
+}
+
 /// Normalises a request to a config.
 ///
 /// # Errors
 /// Those of [`normalise`].
 pub fn read(config: &Config, verified: &Verified<'_>, received_at: DateTime<Utc>) -> Result<Parsed, Error> {
-    let spec = &config.spec;
-    let settings = Settings {
-        webhook_type: spec.webhook_type,
-        provider: spec.provider,
-        mapping: spec.mapping.as_ref(),
-        success_results: &spec.success_results,
-        time_is_push: spec.time_is_push,
-        registry: spec.registry.as_deref(),
-    };
-    let mut parsed = normalise(verified, &settings, received_at)?;
+    let mut parsed = normalise(verified, &Settings::from(&config.spec), received_at)?;
     if let Found::Events(events) = &mut parsed.found {
-        events.iter_mut().for_each(|event| spec.repositories.retain_addresses(event));
+        events.iter_mut().for_each(|event| config.spec.repositories.retain_addresses(event));
     }
     Ok(parsed)
 }
@@ -111,6 +115,7 @@ pub fn normalise(
     let budget = RefCell::new(Budget::default());
     let reading = (sender.read)(&SenderRequest {
         headers: verified.headers(),
+        body: verified.body(),
         payload: &payload,
         webhook_type,
         mapping,

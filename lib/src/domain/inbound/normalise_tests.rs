@@ -71,7 +71,7 @@ pub(in crate::domain::inbound) fn assert_bodies(sender: &'static Sender, expecte
 }
 
 /// A line for each event; or one that says why there is none.
-fn lines(found: &Found) -> Vec<String> {
+pub(in crate::domain::inbound) fn lines(found: &Found) -> Vec<String> {
     match found {
         Found::Events(events) => events.iter().map(line).collect(),
         Found::Ping => vec!["ping".to_owned()],
@@ -140,6 +140,7 @@ fn a_senders_header_names_the_delivery() {
         ("cdevents", "ce-id"),
         ("generic", "idempotency-key"),
         ("generic", "webhook-id"),
+        ("generic", "svix-id"),
     ] {
         let found = SENDERS.iter().find(|known| known.name == sender).unwrap();
         let mut headers = HeaderMap::new();

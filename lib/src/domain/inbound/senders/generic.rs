@@ -1,17 +1,21 @@
-//! Anybody: a body that is in the normalised form already, or one that the config's mapping explains.
+//! Any other sender: a body in the normalised form, or one that the config's mapping describes.
+
+use std::cell::OnceCell;
 
 use serde_json::Value;
 
 use super::preset::Preset;
+use super::pull_request::{number_in, run_of};
+use super::reference::Image;
 use super::results::USUAL;
 use super::sender::{Found, Reading, ReplayProtection, Sender, SenderRequest, example, page};
 use super::{digest, reference, time};
 use crate::domain::inbound::json;
-use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent, RunOfPullRequest};
 use crate::domain::inbound::webhook_type::WebhookType;
 
-/// Headers by which senders in general name a delivery; the second one is Standard Webhooks'.
-const DELIVERY_ID_HEADERS: [&str; 2] = ["idempotency-key", "webhook-id"];
+/// Headers by which senders name a delivery. The last two are Standard Webhooks' and its older name.
+const DELIVERY_ID_HEADERS: [&str; 3] = ["idempotency-key", "webhook-id", "svix-id"];
 
 /// Any other sender: the normalised form, or what the mapping of the config finds.
 pub static GENERIC: Sender = Sender {
@@ -37,32 +41,26 @@ pub static GENERIC: Sender = Sender {
 };
 
 fn read(request: &SenderRequest<'_>) -> Reading {
-    let payload = request.payload;
-    let mapped = plainly(request, "deliveryId", payload);
+    let whole = Item { request, value: request.payload, index: None, as_written: &OnceCell::new() };
+    let mapped = request.mapping.and_then(|_| whole.text("deliveryId"));
     let header = || DELIVERY_ID_HEADERS.into_iter().find_map(|name| request.header(name));
     let delivery_id = mapped.or_else(|| header().map(str::to_owned));
     Reading { delivery_id, found: found(request) }
 }
 
-/// What the mapping finds for a member, as a text.
-fn plainly(request: &SenderRequest<'_>, member: &str, payload: &Value) -> Option<String> {
-    plain(request.mapped(request.mapping?, member, payload)?)
-}
-
 fn found(request: &SenderRequest<'_>) -> Found {
-    let payload = request.payload;
-    let items = match payload {
-        Value::Array(items) if request.mapping.is_none() => items.as_slice(),
-        _ => std::slice::from_ref(payload),
+    let as_written = OnceCell::new();
+    let item = |value, index| Item { request, value, index, as_written: &as_written };
+    let items: Vec<Item<'_>> = match request.payload {
+        Value::Array(items) if request.mapping.is_none() => {
+            items.iter().enumerate().map(|(index, value)| item(value, Some(index))).collect()
+        }
+        payload => vec![item(payload, None)],
     };
     let mut events = Vec::new();
     let mut other = Found::Ignored("The body has no events".to_owned());
-    for item in items {
-        let read = match request.mapping {
-            Some(mapping) => event(request, |member| request.mapped(mapping, member, item)),
-            None => event(request, |member| item.get(member)),
-        };
-        match read {
+    for item in &items {
+        match event(item) {
             Ok(event) => events.push(event),
             Err(found) => other = found,
         }
@@ -70,49 +68,147 @@ fn found(request: &SenderRequest<'_>) -> Found {
     if events.is_empty() { other } else { Found::Events(events) }
 }
 
-fn event<'v>(
-    request: &SenderRequest<'_>,
-    member: impl Fn(&str) -> Option<&'v Value>,
-) -> Result<NormalisedEvent, Found> {
-    let ignored = |reason: &str| Err(Found::Ignored(reason.to_owned()));
-    let text = |name: &str| member(name).and_then(plain);
-    let kind = match text("kind") {
+/// An event in a body: the whole body, or an element of a list.
+struct Item<'a> {
+    request: &'a SenderRequest<'a>,
+    value: &'a Value,
+    /// Its place in the list.
+    index: Option<usize>,
+    /// The body with its numbers as they are written, once a number is needed that way.
+    as_written: &'a OnceCell<Option<Value>>,
+}
+
+impl<'a> Item<'a> {
+    /// The value of a member: as the mapping says, or of this name.
+    fn member(&self, name: &str) -> Option<&'a Value> {
+        self.member_of(self.value, name)
+    }
+
+    fn member_of(&self, value: &'a Value, name: &str) -> Option<&'a Value> {
+        match self.request.mapping {
+            Some(mapping) => self.request.mapped(mapping, name, value),
+            None => value.get(name),
+        }
+    }
+
+    /// The value of a member as a text, without blanks around it. An empty one is absent, and a number is as it
+    /// is written: `1.10` is not `1.1`.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = match self.member(name)? {
+            Value::Number(number) if number.is_f64() => {
+                let read = || json::with_numbers_as_written(self.request.headers, self.request.body);
+                let body = self.as_written.get_or_init(read).as_ref()?;
+                self.member_of(self.index.map_or(Some(body), |index| body.get(index))?, name)?
+            }
+            value => value,
+        };
+        match value {
+            Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+            Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// The commit in a member: seven or more hexadecimal digits.
+    fn commit(&self, name: &str) -> Option<String> {
+        self.text(name).filter(|text| text.len() >= 7 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    }
+}
+
+fn event(item: &Item<'_>) -> Result<NormalisedEvent, Found> {
+    let request = item.request;
+    let kind = match item.text("kind") {
         Some(name) => EventKind::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind),
         None => usual_kind(request.webhook_type),
     };
     let kind = match kind {
         Some(EventKind::Ping) => return Err(Found::Ping),
         Some(kind) => kind,
-        None => return ignored("The event's kind is not known"),
+        None => return Err(Found::Ignored("The event's kind is not known".to_owned())),
     };
-    let Some(repository) = text("repository") else {
-        return ignored("The event names no repository");
+    let Some(repository) = item.text("repository") else {
+        return Err(Found::Ignored("The event names no repository".to_owned()));
     };
-    let is_artifact = matches!(kind, EventKind::ArtifactPushed | EventKind::ArtifactDeleted);
-    let registry =
-        text("registry").map(|said| reference::without_scheme(&said).trim_end_matches('/').to_owned());
-    let (host, name) = if is_artifact && registry.is_none() {
-        reference::split_host(&repository)
-    } else {
-        (None, repository.as_str())
-    };
-    let mut event = request.event(kind, name);
-    event.registry = registry.filter(|host| !host.is_empty()).or_else(|| host.map(str::to_owned));
-    event.tag = text("tag");
-    digest::note(&mut event, text("digest").as_deref());
-    event.pushed_at = member("pushedAt").and_then(time::parse);
-    event.pusher = text("pusher");
-    event.commit = text("commit");
-    event.branch = text("branch");
-    event.reference = text("ref");
-    event.result_text = text("resultText").or_else(|| text("result"));
-    event.pipeline = text("pipeline");
-    event.run = text("run");
-    event.run_id = text("runId");
-    event.before = text("before");
-    event.prerelease = member("prerelease").and_then(Value::as_bool);
-    event.url = text("url").filter(|url| json::is_web(url));
+    let mut event = named(item, kind, &repository);
+    // In a mapped body the time may be that of the content.
+    event.time_is_push = request.mapping.is_none();
+    event.pushed_at = item.member("pushedAt").and_then(time::parse);
+    event.pusher = item.text("pusher");
+    event.branch = item.text("branch");
+    event.reference = item.text("ref");
+    event.before = item.commit("before");
+    event.commit = item.commit("commit");
+    event.prerelease = item.member("prerelease").and_then(Value::as_bool);
+    event.url = item.text("url").filter(|url| json::is_web(url));
+    note_deletion(item, &mut event)?;
+    if kind == EventKind::CiFinished {
+        event.pull_request = pull_request(item, &event);
+    }
+    event.result_text = item.text("resultText").or_else(|| item.text("result"));
+    event.pipeline = item.text("pipeline");
+    event.run = item.text("run");
+    event.run_id = item.text("runId");
     Ok(event)
+}
+
+/// An event with registry, repository, tag and digest. An image may be written as one reference,
+/// `ghcr.io/myorg/myapp:v1@sha256:…`, whose tag and digest count where no others are given.
+fn named(item: &Item<'_>, kind: EventKind, repository: &str) -> NormalisedEvent {
+    let is_artifact = matches!(kind, EventKind::ArtifactPushed | EventKind::ArtifactDeleted);
+    let whole = Image { name: repository, tag: None, digest: None };
+    let image = if is_artifact { reference::split(repository) } else { whole };
+    let registry = item.text("registry");
+    let registry = registry.as_deref().map(|host| reference::without_scheme(host).trim_end_matches('/'));
+    let (host, name) = match registry {
+        None if is_artifact => reference::split_host(image.name),
+        registry => (registry.filter(|host| !host.is_empty()), image.name),
+    };
+    let mut event = item.request.event(kind, name);
+    event.registry = host.map(str::to_owned);
+    event.tag = item.text("tag").or_else(|| image.tag.map(str::to_owned));
+    digest::note(&mut event, item.text("digest").as_deref().or(image.digest));
+    event
+}
+
+/// Whether a tag was deleted: by `deleted`, or by a commit of zeros.
+fn note_deletion(item: &Item<'_>, event: &mut NormalisedEvent) -> Result<(), Found> {
+    let is_no_commit = |commit: &mut String| commit.bytes().all(|byte| byte == b'0');
+    let lost_commit = event.commit.take_if(is_no_commit).is_some();
+    match event.kind {
+        EventKind::GitTag => {
+            event.deleted = lost_commit || item.member("deleted") == Some(&Value::Bool(true));
+            Ok(())
+        }
+        EventKind::GitPush if lost_commit => Err(Found::Ignored("The branch was deleted".to_owned())),
+        EventKind::ArtifactPushed
+        | EventKind::ArtifactDeleted
+        | EventKind::GitPush
+        | EventKind::Release
+        | EventKind::PullRequest
+        | EventKind::CiFinished
+        | EventKind::Ping => Ok(()),
+    }
+}
+
+/// The pull request that a pipeline ran for. `pullRequest` is its number, an address or reference with it, or
+/// `{number?, sourceRepository?, fork?}`. Empty, `false` and 0 mean that the run was not for a pull request.
+fn pull_request(item: &Item<'_>, event: &NormalisedEvent) -> Option<RunOfPullRequest> {
+    let written = item.member("pullRequest")?;
+    let is_one = match written {
+        Value::Null => false,
+        Value::Bool(is_one) => *is_one,
+        Value::Number(number) => number.as_u64() != Some(0),
+        Value::String(text) => !matches!(text.trim().to_lowercase().as_str(), "" | "false" | "0"),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(_) => true,
+    };
+    let number = written.get("number").unwrap_or(written);
+    let number = number.as_u64().or_else(|| number_in(number.as_str()?));
+    let source = item.text("sourceRepository");
+    let source = source.as_deref().or_else(|| json::text(written, "/sourceRepository"));
+    let read = run_of(event, number, source);
+    let fork = written.get("fork").and_then(Value::as_bool).or(read.fork);
+    is_one.then_some(RunOfPullRequest { fork, ..read })
 }
 
 /// What a config's type is about, for bodies that do not say.
@@ -124,126 +220,6 @@ fn usual_kind(webhook_type: WebhookType) -> Option<EventKind> {
     }
 }
 
-/// A text without blanks around it, or a number as it is written; an empty text is absent.
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use http::HeaderMap;
-    use serde_json::json;
-
-    use super::*;
-    use crate::domain::inbound::auth::verified::Verified;
-    use crate::domain::inbound::mapping::Mapping;
-    use crate::domain::inbound::normalise::tests::{assert_bodies, at, events, parsed, reason};
-    use crate::domain::inbound::normalise::{Parsed, Settings, normalise};
-    use crate::domain::inbound::provider::Provider;
-
-    const NORMALISED: &str = include_str!("../../../../../events/inbound/generic/normalised.json");
-    const BATCH: &str = include_str!("../../../../../events/inbound/generic/normalised-batch.json");
-    const OTHER: &str = include_str!("../../../../../events/inbound/generic/other-shape.json");
-
-    fn mapped(webhook_type: WebhookType, mapping: &Value, headers: &HeaderMap, body: &str) -> Parsed {
-        let mapping: Mapping = serde_json::from_value(mapping.clone()).expect("a mapping");
-        let verified = Verified::was_verified_before(headers, body.as_bytes());
-        let settings = Settings::of(webhook_type, Provider::Named(&GENERIC)).mapped_by(&mapping);
-        normalise(&verified, &settings, at()).expect("read")
-    }
-
-    #[test]
-    fn example_bodies_normalise_to_these_events() {
-        assert_bodies(
-            &GENERIC,
-            &[
-                "normalised: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:34bd by builder at 2024-01-01T00:00:00Z",
-                "normalised-batch: artifact.pushed myorg/myapp:v1.2.0@sha256:34bd at 2024-01-01T00:00:00Z",
-                "normalised-batch: ci.finished myorg/myapp commit=0a0b0c0 result=success run=42",
-                "other-shape: ignored: The event names no repository",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_body_in_the_normalised_form_is_taken_as_it_is() {
-        let event = events(&GENERIC, NORMALISED).remove(0);
-        assert_eq!(event.kind, EventKind::ArtifactPushed);
-        assert_eq!((event.registry.as_deref(), event.repository.as_str()), (Some("ghcr.io"), "myorg/myapp"));
-        assert_eq!(event.tag.as_deref(), Some("v1.2.0"));
-        assert!(event.digest_valid);
-        assert_eq!(event.pushed_at.unwrap().timestamp(), 1_704_067_200);
-        assert_eq!(event.received_at, at(), "the body's own receivedAt means nothing");
-    }
-
-    #[test]
-    fn a_list_of_them_is_a_batch() {
-        let events = events(&GENERIC, BATCH);
-        let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
-        assert_eq!(kinds, [EventKind::ArtifactPushed, EventKind::CiFinished]);
-        assert_eq!(events[1].run.as_deref(), Some("42"));
-    }
-
-    #[test]
-    fn another_shape_is_explained_by_a_mapping() {
-        let mapping = json!({"kind": "ci.finished", "repository": "$.project.path", "commit": "$.build.sha",
-            "result": "$.build.outcome", "run": "$.build.number", "pushedAt": "$.build.at",
-            "url": "$.build.link", "prerelease": "$.build.rc", "deliveryId": "$.id"});
-        let parsed = mapped(WebhookType::Generic, &mapping, &HeaderMap::new(), OTHER);
-        assert_eq!(parsed.delivery_id.as_deref(), Some("delivery-7"));
-        let event = &parsed.events()[0];
-        assert_eq!((event.kind, event.repository.as_str()), (EventKind::CiFinished, "myorg/myapp"));
-        assert_eq!((event.result_text.as_deref(), event.run.as_deref()), (Some("passed"), Some("7")));
-        assert_eq!(event.prerelease, Some(true));
-        assert_eq!(event.url, None, "an address for browsers only");
-        assert_eq!(event.tag, None);
-    }
-
-    #[test]
-    fn a_delivery_is_named_by_its_header_where_no_mapping_says() {
-        let mut headers = HeaderMap::new();
-        headers.insert("webhook-id", "msg_1".parse().unwrap());
-        let mapping = json!({"repository": "$.project.path"});
-        let parsed = mapped(WebhookType::Generic, &mapping, &headers, OTHER);
-        assert_eq!(parsed.delivery_id.as_deref(), Some("msg_1"));
-    }
-
-    #[test]
-    fn the_kind_is_the_types_unless_the_body_says() {
-        let mapping = json!({"repository": "$.project.path"});
-        let kind = |webhook_type| {
-            let parsed = mapped(webhook_type, &mapping, &HeaderMap::new(), OTHER);
-            parsed.events().first().map(|event| event.kind)
-        };
-        assert_eq!(kind(WebhookType::RegistryPush), Some(EventKind::ArtifactPushed));
-        assert_eq!(kind(WebhookType::CiPipeline), Some(EventKind::CiFinished));
-        assert_eq!(kind(WebhookType::GithubApp), None);
-    }
-
-    #[test]
-    fn a_host_before_an_images_name_is_the_registry() {
-        let repository = |body: Value| {
-            let event = events(&GENERIC, &body.to_string()).remove(0);
-            (event.registry, event.repository)
-        };
-        let split = (Some("quay.io".to_owned()), "a/b".to_owned());
-        assert_eq!(repository(json!({"repository": "quay.io/a/b"})), split);
-        assert_eq!(repository(json!({"repository": "a/b", "registry": "https://quay.io/"})), split);
-        let git = repository(json!({"kind": "git.push", "repository": "github.com/a/b"}));
-        assert_eq!(git, (None, "github.com/a/b".to_owned()));
-    }
-
-    #[test]
-    fn a_ping_is_a_ping_and_nonsense_is_uninteresting() {
-        assert_eq!(parsed(&GENERIC, r#"{"kind":"ping"}"#).found, Found::Ping);
-        for body in ["{}", "[]", "1", "null", "\"a\"", r#"{"repository":""}"#, r#"{"repository":{}}"#, "[[]]"]
-        {
-            assert!(!reason(&GENERIC, body).is_empty(), "{body}");
-        }
-        assert!(!reason(&GENERIC, r#"{"kind":"party","repository":"a/b"}"#).is_empty());
-    }
-}
+#[path = "generic_tests.rs"]
+mod tests;

@@ -35,6 +35,9 @@ pub mod time;
 mod workflow_runs;
 
 #[cfg(test)]
+#[path = "recipe_tests.rs"]
+mod recipes;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 #[path = "table_tests.rs"]

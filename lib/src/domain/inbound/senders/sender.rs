@@ -145,7 +145,9 @@ pub(super) use example;
 pub(in crate::domain::inbound) struct SenderRequest<'a> {
     /// Nobody signs them: they name a delivery, and never decide what it is.
     pub(in crate::domain::inbound) headers: &'a HeaderMap,
-    /// The body.
+    /// The body, byte for byte.
+    pub(in crate::domain::inbound) body: &'a [u8],
+    /// The body, parsed.
     pub(in crate::domain::inbound) payload: &'a Value,
     /// The config's type.
     pub(in crate::domain::inbound) webhook_type: WebhookType,
