@@ -80,6 +80,24 @@ mod tests {
     }
 
     #[test]
+    fn a_senders_word_for_less_than_a_success_is_not_one() {
+        for (name, success, others) in [
+            ("azure-devops", "succeeded", ["partiallySucceeded", "succeededWithIssues"]),
+            ("buildkite", "passed", ["blocked", "success"]),
+            ("cdevents", "success", ["partial", "ok"]),
+            ("circleci", "success", ["on_hold", "not_run"]),
+            ("jenkins", "SUCCESS", ["UNSTABLE", "null"]),
+            ("tekton", "Completed", ["Running", "Started"]),
+        ] {
+            let sender = SENDERS.iter().find(|sender| sender.name == name).unwrap();
+            assert_eq!(sender.results.read(success, &[]), PipelineResult::Success, "{name}");
+            for other in others {
+                assert_eq!(sender.results.read(other, &[]), PipelineResult::Other, "{name}: {other}");
+            }
+        }
+    }
+
+    #[test]
     fn a_config_declares_words_and_numbers_of_its_own() {
         assert_eq!(USUAL.read("0", &own(&["0", "Green"])), PipelineResult::Success);
         assert_eq!(USUAL.read("green", &own(&["0", "Green"])), PipelineResult::Success);
