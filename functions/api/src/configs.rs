@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use futures_util::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use stella::app::inbound::rejected_requests;
 use stella::app::shared::filter_failures;
 use stella::domain::inbound::config::{self, Config};
@@ -16,100 +16,95 @@ use stella::domain::shared::merge_patch::Change;
 use stella::domain::shared::object_reader::ObjectReader;
 use stella::domain::shared::origin::Origin;
 use stella::error::Error;
-use stella::store::{Listing, keys};
-use stella::web::authenticator::{Admin, Viewer};
+use stella::store::Page;
+use stella::web::authenticator::Admin;
+use stella::web::data;
 use stella::web::idempotency::Made;
-use stella::web::request::{self, Body, ListQuery, New};
-use stella::web::{data, page};
+use stella::web::request::{self, Body, ListQuery};
+use uuid::Uuid;
 
 use crate::Api;
 use crate::grace::grace;
 use crate::openapi::operation::operation;
+use crate::resource::{self, Call, Description, Resource};
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let takes = |id, summary, description| {
-        operation(id, summary, description).takes(|fields| config::read(fields, true))
-    };
-    Routes::about("Webhook configs")
-        .get(
-            "/webhook-configs",
-            list,
-            operation(
-                "listWebhookConfigs",
-                "List webhook configs",
-                "Returns the webhook configs of the tenant, newest first.",
-            )
-            .lists::<ConfigView>(),
+    resource::routes::<Config>().post(
+        "/webhook-configs/{id}/rotate-token",
+        rotate_token,
+        operation(
+            "rotateToken",
+            "Rotate the token of an address",
+            "Generates a new token for the config's address. The previous one stays valid for the grace period.",
         )
-        .post(
-            "/webhook-configs",
-            create,
-            takes(
-                "createWebhookConfig",
-                "Create a webhook config",
-                "Creates a webhook config. The answer has the address to paste into the sender.",
-            )
-            .with_example(|| {
+        .takes(grace)
+        .with_example(|| json!({"gracePeriodSeconds": 3_600}))
+        .returns::<ConfigView>(200)
+        .conflicts("`no_url_token`: its address has no token. `changed_meanwhile`: repeat the request."),
+    )
+}
+
+impl Resource for Config {
+    type View = ConfigView;
+
+    const DESCRIPTION: Description = Description {
+        tag: "Webhook configs",
+        collection: "/webhook-configs",
+        item: "/webhook-configs/{id}",
+        id: "WebhookConfig",
+        noun: "webhook config",
+        list: ["List webhook configs", "Returns the webhook configs of the tenant, newest first."],
+        create: "Creates a webhook config. The answer has the address to paste into the sender.",
+        create_conflicts: None,
+        replace: "Replaces the config's members. Members that are left out get their defaults; a stored secret stays.",
+        delete: "Deletes the config. Within a minute its address answers 404.",
+        delete_conflicts: None,
+        examples: [
+            || {
                 json!({"name": "GitHub", "type": "github-app", "secret": "a long random text",
                     "repositories": ["myorg/*"]})
-            })
-            .returns::<ConfigView>(201),
-        )
-        .get(
-            "/webhook-configs/{id}",
-            show,
-            operation("getWebhookConfig", "Show a webhook config", "Returns one webhook config.")
-                .returns::<ConfigView>(200),
-        )
-        .put(
-            "/webhook-configs/{id}",
-            change,
-            takes(
-                "replaceWebhookConfig",
-                "Replace a webhook config",
-                "Replaces the config's members. Members that are left out get their defaults; a stored secret stays.",
-            )
-            .with_example(|| {
+            },
+            || {
                 json!({"name": "Docker Hub", "type": "registry-push", "provider": "dockerhub",
                     "repositories": ["myorg/*"]})
-            })
-            .returns::<ConfigView>(200),
-        )
-        .patch(
-            "/webhook-configs/{id}",
-            change,
-            takes(
-                "changeWebhookConfig",
-                "Change a webhook config",
-                "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
-            )
-            .with_example(|| json!({"repositories": ["myorg/*"]}))
-            .returns::<ConfigView>(200),
-        )
-        .delete(
-            "/webhook-configs/{id}",
-            remove,
-            operation(
-                "deleteWebhookConfig",
-                "Delete a webhook config",
-                "Deletes the config. Within a minute its address answers 404.",
-            )
-            .returns_nothing(204),
-        )
-        .post(
-            "/webhook-configs/{id}/rotate-token",
-            rotate_token,
-            operation(
-                "rotateToken",
-                "Rotate the token of an address",
-                "Generates a new token for the config's address. The previous one stays valid for the grace period.",
-            )
-            .takes(grace)
-            .with_example(|| json!({"gracePeriodSeconds": 3_600}))
-            .returns::<ConfigView>(200)
-            .conflicts("`no_url_token`: its address has no token. `changed_meanwhile`: repeat the request."),
-        )
+            },
+            || json!({"repositories": ["myorg/*"]}),
+        ],
+    };
+
+    fn read(members: &mut ObjectReader<'_>) -> Option<()> {
+        config::read(members, true).map(drop)
+    }
+
+    async fn list(call: &Call, query: &ListQuery) -> Result<Page<ConfigView>, Error> {
+        let found: Page<Self> = call.rows("CONFIG#", query).await?;
+        let views = found.items.iter().map(|config| view(&call.api, config, None, &call.origin));
+        let views = try_join_all(views).await?;
+        Ok(found.with(views))
+    }
+
+    async fn create(call: &Call, id: Uuid, body: &Value) -> Result<Made<ConfigView>, Error> {
+        let (config, minted) = call.api.configs.create(call.tenant, id, body, call.now).await?;
+        let view = view(&call.api, &config, minted.as_ref(), &call.origin).await?;
+        Ok(Made::created(view, minted.is_some()))
+    }
+
+    async fn show(call: &Call) -> Result<ConfigView, Error> {
+        let config = call.api.configs.find(call.tenant, call.id()?).await?;
+        let rejected = rejected_requests::last_day(&call.api.store, call.tenant, config.id, call.now).await?;
+        let view = view(&call.api, &config, None, &call.origin).await?;
+        Ok(ConfigView { rejected_last24h: Some(rejected), ..view })
+    }
+
+    async fn change(call: &Call, change: &Change) -> Result<ConfigView, Error> {
+        let (config, minted) = call.api.configs.change(call.tenant, call.id()?, change, call.now).await?;
+        view(&call.api, &config, minted.as_ref(), &call.origin).await
+    }
+
+    async fn delete(call: &Call) -> Result<(), Error> {
+        call.api.configs.delete(call.tenant, call.id()?).await
+    }
 }
 
 /// The config with its `filterErrors`. The address contains the URL token only if that was generated by this
@@ -125,56 +120,6 @@ async fn view(
     Ok(config.view(&api.base_url(origin), minted, failed))
 }
 
-async fn create(
-    State(api): State<Arc<Api>>,
-    Admin(caller): Admin,
-    Extension(origin): Extension<Origin>,
-    new: New,
-) -> Result<Response, Error> {
-    let act = async |id| {
-        let (config, minted) = api.configs.create(caller.tenant, id, &new.wanted, api.clock.now()).await?;
-        let data = view(&api, &config, minted.as_ref(), &origin).await?;
-        Ok(Made { status: StatusCode::CREATED, data, shows_secret: minted.is_some() })
-    };
-    api.creation(caller.tenant, "POST /webhook-configs", &new).run(act).await
-}
-
-async fn list(
-    State(api): State<Arc<Api>>,
-    Viewer(caller): Viewer,
-    Extension(origin): Extension<Origin>,
-    query: ListQuery,
-) -> Result<Response, Error> {
-    let listing = Listing::of(keys::tenant(caller.tenant), "CONFIG#");
-    let found = api.store.core.list::<Config>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    let views = try_join_all(found.items.iter().map(|config| view(&api, config, None, &origin))).await?;
-    page(&found.with(views), ConfigView::clone)
-}
-
-async fn show(
-    State(api): State<Arc<Api>>,
-    Viewer(caller): Viewer,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    let config = api.configs.find(caller.tenant, request::id(&id)?).await?;
-    let rejected = rejected_requests::last_day(&api.store, caller.tenant, config.id, api.clock.now()).await?;
-    let view = view(&api, &config, None, &origin).await?;
-    Ok(data(StatusCode::OK, &ConfigView { rejected_last24h: Some(rejected), ..view }))
-}
-
-async fn change(
-    State(api): State<Arc<Api>>,
-    Admin(caller): Admin,
-    Extension(origin): Extension<Origin>,
-    Path(id): Path<String>,
-    change: Change,
-) -> Result<Response, Error> {
-    let (id, now) = (request::id(&id)?, api.clock.now());
-    let (config, minted) = api.configs.change(caller.tenant, id, &change, now).await?;
-    Ok(data(StatusCode::OK, &view(&api, &config, minted.as_ref(), &origin).await?))
-}
-
 async fn rotate_token(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
@@ -186,13 +131,4 @@ async fn rotate_token(
     let (id, now) = (request::id(&id)?, api.clock.now());
     let (config, token) = api.configs.rotate_token(caller.tenant, id, grace, now).await?;
     Ok(data(StatusCode::OK, &view(&api, &config, Some(&token), &origin).await?))
-}
-
-async fn remove(
-    State(api): State<Arc<Api>>,
-    Admin(caller): Admin,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    api.configs.delete(caller.tenant, request::id(&id)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -13,9 +13,11 @@ mod pull;
 mod receipts;
 mod recoveries;
 mod releases;
+mod resource;
 mod routes;
 mod subscriptions;
 mod tenants;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -169,6 +171,7 @@ fn all() -> Routes {
         .merge(configs::routes())
         .merge(receipts::routes())
         .merge(components::routes())
+        .merge(triggers::routes())
         .merge(releases::routes())
         .merge(events::routes())
         .merge(subscriptions::routes())

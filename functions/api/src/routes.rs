@@ -9,7 +9,7 @@ use axum::routing::{self, MethodRouter};
 
 use crate::Api;
 use crate::openapi::arguments::Arguments;
-use crate::openapi::operation::Operation;
+use crate::openapi::operation::{Failure, Operation};
 
 /// A route: a method and a path below `/api/v1`, with the handler.
 pub(crate) struct Route {
@@ -34,6 +34,10 @@ macro_rules! methods {
             T: Arguments + 'static,
         {
             T::describe(&mut operation);
+            // Every parameter in a path is an id.
+            if path.contains('{') {
+                operation.fails(&[Failure::NotFound]);
+            }
             let handler = routing::$name(handler);
             self.list.push(Route { method: $method, path, tag: self.tag, operation, handler });
             self

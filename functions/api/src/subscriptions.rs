@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::future::try_join_all;
@@ -20,45 +20,22 @@ use stella::domain::shared::delivery_id::DeliveryId;
 use stella::domain::shared::ids::SubscriptionId;
 use stella::domain::shared::merge_patch::Change;
 use stella::domain::shared::object_reader::ObjectReader;
-use stella::domain::shared::origin::Origin;
 use stella::error::{Code, Error, Kind};
-use stella::store::{Listing, keys};
+use stella::store::Page;
 use stella::web::authenticator::{Admin, Viewer};
+use stella::web::data;
 use stella::web::idempotency::Made;
 use stella::web::request::{self, Body, ListQuery, New};
-use stella::web::{data, page};
+use uuid::Uuid;
 
 use crate::Api;
 use crate::grace::grace;
 use crate::openapi::operation::operation;
+use crate::resource::{self, Call, Description, Resource};
 use crate::routes::Routes;
 
 pub(crate) fn routes() -> Routes {
-    let takes = |id, summary, description| {
-        operation(id, summary, description).takes(|fields| subscription::read(fields, true))
-    };
-    Routes::about("Subscriptions")
-        .get(
-            "/webhook-subscriptions",
-            list,
-            operation(
-                "listSubscriptions",
-                "List subscriptions",
-                "Returns the subscriptions of the tenant, newest first.",
-            )
-            .lists::<SubscriptionView>(),
-        )
-        .post(
-            "/webhook-subscriptions",
-            create,
-            takes(
-                "createSubscription",
-                "Create a subscription",
-                "Creates a subscription. Events that it selects are delivered from now on.",
-            )
-            .with_example(a_subscription)
-            .returns::<SubscriptionView>(201),
-        )
+    resource::routes::<Subscription>()
         .post(
             "/webhook-subscriptions/preview",
             preview,
@@ -74,50 +51,6 @@ pub(crate) fn routes() -> Routes {
             })
             .returns::<SelectionPreview>(200),
         )
-        .get(
-            "/webhook-subscriptions/{id}",
-            show,
-            operation("getSubscription", "Show a subscription", "Returns one subscription.")
-                .returns::<SubscriptionView>(200),
-        )
-        .put(
-            "/webhook-subscriptions/{id}",
-            change,
-            takes(
-                "replaceSubscription",
-                "Replace a subscription",
-                "Replaces the subscription's members. Members that are left out get their defaults; stored secrets \
-                 stay.",
-            )
-            .with_example(a_subscription)
-            .returns::<SubscriptionView>(200),
-        )
-        .patch(
-            "/webhook-subscriptions/{id}",
-            change,
-            takes(
-                "changeSubscription",
-                "Change a subscription",
-                "Changes the members that are given (JSON Merge Patch, RFC 7396); `null` removes a member.",
-            )
-            .with_example(|| json!({"timeout": 10_000}))
-            .returns::<SubscriptionView>(200),
-        )
-        .delete(
-            "/webhook-subscriptions/{id}",
-            remove,
-            operation(
-                "deleteSubscription",
-                "Delete a subscription",
-                "Deletes the subscription. Its open deliveries are cancelled.",
-            )
-            .returns_nothing(204),
-        )
-        .merge(action_routes())
-}
-
-fn action_routes() -> Routes {
-    Routes::about("Subscriptions")
         .post(
             "/webhook-subscriptions/{id}/rotate-secret",
             rotate_secret,
@@ -149,7 +82,59 @@ fn action_routes() -> Routes {
         )
 }
 
-fn a_subscription() -> Value {
+impl Resource for Subscription {
+    type View = SubscriptionView;
+
+    const DESCRIPTION: Description = Description {
+        tag: "Subscriptions",
+        collection: "/webhook-subscriptions",
+        item: "/webhook-subscriptions/{id}",
+        id: "Subscription",
+        noun: "subscription",
+        list: ["List subscriptions", "Returns the subscriptions of the tenant, newest first."],
+        create: "Creates a subscription. Events that it selects are delivered from now on.",
+        create_conflicts: None,
+        replace: "Replaces the subscription's members. Members that are left out get their defaults; stored secrets stay.",
+        delete: "Deletes the subscription. Its open deliveries are cancelled.",
+        delete_conflicts: None,
+        examples: [example, example, || json!({"timeout": 10_000})],
+    };
+
+    fn read(members: &mut ObjectReader<'_>) -> Option<()> {
+        subscription::read(members, true).map(drop)
+    }
+
+    async fn list(call: &Call, query: &ListQuery) -> Result<Page<SubscriptionView>, Error> {
+        let found: Page<Self> = call.rows("SUBSCRIPTION#", query).await?;
+        let views = try_join_all(found.items.iter().map(|row| view(&call.api, row, None))).await?;
+        Ok(found.with(views))
+    }
+
+    async fn create(call: &Call, id: Uuid, body: &Value) -> Result<Made<SubscriptionView>, Error> {
+        let subscriptions = &call.api.subscriptions;
+        let (made, minted) = subscriptions.create(call.tenant, id, body, &call.origin, call.now).await?;
+        let shows_secret = minted.is_some();
+        Ok(Made::created(view(&call.api, &made, minted).await?, shows_secret))
+    }
+
+    async fn show(call: &Call) -> Result<SubscriptionView, Error> {
+        let found = call.api.store.subscription(call.tenant, call.id()?).await?;
+        view(&call.api, &found, None).await
+    }
+
+    async fn change(call: &Call, change: &Change) -> Result<SubscriptionView, Error> {
+        let subscriptions = &call.api.subscriptions;
+        let (after, minted) =
+            subscriptions.change(call.tenant, call.id()?, change, &call.origin, call.now).await?;
+        view(&call.api, &after, minted).await
+    }
+
+    async fn delete(call: &Call) -> Result<(), Error> {
+        call.api.subscriptions.delete(call.tenant, call.id()?).await
+    }
+}
+
+fn example() -> Value {
     json!({"name": "deployments", "url": "https://hooks.example.com/stella", "authType": "signature",
         "events": ["deployment.*"], "filters": [production()]})
 }
@@ -212,54 +197,6 @@ async fn view(
     Ok(subscription.view(receiver, minted))
 }
 
-async fn create(
-    State(api): State<Arc<Api>>,
-    Admin(caller): Admin,
-    Extension(origin): Extension<Origin>,
-    new: New,
-) -> Result<Response, Error> {
-    let act = async |id| {
-        let (made, minted) =
-            api.subscriptions.create(caller.tenant, id, &new.wanted, &origin, api.clock.now()).await?;
-        let shows_secret = minted.is_some();
-        Ok(Made { status: StatusCode::CREATED, data: view(&api, &made, minted).await?, shows_secret })
-    };
-    api.creation(caller.tenant, "POST /webhook-subscriptions", &new).run(act).await
-}
-
-async fn list(
-    State(api): State<Arc<Api>>,
-    Viewer(caller): Viewer,
-    query: ListQuery,
-) -> Result<Response, Error> {
-    let listing = Listing::of(keys::tenant(caller.tenant), "SUBSCRIPTION#");
-    let found =
-        api.store.core.list::<Subscription>(&listing, &query.page()?, api.clock.now(), |_| true).await?;
-    let views = try_join_all(found.items.iter().map(|row| view(&api, row, None))).await?;
-    page(&found.with(views), SubscriptionView::clone)
-}
-
-async fn show(
-    State(api): State<Arc<Api>>,
-    Viewer(caller): Viewer,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    let found = api.store.subscription(caller.tenant, request::id(&id)?).await?;
-    Ok(data(StatusCode::OK, &view(&api, &found, None).await?))
-}
-
-async fn change(
-    State(api): State<Arc<Api>>,
-    Admin(caller): Admin,
-    Path(id): Path<String>,
-    Extension(origin): Extension<Origin>,
-    change: Change,
-) -> Result<Response, Error> {
-    let (id, now) = (request::id(&id)?, api.clock.now());
-    let (after, minted) = api.subscriptions.change(caller.tenant, id, &change, &origin, now).await?;
-    Ok(data(StatusCode::OK, &view(&api, &after, minted).await?))
-}
-
 async fn rotate_secret(
     State(api): State<Arc<Api>>,
     Admin(caller): Admin,
@@ -276,15 +213,6 @@ async fn rotate_secret(
     };
     let route = format!("POST /webhook-subscriptions/{id}/rotate-secret");
     api.creation(caller.tenant, &route, &new).run(act).await
-}
-
-async fn remove(
-    State(api): State<Arc<Api>>,
-    Admin(caller): Admin,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    api.subscriptions.delete(caller.tenant, request::id(&id)?).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn test(

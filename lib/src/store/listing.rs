@@ -147,6 +147,13 @@ impl<T> Page<T> {
         Page { items, pagination: self.pagination, cursors: self.cursors }
     }
 
+    /// The page with each of its rows as `view` shows it.
+    #[must_use]
+    pub fn map<U>(self, view: impl Fn(&T) -> U) -> Page<U> {
+        let items = self.items.iter().map(view).collect();
+        self.with(items)
+    }
+
     /// The page's position if only its first `count` rows are returned. The next page begins right behind
     /// them.
     #[must_use]

@@ -37,6 +37,14 @@ pub struct Made<T> {
     pub shows_secret: bool,
 }
 
+impl<T> Made<T> {
+    /// A new resource, whose view may show a secret.
+    #[must_use]
+    pub fn created(data: T, shows_secret: bool) -> Self {
+        Self { status: StatusCode::CREATED, data, shows_secret }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {

@@ -44,7 +44,7 @@ struct Listed<'a> {
 ///
 /// # Errors
 /// `Fault` if a row cannot be serialised.
-pub fn page<T, V: Serialize>(page: &Page<T>, view: impl Fn(&T) -> V) -> Result<Response, Error> {
+pub fn page<'a, T, V: Serialize>(page: &'a Page<T>, view: impl Fn(&'a T) -> V) -> Result<Response, Error> {
     let mut room = Room::default();
     let mut rows = Vec::with_capacity(page.items.len());
     for item in &page.items {

@@ -53,9 +53,7 @@ impl<T> Argument for Extension<T> {
 }
 
 impl<T> Argument for Path<T> {
-    fn describe(operation: &mut Operation) {
-        operation.fails(&[Failure::NotFound]);
-    }
+    fn describe(_: &mut Operation) {}
 }
 
 macro_rules! callers {

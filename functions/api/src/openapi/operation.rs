@@ -1,5 +1,6 @@
 //! The description of an operation: summary, parameters, body, answers and failures.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -75,6 +76,8 @@ enum Returns {
     Nothing,
 }
 
+type Text = Cow<'static, str>;
+
 /// A parameter that is not in the path.
 struct Parameter {
     place: &'static str,
@@ -86,9 +89,9 @@ struct Parameter {
 
 /// An operation.
 pub(crate) struct Operation {
-    id: &'static str,
-    summary: &'static str,
-    description: &'static str,
+    id: Text,
+    summary: Text,
+    description: Text,
     role: Option<&'static str>,
     parameters: Vec<Parameter>,
     body: Option<Box<dyn Fn() -> Value>>,
@@ -99,11 +102,15 @@ pub(crate) struct Operation {
 }
 
 /// A new operation.
-pub(crate) fn operation(id: &'static str, summary: &'static str, description: &'static str) -> Operation {
+pub(crate) fn operation(
+    id: impl Into<Text>,
+    summary: impl Into<Text>,
+    description: impl Into<Text>,
+) -> Operation {
     Operation {
-        id,
-        summary,
-        description,
+        id: id.into(),
+        summary: summary.into(),
+        description: description.into(),
         role: None,
         parameters: Vec::new(),
         body: None,
@@ -163,6 +170,14 @@ impl Operation {
     pub(crate) fn conflicts(mut self, why: &'static str) -> Self {
         self.fails(&[Failure::Conflict(why)]);
         self
+    }
+
+    /// As [`Self::conflicts`], if there is a reason.
+    pub(crate) fn may_conflict(self, why: Option<&'static str>) -> Self {
+        match why {
+            Some(why) => self.conflicts(why),
+            None => self,
+        }
     }
 
     /// Adds a query parameter that selects rows.
