@@ -5,6 +5,8 @@
 
 #[macro_use]
 mod json_schema;
+#[macro_use]
+mod named;
 
 #[cfg(test)]
 mod architecture;

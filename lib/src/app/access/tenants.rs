@@ -22,8 +22,7 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<String> {
 pub fn read_key(fields: &mut ObjectReader<'_>) -> Option<(String, Role)> {
     let name = fields.required_text("name", 200);
     fields.require("role");
-    let roles = [("viewer", Role::Viewer), ("publisher", Role::Publisher), ("admin", Role::Admin)];
-    Some((name, fields.one_of("role", &roles)?))
+    Some((name, fields.one_of("role", &Role::ALL)?))
 }
 
 /// Creates a tenant.

@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 use crate::domain::shared::ids::{ApiKeyId, TenantId};
 use crate::domain::shared::time::Timestamp;
 
-/// What a caller may do. Each role may do what the ones before it may.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Read; secrets are blanked.
-    Viewer,
-    /// Also publish events.
-    Publisher,
-    /// Everything in the tenant.
-    Admin,
+named! {
+    /// What a caller may do. Each role may do what the ones before it may.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    #[derive(PartialOrd, Ord)]
+    pub enum Role {
+        /// Read; secrets are blanked.
+        Viewer = "viewer",
+        /// Also publish events.
+        Publisher = "publisher",
+        /// Everything in the tenant.
+        Admin = "admin",
+    }
 }
 
 /// A tenant.

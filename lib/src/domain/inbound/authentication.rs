@@ -17,23 +17,18 @@ const MAX_TOLERANCE_SECONDS: u32 = 86_400;
 const MAX_HEADER_BYTES: usize = 128;
 const MAX_PREFIX_CHARACTERS: usize = 64;
 
-/// The hash of an HMAC. SHA-1 is for senders that support nothing better, and used only if it is set.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Algorithm {
-    /// HMAC-SHA256.
-    #[serde(rename = "hmac-sha256")]
-    HmacSha256,
-    /// HMAC-SHA1.
-    #[serde(rename = "hmac-sha1")]
-    HmacSha1,
+named! {
+    /// The hash of an HMAC. SHA-1 is for senders that support nothing better, and used only if it is set.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    pub enum Algorithm {
+        /// HMAC-SHA256.
+        HmacSha256 = "hmac-sha256",
+        /// HMAC-SHA1.
+        HmacSha1 = "hmac-sha1",
+    }
 }
 
 impl Algorithm {
-    /// Every algorithm with its name on the wire.
-    pub const ALL: [(&'static str, Self); 2] =
-        [("hmac-sha256", Self::HmacSha256), ("hmac-sha1", Self::HmacSha1)];
-
     /// The HMAC (RFC 2104) of a text, given in parts, under a key.
     #[must_use]
     #[expect(
@@ -55,30 +50,31 @@ impl Algorithm {
     }
 }
 
-/// The encoding of a signature. Default: hex.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// Hexadecimal.
-    #[default]
-    Hex,
-    /// Base64 with its padding.
-    Base64,
+named! {
+    /// The encoding of a signature. Default: hex.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    #[derive(Default)]
+    pub enum Encoding {
+        /// Hexadecimal.
+        #[default]
+        Hex = "hex",
+        /// Base64 with its padding.
+        Base64 = "base64",
+    }
 }
 
-/// What a signature covers. Default: the raw body.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Signed {
-    /// The raw body.
-    #[default]
-    #[serde(rename = "body")]
-    Body,
-    /// The time, a dot, and the raw body. The time is in the signature's header as `timestamp=` or `t=`, in
-    /// seconds since 1970.
-    #[serde(rename = "timestamp.body")]
-    TimestampAndBody,
+named! {
+    /// What a signature covers. Default: the raw body.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    #[derive(Default)]
+    pub enum Signed {
+        /// The raw body.
+        #[default]
+        Body = "body",
+        /// The time, a dot, and the raw body. The time is in the signature's header as `timestamp=` or `t=`, in
+        /// seconds since 1970.
+        TimestampAndBody = "timestamp.body",
+    }
 }
 
 /// A signature in a header: a single value, or a comma-separated list in which entries with the prefix count.
@@ -212,10 +208,8 @@ fn hmac(fields: &mut ObjectReader<'_>) -> Option<Hmac> {
     fields.require("algorithm");
     let algorithm = fields.one_of("algorithm", &Algorithm::ALL);
     let prefix = prefix(fields);
-    let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
-    let encoding = fields.one_of_or("encoding", &encodings, Encoding::default());
-    let what = [("body", Signed::Body), ("timestamp.body", Signed::TimestampAndBody)];
-    let signed = fields.one_of_or("signed", &what, Signed::default());
+    let encoding = fields.one_of_or("encoding", &Encoding::ALL, Encoding::default());
+    let signed = fields.one_of_or("signed", &Signed::ALL, Signed::default());
     let tolerance_seconds = tolerance_seconds(fields);
     if tolerance_seconds.is_some() && signed == Signed::Body {
         fields

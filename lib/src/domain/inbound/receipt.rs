@@ -73,28 +73,16 @@ impl Action {
     }
 }
 
-/// What was done with one normalised event, in a word.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ResultAction {
-    /// It was processed now.
-    Processed,
-    /// It was processed before.
-    Duplicate,
-    /// It was ignored, for the reason given.
-    Ignored,
-}
-
-impl ResultAction {
-    /// The word.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Processed => "processed",
-            Self::Duplicate => "duplicate",
-            Self::Ignored => "ignored",
-        }
+named! {
+    /// What was done with one normalised event, in a word.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    pub enum ResultAction {
+        /// It was processed now.
+        Processed = "processed",
+        /// It was processed before.
+        Duplicate = "duplicate",
+        /// It was ignored, for the reason given.
+        Ignored = "ignored",
     }
 }
 

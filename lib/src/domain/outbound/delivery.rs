@@ -28,25 +28,25 @@ pub fn expiry(created_at: DateTime<Utc>) -> DateTime<Utc> {
     created_at.checked_add_signed(Duration::days(OPEN_DAYS)).unwrap_or(created_at)
 }
 
-/// The state of a delivery. `delivered`, `failed`, `skipped` and `cancelled` are final.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "DeliveryStatus"))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// No attempt was made yet.
-    Pending,
-    /// An attempt failed, and another will follow.
-    Retrying,
-    /// The subscription is disabled, or its credential cannot be read.
-    Paused,
-    /// The receiver accepted it.
-    Delivered,
-    /// No attempt succeeded, and no other will follow by itself.
-    Failed,
-    /// It was never attempted: the subscription was disabled.
-    Skipped,
-    /// It was ended early; `reason` says why.
-    Cancelled,
+named! {
+    /// The state of a delivery. `delivered`, `failed`, `skipped` and `cancelled` are final.
+    #[cfg_attr(feature = "schema", schemars(rename = "DeliveryStatus"))]
+    pub enum Status {
+        /// No attempt was made yet.
+        Pending = "pending",
+        /// An attempt failed, and another will follow.
+        Retrying = "retrying",
+        /// The subscription is disabled, or its credential cannot be read.
+        Paused = "paused",
+        /// The receiver accepted it.
+        Delivered = "delivered",
+        /// No attempt succeeded, and no other will follow by itself.
+        Failed = "failed",
+        /// It was never attempted: the subscription was disabled.
+        Skipped = "skipped",
+        /// It was ended early; `reason` says why.
+        Cancelled = "cancelled",
+    }
 }
 
 impl Status {
@@ -64,7 +64,8 @@ impl std::str::FromStr for Status {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        serde_json::from_value(text.into()).map_err(|_| "is not a state of deliveries".to_owned())
+        let named = Self::ALL.into_iter().find(|(name, _)| *name == text);
+        named.map(|(_, status)| status).ok_or_else(|| "is not a state of deliveries".to_owned())
     }
 }
 

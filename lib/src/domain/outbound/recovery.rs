@@ -10,14 +10,6 @@ use crate::domain::shared::object_reader::ObjectReader;
 use crate::domain::shared::time::Timestamp;
 use crate::error::Error;
 
-/// The final states, by their names on the wire. Deliveries can be recovered from each.
-const FINAL_STATUSES: [(&str, Status); 4] = [
-    ("delivered", Status::Delivered),
-    ("failed", Status::Failed),
-    ("skipped", Status::Skipped),
-    ("cancelled", Status::Cancelled),
-];
-
 /// The statuses that a recovery includes by default.
 const DEFAULT_STATUSES: [Status; 2] = [Status::Failed, Status::Skipped];
 
@@ -49,7 +41,9 @@ impl Criteria {
         fields.describe("to", "Deliveries of events up to this time. Default: now.");
         let to = fields.time("to").unwrap_or(now);
         fields.describe("status", "Deliveries in this state. Default: `failed` and `skipped`.");
-        let status = fields.one_of("status", &FINAL_STATUSES);
+        let mut final_statuses = Status::ALL.to_vec();
+        final_statuses.retain(|(_, status)| !status.is_open());
+        let status = fields.one_of("status", &final_statuses);
         fields.describe("dryRun", "Whether the deliveries are only counted.");
         let is_dry = fields.boolean_or("dryRun", false);
         if from.is_some_and(|from| from > to) {

@@ -22,41 +22,30 @@ pub const TIMEOUT_MS: u64 = 30_000;
 /// The highest rate limit, in attempts per second.
 const MAX_PER_SECOND: u64 = 10_000;
 
-/// The HTTP method of a delivery.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// The usual method of webhooks.
-    Post,
-    /// For receivers that expect it.
-    Put,
-}
-
-impl Method {
-    /// The method's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Post => "POST",
-            Self::Put => "PUT",
-        }
+named! {
+    /// The HTTP method of a delivery.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    pub enum Method {
+        /// The usual method of webhooks.
+        Post = "POST",
+        /// For receivers that expect it.
+        Put = "PUT",
     }
 }
 
-/// How deliveries authenticate to the receiver.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthType {
-    /// No authentication.
-    None,
-    /// `Authorization: Basic`, with a credential `user:password`.
-    Basic,
-    /// `Authorization: Bearer`, with a credential.
-    Bearer,
-    /// Signatures with the subscription's secret.
-    Signature,
+named! {
+    /// How deliveries authenticate to the receiver.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    pub enum AuthType {
+        /// No authentication.
+        None = "none",
+        /// `Authorization: Basic`, with a credential `user:password`.
+        Basic = "basic",
+        /// `Authorization: Bearer`, with a credential.
+        Bearer = "bearer",
+        /// Signatures with the subscription's secret.
+        Signature = "signature",
+    }
 }
 
 /// The spec of a subscription: what its owner sets.
@@ -259,16 +248,9 @@ pub fn parse(body: &Value, has_credential: bool) -> Result<(Spec, Secrets), Erro
 pub fn read(fields: &mut ObjectReader<'_>, has_credential: bool) -> Option<(Spec, Secrets)> {
     let name = fields.required_text("name", 200);
     let destination = Destination::from(fields.required_text("url", 2048));
-    let methods = [("POST", Method::Post), ("PUT", Method::Put)];
-    let method = fields.one_of_or("method", &methods, Method::Post);
+    let method = fields.one_of_or("method", &Method::ALL, Method::Post);
     let headers = CustomHeaders::parse(fields).unwrap_or_default();
-    let auth_types = [
-        ("none", AuthType::None),
-        ("basic", AuthType::Basic),
-        ("bearer", AuthType::Bearer),
-        ("signature", AuthType::Signature),
-    ];
-    let auth_type = fields.one_of_or("authType", &auth_types, AuthType::None);
+    let auth_type = fields.one_of_or("authType", &AuthType::ALL, AuthType::None);
     let credential_ref = fields.text("credentialRef", 512);
     fields.describe(
         "credential",

@@ -8,36 +8,26 @@ use super::expression::{
 };
 use super::object_reader::ObjectReader;
 
-/// How the field's value is compared.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Operator {
-    /// The field has the same JSON value.
-    Equals,
-    /// The field has another JSON value.
-    NotEquals,
-    /// The field is a text that contains the value, or a list with it.
-    Contains,
-    /// The field is a text in which the regular expression finds a match.
-    Matches,
-    /// The value is a list, and the field has one of its entries.
-    In,
-    /// The field is there (`true`), or it is not (`false`).
-    Exists,
-    /// The field is a text that begins with the value.
-    StartsWith,
+named! {
+    /// How the field's value is compared.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    pub enum Operator {
+        /// The field has the same JSON value.
+        Equals = "equals",
+        /// The field has another JSON value.
+        NotEquals = "notEquals",
+        /// The field is a text that contains the value, or a list with it.
+        Contains = "contains",
+        /// The field is a text in which the regular expression finds a match.
+        Matches = "matches",
+        /// The value is a list, and the field has one of its entries.
+        In = "in",
+        /// The field is there (`true`), or it is not (`false`).
+        Exists = "exists",
+        /// The field is a text that begins with the value.
+        StartsWith = "startsWith",
+    }
 }
-
-const OPERATORS: [(&str, Operator); 7] = [
-    ("equals", Operator::Equals),
-    ("notEquals", Operator::NotEquals),
-    ("contains", Operator::Contains),
-    ("matches", Operator::Matches),
-    ("in", Operator::In),
-    ("exists", Operator::Exists),
-    ("startsWith", Operator::StartsWith),
-];
 
 /// A filter, as written and as compiled. A stored filter that does not compile, because another version
 /// accepted it, is broken: it matches nothing, and its owner can still be read.
@@ -213,7 +203,7 @@ impl Filter {
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
         let field = fields.required_text("field", MAX_PATH);
         fields.require("operator");
-        let operator = fields.one_of("operator", &OPERATORS);
+        let operator = fields.one_of("operator", &Operator::ALL);
         let value = fields.value("value").cloned().unwrap_or(Value::Null);
         let path = (!field.is_empty()).then(|| Path::parse(&field)).transpose();
         let path = path.unwrap_or_else(|mistake| {

@@ -11,17 +11,17 @@ pub const MAX_DELAY_SECONDS: u32 = 43_200;
 /// The most retries that a policy may ask for.
 pub const MAX_RETRIES: u32 = 20;
 
-/// How the delay grows from one attempt to the next.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backoff {
-    /// Doubles: 1, 2, 4, 8, … times `backoffSeconds`.
-    Exponential,
-    /// Grows by the same step: 1, 2, 3, 4, … times `backoffSeconds`.
-    Linear,
-    /// Stays at `backoffSeconds`.
-    Fixed,
+named! {
+    /// How the delay grows from one attempt to the next.
+    #[cfg_attr(feature = "schema", schemars(inline))]
+    pub enum Backoff {
+        /// Doubles: 1, 2, 4, 8, … times `backoffSeconds`.
+        Exponential = "exponential",
+        /// Grows by the same step: 1, 2, 3, 4, … times `backoffSeconds`.
+        Linear = "linear",
+        /// Stays at `backoffSeconds`.
+        Fixed = "fixed",
+    }
 }
 
 /// How often and after how long a failed attempt is repeated.
@@ -57,8 +57,6 @@ impl RetryPolicy {
     /// Reads a policy. Absent members have their defaults. For `fields.object("retryPolicy",
     /// RetryPolicy::parse)`.
     pub fn parse(fields: &mut ObjectReader<'_>) -> Option<Self> {
-        const KINDS: [(&str, Backoff); 3] =
-            [("exponential", Backoff::Exponential), ("linear", Backoff::Linear), ("fixed", Backoff::Fixed)];
         let default = Self::default();
         let mut number = |name, min: u32, max: u32, default: u32| {
             u32::try_from(fields.integer_or(name, min.into(), max.into(), default.into())).unwrap_or(default)
@@ -72,7 +70,7 @@ impl RetryPolicy {
                 MAX_DELAY_SECONDS,
                 default.max_backoff_seconds,
             ),
-            backoff_type: fields.one_of_or("backoffType", &KINDS, default.backoff_type),
+            backoff_type: fields.one_of_or("backoffType", &Backoff::ALL, default.backoff_type),
         })
     }
 
