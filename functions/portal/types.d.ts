@@ -15,6 +15,17 @@ interface Properties {
   [name: string]: string | number | boolean | null | undefined | ((event: any) => unknown);
 }
 
+/** An element of a guide: its tag, its attributes, and its children. */
+type GuideElement = [tag: string, attributes: Record<string, string | number>, ...children: GuideNode[]];
+type GuideNode = string | GuideElement;
+
+/** A page of the documentation about senders, by the name of its file. Its title is its first heading. */
+interface Guide {
+  name: string;
+  title: string;
+  blocks: GuideElement[];
+}
+
 /** A table's column: its title, a row's cell, and its classes. */
 type Column<T> = [title: string, view: (row: T) => Child, kind?: string];
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { h, show } from "./dom.js";
 import { area, choice, eventFilters, form, integer, json, lines, part, text, toggle } from "./form.js";
-import { guide, hasSecret, senderOf, senders } from "./setup.js";
+import { guide, guidePage, hasSecret, senderOf, senders } from "./setup.js";
 import {
   badge, button, code, confirm, copyable, counted, empty, exactTime, facts, filterProblem, filterText, headerLines, heading, id, link,
   modal, navigate, notice, paged, poll, section, table, time,
@@ -275,7 +275,7 @@ async function one(key) {
         ["Protection against replays", config.replayProtection && REPLAYS[config.replayProtection]], ["ID", id(config.id)])),
     section("Received requests", log),
     api.hasRole("admin") && preview(config, names),
-    sender && section(`Set up ${sender.title}`, guide(sender)));
+    sender && section(`Set up ${sender.title}`, await guide(sender)));
 }
 
 /**
@@ -307,6 +307,7 @@ async function receipt(key, receiptId) {
 export function render(parts) {
   if (!parts.length) return list();
   if (parts[0] === "new") return create();
+  if (parts[0] === "senders") return guidePage(parts[1]);
   if (parts[1] === "edit") return edit(parts[0]);
   return parts[1] === "receipts" ? receipt(parts[0], parts[2]) : one(parts[0]);
 }

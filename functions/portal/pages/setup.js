@@ -1,8 +1,8 @@
-// Senders, and their set-up instructions.
+// Senders, and their set-up instructions (`docs/senders`).
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
-import { code } from "./ui.js";
+import { code, heading } from "./ui.js";
 
 /** @type {Promise<Api.Sender[]> | undefined} */
 let list;
@@ -30,62 +30,55 @@ export const senderOf = (known, { type, provider }) =>
  */
 export const hasSecret = (sender) => sender !== undefined && sender.authentication.type !== "none";
 
-/**
- * A line's `code`, **bold** and *emphasis* as elements; of a link, its text.
- * @param {string} text
- */
-function spans(text) {
-  return text.split(/(`[^`]+`|\*\*[^*]+\*\*|\*[^*]+\*|\[[^\]]+\]\([^)]+\))/).map((part) => {
-    if (part.startsWith("`")) return h("code", {}, part.slice(1, -1));
-    if (part.startsWith("**")) return h("strong", {}, part.slice(2, -2));
-    if (part.startsWith("*")) return h("em", {}, part.slice(1, -1));
-    if (part.startsWith("[")) return part.slice(1, part.indexOf("]"));
-    return part;
+/** @type {Promise<Guide[]> | undefined} */
+let all;
+
+/** The pages of the documentation about senders, as the build has converted them. */
+function guides() {
+  all ??= fetch(new URL("./guides.json", import.meta.url)).then(async (response) => {
+    if (!response.ok) throw new api.ApiError(response.status, {});
+    return response.json();
+  }).catch((error) => {
+    all = undefined;
+    throw error;
   });
+  return all;
 }
 
-/** @param {string} line */
-const cells = (line) => line.split("|").slice(1, -1).map((cell) => spans(cell.trim()));
-
 /**
- * The subset of Markdown that the documentation uses, as elements.
- * @param {string} source
+ * A node of a guide as an element. Its headings begin at this level.
+ * @param {GuideNode} node
+ * @param {number} level
+ * @returns {Child}
  */
-function markdown(source) {
-  /** @type {HTMLElement[]} */
-  const blocks = [];
-  const list = () => (blocks.at(-1)?.tagName === "OL" || blocks.at(-1)?.tagName === "UL" ? blocks.at(-1) : null);
-  const lines = source.split("\n");
-  for (let at = 0; at < lines.length; at += 1) {
-    const line = lines[at].trim();
-    const item = line.match(/^(?:(\d+)\.|-) (.*)$/);
-    if (line.startsWith("```")) {
-      const from = at + 1;
-      do at += 1; while (at < lines.length && !lines[at].trim().startsWith("```"));
-      const block = code(lines.slice(from, at).map((text) => text.trim()).join("\n"), "Example");
-      if (lines[at]?.startsWith(" ") && list()) list()?.lastElementChild?.append(block);
-      else blocks.push(block);
-    } else if (line.startsWith("#")) blocks.push(h("h3", {}, spans(line.replace(/^#+ /, ""))));
-    else if (line.startsWith("|")) {
-      const rows = [];
-      for (; lines[at]?.startsWith("|"); at += 1) rows.push(lines[at]);
-      blocks.push(h("table", {},
-        h("thead", {}, h("tr", {}, cells(rows[0]).map((cell) => h("th", { scope: "col" }, cell)))),
-        h("tbody", {}, rows.slice(2).map((row) => h("tr", {}, cells(row).map((cell) => h("td", {}, cell)))))));
-    } else if (item) {
-      const kind = item[1] ? "ol" : "ul";
-      if (list()?.tagName !== kind.toUpperCase()) blocks.push(h(kind, {}));
-      list()?.append(h("li", {}, spans(item[2])));
-    } else if (line) blocks.push(h("p", {}, spans(line)));
-  }
-  return blocks;
+function element(node, level) {
+  if (typeof node === "string") return node;
+  const [tag, attributes, ...children] = node;
+  if (tag === "pre") return code(children.join("").trimEnd(), "Example");
+  const name = tag.replace(/^h\d$/, (heading) => `h${Number(heading[1]) + level - 2}`);
+  return h(/** @type {keyof HTMLElementTagNameMap} */ (name), attributes, children.map((child) => element(child, level)));
 }
 
 /**
  * The set-up instructions of a sender, without the step that creates the webhook config.
  * @param {Api.Sender} sender
  */
-export function guide(sender) {
-  const text = sender.docs.replace(/^# .*$/m, "").replace(/^## Set it up\s+1\. [\s\S]*?```[\s\S]*?```/m, "");
-  return h("div", { class: "guide" }, markdown(text));
+export async function guide(sender) {
+  const title = sender.docs.match(/^# (.*)$/m)?.[1];
+  const blocks = (await guides()).find((page) => page.title === title)?.blocks ?? [];
+  const steps = blocks.find(([tag]) => tag === "ol");
+  /** @type {(block: GuideElement) => GuideElement} */
+  const withoutFirst = ([tag, attributes, , ...others]) => [tag, attributes, ...others];
+  const rest = blocks.map((block) => (block === steps ? withoutFirst(block) : block));
+  return h("div", { class: "guide" }, rest.map((block) => element(block, 3)));
+}
+
+/**
+ * A whole page of the documentation about senders.
+ * @param {string} name
+ */
+export async function guidePage(name) {
+  const page = (await guides()).find((page) => page.name === name);
+  if (!page) throw new api.ApiError(404, {});
+  return h("div", {}, heading(page.title), h("div", { class: "guide" }, page.blocks.map((block) => element(block, 2))));
 }

@@ -22,6 +22,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("subscription_form.js", include_str!("../pages/subscription_form.js")),
     ("inbound.js", include_str!("../pages/inbound.js")),
     ("setup.js", include_str!("../pages/setup.js")),
+    ("guides.json", include_str!(concat!(env!("OUT_DIR"), "/guides.json"))),
     ("components.js", include_str!("../pages/components.js")),
     ("events.js", include_str!("../pages/events.js")),
     ("settings.js", include_str!("../pages/settings.js")),

@@ -1,6 +1,9 @@
 //! `portal`: serves the web UI's static files. Its data comes from the API.
 
 mod files;
+// The build script uses it.
+#[cfg(test)]
+mod guide;
 
 use std::future::ready;
 
@@ -86,6 +89,7 @@ fn served(media_type: &'static str, caching: &'static str, text: String) -> impl
 fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("js") => "text/javascript; charset=utf-8",
+        Some("json") => "application/json",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         _ => "text/plain; charset=utf-8",
@@ -94,9 +98,13 @@ fn media_type(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use axum::body::Body;
     use axum::http::{Request, Response};
     use http_body_util::BodyExt as _;
+    use serde_json::Value;
+    use stella::domain::inbound::senders::SENDERS;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -133,6 +141,27 @@ mod tests {
             assert_eq!(get_file(path).await.0.status(), StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(get_file("/").await.0.headers()["location"], "/portal");
+    }
+
+    #[tokio::test]
+    async fn every_sender_has_a_guide_and_no_link_in_them_leads_nowhere() {
+        let (file, text) = get_file("/portal/0/guides.json").await;
+        assert_eq!(file.headers()["content-type"], "application/json");
+        let guides: Vec<Value> = serde_json::from_str(&text).unwrap();
+        for sender in SENDERS {
+            let guide = guides.iter().find(|guide| guide["name"] == sender.page.name).unwrap();
+            // By this heading the portal finds the guide.
+            let title = format!("# {}\n", guide["title"].as_str().unwrap());
+            assert!(sender.page.text.starts_with(&title), "{sender:?}");
+        }
+        let titles: BTreeSet<&str> = guides.iter().filter_map(|guide| guide["title"].as_str()).collect();
+        assert_eq!(titles.len(), guides.len(), "a title is there twice");
+        let addresses: Vec<&str> =
+            text.split("\"href\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(addresses.contains(&"#/inbound/senders/dockerhub"), "{addresses:?}");
+        for name in addresses.iter().filter_map(|address| address.strip_prefix("#/inbound/senders/")) {
+            assert!(guides.iter().any(|guide| guide["name"] == name), "{name}");
+        }
     }
 
     #[test]

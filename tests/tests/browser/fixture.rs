@@ -140,6 +140,7 @@ impl Fixture {
             ("inbound-config", format!("inbound/{config}")),
             ("inbound-new", "inbound/new".to_owned()),
             ("inbound-edit", format!("inbound/{config}/edit")),
+            ("sender", "inbound/senders/gar".to_owned()),
             ("receipt", format!("inbound/{config}/receipts/{receipt}")),
             ("components", "components".to_owned()),
             ("component", format!("components/{component}")),

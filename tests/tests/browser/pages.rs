@@ -57,6 +57,21 @@ async fn no_page_has_console_errors_or_axe_violations_in_light_and_dark_wide_and
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: make browser"]
+async fn a_guide_of_a_sender_links_to_the_guide_of_another() {
+    let world = World::start().await;
+    let chromium = signed_in(&world, 1280, 900).await;
+    chromium.visit(&at(&world, "inbound/senders/gar")).await;
+    chromium.sees("POST /api/v1/webhook-configs").await;
+    chromium.click("Docker Hub").await;
+    chromium.loaded().await;
+    let heading = chromium.run("return document.querySelector('main h1').textContent").await;
+    assert_eq!(heading, "Docker Hub");
+    assert_eq!(chromium.console_errors().await, Vec::<String>::new());
+    chromium.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: make browser"]
 async fn the_first_page_is_small_uses_no_other_host_and_exposes_no_key_to_scripts() {
     let world = World::start().await;
     let chromium = signed_in(&world, 1280, 900).await;
