@@ -1,6 +1,7 @@
 //! `stella`: the command-line client of Stella Webhooks. It uses the HTTP API and nothing else.
 
 mod api;
+mod body;
 mod commands;
 mod failure;
 mod options;

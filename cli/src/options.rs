@@ -1,9 +1,16 @@
 //! The command-line options.
 
+mod resources;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub(crate) use self::resources::{
+    ComponentMembers, Components, ConfigMembers, Configs, SubscriptionMembers, Subscriptions, TriggerMembers,
+    Triggers,
+};
 
 /// The heading of the options that every command takes.
 const GLOBAL: &str = "Global options";
@@ -74,6 +81,9 @@ pub(crate) enum Command {
     /// Manage components
     #[command(subcommand)]
     Components(Components),
+    /// Manage the triggers of a component
+    #[command(subcommand)]
+    Triggers(Triggers),
     /// Inspect releases
     #[command(subcommand)]
     Releases(Releases),
@@ -229,157 +239,6 @@ pub(crate) struct Recover {
     /// Only count the matching deliveries
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Subscriptions {
-    /// List subscriptions
-    List(Limit),
-    /// Show one subscription
-    Show {
-        /// Subscription id
-        id: String,
-    },
-    /// Create a subscription
-    Create {
-        /// Name
-        #[arg(long)]
-        name: String,
-        /// Endpoint URL, or `pull:` for deliveries that the subscriber fetches
-        #[arg(long)]
-        to: String,
-        /// Event types: names, `deployment.*` or `*`
-        #[arg(long, value_delimiter = ',')]
-        events: Vec<String>,
-        /// Sign deliveries with a generated secret, shown once
-        #[arg(long)]
-        sign: bool,
-    },
-    /// Send one test delivery with an event type's example
-    Test {
-        /// Subscription id
-        id: String,
-        /// Event type
-        #[arg(default_value = "deployment.completed")]
-        event: String,
-    },
-    /// Enable a subscription and resume its open deliveries
-    Enable {
-        /// Subscription id
-        id: String,
-    },
-    /// Disable a subscription and pause its open deliveries
-    Disable {
-        /// Subscription id
-        id: String,
-    },
-    /// Generate a new signing secret; the old one stays valid for a day
-    RotateSecret {
-        /// Subscription id
-        id: String,
-    },
-    /// Delete a subscription and cancel its open deliveries
-    Delete {
-        /// Subscription id
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Configs {
-    /// List webhook configs
-    List(Limit),
-    /// Show one webhook config
-    Show {
-        /// Webhook config id
-        id: String,
-    },
-    /// Create a webhook config
-    Create {
-        /// Name
-        #[arg(long)]
-        name: String,
-        /// registry-push, ci-pipeline, github-app, gitlab-webhook or generic
-        #[arg(long = "type")]
-        kind: String,
-        /// Sender, for example dockerhub [default: auto]
-        #[arg(long)]
-        provider: Option<String>,
-        /// Secret shared with the sender
-        #[arg(long, env = "STELLA_SECRET", hide_env_values = true, allow_hyphen_values = true)]
-        secret: Option<String>,
-    },
-    /// List the requests received by a config, newest first
-    Receipts {
-        /// Webhook config id
-        id: String,
-        #[command(flatten)]
-        limit: Limit,
-    },
-    /// Show one received request
-    Receipt {
-        /// Webhook config id
-        id: String,
-        /// Receipt id
-        receipt: String,
-    },
-    /// Process a received request again
-    Replay {
-        /// Webhook config id
-        id: String,
-        /// Receipt id
-        receipt: String,
-    },
-    /// Generate a new URL token; the old one stays valid for a day
-    RotateToken {
-        /// Webhook config id
-        id: String,
-    },
-    /// Delete a webhook config
-    Delete {
-        /// Webhook config id
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Components {
-    /// List components
-    List(Limit),
-    /// Show one component
-    Show {
-        /// Component id
-        id: String,
-    },
-    /// Create a component
-    Create {
-        /// Name
-        #[arg(long)]
-        name: String,
-        /// Repositories of its artifacts, for example ghcr.io/myorg/myapp
-        #[arg(long, value_delimiter = ',')]
-        repositories: Vec<String>,
-    },
-    /// List a component's versions, last updated first
-    Versions {
-        /// Component id
-        id: String,
-        /// Only this channel
-        #[arg(long)]
-        channel: Option<String>,
-        #[command(flatten)]
-        limit: Limit,
-    },
-    /// List a component's triggers
-    Triggers {
-        /// Component id
-        id: String,
-    },
-    /// Delete a component
-    Delete {
-        /// Component id
-        id: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -44,6 +44,7 @@ pub(crate) fn run(options: Options, output: Output) -> Result<(), Failure> {
         Command::Subscriptions(command) => resources::subscriptions(&command, &context()?),
         Command::Configs(command) => resources::configs(&command, &context()?),
         Command::Components(command) => resources::components(&command, &context()?),
+        Command::Triggers(command) => resources::triggers(&command, &context()?),
         Command::Releases(command) => resources::releases(&command, &context()?),
         Command::DeadLetters(command) => resources::dead_letters(&command, &context()?),
         Command::Keys(command) => resources::keys(&command, &context()?),

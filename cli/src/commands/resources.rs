@@ -1,11 +1,15 @@
-//! The commands that list, show, create and delete resources.
+//! The commands that list, show, create, change and delete resources.
 
 use serde_json::{Value, json};
 
 use crate::Context;
 use crate::api::data;
+use crate::body::Body;
 use crate::failure::Failure;
-use crate::options::{Components, Configs, DeadLetters, Keys, Limit, Releases, Subscriptions, Tenants};
+use crate::options::{
+    ComponentMembers, Components, ConfigMembers, Configs, DeadLetters, Keys, Limit, Releases,
+    SubscriptionMembers, Subscriptions, Tenants, TriggerMembers, Triggers,
+};
 use crate::output::Column;
 
 impl Context {
@@ -20,6 +24,11 @@ impl Context {
     /// Posts, and shows the result.
     fn post_and_show(&self, path: &str, body: &Value) -> Result<(), Failure> {
         self.output.print_object(&data(self.api.post(path, body)?))
+    }
+
+    /// Changes members, and shows the result.
+    fn patch_and_show(&self, path: &str, body: Body) -> Result<(), Failure> {
+        self.output.print_object(&data(self.api.patch(path, &body.changes()?)?))
     }
 
     fn delete(&self, path: &str) -> Result<(), Failure> {
@@ -43,11 +52,12 @@ pub(super) fn subscriptions(command: &Subscriptions, context: &Context) -> Resul
     match command {
         Subscriptions::List(limit) => context.show_list("webhook-subscriptions", limit, &COLUMNS),
         Subscriptions::Show { id } => context.show_one(&path(id)),
-        Subscriptions::Create { name, to, events, sign } => {
-            let auth_type = if *sign { "signature" } else { "none" };
-            let body = json!({"name": name, "url": to, "events": events, "authType": auth_type});
+        Subscriptions::Create(members) => {
+            let body =
+                members.read()?.requiring(&[("name", "--name"), ("url", "--to"), ("events", "--events")])?;
             context.post_and_show("webhook-subscriptions", &body)
         }
+        Subscriptions::Update { id, members } => context.patch_and_show(&path(id), members.read()?),
         Subscriptions::Test { id, event } => {
             let response = context.api.post(&format!("{}/test", path(id)), &json!({"event": event}))?;
             let is_delivered = response.get("success").and_then(Value::as_bool) == Some(true);
@@ -63,6 +73,13 @@ pub(super) fn subscriptions(command: &Subscriptions, context: &Context) -> Resul
             context.post_and_show(&format!("{}/rotate-secret", path(id)), &json!({}))
         }
         Subscriptions::Delete { id } => context.delete(&path(id)),
+    }
+}
+
+impl SubscriptionMembers {
+    fn read(&self) -> Result<Body, Failure> {
+        let body = self.body.read()?.with("name", self.name.as_deref()).with("url", self.to.as_deref());
+        Ok(body.with_all("events", &self.events).with("authType", self.sign.then_some("signature")))
     }
 }
 
@@ -92,9 +109,13 @@ pub(super) fn configs(command: &Configs, context: &Context) -> Result<(), Failur
     match command {
         Configs::List(limit) => context.show_list("webhook-configs", limit, &COLUMNS),
         Configs::Show { id } => context.show_one(&path(id)),
-        Configs::Create { name, kind, provider, secret } => {
-            let body = json!({"name": name, "type": kind, "provider": provider, "secret": secret});
+        Configs::Create { members, secret } => {
+            let body =
+                members.read(secret.as_deref())?.requiring(&[("name", "--name"), ("type", "--type")])?;
             context.post_and_show("webhook-configs", &body)
+        }
+        Configs::Update { id, members, secret } => {
+            context.patch_and_show(&path(id), members.read(secret.as_deref())?)
         }
         Configs::Receipts { id, limit } => {
             context.show_list(&format!("{}/receipts", path(id)), limit, &RECEIPTS)
@@ -110,6 +131,13 @@ pub(super) fn configs(command: &Configs, context: &Context) -> Result<(), Failur
     }
 }
 
+impl ConfigMembers {
+    fn read(&self, secret: Option<&str>) -> Result<Body, Failure> {
+        let body = self.body.read()?.with("name", self.name.as_deref()).with("type", self.kind.as_deref());
+        Ok(body.with("provider", self.provider.as_deref()).with("secret", secret))
+    }
+}
+
 pub(super) fn components(command: &Components, context: &Context) -> Result<(), Failure> {
     const COLUMNS: [Column; 4] =
         [("ID", "id"), ("NAME", "name"), ("REPOSITORIES", "repositories"), ("SOURCE", "sourceRepositories")];
@@ -120,15 +148,14 @@ pub(super) fn components(command: &Components, context: &Context) -> Result<(), 
         ("RETAGS", "retags"),
         ("DIGEST", "digest"),
     ];
-    const TRIGGERS: [Column; 5] =
-        [("ID", "id"), ("NAME", "name"), ("ON", "on"), ("RELEASE", "releaseName"), ("ENABLED", "enabled")];
     let path = |id: &str| format!("components/{id}");
     match command {
         Components::List(limit) => context.show_list("components", limit, &COLUMNS),
         Components::Show { id } => context.show_one(&path(id)),
-        Components::Create { name, repositories } => {
-            context.post_and_show("components", &json!({"name": name, "repositories": repositories}))
+        Components::Create(members) => {
+            context.post_and_show("components", &members.read()?.requiring(&[("name", "--name")])?)
         }
+        Components::Update { id, members } => context.patch_and_show(&path(id), members.read()?),
         Components::Versions { id, channel, limit } => {
             let query = [("channel", channel.as_deref())];
             let rows = context.api.list(&format!("{}/versions", path(id)), &query, limit.limit)?;
@@ -138,6 +165,39 @@ pub(super) fn components(command: &Components, context: &Context) -> Result<(), 
             context.show_list(&format!("{}/triggers", path(id)), &Limit { limit: 100 }, &TRIGGERS)
         }
         Components::Delete { id } => context.delete(&path(id)),
+    }
+}
+
+impl ComponentMembers {
+    fn read(&self) -> Result<Body, Failure> {
+        let body = self.body.read()?.with("name", self.name.as_deref());
+        Ok(body.with_all("repositories", &self.repositories))
+    }
+}
+
+const TRIGGERS: [Column; 5] =
+    [("ID", "id"), ("NAME", "name"), ("ON", "on"), ("RELEASE", "releaseName"), ("ENABLED", "enabled")];
+
+pub(super) fn triggers(command: &Triggers, context: &Context) -> Result<(), Failure> {
+    let list = |component: &str| format!("components/{component}/triggers");
+    let path = |component: &str, id: &str| format!("components/{component}/triggers/{id}");
+    match command {
+        Triggers::List { component, limit } => context.show_list(&list(component), limit, &TRIGGERS),
+        Triggers::Show { component, id } => context.show_one(&path(component, id)),
+        Triggers::Create { component, members } => {
+            let body = members.read()?.requiring(&[("name", "--name"), ("on", "--on")])?;
+            context.post_and_show(&list(component), &body)
+        }
+        Triggers::Update { component, id, members } => {
+            context.patch_and_show(&path(component, id), members.read()?)
+        }
+        Triggers::Delete { component, id } => context.delete(&path(component, id)),
+    }
+}
+
+impl TriggerMembers {
+    fn read(&self) -> Result<Body, Failure> {
+        Ok(self.body.read()?.with("name", self.name.as_deref()).with("on", self.on.as_deref()))
     }
 }
 

@@ -298,3 +298,59 @@ async fn portal_prints_a_link_that_signs_in_once() {
     assert_eq!(sign_in().await.status, http::StatusCode::UNAUTHORIZED);
     assert!(stella(&world, &["portal"]).await.out.starts_with(&world.stack.url()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_and_update_take_any_member_and_a_file() {
+    let world = World::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("subscription.json");
+    let members = json!({"name": "file", "url": "pull:", "events": ["*"], "timeout": 1000});
+    std::fs::write(&file, members.to_string()).unwrap();
+    let create = ["subscriptions", "create", "--name", "named", "--file", file.to_str().unwrap()];
+    let set = ["--set", "retryPolicy.maxRetries=5", "--set", "timeout=2000", "--set", "name=set"];
+    let made = json_of(&world, &[&create[..], &set].concat()).await;
+    assert_eq!(
+        (&made["name"], &made["timeout"], &made["url"]),
+        (&json!("named"), &json!(2000), &json!("pull:"))
+    );
+    assert_eq!(made["retryPolicy"]["maxRetries"], 5);
+
+    let update = ["subscriptions", "update", &id(&made), "--events", "deployment.*", "--set", "timeout=null"];
+    let changed = json_of(&world, &update).await;
+    assert_eq!((&changed["name"], &changed["events"]), (&json!("named"), &json!(["deployment.*"])));
+    assert_eq!((&changed["timeout"], &changed["retryPolicy"]), (&json!(30_000), &made["retryPolicy"]));
+
+    let component = json_of(&world, &["components", "create", "--name", "myapp"]).await;
+    let renamed = ["components", "update", &id(&component), "--repositories", "ghcr.io/myorg/myapp"];
+    assert_eq!(json_of(&world, &renamed).await["repositories"], json!(["ghcr.io/myorg/myapp"]));
+    let new = ["triggers", "create", &id(&component), "--name", "stable", "--on", "artifact.pushed"];
+    let trigger = json_of(&world, &[&new[..], &["--set", "tagPattern=v*"]].concat()).await;
+    assert_eq!(trigger["tagPattern"], "v*");
+    let update = ["triggers", "update", &id(&component), &id(&trigger), "--set", "enabled=false"];
+    assert_eq!(json_of(&world, &update).await["enabled"], false);
+    let config =
+        ["configs", "create", "--name", "ci", "--type", "generic", "--set", "repositories=[\"myorg/*\"]"];
+    let config = json_of(&world, &config).await;
+    let update = ["configs", "update", &id(&config), "--name", "builds", "--file", "-"];
+    let mut command = command(&world, &world.key, &[&update[..], &["--json"]].concat());
+    command.stdin(std::fs::File::open(&file).unwrap());
+    std::fs::write(&file, json!({"repositories": [], "name": "file"}).to_string()).unwrap();
+    let changed = run(command).await.json();
+    assert_eq!((&changed["name"], &changed["repositories"]), (&json!("builds"), &json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_about_a_member_names_its_option() {
+    let world = World::start().await;
+    for (arguments, code, expected) in [
+        (&["subscriptions", "create", "--name", "x"][..], 2, "`--to` (or `--set url=…`), `--events`"),
+        (&["subscriptions", "update", "x"], 2, "nothing to change"),
+        (&["triggers", "create", "x", "--set", "enabled"], 2, "--set <PATH=JSON>"),
+        (&["components", "update", "x", "--file", "/nowhere.json"], 2, "--file /nowhere.json"),
+        (&["components", "create", "--name", "x", "--set", "nonsense=1"], 1, "nonsense"),
+    ] {
+        let output = stella(&world, arguments).await;
+        assert_eq!(output.code, Some(code), "{arguments:?}: {}", output.err);
+        assert!(output.err.contains(expected), "{arguments:?}: {}", output.err);
+    }
+}
