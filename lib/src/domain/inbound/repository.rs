@@ -14,11 +14,19 @@ const MAX_CHARACTERS: usize = 300;
 /// The canonical host of Docker Hub.
 pub(super) const DOCKER_HUB: &str = "docker.io";
 
-/// Other hosts of Docker Hub: in its clients' configuration, and the one that clients connect to.
-const OTHER_DOCKER_HUBS: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+/// Other hosts of Docker Hub: in its clients' configuration, the one that clients connect to, and an older
+/// name of that.
+const OTHER_DOCKER_HUBS: [&str; 3] = ["index.docker.io", "registry-1.docker.io", DOCKER_HUB_REGISTRY];
 
-/// The host of Docker Hub's pages, which are at `/r/myorg/myapp` or `/_/nginx`.
+/// The host of Docker Hub's pages.
 const DOCKER_HUB_PAGES: &str = "hub.docker.com";
+
+/// An older host of Docker Hub's registry, which also shows the pages.
+const DOCKER_HUB_REGISTRY: &str = "registry.hub.docker.com";
+
+/// The beginnings of the paths of Docker Hub's pages, as in `/r/myorg/myapp`, `/_/nginx` and
+/// `/repository/docker/myorg/myapp/general`, each with the number of parts that the repository's name has.
+const PAGES: [(&str, usize); 3] = [("repository/docker/", 2), ("r/", 2), ("_/", 1)];
 
 /// The prefix of official images at Docker Hub, which people write without it.
 pub(super) const OFFICIAL: &str = "library/";
@@ -221,17 +229,24 @@ pub(super) fn docker_hub(host: String) -> String {
 /// The canonical form of a path in lower case, at a host as written.
 pub(super) fn canonical_path(host: Option<&str>, path: &str) -> String {
     let mut bare = path.trim().trim_matches('/');
+    if matches!(host, Some(DOCKER_HUB_PAGES | DOCKER_HUB_REGISTRY)) {
+        bare = shown_repository(bare).unwrap_or(bare);
+    }
     while let Some(shorter) = bare.strip_suffix(".git") {
         bare = shorter.trim_matches('/');
-    }
-    if host == Some(DOCKER_HUB_PAGES) {
-        bare = bare.strip_prefix("r/").or_else(|| bare.strip_prefix("_/")).unwrap_or(bare);
     }
     let at_docker_hub = host.is_some_and(|host| docker_hub(host.to_owned()) == DOCKER_HUB);
     if at_docker_hub && !bare.is_empty() && !bare.contains('/') {
         return format!("{OFFICIAL}{bare}");
     }
     bare.to_owned()
+}
+
+/// The repository of a page of Docker Hub, from its path.
+fn shown_repository(path: &str) -> Option<&str> {
+    let (rest, parts) = PAGES.iter().find_map(|(page, parts)| Some((path.strip_prefix(page)?, *parts)))?;
+    let end = rest.match_indices('/').nth(parts.saturating_sub(1)).map_or(rest.len(), |(at, _)| at);
+    rest.get(..end)
 }
 
 fn check_path(path: &str) -> Result<(), String> {
@@ -269,6 +284,14 @@ mod tests {
             ("registry-1.docker.io/myorg/myapp", "docker.io/myorg/myapp"),
             ("https://hub.docker.com/r/myorg/myapp", "docker.io/myorg/myapp"),
             ("https://hub.docker.com/_/nginx", "docker.io/library/nginx"),
+            ("hub.docker.com/_/nginx/tags", "docker.io/library/nginx"),
+            ("hub.docker.com/r/myorg/myapp/tags", "docker.io/myorg/myapp"),
+            ("https://hub.docker.com/repository/docker/myorg/myapp/general", "docker.io/myorg/myapp"),
+            ("hub.docker.com/repository/docker/myorg/myapp", "docker.io/myorg/myapp"),
+            ("registry.hub.docker.com/myorg/myapp", "docker.io/myorg/myapp"),
+            ("registry.hub.docker.com/library/nginx", "docker.io/library/nginx"),
+            ("registry.hub.docker.com/nginx", "docker.io/library/nginx"),
+            ("https://registry.hub.docker.com/r/myorg/myapp", "docker.io/myorg/myapp"),
             ("GHCR.io/MyOrg/MyApp", "ghcr.io/myorg/myapp"),
             ("localhost/app", "localhost/app"),
             ("registry.example:5000/app", "registry.example:5000/app"),
@@ -338,7 +361,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_canonical_name_parses_to_itself(
-            text in "(https://|ssh://|git@|//|oci://|)[a-zA-Z.:_/@ -]{0,12}(docker\\.io/|hub\\.docker\\.com/|)(r/|_/|)[a-zA-Z0-9./:-]{0,16}(\\.git|/|)"
+            text in "(https://|ssh://|git@|//|oci://|)[a-zA-Z.:_/@ -]{0,12}(docker\\.io/|(registry\\.|)hub\\.docker\\.com/|)(r/|_/|repository/docker/|)[a-zA-Z0-9./:-]{0,16}(\\.git|/|)"
         ) {
             if let Ok(once) = Repository::parse(&text) {
                 let twice = Repository::parse(&once.to_string());
