@@ -15,7 +15,9 @@ use stella::domain::shared::headers::CustomHeaders;
 use stella::domain::inbound::queued_request::QueuedRequest;
 use stella::domain::outbound::message::{AttemptDue, Command};
 use stella::domain::outbound::outcome::RetryAfter;
+use stella::domain::releases::channel::channel_of;
 use stella::domain::releases::release::Release;
+use stella::domain::releases::tag_version::version_of;
 use stella::domain::shared::retry::{MAX_DELAY_SECONDS, RetryPolicy};
 use stella::domain::outbound::subscription::{self, Subscription};
 use stella::domain::shared::target::{EgressPolicy, Target};
@@ -25,7 +27,7 @@ use stella::domain::outbound::recovery;
 use stella::domain::releases::trigger;
 
 /// All rules, by the name of their target.
-pub(crate) const ALL: [(&str, fn(&str)); 8] = [
+pub(crate) const ALL: [(&str, fn(&str)); 9] = [
     ("rule_bodies", bodies),
     ("rule_expressions", expressions),
     ("rule_filters", filters),
@@ -33,6 +35,7 @@ pub(crate) const ALL: [(&str, fn(&str)); 8] = [
     ("rule_items", items),
     ("rule_messages", messages),
     ("rule_retries", retries),
+    ("rule_tags", tags),
     ("rule_urls", urls),
 ];
 
@@ -115,6 +118,14 @@ fn retries(input: &str) {
             assert!(delay >= least && delay <= most, "{delay}");
         }
         before = least;
+    }
+}
+
+/// A tag.
+fn tags(input: &str) {
+    assert!(!channel_of(&[], input, &mut Budget::default()).is_empty());
+    if let Some(version) = version_of(input) {
+        assert_eq!(version_of(&version.to_string()), Some(version), "a version reads as itself");
     }
 }
 

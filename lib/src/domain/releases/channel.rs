@@ -1,13 +1,13 @@
 //! Channels: how mature a version is, by its tag. The tag is judged by the component's own rules, or else by
-//! semantic versioning.
+//! the version that it names.
 
-use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::tag_version::version_of;
 use crate::domain::shared::expression::{Budget, Pattern, Verdict};
 use crate::domain::shared::object_reader::ObjectReader;
 
-/// The channel of a full semantic version.
+/// The channel of a version that is no pre-release.
 pub const STABLE: &str = "stable";
 
 /// The channel of a tag that does not tell its maturity.
@@ -61,13 +61,14 @@ pub fn mistakes(rules: &[ChannelRule]) -> impl Iterator<Item = String> {
 /// The channel of a tag.
 ///
 /// The first rule whose pattern finds a match decides. A rule whose evaluation fails is skipped, and noted in
-/// the budget. Without a match, the tag is read as a [semantic version](https://semver.org), with or without
-/// a leading `v`:
+/// the budget. Without a match, the version of the tag decides (see [`version_of`]):
 ///
 /// - A version without pre-release is [`STABLE`].
 /// - A pre-release has the name of its first identifier, in lower case and without the number at its end:
 ///   `1.0.0-rc.1`, `1.0.0-rc1` and `1.0.0-RC-1` are all `rc`, because nobody means three channels by them.
-/// - A pre-release that is only a number, and a tag that is not a semantic version, are [`EDGE`].
+/// - A time in the identifier, and what follows it, does not count either:
+///   `1.0.0-nightly-20240115T101010Z` is `nightly`. Otherwise each build would have a channel of its own.
+/// - A pre-release that is only a number or a time, and a tag that names no version, are [`EDGE`].
 ///
 /// ```
 /// use stella::domain::releases::channel::{ChannelRule, channel_of};
@@ -92,25 +93,59 @@ pub fn channel_of(rules: &[ChannelRule], tag: &str, budget: &mut Budget) -> Stri
             Verdict::Failed(failure) => budget.note(&format!("channelRules[{at}].pattern"), failure),
         }
     }
-    match semantic_version(tag) {
+    match version_of(tag) {
         Some(version) if version.pre.is_empty() => STABLE.to_owned(),
-        Some(version) => {
-            let first = version.pre.split('.').next().unwrap_or_default().to_lowercase();
-            let letters = first.trim_end_matches(|character: char| character.is_ascii_digit());
-            match letters.trim_end_matches('-') {
-                "" => EDGE.to_owned(),
-                letters if letters.bytes().all(|byte| byte.is_ascii_lowercase()) => letters.to_owned(),
-                _ => first.clone(),
-            }
-        }
+        Some(version) => channel_of_pre_release(&version.pre),
         None => EDGE.to_owned(),
     }
 }
 
-/// A tag as a [semantic version](https://semver.org), with or without a leading `v` or `V`.
-#[must_use]
-pub fn semantic_version(tag: &str) -> Option<Version> {
-    Version::parse(tag.strip_prefix(['v', 'V']).unwrap_or(tag)).ok()
+fn channel_of_pre_release(pre: &str) -> String {
+    let first = pre.split('.').next().unwrap_or_default().to_lowercase();
+    let first = without_time(&first);
+    let letters = first.trim_end_matches(|character: char| character.is_ascii_digit());
+    match letters.trim_end_matches('-') {
+        "" => EDGE.to_owned(),
+        letters if letters.bytes().all(|byte| byte.is_ascii_lowercase()) => letters.to_owned(),
+        _ => first.to_owned(),
+    }
+}
+
+/// An identifier in lower case up to a time in it, and without the hyphens before that.
+fn without_time(identifier: &str) -> &str {
+    let mut is_in_number = false;
+    for (at, byte) in identifier.bytes().enumerate() {
+        let is_digit = byte.is_ascii_digit();
+        if is_digit && !is_in_number && identifier.get(at..).is_some_and(begins_with_time) {
+            return identifier.get(..at).unwrap_or_default().trim_end_matches('-');
+        }
+        is_in_number = is_digit;
+    }
+    identifier
+}
+
+/// Whether a text in lower case begins with a date from 1970 to 2199 (`20240115` or `2024-01-15`), with or
+/// without a time of day (`t101010z`, `101010`, `t10-10-10z`), and then ends or goes on with a hyphen, as
+/// Go's pseudo-versions do (`20191109021931-daa7c04131f5`).
+fn begins_with_time(text: &str) -> bool {
+    let Some((date, rest)) = date_of(text) else { return false };
+    let is_date = matches!(date, [1970..=2199, 1..=12, 1..=31]);
+    let digits = rest.strip_prefix('t').unwrap_or(rest);
+    let after = digits.trim_start_matches(|character: char| character.is_ascii_digit());
+    let after = after.strip_prefix('z').unwrap_or(after);
+    is_date && (after.is_empty() || after.starts_with('-'))
+}
+
+/// Year, month and day that a text begins with, and the rest.
+fn date_of(text: &str) -> Option<([u32; 3], &str)> {
+    let number = |digits: &str| {
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    };
+    let (year, rest) = text.split_at_checked(4)?;
+    let separator = if rest.starts_with('-') { "-" } else { "" };
+    let (month, rest) = rest.strip_prefix(separator)?.split_at_checked(2)?;
+    let (day, rest) = rest.strip_prefix(separator)?.split_at_checked(2)?;
+    Some(([number(year)?, number(month)?, number(day)?], rest))
 }
 
 #[cfg(test)]
@@ -143,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_a_tag_has_the_channel_of_its_semantic_version() {
+    fn by_default_a_tag_has_the_channel_of_its_version() {
         for (tag, channel) in [
             ("1.2.0", "stable"),
             ("v1.2.0", "stable"),
@@ -162,9 +197,31 @@ mod tests {
             ("1.2.0-0.3.7", "edge"),
             ("1.2.0-20240101", "edge"),
             ("1.2.0-1-", "1-"),
-            ("1.2", "edge"),
+            ("v1.2.3-20240115T101010Z", "edge"),
+            ("v1.2.3-20240115t101010", "edge"),
+            ("1.2.3-2024-01-15T10-10-10Z", "edge"),
+            ("1.2.3-2024-01-15", "edge"),
+            ("1.2.3-20240115-101010", "edge"),
+            ("v0.0.0-20191109021931-daa7c04131f5", "edge"),
+            ("1.2.3-nightly-20240115T101010Z", "nightly"),
+            ("1.2.3-dev20240115T1010Z", "dev"),
+            ("1.2.3-feature-login-20240115", "feature-login"),
+            ("1.2.3-rc-20241315T101010Z", "rc-20241315t101010z"),
+            ("1.2.3-a20240115b", "a20240115b"),
+            ("1.2.3_build.5", "stable"),
+            ("1.2.3-rc.1_build.5", "rc"),
+            ("1.2.3_rc1", "edge"),
+            ("2024.01.15", "stable"),
+            ("24.04", "stable"),
+            ("24.04-beta2", "beta"),
+            ("1.2", "stable"),
+            ("v1.2", "stable"),
+            ("1.2.3.4", "stable"),
+            ("1.2.3.4-SNAPSHOT", "snapshot"),
+            ("1.2-5f3c1d2", "edge"),
+            ("20240115.3", "edge"),
+            ("1234", "edge"),
             ("v1", "edge"),
-            ("2024.01.15", "edge"),
             ("latest", "edge"),
             ("main-5f3c1d2", "edge"),
             ("vv1.2.0", "edge"),
@@ -214,6 +271,15 @@ mod tests {
         #[test]
         fn a_leading_v_changes_nothing(tag in "[0-9]{1,2}\\.[0-9]\\.[0-9](-[a-z]{1,5}[.0-9]{0,3})?") {
             prop_assert_eq!(of(&[], &tag), of(&[], &format!("v{tag}")));
+        }
+
+        #[test]
+        fn a_time_is_never_a_channel(
+            word in "[a-z]{0,4}-?", date in "20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", time in "([tT]?[0-9]{4,6}Z?|)"
+        ) {
+            let word = if word == "-" { "" } else { &word };
+            let expected = if word.is_empty() { EDGE } else { word.trim_end_matches('-') };
+            prop_assert_eq!(of(&[], &format!("1.2.3-{word}{date}{time}")), expected);
         }
 
         #[test]

@@ -107,6 +107,7 @@ pub mod decision;
 pub mod release;
 pub mod release_name;
 pub mod release_view;
+pub mod tag_version;
 pub mod timeline;
 pub mod trigger;
 pub mod trigger_view;

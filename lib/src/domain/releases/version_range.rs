@@ -3,7 +3,7 @@
 use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 
-use super::channel::semantic_version;
+use super::tag_version::version_of;
 
 /// The maximum length of a range, in characters.
 const MAX_CHARACTERS: usize = 200;
@@ -13,8 +13,9 @@ const MAX_CHARACTERS: usize = 200;
 ///
 /// [Cargo's syntax]: https://doc.rust-lang.org/cargo/reference/specifying-dependencies.html
 ///
-/// A leading `v` of the tag does not count. A pre-release is in the range only if the range names a
-/// pre-release of the same three numbers. A tag that is not a semantic version is in no range.
+/// A tag has the version of [`version_of`]: a leading `v` does not count, and neither do leading zeros, a
+/// fourth number and the build. A pre-release is in the range only if the range names a
+/// pre-release of the same three numbers. A tag that names no version is in no range.
 ///
 /// ```
 /// use stella::domain::releases::version_range::VersionRange;
@@ -23,6 +24,7 @@ const MAX_CHARACTERS: usize = 200;
 /// assert!(has("^1.2", "v1.9.0") && !has("^1.2", "v2.0.0"));
 /// assert!(!has(">=1.0.0", "1.1.0-rc.1"));
 /// assert!(has(">=1.1.0-rc.1", "1.1.0-rc.2") && !has(">=1.1.0-rc.1", "1.2.0-rc.1"));
+/// assert!(has(">=24.4", "24.04") && has("=1.2.3", "1.2.3.4"));
 /// assert!(!has("*", "latest"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +64,10 @@ impl VersionRange {
         Ok(Self { text: text.to_owned(), range })
     }
 
-    /// Whether the tag is a semantic version in the range.
+    /// Whether the tag names a version in the range.
     #[must_use]
     pub fn has(&self, tag: &str) -> bool {
-        semantic_version(tag).is_some_and(|version| self.range.matches(&version))
+        version_of(tag).is_some_and(|version| self.range.matches(&version))
     }
 }
 
@@ -85,6 +87,16 @@ mod tests {
             ("=1.2.0", "V1.2.0", true),
             ("~1.2", "1.3.0", false),
             (">=1.2, <2", "2.0.0", false),
+            ("^1.2", "1.2.3_build.5", true),
+            (">=2024.1.15", "2024.01.15", true),
+            (">=2024.1.16", "2024.01.15", false),
+            ("24.4", "24.04", true),
+            ("*", "24.04-rc1", false),
+            ("=1.2.0", "1.2", true),
+            ("=1.2.3", "1.2.3.4", true),
+            (">1.2.3", "1.2.3.4", false),
+            ("*", "20240115.3", false),
+            ("*", "1234", false),
         ] {
             assert_eq!(VersionRange::parse(range).unwrap().has(tag), expected, "{range} {tag}");
         }
