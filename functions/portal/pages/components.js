@@ -49,9 +49,13 @@ function componentForm(found, submit) {
       name: "sourceRepositories", label: "Source repositories", value: found?.sourceRepositories, placeholder: "myorg/myapp",
       help: "The repositories of its source, one per line. Events of CI systems and code hosts name these.",
     }),
+    lines({
+      name: "tagPrefixes", label: "Tag prefixes", rows: 2, value: found?.tagPrefixes, placeholder: "api/",
+      help: "For a repository that several components share, one per line: only tags that begin with one belong to this component. Default: all tags.",
+    }),
     rows({
       name: "channelRules", label: "Channel rules", add: "Add rule", value: found?.channelRules,
-      help: "The first pattern that matches a tag sets its channel. Default: from the semantic version (stable, rc, beta, …), else edge.",
+      help: "The first pattern that matches a tag sets its channel. Default: from the version (stable, rc, beta, …), else edge.",
       columns: [["pattern", "Pattern", ruleInput("^nightly-")], ["channel", "Channel", ruleInput("nightly")]],
     }),
   ];
@@ -84,7 +88,7 @@ function triggerForm(component, found, done) {
     choice({ name: "on", label: "When", value: found?.on ?? "artifact.pushed", choices: ON }),
     text({
       name: "versionRange", label: "Version range", value: found ? found.versionRange : "*", placeholder: "^1.2",
-      help: "Semantic versions, for example ^1.2 or >=1, <2; * matches all but pre-releases. If empty, every tag matches.",
+      help: "Versions, for example ^1.2 or >=1, <2; * matches all but pre-releases. If empty, every tag matches.",
     }),
     text({
       name: "tagPattern", label: "Tag pattern", value: found?.tagPattern, placeholder: "^v\\d+\\.\\d+\\.\\d+$",
@@ -246,6 +250,7 @@ async function one(key) {
     section("Component", facts(
       ["Repositories", found.repositories.join(", ")],
       ["Source repositories", found.sourceRepositories.join(", ")],
+      ["Tag prefixes", found.tagPrefixes.join(", ")],
       ["Channel rules", found.channelRules.map(({ pattern, channel }) => `${pattern} → ${channel}`).join(", ")],
       ["ID", id(found.id)])),
     section("Versions", versions),

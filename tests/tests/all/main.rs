@@ -14,6 +14,7 @@ mod lanes;
 mod logs;
 mod loops;
 mod many_connections;
+mod monorepo;
 mod named_secrets;
 mod oidc;
 mod openapi;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::shapes::resolved;
 
 /// The values of strings, by the member's name.
-const TEXTS: [(&str, &str); 33] = [
+const TEXTS: [(&str, &str); 34] = [
     ("body", "{\"tag\":\"v1.2.0\"}"),
     ("branch", "main"),
     ("channel", "stable"),
@@ -37,6 +37,7 @@ const TEXTS: [(&str, &str); 33] = [
     ("responseBody", "OK"),
     ("sourceRepositories", "github.com/myorg/myapp"),
     ("tag", "v1.2.0"),
+    ("tagPrefixes", "api/"),
     ("title", "Unprocessable Entity"),
     ("url", "https://hooks.example.com/stella"),
     ("version", "0.1.0"),

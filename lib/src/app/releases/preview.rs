@@ -94,7 +94,7 @@ pub struct Preview {
 pub struct DecisionView {
     /// Whether the filters or the repositories of the config exclude the event.
     pub filtered: bool,
-    /// The components that the event is about.
+    /// The components that the event is about, without those whose tag prefixes the tag does not have.
     pub component_ids: Vec<ComponentId>,
     /// Whether a version would be added.
     pub version_added: bool,
@@ -178,13 +178,16 @@ async fn decision(
         decision.releases.iter().map(of).collect::<Vec<_>>()
     };
     let triggers = decided.iter().flat_map(activated).collect();
-    let reason = decided.iter().find_map(|(_, decision)| decision.reason.as_deref());
+    // What a component does not take is a reason only if no component takes it.
+    let (taken, others): (Vec<_>, Vec<_>) = decided.iter().partition(|(_, decision)| decision.is_taken);
+    let said = if taken.is_empty() { &others } else { &taken };
+    let reason = said.iter().find_map(|(_, decision)| decision.reason.as_deref());
     let reason = no_match.as_deref().or(reason);
     let reason = budget.failure().or(reason);
     let release_id = decided.iter().find_map(|(_, decision)| decision.release_id);
     Ok(DecisionView {
         filtered: false,
-        component_ids: decided.iter().map(|(id, _)| *id).collect(),
+        component_ids: taken.iter().map(|(id, _)| *id).collect(),
         version_added: decided.iter().any(|(_, decision)| decision.adds_version()),
         triggers,
         reason: reason.map(str::to_owned),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::channel::ChannelRule;
+use super::tag_prefix::TagPrefixes;
 use super::trigger::{self, Trigger};
 use crate::domain::inbound::repository::{Repository, Space};
 use crate::domain::shared::ids::{ComponentId, TenantId, TriggerId};
@@ -37,6 +38,9 @@ pub struct Spec {
     /// The repositories of its source.
     #[serde(default)]
     pub source_repositories: Vec<Repository>,
+    /// The prefixes of its tags, if it shares its repositories with other components.
+    #[serde(default, skip_serializing_if = "TagPrefixes::is_empty")]
+    pub tag_prefixes: TagPrefixes,
     /// The channels of its tags, before the default rules (see [`channel_of`](super::channel::channel_of)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channel_rules: Vec<ChannelRule>,
@@ -74,8 +78,9 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
     let mut repositories = |name| fields.texts(name, MAX_REPOSITORIES, Repository::parse).unwrap_or_default();
     let (repositories, source_repositories) =
         (repositories("repositories"), repositories("sourceRepositories"));
+    let tag_prefixes = TagPrefixes::read(fields);
     let channel_rules = fields.objects("channelRules", 50, ChannelRule::parse).unwrap_or_default();
-    Some(Spec { name, repositories, source_repositories, channel_rules })
+    Some(Spec { name, repositories, source_repositories, tag_prefixes, channel_rules })
 }
 
 /// Reads a component from a request.
@@ -237,7 +242,7 @@ mod tests {
     #[test]
     fn every_mistake_is_named_at_once() {
         let body = json!({"repositories": ["ok", "a:1", 5], "sourceRepositories": "github.com/a/b",
-            "channelRules": [{"pattern": "("}], "triggers": []});
+            "tagPrefixes": ["api/", " "], "channelRules": [{"pattern": "("}], "triggers": []});
         let error = parse(&body).unwrap_err();
         let mut fields: Vec<&str> = error.errors.iter().map(|error| error.field.as_str()).collect();
         fields.sort_unstable();
@@ -248,6 +253,7 @@ mod tests {
             "repositories[1]",
             "repositories[2]",
             "sourceRepositories",
+            "tagPrefixes[1]",
             "triggers",
         ];
         assert_eq!(fields, expected);
@@ -269,13 +275,21 @@ mod tests {
     fn a_written_spec_parses_to_the_same_spec() {
         let before = component(&json!({"name": "myapp", "repositories": ["MyOrg/MyApp"],
             "sourceRepositories": ["https://github.com/myorg/myapp.git"],
-            "channelRules": [{"pattern": "^nightly", "channel": "nightly"}]}));
+            "tagPrefixes": ["api/"], "channelRules": [{"pattern": "^nightly", "channel": "nightly"}]}));
         assert_eq!(parse(&before.spec_json()).unwrap(), before.spec);
         assert_eq!(json!(before.view())["repositories"], json!(["MyOrg/MyApp"]));
+        assert_eq!(json!(before.view())["tagPrefixes"], json!(["api/"]));
         assert_eq!(json!(before.view()).get("triggers"), None);
         let before = before.with_trigger(trigger_id(1), trigger_spec("one"), DateTime::default()).unwrap();
         let stored = serde_json::to_value(&before).unwrap();
         assert_eq!(serde_json::from_value::<Component>(stored).unwrap(), before);
+    }
+
+    #[test]
+    fn a_stored_component_without_prefixes_has_none() {
+        let stored = serde_json::to_value(component(&json!({"name": "myapp"}))).unwrap();
+        assert_eq!(stored.get("tagPrefixes"), None);
+        assert!(serde_json::from_value::<Component>(stored).unwrap().spec.tag_prefixes.is_empty());
     }
 
     #[test]

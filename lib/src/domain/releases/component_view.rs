@@ -27,8 +27,12 @@ pub struct ComponentView {
     /// The repositories of its source, for events of CI systems and code hosts.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub source_repositories: Vec<Repository>,
-    /// Which tags belong to which channel. The first rule that matches decides; without a match the semantic version
-    /// does.
+    /// The prefixes of its tags, as in `api/`, where several components share a repository. If there are any,
+    /// only tags that begin with one of them belong to the component, and channel, range and the name of a
+    /// release are those of the tag without the longest prefix.
+    pub tag_prefixes: Vec<String>,
+    /// Which tags belong to which channel. The first rule that matches decides; without a match the version
+    /// that the tag names does.
     pub channel_rules: Vec<ChannelRule>,
     /// Channel rules that would be refused now, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +53,7 @@ impl Component {
             name: self.spec.name.clone(),
             repositories: self.spec.repositories.clone(),
             source_repositories: self.spec.source_repositories.clone(),
+            tag_prefixes: self.spec.tag_prefixes.as_slice().to_vec(),
             channel_rules: self.spec.channel_rules.clone(),
             filter_errors: broken(channel::mistakes(&self.spec.channel_rules)),
             created_at: Timestamp(self.created_at),

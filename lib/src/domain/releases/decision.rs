@@ -46,7 +46,7 @@ const MAX_REASON: usize = 600;
 /// | `Learnt`, `Older`, `Deleted` | none | only the tag's state changes |
 /// | `Unchanged` | none | the push is known |
 /// | `None` | of the triggers that want the pipeline | a finished pipeline |
-/// | `None` | none | the event makes no version and activates no trigger |
+/// | `None` | none | no version and no trigger, or a tag that the component does not take |
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
     /// The change of the tag. `None` if the event makes no version.
@@ -57,11 +57,13 @@ pub struct Decision {
     pub reason: Option<String>,
     /// The release that exists already.
     pub release_id: Option<ReleaseId>,
+    /// Whether the component takes the event. Otherwise its tag begins with none of the component's prefixes.
+    pub is_taken: bool,
 }
 
 impl Decision {
     fn nothing(change: Option<Change>, reason: impl Into<String>) -> Self {
-        Self { change, releases: Vec::new(), reason: Some(reason.into()), release_id: None }
+        Self { change, releases: Vec::new(), reason: Some(reason.into()), release_id: None, is_taken: true }
     }
 
     /// The decision without those of its releases that exist already, of which the first is `release_id`.
@@ -120,16 +122,24 @@ pub struct Facts<'a> {
 pub fn decide(facts: &Facts<'_>, budget: &mut Budget, mint: impl FnMut() -> Uuid) -> Decision {
     let Facts { component, event, current, source, now, .. } = *facts;
     budget.next_owner();
+    let rest = match component.spec.tag_prefixes.select(event) {
+        Ok(rest) => rest,
+        Err(reason) => return Decision { is_taken: false, ..Decision::nothing(None, reason) },
+    };
     if event.deleted || event.kind == EventKind::ArtifactDeleted {
         return match version::deletion(current, event) {
-            Ok(change) => {
-                Decision { change: Some(change), releases: Vec::new(), reason: None, release_id: None }
-            }
+            Ok(change) => Decision {
+                change: Some(change),
+                releases: Vec::new(),
+                reason: None,
+                release_id: None,
+                is_taken: true,
+            },
             Err(reason) => Decision::nothing(None, reason),
         };
     }
     let rules = &component.spec.channel_rules;
-    let channel = event.tag.as_deref().map(|tag| channel_of(rules, tag, budget));
+    let channel = rest.map(|rest| channel_of(rules, rest, budget));
     let channel = channel.as_deref();
     let mut change = match version_tag(event) {
         Ok(tag) => {
@@ -143,14 +153,14 @@ pub fn decide(facts: &Facts<'_>, budget: &mut Budget, mint: impl FnMut() -> Uuid
         Err(_) if event.kind == EventKind::CiFinished => None,
         Err(reason) => return Decision::nothing(None, reason),
     };
-    let (activated, refusals) = activated(facts, channel, budget);
+    let (activated, refusals) = activated(facts, rest, channel, budget);
     let retags = change.as_ref().and_then(Change::state).map_or(0, |state| state.retags);
-    let releases = planned(facts, channel, &activated, retags, mint);
+    let releases = planned(facts, rest, channel, &activated, retags, mint);
     if let Some(state) = change.as_mut().and_then(Change::state_mut) {
         state.releases = releases.iter().map(|planned| planned.release.id).collect();
     }
     let reason = releases.is_empty().then(|| no_trigger(event, &refusals));
-    Decision { change, releases, reason, release_id: None }
+    Decision { change, releases, reason, release_id: None, is_taken: true }
 }
 
 /// The decision about a change that no trigger is evaluated for.
@@ -202,6 +212,7 @@ fn no_trigger(event: &NormalisedEvent, refusals: &[String]) -> String {
 /// The triggers that the event activates; of the others that are for its kind, the name and why not.
 fn activated<'a>(
     facts: &Facts<'a>,
+    rest: Option<&str>,
     channel: Option<&str>,
     budget: &mut Budget,
 ) -> (Vec<&'a Trigger>, Vec<String>) {
@@ -209,7 +220,7 @@ fn activated<'a>(
     let (mut activated, mut refusals) = (Vec::new(), Vec::new());
     for trigger in facts.component.triggers.iter().filter(|trigger| trigger.spec.on == facts.event.kind) {
         budget.next_owner();
-        match trigger.refusal(facts.event, channel, document.root(), budget) {
+        match trigger.refusal(facts.event, rest, channel, document.root(), budget) {
             None => activated.push(trigger),
             Some(reason) => refusals.push(format!("{}: {reason}", trigger.spec.name)),
         }
@@ -220,6 +231,7 @@ fn activated<'a>(
 /// A release for each activated trigger.
 fn planned(
     facts: &Facts<'_>,
+    rest: Option<&str>,
     channel: Option<&str>,
     activated: &[&Trigger],
     retags: u32,
@@ -231,7 +243,7 @@ fn planned(
         let release = Release {
             id: ReleaseId::from(mint()),
             tenant_id: component.tenant_id,
-            name: trigger.spec.release_name.render(&component.spec.name, event, channel, now),
+            name: trigger.spec.release_name.render(&component.spec.name, event, rest, channel, now),
             status: Status::Created,
             components: vec![ReleasedComponent {
                 id: component.id,
@@ -316,6 +328,50 @@ mod tests {
         assert_eq!(first.release.components[0].digest.as_deref(), Some("sha256:a"));
         assert_ne!(first.identity, decision.releases[1].identity);
         assert_eq!(decision.reason, None);
+    }
+
+    #[test]
+    fn a_component_with_prefixes_takes_its_tags_and_reads_them_without_the_prefix() {
+        let mut component = component(&[
+            json!({"on": "git.tag", "versionRange": "^1", "channels": ["stable"]}),
+            json!({"on": "git.tag", "tagPattern": "^api/v", "releaseName": "{tag} {channel}"}),
+            json!({"on": "git.tag", "tagPattern": "^v"}),
+        ]);
+        let body = json!({"name": "api", "tagPrefixes": ["api/", "api-"],
+            "channelRules": [{"pattern": "^v2", "channel": "next"}]});
+        component.spec = component::parse(&body).unwrap();
+        let tag = |tag: &str| json!({"kind": "git.tag", "tag": tag, "digest": null, "commit": "5f3c1d2e9a"});
+        let decision = decide(&component, &tag("api/v1.2.3"), None);
+        let state = decision.state().unwrap();
+        assert_eq!((state.tag.as_str(), state.content.channel.as_str()), ("api/v1.2.3", "stable"));
+        let names: Vec<&str> =
+            decision.releases.iter().map(|planned| planned.release.name.as_str()).collect();
+        assert_eq!(names, ["api-v1.2.3", "v1.2.3 stable"]);
+        let released = &decision.releases[0].release;
+        assert_eq!(released.components[0].tag.as_deref(), Some("api/v1.2.3"));
+        assert_eq!(released.event_data()["release"]["components"][0]["tag"], "api/v1.2.3");
+        let next = decide(&component, &tag("api/v2.0.0"), None);
+        assert_eq!(next.state().unwrap().content.channel, "next");
+
+        let other = decide(&component, &tag("web@2.0.0"), None);
+        assert!(other.change.is_none() && other.releases.is_empty() && !other.is_taken);
+        let reason = other.reason.unwrap();
+        assert_eq!(reason, "The component takes only tags that begin with api/, api-");
+    }
+
+    #[test]
+    fn a_pipeline_is_selected_by_its_tag_if_it_has_one() {
+        let mut component = component(&[json!({"on": "ci.finished"})]);
+        component.spec = component::parse(&json!({"name": "api", "tagPrefixes": ["api/"]})).unwrap();
+        let releases = |tag: &Value| {
+            let run = json!({"kind": "ci.finished", "digest": null, "tag": tag, "commit": "5f3c1d2e9a",
+                "result": "success"});
+            let decision = decide(&component, &run, None);
+            decision.releases.into_iter().map(|planned| planned.release.name).collect::<Vec<String>>()
+        };
+        assert_eq!(releases(&Value::Null), ["api-5f3c1d2"]);
+        assert_eq!(releases(&json!("api/v1.2.3")), ["api-v1.2.3"]);
+        assert_eq!(releases(&json!("v1.2.3")), [""; 0]);
     }
 
     #[test]

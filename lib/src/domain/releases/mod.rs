@@ -10,6 +10,8 @@
 //! - Each push of a tag has a [`Place`](content::Place) among the others, and the
 //!   [`Timeline`](timeline::Timeline) keeps them in that order, whatever the order in which they are processed.
 //! - A **channel** ([`channel_of`](channel::channel_of)) is the maturity of a version, by its tag.
+//! - A **tag prefix** ([`TagPrefixes`](tag_prefix::TagPrefixes)) selects the tags of a component that shares
+//!   its repositories with others. Channel, range and release name are those of the rest of the tag.
 //! - A **trigger** ([`Trigger`](trigger::Trigger)) selects events that create a release. It is stored inside
 //!   its component.
 //! - A **decision** ([`Decision`](decision::Decision)) is what one event changes at one component: a
@@ -33,7 +35,8 @@
 //!                     written ──▶ processed │ refused ──▶ duplicate, or decide again
 //! ```
 //!
-//! 1. [`version_tag`](version::version_tag) tells whether the event makes a version. A finished pipeline
+//! 1. [`select`](tag_prefix::TagPrefixes::select) drops tags without a prefix of the component, and
+//!    [`version_tag`](version::version_tag) tells whether the event makes a version. A finished pipeline
 //!    makes none, and may still activate triggers. Other kinds are ignored.
 //! 2. [`change`](version::change) puts the push in its place: the tag is new or moved, has more facts, or a newer
 //!    push is known already. [`deletion`](version::deletion) marks a tag as deleted.
@@ -107,6 +110,7 @@ pub mod decision;
 pub mod release;
 pub mod release_name;
 pub mod release_view;
+pub mod tag_prefix;
 pub mod tag_version;
 pub mod timeline;
 pub mod trigger;

@@ -27,7 +27,7 @@ const SEPARATORS: [char; 9] = ['-', '_', '.', '/', ':', '+', '@', '#', ' '];
 /// let mut event = NormalisedEvent::new(EventKind::ArtifactPushed, "myorg/myapp", now);
 /// event.tag = Some("v1.2.0".to_owned());
 ///
-/// let name = |template| ReleaseName::parse(template).unwrap().render("myapp", &event, Some("stable"), now);
+/// let name = |template| ReleaseName::parse(template).unwrap().render("myapp", &event, Some("v1.2.0"), Some("stable"), now);
 /// assert_eq!(name("{component}-{tag}"), "myapp-v1.2.0");
 /// assert_eq!(name("{channel}/{date}"), "stable/2026-01-09");
 /// assert_eq!(name("{component}-{commit}"), "myapp");
@@ -90,7 +90,8 @@ impl ReleaseName {
         &self.0
     }
 
-    /// The name of a release that is created at `now`. What the event does not have is left out, together
+    /// The name of a release that is created at `now`, for an event whose tag without the component's prefix
+    /// is `rest`, which is `{tag}`. What the event does not have is left out, together
     /// with the separators that are then at the ends. If the event has no tag, as most pipelines, `{tag}` is
     /// the commit.
     #[must_use]
@@ -98,6 +99,7 @@ impl ReleaseName {
         &self,
         component: &str,
         event: &NormalisedEvent,
+        rest: Option<&str>,
         channel: Option<&str>,
         now: DateTime<Utc>,
     ) -> String {
@@ -108,7 +110,7 @@ impl ReleaseName {
             let value = match part {
                 Part::Text(text) => Some(text.to_owned()),
                 Part::Value(Placeholder::Component) => Some(component.to_owned()),
-                Part::Value(Placeholder::Tag) => event.tag.clone().or_else(|| commit.clone()),
+                Part::Value(Placeholder::Tag) => rest.map(str::to_owned).or_else(|| commit.clone()),
                 Part::Value(Placeholder::Channel) => channel.map(str::to_owned),
                 Part::Value(Placeholder::Commit) => commit.clone(),
                 Part::Value(Placeholder::Digest) => event.digest.as_deref().map(|digest| {
@@ -170,7 +172,8 @@ mod tests {
     }
 
     fn name(template: &str, event: &NormalisedEvent, channel: Option<&str>) -> String {
-        ReleaseName::parse(template).unwrap().render("myapp", event, channel, AT.parse().unwrap())
+        let name = ReleaseName::parse(template).unwrap();
+        name.render("myapp", event, event.tag.as_deref(), channel, AT.parse().unwrap())
     }
 
     #[test]

@@ -85,8 +85,9 @@ impl Trigger {
         serde_json::to_value(&self.spec).unwrap_or(Value::Null)
     }
 
-    /// Why the trigger does not want an event of its kind, for a person; `None` if it does. The event's tag is in
-    /// `channel`, and filters are evaluated on its document, from `root`.
+    /// Why the trigger does not want an event of its kind, for a person; `None` if it does. The event's tag
+    /// without the component's prefix is `rest` and in `channel`, and filters are evaluated on its document,
+    /// from `root`. The pattern sees the whole tag.
     ///
     /// - What the event does not have, does not match: without a tag no pattern, range or channel does.
     /// - A pipeline makes a release only if it is known to have succeeded.
@@ -99,6 +100,7 @@ impl Trigger {
     pub fn refusal(
         &self,
         event: &NormalisedEvent,
+        rest: Option<&str>,
         channel: Option<&str>,
         root: Node<'_>,
         budget: &mut Budget,
@@ -118,9 +120,8 @@ impl Trigger {
         if spec.require_digest && !(event.digest.is_some() && event.digest_valid) {
             return Some(digest_refusal(event));
         }
-        let tag = event.tag.as_deref();
         if let Some(range) = &spec.version_range
-            && !tag.is_some_and(|tag| range.has(tag))
+            && !rest.is_some_and(|rest| range.has(rest))
         {
             return Some("the version is not in versionRange".to_owned());
         }
@@ -129,7 +130,7 @@ impl Trigger {
         if !in_channels {
             return Some(format!("the channel is {}", channel.unwrap_or("not known")));
         }
-        if !self.has_tag(tag, budget) {
+        if !self.has_tag(event.tag.as_deref(), budget) {
             return Some("the tag does not match tagPattern".to_owned());
         }
         let matches = filter::all_match(&spec.filters, &self.place(), root, budget);
@@ -276,7 +277,9 @@ mod tests {
         let event = event(members);
         let payload = json!({"pusher": {"name": "someone"}});
         let document = event.document(&payload);
-        trigger(body).refusal(&event, channel, document.root(), &mut Budget::default()).is_none()
+        trigger(body)
+            .refusal(&event, event.tag.as_deref(), channel, document.root(), &mut Budget::default())
+            .is_none()
             && trigger(body).spec.on == event.kind
     }
 
@@ -326,7 +329,7 @@ mod tests {
         crate::domain::shared::merge_patch::merge(&mut pipeline, members);
         let event = event(&pipeline);
         let document = event.document(&Value::Null);
-        trigger(&whole).refusal(&event, None, document.root(), &mut Budget::default())
+        trigger(&whole).refusal(&event, event.tag.as_deref(), None, document.root(), &mut Budget::default())
     }
 
     #[test]

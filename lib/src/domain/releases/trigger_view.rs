@@ -24,11 +24,12 @@ pub struct TriggerView {
     /// The kind of event that activates the trigger.
     #[cfg_attr(feature = "schema", schemars(schema_with = "on_schema"))]
     pub on: EventKind,
-    /// A regular expression that must find a match in the tag. Not together with `versionRange`.
+    /// A regular expression that must find a match in the whole tag. Not together with `versionRange`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub tag_pattern: Option<Pattern>,
-    /// The semantic versions that the tag may be, as in `^1.2` or `>=1, <2`. Not together with `tagPattern`.
+    /// The versions that the tag, without the component's prefix, may name, as in `^1.2` or `>=1, <2`. Not
+    /// together with `tagPattern`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub version_range: Option<VersionRange>,
