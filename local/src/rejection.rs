@@ -12,7 +12,9 @@ pub(crate) fn reject(rejection: Rejection) -> Response {
             Error::new(Kind::Forbidden, Code::UnknownHost, text)
         }
         Rejection::BodyTooLarge => {
-            Error::new(Kind::TooLarge, Code::BodyTooLarge, "The body has more than 1 MiB")
+            let text =
+                "The body is larger than Lambda can be invoked with: 6291456 bytes, escaped or in base64";
+            Error::new(Kind::TooLarge, Code::BodyTooLarge, text)
         }
     };
     error.into_response()

@@ -8,8 +8,10 @@ use http::request::Parts;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 
-/// The largest body, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
+use super::event::MAX_EVENT_BYTES;
+
+/// The largest body that is read, in bytes: a larger one fits no event.
+const MAX_BYTES: usize = MAX_EVENT_BYTES;
 /// How long a body may take.
 const MAX_TIME: Duration = Duration::from_secs(30);
 /// How much of a too large body is read and dropped, in bytes, and for how long. Otherwise its sender would

@@ -13,6 +13,11 @@ use serde_json::{Map, Value, json};
 use super::host::host;
 use super::percent::{cleaned, decoded_query};
 
+/// The largest event of a synchronous invocation, in bytes ("Lambda quotas" of the Lambda developer guide:
+/// 6 MB). The body is a JSON text in it: quotes and control characters are escaped, and binary bodies are
+/// base64. So the body of the largest event is smaller, by how much depends on its content.
+pub(super) const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
+
 /// Headers that concern one connection only, and are not passed on.
 const HOP_BY_HOP: [&str; 9] = [
     "connection",

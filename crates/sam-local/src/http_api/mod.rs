@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use self::body::Refused;
-use self::event::Arrival;
+use self::event::{Arrival, MAX_EVENT_BYTES};
 pub use self::rejection::Rejection;
 pub(crate) use self::rejection::reject;
 pub(crate) use self::route::{Route, Routes};
@@ -151,8 +151,13 @@ impl HttpApi {
             at: self.time.now(),
             id: &id,
         };
+        let event = event::event(&request, &body, &arrival);
+        if event.len() > MAX_EVENT_BYTES {
+            return (self.reject)(Rejection::BodyTooLarge);
+        }
+        drop(body);
         let failure = || answer::own(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
-        let Ok(answer) = invoker.invoke(event::event(&request, &body, &arrival)).await else {
+        let Ok(answer) = invoker.invoke(event).await else {
             return failure();
         };
         answer::response(&answer).unwrap_or_else(|| {

@@ -11,7 +11,7 @@ pub enum Rejection {
     /// `Host` names neither this machine nor one of
     /// [`Settings::allow_hosts`](crate::Settings::allow_hosts).
     UnknownHost,
-    /// The body has more than 1 MiB.
+    /// The body makes an event that is larger than a function can be invoked with (6 291 456 bytes).
     BodyTooLarge,
 }
 

@@ -32,6 +32,15 @@ async fn echo_with(set: impl FnOnce(Settings) -> Settings) -> Stack {
     Stack::start(set(settings(functions("api", &function)))).await.unwrap()
 }
 
+/// A stack whose function `api` answers with the size of its event in bytes.
+async fn measuring() -> Stack {
+    let function = closure(|event| async move {
+        let body = json!({"event": event.to_string().len()}).to_string();
+        Ok(json!({"statusCode": 200, "body": body}).to_string())
+    });
+    Stack::start(settings(functions("api", &function))).await.unwrap()
+}
+
 /// Sends bytes, and returns all that is received until the connection ends.
 async fn talk(stack: &Stack, bytes: impl Into<Vec<u8>>) -> String {
     let address = stack.url().strip_prefix("http://").unwrap().to_owned();
@@ -107,20 +116,32 @@ async fn a_connection_serves_several_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_more_than_a_mebibyte_is_rejected() {
-    let stack = echo().await;
-    let head = "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n";
-    let most = 1024 * 1024;
-    let whole = |size: usize| {
-        format!("{head}Connection: close\r\nContent-Length: {size}\r\n\r\n{}", "x".repeat(size))
+async fn a_body_that_fits_no_event_is_rejected() {
+    let stack = measuring().await;
+    let head = "POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\n";
+    let whole = |kind: &str, fill: &str, size: usize| {
+        let head =
+            format!("{head}Content-Type: {kind}\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n");
+        head + &fill.repeat(size)
     };
-    let answer = talk(&stack, whole(most)).await;
-    assert_eq!(status(&answer), "200");
-    assert_eq!(body(&answer)["body"].as_str().unwrap().len(), most);
+    // Of the 6 291 456 bytes of an event, other members need less than 2 KiB.
+    let most = 6 * 1024 * 1024 - 2048;
+    for (kind, fill, size) in [
+        ("text/plain", "x", most),
+        ("application/json", "\"", most / 2),
+        ("application/octet-stream", "x", most / 4 * 3),
+    ] {
+        let answer = talk(&stack, whole(kind, fill, size)).await;
+        assert_eq!(status(&answer), "200", "{kind}");
+        let event = body(&answer)["event"].as_u64().unwrap();
+        assert!((most as u64..=6 * 1024 * 1024).contains(&event), "{kind}: {event}");
+        let answer = talk(&stack, whole(kind, fill, size + 2048)).await;
+        assert_eq!(status(&answer), "413", "{kind}");
+    }
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
-    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(17));
-    let asking = format!("{head}Expect: 100-continue\r\nContent-Length: 5000000\r\n\r\n");
-    for request in [whole(most + 1), chunked, asking] {
+    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(97));
+    let asking = format!("{head}Expect: 100-continue\r\nContent-Length: 6291457\r\n\r\n");
+    for request in [whole("text/plain", "x", 6 * 1024 * 1024 + 1), chunked, asking] {
         let answer = talk(&stack, request).await;
         assert_eq!(status(&answer), "413");
         assert_eq!(body(&answer), json!({"message": "Request Entity Too Large"}));
