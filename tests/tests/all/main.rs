@@ -5,6 +5,7 @@ mod at_least_once;
 mod breaker;
 mod cli;
 mod delivery;
+mod edge;
 mod endpoints;
 mod expressions;
 mod failures;

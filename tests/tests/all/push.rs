@@ -259,7 +259,7 @@ async fn an_unreadable_body_is_refused_with_the_reason() {
     let config = world.docker_hub().await;
     let answer = world.push(&config, &[], "{\"push_data\": ").await;
     assert_eq!((answer.status, &answer.body["code"]), (StatusCode::BAD_REQUEST, &json!("malformed_json")));
-    let large = format!("\"{}\"", "x".repeat(1024 * 1024));
+    let large = format!("\"{}\"", "x".repeat(4 * 1024 * 1024));
     let answer = world.push(&config, &[], &large).await;
     assert_eq!(
         (answer.status, &answer.body["code"]),

@@ -37,6 +37,7 @@ pub(crate) fn inbound() -> Map<String, Value> {
                 "repository": {"repo_name": "myorg/myapp"}}},
             "application/x-www-form-urlencoded": {"schema": {"type": "object"},
                 "example": {"payload": "{\"ref\":\"refs/tags/v1.2.0\"}"}}}});
+        methods["post"]["responses"]["413"]["description"] = json!("The body is larger than 4 MiB.");
         methods["parameters"] = places.into_iter().map(place).collect();
         (path.to_owned(), methods)
     };

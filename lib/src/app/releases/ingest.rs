@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::HeaderMap;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::process::Processor;
 use super::push::{Halt, Push};
@@ -38,10 +38,14 @@ use crate::random;
 use crate::store::{Store, keys};
 
 /// The largest body that is accepted, in bytes.
-pub const MAX_BODY: usize = 1024 * 1024;
+pub const MAX_BODY: usize = 4 * 1024 * 1024;
 
-/// The largest body of a queued request, in bytes: SQS accepts messages of 1 MiB.
-const MAX_QUEUED: usize = 1000 * 1024;
+/// How much of large bodies is processed at once from the queue, in KiB: parsed, a body takes many times its
+/// size in memory, and a batch has several.
+const MAX_LARGE_KIB: usize = 4 * 1024;
+
+/// How much of each queued body does not count for this, in KiB, so that small bodies never wait.
+const SMALL_KIB: usize = 64;
 
 /// A request as it was received.
 pub struct Incoming {
@@ -78,6 +82,8 @@ pub struct Ingest {
     failures: FilterFailures,
     metrics: Metrics,
     buckets: Mutex<Buckets<ConfigId>>,
+    /// Room for large bodies of queued requests.
+    large: Semaphore,
 }
 
 impl Ingest {
@@ -105,6 +111,7 @@ impl Ingest {
             issuers,
             later,
             buckets: Mutex::new(Buckets::new(per_second)),
+            large: Semaphore::new(MAX_LARGE_KIB),
         }
     }
 
@@ -137,7 +144,7 @@ impl Ingest {
 
     async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         if incoming.body.len() > MAX_BODY {
-            return Err(Error::new(Kind::TooLarge, Code::BodyTooLarge, "A body has at most 1 MiB"));
+            return Err(Error::new(Kind::TooLarge, Code::BodyTooLarge, "A body has at most 4 MiB"));
         }
         let (config, verified) = self.verify(config, &incoming, now).await?;
         self.limit(config.id, now).await?;
@@ -205,6 +212,7 @@ impl Ingest {
             return self.send(&queued, now).await;
         }
         let body = receipts::unpack(&queued.packed_body()?)?;
+        let _room = self.large.acquire_many(weight(&body)).await;
         let headers = receipts::header_map(&queued.headers);
         let verified = Verified::was_verified_before(&headers, &body);
         let outcome = match normalise::read(&config, &verified, queued.received_at) {
@@ -364,13 +372,19 @@ impl Ingest {
     }
 
     async fn send(&self, request: &QueuedRequest, now: DateTime<Utc>) -> Result<(), Error> {
-        if request.body.len() > MAX_QUEUED {
+        if !request.fits_message() {
             return Err(Error::unavailable("A request is too large for the queue"));
         }
         let delay_seconds = delay_until(request.due, now);
         let group = request.config_id.to_string();
         self.later.send(Outgoing { body: request, group, delay_seconds }).await
     }
+}
+
+/// How much a body counts among large ones, in KiB.
+fn weight(body: &[u8]) -> u32 {
+    let large = (body.len() / 1024).saturating_sub(SMALL_KIB).min(MAX_LARGE_KIB);
+    u32::try_from(large).unwrap_or(u32::MAX)
 }
 
 /// Whether every retry would fail in the same way.

@@ -21,7 +21,7 @@
 //! ```text
 //!  POST /api/v1/webhooks/{type}/{integration}[/{token}]
 //!   │ 1 find the config ───────────── unknown, disabled, of another type ──▶ 404
-//!   │                                a body of more than 1 MiB ───────────▶ 413
+//!   │                                a body of more than 4 MiB ───────────▶ 413
 //!   │ 2 authenticate the raw bytes ── absent, ambiguous or wrong ──────────▶ 401
 //!   │ 3 limit the rate of the config ──────────────────────────────────────▶ 429
 //!   │ 4 parse and normalise ───────── not JSON, over 200 events ───────────▶ 4xx
@@ -94,8 +94,8 @@
 //! - `maxRetries` of a config is not applied: a queued request is tried until it is processed, can never be
 //!   processed, or its config is deleted. In the last case its receipt stays `queued`. If the config is only
 //!   disabled, the request is still processed.
-//! - The message of a queued request may have 1000 KiB. A body that is larger when compressed is refused
-//!   (503) if it cannot be processed at once.
+//! - The message of a queued request may have 1 MiB, which is about 750 KB of compressed body. A request that
+//!   is larger is refused (503) if it cannot be processed at once.
 //! - While a secret is rotated, both are valid for 24 hours.
 
 pub mod answer_view;
