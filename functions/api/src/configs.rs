@@ -92,9 +92,14 @@ impl Resource for Config {
 
     async fn show(call: &Call) -> Result<ConfigView, Error> {
         let config = call.api.configs.find(call.tenant, call.id()?).await?;
-        let rejected = rejected_requests::last_day(&call.api.store, call.tenant, config.id, call.now).await?;
+        let refused = rejected_requests::of_config(&call.api.store, &config, call.now).await?;
         let view = view(&call.api, &config, None, &call.origin).await?;
-        Ok(ConfigView { rejected_last24h: Some(rejected), ..view })
+        Ok(ConfigView {
+            rejected_last24h: Some(refused.last_day),
+            rejections: Some(refused.rejections),
+            authentication_hint: refused.authentication_hint,
+            ..view
+        })
     }
 
     async fn change(call: &Call, change: &Change) -> Result<ConfigView, Error> {

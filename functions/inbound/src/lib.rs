@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use stella::app::inbound::config_cache::ConfigCache;
+use stella::app::inbound::rejected_requests::RejectedRequests;
 use stella::app::releases::ingest::{Incoming, Ingest};
 use stella::app::releases::process::Processor;
 use stella::app::shared::filter_failures::FilterFailures;
@@ -69,7 +70,9 @@ pub async fn start(environment: Environment) -> Result<Inbound, Error> {
     let metrics = Metrics::of(&environment);
     let counters = HourlyCounters::new(&store, environment.clock());
     let failures = FilterFailures::new(&store, environment.clock());
-    let ingest = Ingest::new(processor, configs, issuers, later, per_second, metrics, counters, failures);
+    let rejected = RejectedRequests::new(&store, environment.clock());
+    let ingest =
+        Ingest::new(processor, configs, issuers, later, per_second, metrics, counters, rejected, failures);
     let ingesting = Arc::new(Ingesting { ingest, clock: environment.clock() });
     Ok(Inbound { router: router(Arc::clone(&ingesting)), ingesting })
 }

@@ -261,10 +261,13 @@ async function one(key) {
     button("Delete", confirmRemoval, { class: "danger" }),
   ];
   const rejected = config.rejectedLast24h ?? 0;
+  const tooLarge = config.rejections?.tooLarge ?? 0;
   return h("div", {},
     heading(config.name, badge(config.enabled ? "enabled" : "disabled"), actions),
     rejected > 0 && h("p", { class: "warning" },
-      `${counted(rejected, "request", "requests")} failed authentication in the last 24 hours. Check the secret in the sender.`),
+      `${counted(rejected, "request", "requests")} failed authentication in the last 24 hours. ${config.authenticationHint ?? "Check the secret in the sender."}`),
+    tooLarge > 0 && h("p", { class: "warning" },
+      `${counted(tooLarge, "request", "requests")} had a body of more than 4 MiB in the last 8 days, and ${tooLarge === 1 ? "was" : "were"} refused.`),
     filterProblem(config.filterErrors),
     section("URL", hasUrlToken(config, sender)
       ? [h("p", {}, h("code", {}, `${config.url}/…`)),

@@ -4,11 +4,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::item::read;
-use super::{Item, Key};
+use super::{Item, Key, keys};
 use crate::aws::refusal::Refusal;
 use crate::error::Error;
 
@@ -168,8 +169,8 @@ impl Table {
         }
     }
 
-    /// Adds to numbers of an item, which is created if it does not exist. `expires_at` is in seconds since
-    /// 1970.
+    /// Adds to numbers of an item, which is created if it does not exist, and sets a time in it. `expires_at`
+    /// is in seconds since 1970.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -177,6 +178,7 @@ impl Table {
         &self,
         key: &Key,
         amounts: impl IntoIterator<Item = (&'a str, u64)>,
+        time: Option<(&str, DateTime<Utc>)>,
         expires_at: i64,
     ) -> Result<(), Error> {
         let mut update = self.client.update_item().table_name(&self.name).set_key(Some(attributes(key)));
@@ -187,8 +189,15 @@ impl Table {
                 .expression_attribute_names(format!("#n{number}"), attribute)
                 .expression_attribute_values(format!(":n{number}"), AttributeValue::N(amount.to_string()));
         }
+        let mut settings = "expiresAt = :expires".to_owned();
+        if let Some((attribute, time)) = time {
+            settings.push_str(", #time = :time");
+            update = update
+                .expression_attribute_names("#time", attribute)
+                .expression_attribute_values(":time", AttributeValue::S(keys::time(time)));
+        }
         update
-            .update_expression(format!("ADD {} SET expiresAt = :expires", additions.join(", ")))
+            .update_expression(format!("ADD {} SET {settings}", additions.join(", ")))
             .expression_attribute_values(":expires", AttributeValue::N(expires_at.to_string()))
             .send()
             .await

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::Duration;
 use end_to_end::faults::Fault;
-use end_to_end::{World, docker_hub_push, id};
+use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use stella_local::client::Answer;
@@ -45,8 +45,45 @@ fn path_of(world: &World, config: &Value) -> String {
     config["url"].as_str().unwrap().strip_prefix(&world.stack.url()).unwrap().to_owned()
 }
 
+async fn shown(world: &World, config: &Value) -> Value {
+    world.get(&format!("/api/v1/webhook-configs/{}", id(config))).await["data"].clone()
+}
+
 async fn send(world: &World, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     world.anonymous().send(method, path, headers, body.to_owned().into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_has_at_most_four_mebibytes_and_larger_ones_are_counted_on_the_config() {
+    let world = World::start().await;
+    world.component(&["myorg/myapp"]).await;
+    let config = world.docker_hub().await;
+    let answer = world.push(&config, &[], &filled("v1.0.0", MOST)).await;
+    assert_eq!(
+        (answer.status, &answer.body["versionsAdded"]),
+        (StatusCode::OK, &json!(1)),
+        "{}",
+        answer.body
+    );
+    let path = format!("/api/v1/webhook-configs/{}", id(&config));
+    assert_eq!(shown(&world, &config).await["rejections"], json!({"unauthenticated": 0, "tooLarge": 0}));
+
+    // The size is checked before the token.
+    let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
+    let answer = world.push_to(bare, &[], &filled("v1.1.0", MOST + 1)).await;
+    assert_eq!(
+        (answer.status, &answer.body["code"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("body_too_large"))
+    );
+    assert!(answer.body["detail"].as_str().unwrap().contains("4 MiB"), "{}", answer.body);
+    let counted = world.eventually(&path, |seen| seen["rejections"]["tooLarge"] == 1).await;
+    let config = &counted;
+    assert_eq!(
+        (&config["rejectedLast24h"], &config["rejections"]["unauthenticated"]),
+        (&json!(0), &json!(0))
+    );
+    assert!(config["rejections"]["lastAt"].is_string(), "{config}");
+    assert_eq!(config.get("authenticationHint"), None);
 }
 
 #[tokio::test]
@@ -118,4 +155,60 @@ async fn a_large_request_is_queued_compressed_and_its_receipt_is_cut() {
     }
     let letters = world.operator.get("/api/v1/dead-letters").await.unwrap();
     assert_eq!(letters.data()["approximateMessages"], 0, "{}", letters.body);
+}
+
+#[tokio::test]
+async fn a_config_that_has_accepted_nothing_says_why_requests_are_refused() {
+    let world = World::with_manual_clock().await;
+    let config = json!({"name": "h", "type": "registry-push", "provider": "harbor", "secret": "s3cret"});
+    let config = world.config(&config).await;
+    let push = harbor_push("v1.0.0", &digest('a'), 1_704_067_200);
+    let path = format!("/api/v1/webhook-configs/{}", id(&config));
+    assert_eq!(shown(&world, &config).await.get("authenticationHint"), None);
+    assert_eq!(world.push(&config, &[], &push).await.status, StatusCode::UNAUTHORIZED);
+    let seen = world.eventually(&path, |seen| seen["authenticationHint"].is_string()).await;
+    let hint = seen["authenticationHint"].as_str().unwrap();
+    assert!(hint.contains("Authorization is missing"), "{hint}");
+    assert_eq!(seen["rejections"]["unauthenticated"], 1);
+
+    world.time.advance(Duration::seconds(20));
+    assert_eq!(
+        world.push(&config, &[("authorization", "wrong")], &push).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    let both = |seen: &Value| seen["rejections"]["unauthenticated"] == 2;
+    let seen = world.eventually(&path, both).await;
+    let hint = seen["authenticationHint"].as_str().unwrap();
+    assert!(hint.contains("does not match"), "{hint}");
+
+    // What is not JSON is refused, and has authenticated nevertheless.
+    let proof = [("authorization", "s3cret")];
+    world.time.advance(Duration::seconds(20));
+    assert_eq!(world.push(&config, &proof, "{").await.status, StatusCode::BAD_REQUEST);
+    let seen = world.eventually(&path, |seen| seen.get("authenticationHint").is_none()).await;
+    assert_eq!(seen["rejectedLast24h"], 2);
+}
+
+#[tokio::test]
+async fn an_accepted_request_ends_the_hint_and_a_day_without_refusals_too() {
+    let world = World::with_manual_clock().await;
+    let mut configs = Vec::new();
+    for name in ["accepts", "rests"] {
+        let config =
+            world.config(&json!({"name": name, "type": "registry-push", "provider": "dockerhub"})).await;
+        let (bare, _) = config["url"].as_str().unwrap().rsplit_once('/').unwrap();
+        world.push_to(bare, &[], "{}").await;
+        let path = format!("/api/v1/webhook-configs/{}", id(&config));
+        world.eventually(&path, |seen| seen["authenticationHint"].is_string()).await;
+        configs.push(config);
+    }
+    assert_eq!(world.push(&configs[0], &[], &docker_hub_push("v1", 1)).await.status, StatusCode::OK);
+    assert_eq!(shown(&world, &configs[0]).await.get("authenticationHint"), None);
+    world.time.advance(Duration::hours(25));
+    let rested = shown(&world, &configs[1]).await;
+    assert_eq!(rested.get("authenticationHint"), None);
+    assert_eq!(
+        (&rested["rejectedLast24h"], &rested["rejections"]["unauthenticated"]),
+        (&json!(0), &json!(1))
+    );
 }

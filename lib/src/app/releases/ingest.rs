@@ -14,7 +14,7 @@ use super::process::Processor;
 use super::push::{Halt, Push};
 use crate::app::inbound::config_cache::ConfigCache;
 use crate::app::inbound::receipts;
-use crate::app::inbound::rejected_requests;
+use crate::app::inbound::rejected_requests::RejectedRequests;
 use crate::app::shared::filter_failures::FilterFailures;
 use crate::app::shared::hourly_counts::HourlyCounters;
 use crate::domain::inbound::auth::oidc::Token;
@@ -24,6 +24,7 @@ use crate::domain::inbound::config::{Config, WebhookType};
 use crate::domain::inbound::integration::IntegrationId;
 use crate::domain::inbound::queued_request::QueuedRequest;
 use crate::domain::inbound::receipt::Answer;
+use crate::domain::inbound::rejections::Refusal;
 use crate::domain::inbound::scheme::Scheme;
 use crate::domain::inbound::{normalise, redact};
 use crate::domain::outbound::overview;
@@ -79,6 +80,7 @@ pub struct Ingest {
     processor: Processor,
     later: Queue,
     counters: HourlyCounters,
+    rejected: RejectedRequests,
     failures: FilterFailures,
     metrics: Metrics,
     buckets: Mutex<Buckets<ConfigId>>,
@@ -99,6 +101,7 @@ impl Ingest {
         per_second: u32,
         metrics: Metrics,
         counters: HourlyCounters,
+        rejected: RejectedRequests,
         failures: FilterFailures,
     ) -> Self {
         Self {
@@ -107,6 +110,7 @@ impl Ingest {
             processor: processor.counting(failures.clone()),
             failures,
             counters,
+            rejected,
             configs,
             issuers,
             later,
@@ -134,25 +138,40 @@ impl Ingest {
 
     /// Writes the buffered counts that are due; called at the end of each event.
     pub async fn flush_due(&self) {
-        tokio::join!(self.counters.flush_due(), self.failures.flush_due());
+        tokio::join!(self.counters.flush_due(), self.rejected.flush_due(), self.failures.flush_due());
     }
 
     /// Writes all buffered counts; called before the process ends.
     pub async fn finish(&self) {
-        tokio::join!(self.counters.flush_all(), self.failures.flush_all());
+        tokio::join!(self.counters.flush_all(), self.rejected.flush_all(), self.failures.flush_all());
     }
 
     async fn take(&self, config: Config, incoming: Incoming, now: DateTime<Utc>) -> Result<Received, Error> {
         if incoming.body.len() > MAX_BODY {
+            self.rejected.count(&config, Refusal::TooLarge).await;
             return Err(Error::new(Kind::TooLarge, Code::BodyTooLarge, "A body has at most 4 MiB"));
         }
         let (config, verified) = self.verify(config, &incoming, now).await?;
+        let received = self.take_verified(&config, verified, &incoming, now).await;
+        if received.is_err() {
+            self.rejected.count(&config, Refusal::Authenticated).await;
+        }
+        received
+    }
+
+    async fn take_verified(
+        &self,
+        config: &Config,
+        verified: Verified<'_>,
+        incoming: &Incoming,
+        now: DateTime<Utc>,
+    ) -> Result<Received, Error> {
         self.limit(config.id, now).await?;
         let receipt = ReceiptId::mint(now, random::bytes());
-        let parsed = normalise::read(&config, &verified, now)?;
+        let parsed = normalise::read(config, &verified, now)?;
         let hash = verified.body_hash();
         let push = Push {
-            config: &config,
+            config,
             parsed: &parsed,
             headers: &incoming.headers,
             body_hash: &hash,
@@ -169,23 +188,23 @@ impl Ingest {
                     config_id: config.id,
                     receipt_id: receipt,
                     received_at: now,
-                    headers: queued_headers(&incoming.headers, &config),
+                    headers: queued_headers(&incoming.headers, config),
                     body: STANDARD.encode(receipts::pack(&incoming.body)?),
                     ip: incoming.ip.clone(),
                     tries: 0,
                     due: None,
                     turn: None,
                 };
-                self.put_off(request, &config, halt, now).await?;
+                self.put_off(request, config, halt, now).await?;
                 Answer::Queued
             }
         };
         let logged = receipts::Logged {
             id: receipt,
-            config: &config,
+            config,
             headers: redact::headers(&incoming.headers, &config.spec.scheme(), incoming.url_token.as_deref()),
             body: &incoming.body,
-            ip: incoming.ip,
+            ip: incoming.ip.clone(),
             received_at: now,
             replay_of: None,
         };
@@ -306,7 +325,9 @@ impl Ingest {
                 return Ok((config, verified));
             }
         }
-        rejected_requests::count(&self.counters, &config).await;
+        let scheme = config.spec.scheme();
+        let refusal = Refusal::unauthenticated(&scheme, &incoming.headers, incoming.url_token.as_deref());
+        self.rejected.count(&config, refusal).await;
         Err(Unverified.into())
     }
 

@@ -13,10 +13,10 @@ use crate::error::Error;
 use crate::store::{Store, Table};
 
 /// How often an hour's counts are written, in seconds.
-const WRITTEN_SECONDS: i64 = 10;
+pub(crate) const WRITTEN_SECONDS: i64 = 10;
 
 /// A partition, and the beginning of an hour.
-type Hour = (String, DateTime<Utc>);
+pub(crate) type Hour = (String, DateTime<Utc>);
 
 impl Merge for Counts {
     fn merge(&mut self, later: Self) {

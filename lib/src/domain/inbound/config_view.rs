@@ -8,6 +8,7 @@ use super::config::Config;
 use super::integration::IntegrationId;
 use super::mapping::Mapping;
 use super::provider::Provider;
+use super::rejections::RejectionsView;
 use super::senders::sender::ReplayProtection;
 use super::url_token::UrlToken;
 use super::webhook_type::WebhookType;
@@ -89,6 +90,13 @@ pub struct ConfigView {
     /// About how many requests did not authenticate in the last 24 hours. Of one config, not in a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected_last24h: Option<u64>,
+    /// The requests that were refused in the last 8 days. Of one config, not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejections: Option<RejectionsView>,
+    /// Why requests probably do not authenticate, for people. Only if some did not in the last 24 hours, and none was
+    /// accepted in the last 30 days. Of one config, not in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication_hint: Option<String>,
     /// When the config was created.
     pub created_at: Timestamp,
     /// When the config was last changed.
@@ -133,6 +141,8 @@ impl Config {
             registry: spec.registry.clone(),
             filter_errors,
             rejected_last24h: None,
+            rejections: None,
+            authentication_hint: None,
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
         }

@@ -89,7 +89,9 @@
 //!
 //! # Known quirks
 //!
-//! - A request that is refused (4xx), or that can be neither processed nor queued (503), has no receipt.
+//! - A request that is refused (4xx), or that can be neither processed nor queued (503), has no receipt. Those
+//!   that did not authenticate, and those that were too large, are counted
+//!   ([`Rejections`](rejections::Rejections)).
 //! - A receipt keeps the first 64 KiB of a body. A request with a longer body cannot be replayed.
 //! - `maxRetries` of a config is not applied: a queued request is tried until it is processed, can never be
 //!   processed, or its config is deleted. In the last case its receipt stays `queued`. If the config is only
@@ -117,6 +119,7 @@ pub mod queued_request;
 pub mod receipt;
 pub mod receipt_view;
 pub mod redact;
+pub mod rejections;
 pub mod repository;
 pub mod retried_request;
 pub mod scheme;
