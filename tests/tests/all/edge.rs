@@ -212,3 +212,13 @@ async fn an_accepted_request_ends_the_hint_and_a_day_without_refusals_too() {
         (&json!(0), &json!(1))
     );
 }
+
+#[tokio::test]
+async fn a_secret_with_a_line_break_at_its_end_is_refused_when_it_is_saved() {
+    let world = World::start().await;
+    let body = json!({"name": "g", "type": "github-app", "secret": "key\n"});
+    let answer = world.post("/api/v1/webhook-configs", &body).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.body["errors"][0]["field"], "secret");
+    assert!(answer.body["errors"][0]["message"].as_str().unwrap().contains("line breaks"), "{}", answer.body);
+}

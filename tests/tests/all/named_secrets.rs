@@ -7,10 +7,11 @@ use end_to_end::runtime::{Environments, record_environments};
 use end_to_end::{World, digest, harbor_push, id};
 use hmac::{Hmac, Mac as _};
 use http::StatusCode;
-use sam_local::{Data, Settings};
+use sam_local::{Data, Settings, Time};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use stella::aws::Aws;
+use stella::clock::{Clock as _, SystemClock};
 
 /// The tenant of a world's admin.
 async fn tenant(world: &World) -> String {
@@ -109,6 +110,30 @@ async fn rotate(world: &World, environments: &Environments, name: &str, text: &s
     let secrets = Aws::new(&environment).unwrap().secrets_manager();
     secrets.put_secret_value().secret_id(name).secret_string(text).send().await.unwrap();
     assert_eq!(world.stack.secrets_manager().read(name).unwrap().as_deref(), Some(text));
+}
+
+#[tokio::test]
+async fn blanks_and_line_breaks_at_the_ends_of_a_named_secret_are_no_part_of_it() {
+    let (functions, environments) = record_environments();
+    let time = Time::manual(SystemClock.now());
+    let settings = Settings { functions: functions.into(), time, ..stella_local::settings() };
+    let world = World::made_of(settings).await;
+    put(&world, "github", " first secret\r\n").await;
+    let config = json!({"name": "g", "type": "github-app", "secretRef": "github"});
+    let config = world.config(&config).await;
+    let status = async |secret: &str| {
+        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(b"{}");
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        world.push(&config, &[("x-hub-signature-256", &signature)], "{}").await.status
+    };
+    assert_eq!(status("first secret").await, StatusCode::OK);
+    assert_eq!(status("first secret\r\n").await, StatusCode::UNAUTHORIZED);
+    let name = format!("/dev/tenants/{}/github", tenant(&world).await);
+    rotate(&world, &environments, &name, "\tsecond secret \n").await;
+    // The environment may have read the first one a moment ago.
+    world.time.advance(Duration::seconds(61));
+    assert_eq!(status("second secret").await, StatusCode::OK);
+    assert_eq!(status("first secret").await, StatusCode::OK, "the previous one");
 }
 
 #[tokio::test]

@@ -121,7 +121,9 @@ impl ConfigCache {
     async fn open(&self, config: &Config, now: DateTime<Utc>) -> Result<Vec<String>, Error> {
         if let Some(name) = &config.spec.secret_ref {
             let name = crate::secrets::tenants_entry(&self.stage, config.tenant_id, name);
-            return crate::secrets::read_both(&self.secrets, &name).await;
+            // Blanks and line breaks at the ends are those of the file or form that the entry was made from.
+            let texts = crate::secrets::read_both(&self.secrets, &name).await?;
+            return Ok(texts.iter().map(|text| text.trim().to_owned()).collect());
         }
         let place = keys::config(config.tenant_id, config.id);
         let mut secrets = Vec::new();

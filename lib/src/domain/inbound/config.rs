@@ -331,6 +331,10 @@ fn fits(scheme: &Scheme, secret: &str) -> Result<(), String> {
     if secret.trim().is_empty() {
         return Err("must not be blank".to_owned());
     }
+    // A secret that is pasted, or read from a file, often ends in a line break that the sender does not have.
+    if secret.trim() != secret {
+        return Err("must not begin or end with blanks or line breaks".to_owned());
+    }
     let visible = secret.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     match scheme {
         Scheme::UrlToken | Scheme::Oidc { .. } => {

@@ -123,6 +123,31 @@ fn a_secret_is_required_if_needed_and_must_fit() {
 }
 
 #[test]
+fn a_secret_with_blanks_or_line_breaks_at_its_ends_is_refused() {
+    for (provider, secret) in [
+        ("ghcr", "key\n"),
+        ("ghcr", "\r\nkey"),
+        ("ghcr", "key\u{a0}"),
+        ("harbor", "token "),
+        ("gitea", "\tkey"),
+    ] {
+        let body = json!({"name": "x", "type": "registry-push", "provider": provider, "secret": secret});
+        let error = parse(&body, false).expect_err("refused");
+        let mistake = &error.errors[0];
+        assert_eq!(mistake.field, "secret", "{provider} {secret:?}");
+        assert!(mistake.message.contains("blanks or line breaks"), "{}", mistake.message);
+        let trimmed = json!({"name": "x", "type": "registry-push", "provider": provider, "secret": "a b"});
+        assert!(parse(&trimmed, false).is_ok());
+    }
+    for authentication in [json!("standardWebhooks"), json!("basic"), json!("httpSignature")] {
+        let secret = "user:QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB\n";
+        let body =
+            json!({"name": "x", "type": "generic", "authentication": authentication, "secret": secret});
+        assert_eq!(mistakes(&body), ["secret"], "{authentication}");
+    }
+}
+
+#[test]
 fn a_sender_that_does_not_fit_the_type_is_refused() {
     let body = json!({"name": "x", "type": "ci-pipeline", "provider": "harbor", "secret": "a"});
     assert_eq!(mistakes(&body), ["provider"]);
