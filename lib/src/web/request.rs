@@ -15,20 +15,31 @@ use crate::error::{Code, Error, FieldError, Kind};
 use crate::store::PageRequest;
 use crate::store::listing::Cursor;
 
+/// How much of a header is repeated in an answer, in characters.
+const MAX_SHOWN: usize = 100;
+
 /// The body as JSON.
 ///
 /// # Errors
-/// `UnsupportedMediaType` if `Content-Type` is not JSON; `Invalid` if the body is not JSON.
+/// `UnsupportedMediaType` if `Content-Type` is not JSON, or the body has a `Content-Encoding`; `Invalid` if the
+/// body is not JSON.
 pub fn json(headers: &HeaderMap, body: &Bytes) -> Result<Value, Error> {
-    let media_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let unsupported =
+        |detail| Err(Error::new(Kind::UnsupportedMediaType, Code::UnsupportedMediaType, detail));
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim();
+    let shown = |text: &str| text.chars().take(MAX_SHOWN).collect::<String>();
+    let coding = text(header::CONTENT_ENCODING);
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+        return unsupported(format!("Send the body without Content-Encoding, not as {}", shown(coding)));
+    }
+    let media_type = text(header::CONTENT_TYPE);
     let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence.is_empty() {
+        return unsupported("Send the body as Content-Type: application/json".to_owned());
+    }
     if essence != "application/json" && !essence.ends_with("+json") {
-        return Err(Error::new(
-            Kind::UnsupportedMediaType,
-            Code::UnsupportedMediaType,
-            "Send the body as Content-Type: application/json",
-        ));
+        let sent = shown(media_type);
+        return unsupported(format!("Send the body as Content-Type: application/json, not as {sent}"));
     }
     serde_json::from_slice(body).map_err(|error| {
         Error::new(Kind::Invalid, Code::MalformedJson, format!("The body is not JSON: {error}"))

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use chrono::Duration;
 use end_to_end::faults::Fault;
 use end_to_end::{World, digest, docker_hub_push, harbor_push, id};
+use hmac::{Hmac, Mac as _};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use stella_local::client::Answer;
 
 use super::queued::world_with_proxies;
@@ -221,4 +223,81 @@ async fn a_secret_with_a_line_break_at_its_end_is_refused_when_it_is_saved() {
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(answer.body["errors"][0]["field"], "secret");
     assert!(answer.body["errors"][0]["message"].as_str().unwrap().contains("line breaks"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_refused_by_the_name_of_its_type_or_coding() {
+    let world = World::start().await;
+    let config = world.docker_hub().await;
+    let path = path_of(&world, &config);
+    let push = docker_hub_push("v1", 1);
+    let form = "application/x-www-form-urlencoded";
+    let as_form = format!("payload={}", push.replace('"', "%22"));
+    for (headers, body, status, named) in [
+        (vec![("content-type", "text/plain")], &push, 415, "text/plain"),
+        (vec![("content-type", form)], &push, 400, form),
+        (vec![("content-type", form)], &as_form, 415, form),
+        (vec![("content-type", "application/json"), ("content-encoding", "gzip")], &push, 415, "gzip"),
+    ] {
+        let answer = send(&world, Method::POST, &path, &headers, body).await;
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);
+        assert!(answer.body["detail"].as_str().unwrap().contains(named), "{}", answer.body);
+    }
+    let identity = [("content-type", "application/json"), ("content-encoding", "identity")];
+    assert_eq!(send(&world, Method::POST, &path, &identity, &push).await.status, StatusCode::OK);
+
+    let component = json!({"name": "x", "repositories": ["a/b"]}).to_string();
+    for (headers, named) in [
+        (vec![("content-type", form)], form),
+        (vec![("content-type", "application/json"), ("content-encoding", "br")], "br"),
+    ] {
+        let body = component.clone().into();
+        let answer = world.admin.send(Method::POST, "/api/v1/components", &headers, body).await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{}", answer.body);
+        assert!(answer.body["detail"].as_str().unwrap().contains(named), "{}", answer.body);
+    }
+}
+
+fn signature(body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap();
+    mac.update(body.as_bytes());
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+#[tokio::test]
+async fn signed_json_cannot_be_passed_off_as_a_form() {
+    let world = World::start().await;
+    let component = json!({"name": "repo", "repositories": [], "sourceRepositories": ["victim/repo"]});
+    world.create("/api/v1/components", &component).await;
+    let config = world.config(&json!({"name": "g", "type": "github-app", "secret": "key"})).await;
+    let path = path_of(&world, &config);
+    let tag = json!({"ref": "refs/tags/v9.9.9", "after": "6f2d1c0a6f2d1c0a6f2d1c0a6f2d1c0a6f2d1c0a",
+        "repository": {"full_name": "victim/repo", "html_url": "https://github.com/victim/repo"}});
+    let mut encoded = String::new();
+    for byte in tag.to_string().bytes() {
+        write!(encoded, "%{byte:02X}").unwrap();
+    }
+    let post = async |kind: &str, event: &str, body: &str| {
+        let headers =
+            [("content-type", kind), ("x-github-event", event), ("x-hub-signature-256", &signature(body))];
+        send(&world, Method::POST, &path, &headers, body).await
+    };
+    let form = "application/x-www-form-urlencoded";
+    // Somebody opens a pull request with this title; GitHub signs it.
+    let title = format!("nice&payload={encoded}&x=");
+    let request = json!({"action": "opened", "pull_request": {"title": title, "number": 1},
+        "repository": {"full_name": "victim/repo"}});
+    let answer = post(form, "push", &request.to_string()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+    assert!(answer.body["detail"].as_str().unwrap().contains(form), "{}", answer.body);
+    assert_eq!(post(form, "push", &format!("x=1&payload={encoded}")).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.get("/api/v1/releases").await["pagination"]["total"], 0);
+    // GitHub's own form.
+    let answer = post(form, "push", &format!("payload={encoded}")).await;
+    assert_eq!(
+        (answer.status, &answer.body["versionsAdded"]),
+        (StatusCode::OK, &json!(1)),
+        "{}",
+        answer.body
+    );
 }

@@ -12,8 +12,8 @@ use super::json;
 use super::mapping::Mapping;
 use super::normalised::{EventKind, NormalisedEvent};
 use super::provider::Provider;
-use super::senders::recognise;
 use super::senders::sender::{Found, Sender, SenderRequest};
+use super::senders::{recognise, sends_forms};
 use super::webhook_type::WebhookType;
 use crate::domain::shared::expression::{Budget, Failures};
 use crate::error::Error;
@@ -110,8 +110,11 @@ pub fn normalise(
     received_at: DateTime<Utc>,
 ) -> Result<Parsed, Error> {
     let Settings { webhook_type, provider, mapping, .. } = *settings;
-    let payload = json::parse(verified)?;
+    let json::Document { value: payload, is_form } = json::parse(verified)?;
     let sender = provider.sender(webhook_type).unwrap_or_else(|| recognise(&payload));
+    if is_form && !sends_forms(sender) {
+        return Err(json::not_json(verified.headers()));
+    }
     let budget = RefCell::new(Budget::default());
     let reading = (sender.read)(&SenderRequest {
         headers: verified.headers(),

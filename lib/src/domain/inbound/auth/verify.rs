@@ -160,7 +160,7 @@ fn signed(
     let offer = written.read(value, now)?;
     let text = match written.covers {
         Covers::Body | Covers::TimeAndBody { .. } => Cow::Borrowed(request.body),
-        Covers::JsonText => json::text_in(request.headers, request.body)?,
+        Covers::JsonText => json::text_in(request.headers, request.body).ok()?,
     };
     let head = offer.time.unwrap_or_default();
     let dot: &[u8] = if offer.time.is_some() { b"." } else { b"" };

@@ -76,6 +76,17 @@ pub static SENDERS: &[&Sender] = &[
     &GENERIC,
 ];
 
+/// The senders that can be set to post forms, with the JSON in the field `payload`: GitHub and its relatives.
+/// The generic one stands for senders like Travis CI, which post nothing else.
+static FORM_SENDERS: [&Sender; 6] =
+    [&ghcr::GHCR, &gitea::GITEA, &gitea::FORGEJO, &github::GITHUB, &github::GITHUB_ACTIONS, &GENERIC];
+
+/// Whether a sender may post forms.
+#[must_use]
+pub(super) fn sends_forms(sender: &Sender) -> bool {
+    FORM_SENDERS.contains(&sender)
+}
+
 /// The first sender that recognises a body as its own, or else the generic one.
 #[must_use]
 pub fn recognise(body: &Value) -> &'static Sender {
