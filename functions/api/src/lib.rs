@@ -25,8 +25,6 @@ use self::routes::Routes;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::http::header::ALLOW;
-use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -52,10 +50,10 @@ use stella::queue::dead_letters::DeadLetters;
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
 use stella::web::authenticator::{Authenticator, HasAuthenticator};
-use stella::web::gateway;
 use stella::web::idempotency::Creation;
 use stella::web::request::New;
 use stella::web::tokens::Tokens;
+use stella::web::{gateway, no_address};
 
 /// The largest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -184,20 +182,14 @@ fn all() -> Routes {
 fn router(api: Arc<Api>) -> Router {
     all()
         .serve(openapi::router())
-        .route("/api/v1/webhooks/{type}/{integration}", any(only_posted))
-        .route("/api/v1/webhooks/{type}/{integration}/{token}", any(only_posted))
+        // Senders' requests go to `inbound`. An address with dot segments before `webhooks` comes here.
+        .route("/api/v1/webhooks/{*rest}", any(|method: Method| async move { no_address(&method) }))
         .fallback(|| async { Error::not_found() })
         .method_not_allowed_fallback(|| async {
             Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "This method is not for this resource")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(api)
-}
-
-/// Answers a browser that opens a webhook address. API Gateway passes what senders post there to `inbound`.
-async fn only_posted() -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted");
-    ([(ALLOW, "POST, OPTIONS")], error).into_response()
 }
 
 impl HasAuthenticator for Api {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -32,9 +32,9 @@ use stella::queue::batch::Received;
 use stella::queue::{Queue, batch};
 use stella::secrets::{self, keyring::Keyring};
 use stella::store::Store;
-use stella::web::gateway;
 use stella::web::request::{self, Whole};
 use stella::web::request_labels::RequestLabels;
+use stella::web::{gateway, no_address};
 
 /// The time limit for sending to SQS, in milliseconds. The sender is waiting for an answer.
 const QUEUE_MS: u64 = 300;
@@ -99,13 +99,16 @@ impl Function for Inbound {
 }
 
 fn router(ingesting: Arc<Ingesting>) -> Router {
-    Router::new()
-        .route("/api/v1/webhooks/{type}/{integration}", post(receive).options(handshake))
-        .route("/api/v1/webhooks/{type}/{integration}/{token}", post(receive).options(handshake))
-        .fallback(|| async { Error::not_found() })
-        .method_not_allowed_fallback(|| async {
-            Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted")
-        })
+    let addresses =
+        ["/api/v1/webhooks/{type}/{integration}", "/api/v1/webhooks/{type}/{integration}/{token}"];
+    let other = |method: Method| async move { no_address(&method) };
+    let router = addresses.into_iter().fold(Router::new(), |router, address| {
+        let methods = || post(receive).options(handshake).fallback(other);
+        // People paste addresses with a slash at the end.
+        router.route(address, methods()).route(&format!("{address}/"), methods())
+    });
+    router
+        .fallback(other)
         // No limit here: the size of a body is checked after its config was found.
         .layer(DefaultBodyLimit::disable())
         .with_state(ingesting)

@@ -10,14 +10,26 @@ pub mod request_labels;
 pub mod tokens;
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::ALLOW;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::domain::shared::answer_size::Room;
-use crate::error::Error;
+use crate::error::{Code, Error, Kind};
 use crate::store::{Page, Pagination};
+
+/// The answer to a request below `/api/v1/webhooks` that no sender makes. It depends on the method alone, so
+/// it does not tell whether there is such an address.
+#[must_use]
+pub fn no_address(method: &Method) -> Response {
+    if [Method::POST, Method::OPTIONS].contains(method) {
+        return Error::not_found().into_response();
+    }
+    let error = Error::new(Kind::MethodNotAllowed, Code::MethodNotAllowed, "Webhooks are posted");
+    ([(ALLOW, "POST, OPTIONS")], error).into_response()
+}
 
 /// A successful answer with one resource.
 #[must_use]

@@ -226,6 +226,78 @@ async fn a_secret_with_a_line_break_at_its_end_is_refused_when_it_is_saved() {
 }
 
 #[tokio::test]
+async fn every_405_names_the_methods_that_are_allowed() {
+    let world = World::start().await;
+    let config = world.docker_hub().await;
+    let known = path_of(&world, &config);
+    let (bare, _) = known.rsplit_once('/').unwrap();
+    for path in [
+        known.as_str(),
+        bare,
+        &format!("{bare}/"),
+        "/api/v1/webhooks/registry/unknown",
+        "/api/v1/webhooks/nothing/unknown/at/all",
+        "/api/v1/webhooks/x",
+        "/api/v1/webhooks//",
+        "/api/v1/webhooks/./registry/unknown",
+        "/api/v1/webhooks/registry/../unknown",
+        "/api/v1/./webhooks/registry/unknown",
+        "/api/v1/webhooks/%2e%2e/%00",
+    ] {
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
+            let answer = send(&world, method.clone(), path, &[], "").await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}: {}", answer.body);
+            assert_eq!(answer.headers["allow"], "POST, OPTIONS", "{method} {path}");
+            assert_eq!(answer.body["detail"], "Webhooks are posted");
+        }
+    }
+    for (method, path, allowed) in [
+        (Method::PUT, "/api/v1/components", "GET,HEAD,POST"),
+        (Method::POST, "/api/v1/webhook-configs/x", "GET,HEAD,PUT,PATCH,DELETE"),
+    ] {
+        let answer = world.admin.send(method.clone(), path, &[], "".into()).await.unwrap();
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(answer.headers["allow"], allowed, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_may_end_in_one_slash() {
+    let world = World::start().await;
+    world.component(&["myorg/myapp"]).await;
+    let config = world.docker_hub().await;
+    let with_token = path_of(&world, &config);
+    let (bare, token) = with_token.rsplit_once('/').unwrap();
+    let json = [("content-type", "application/json")];
+    for (number, path) in [format!("{with_token}/"), format!("{bare}/?token={token}")].iter().enumerate() {
+        let push = docker_hub_push(&format!("v1.{number}.0"), 1);
+        let answer = send(&world, Method::POST, path, &json, &push).await;
+        assert_eq!((answer.status, &answer.body["action"]), (StatusCode::OK, &json!("processed")), "{path}");
+    }
+    let origin = [("webhook-request-origin", "events.example")];
+    let asked = send(&world, Method::OPTIONS, &format!("{with_token}/"), &origin, "").await;
+    assert_eq!(asked.status, StatusCode::OK);
+    assert_eq!(
+        send(&world, Method::POST, &format!("{bare}/"), &json, "{}").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    for path in [
+        format!("{with_token}//"),
+        with_token.replace("/registry/", "/registry//"),
+        with_token.replace("/webhooks/", "/webhooks//"),
+        format!("{with_token}/x"),
+        "/api/v1/webhooks/registry/".to_owned(),
+    ] {
+        let answer = send(&world, Method::POST, &path, &json, "{}").await;
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (StatusCode::NOT_FOUND, &json!("not_found")),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_read_is_refused_by_the_name_of_its_type_or_coding() {
     let world = World::start().await;
     let config = world.docker_hub().await;
