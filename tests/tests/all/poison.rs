@@ -140,10 +140,11 @@ async fn a_tag_with_any_character_is_released_and_delivered() {
     let world = World::with_manual_clock().await;
     let (receiver, other) = (Receiver::accepting().await, OtherTenant::create(&world).await);
     subscribe(&world.admin, &receiver.url).await;
-    let component = world.component(&["myorg/myapp"]).await;
-    world.trigger(&component, &json!({"name": "all", "on": "artifact.pushed", "tagPattern": "."})).await;
+    let component = json!({"name": "myapp", "sourceRepositories": ["myorg/myapp"]});
+    let component = world.create("/api/v1/components", &component).await;
+    world.trigger(&id(&component), &json!({"name": "all", "on": "git.tag", "tagPattern": "."})).await;
     let config = world.config(&json!({"name": "g", "type": "generic", "provider": "generic"})).await;
-    let push = json!({"kind": "artifact.pushed", "repository": "myorg/myapp", "tag": "v1.0.0\u{ffff}"});
+    let push = json!({"kind": "git.tag", "repository": "myorg/myapp", "tag": "v1.0.0\u{ffff}"});
     let answer = world.push(&config, &[], &push.to_string()).await;
     assert_eq!(answer.body["triggersActivated"], 1, "{}", answer.body);
     other.publish_good_events(&world).await;

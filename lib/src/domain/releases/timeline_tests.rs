@@ -110,7 +110,15 @@ proptest! {
     #[test]
     fn the_newest_push_is_current_and_neighbours_differ(pushes in pushes()) {
         let kept = timeline(&pushes);
-        let newest = pushes.iter().map(|(content, _)| content.place()).max().unwrap();
+        // Of a push that is received twice the earlier request counts.
+        let first = |content: &Content| {
+            let is_same = |other: &&Content| {
+                other.pushed_at.is_some() && (&other.digest, other.pushed_at) == (&content.digest, content.pushed_at)
+            };
+            let again = pushes.iter().map(|(other, _)| other).filter(is_same).map(Content::place).min();
+            again.unwrap_or_else(|| content.place())
+        };
+        let newest = pushes.iter().map(|(content, _)| first(content)).max().unwrap();
         prop_assert_eq!(&kept.entries[0].digest, &Some(newest.content));
         prop_assert!(kept.entries.len() <= MAX_ENTRIES);
         prop_assert!(kept.entries.windows(2).all(|pair| pair[0].digest != pair[1].digest));

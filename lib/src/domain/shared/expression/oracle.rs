@@ -51,14 +51,15 @@ fn filters() -> impl Strategy<Value = String> {
     ];
     let comparison = prop_oneof![Just("=="), Just("!="), Just("<"), Just(">")];
     // For two absent values, the other implementation evaluates `<=` to false. By RFC 9535, 2.3.5.2.2, it is
-    // true, because they are equal.
+    // true, because they are equal. And for `false >= true` it is true there, although booleans have no order.
     let inclusive = prop_oneof![Just("<="), Just(" >= ")];
     let leaf = prop_oneof![
         queries(),
         queries().prop_map(|query| format!("!{query}")),
         (operand.clone(), comparison, operand.clone())
             .prop_map(|(left, how, right)| format!("{left}{how}{right}")),
-        (operand, inclusive, literals()).prop_map(|(left, how, right)| format!("{left}{how}{right}")),
+        (operand, inclusive, literals().prop_filter("has an order", |literal| literal != "true"))
+            .prop_map(|(left, how, right)| format!("{left}{how}{right}")),
     ];
     leaf.prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
@@ -118,6 +119,21 @@ fn two_absent_values_are_equal_and_so_each_is_at_most_the_other() {
     for comparison in ["==", "<=", ">="] {
         let path = Path::json(&format!("$[?@[1]{comparison}@[1]]")).unwrap();
         assert_eq!(all(&path, &document, &mut Budget::default()), Ok(vec![&Value::Null]), "{comparison}");
+    }
+}
+
+#[test]
+fn booleans_have_no_order() {
+    let document = json!([false, true]);
+    let nodes = |filter: &str| {
+        let path = Path::json(&format!("$[?{filter}]")).unwrap();
+        all(&path, &document, &mut Budget::default())
+            .map(|nodes| nodes.into_iter().cloned().collect::<Vec<_>>())
+    };
+    for (filter, expected) in
+        [("@ >= true", [true].as_slice()), ("@ <= true", &[true]), ("@ < true", &[]), ("@ > false", &[])]
+    {
+        assert_eq!(nodes(filter), Ok(expected.iter().copied().map(Value::from).collect()), "{filter}");
     }
 }
 
