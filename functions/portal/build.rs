@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 #[expect(
     clippy::disallowed_methods,
-    clippy::print_stdout,
     reason = "Cargo passes a build script the folder for its output in a variable, and reads its standard output"
 )]
 fn main() -> io::Result<()> {
@@ -31,7 +30,9 @@ fn main() -> io::Result<()> {
     let links = guide::Links { pages: &names, repository: env!("CARGO_PKG_REPOSITORY") };
     let guide = |(name, text): &(String, String)| {
         let mut page = guide::page(Parser::new_ext(text, Options::ENABLE_TABLES), &links);
-        page["name"] = json!(name);
+        if let Some(members) = page.as_object_mut() {
+            members.insert("name".to_owned(), json!(name));
+        }
         page
     };
     let guides: Vec<Value> = pages.iter().map(guide).collect();

@@ -254,6 +254,8 @@ pub(crate) struct TriggerMembers {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use clap::CommandFactory as _;
 
     use crate::options::Options;
@@ -265,7 +267,7 @@ mod tests {
         for (resource, verb) in [("subscriptions", "create"), ("configs", "update"), ("triggers", "create")] {
             let command =
                 stella.find_subcommand_mut(resource).and_then(|found| found.find_subcommand_mut(verb));
-            help += &format!("stella {resource} {verb}\n\n{}\n", command.unwrap().render_help());
+            writeln!(help, "stella {resource} {verb}\n\n{}", command.unwrap().render_help()).unwrap();
         }
         insta::assert_snapshot!(help);
     }

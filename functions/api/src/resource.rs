@@ -126,11 +126,13 @@ impl Call {
 /// The routes of a resource.
 pub(crate) fn routes<R: Resource>() -> Routes {
     let Description { tag, collection, item, id, noun, .. } = R::DESCRIPTION;
-    let Description { list: [list_summary, list_description], create: creates, .. } = R::DESCRIPTION;
-    let Description { replace, delete: deletes, create_conflicts, delete_conflicts, .. } = R::DESCRIPTION;
+    let Description { list: [list_summary, list_description], create: create_description, .. } =
+        R::DESCRIPTION;
+    let Description { replace, delete: delete_description, create_conflicts, delete_conflicts, .. } =
+        R::DESCRIPTION;
     let [to_create, to_replace, to_change] = R::DESCRIPTION.examples;
     let listed = operation(format!("list{id}s"), list_summary, list_description).lists::<R::View>();
-    let created = operation(format!("create{id}"), format!("Create a {noun}"), creates)
+    let created = operation(format!("create{id}"), format!("Create a {noun}"), create_description)
         .takes(R::read)
         .with_example(to_create)
         .returns::<R::View>(201);
@@ -148,7 +150,8 @@ pub(crate) fn routes<R: Resource>() -> Routes {
     .takes(R::read)
     .with_example(to_change)
     .returns::<R::View>(200);
-    let deleted = operation(format!("delete{id}"), format!("Delete a {noun}"), deletes).returns_nothing(204);
+    let deleted =
+        operation(format!("delete{id}"), format!("Delete a {noun}"), delete_description).returns_nothing(204);
     Routes::about(tag)
         .get(collection, list::<R>, listed)
         .post(collection, create::<R>, created.may_conflict(create_conflicts))

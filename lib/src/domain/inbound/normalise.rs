@@ -94,7 +94,9 @@ impl<'a> From<&'a Spec> for Settings<'a> {
 pub fn read(config: &Config, verified: &Verified<'_>, received_at: DateTime<Utc>) -> Result<Parsed, Error> {
     let mut parsed = normalise(verified, &Settings::from(&config.spec), received_at)?;
     if let Found::Events(events) = &mut parsed.found {
-        events.iter_mut().for_each(|event| config.spec.repositories.retain_addresses(event));
+        for event in events {
+            config.spec.repositories.retain_addresses(event);
+        }
     }
     Ok(parsed)
 }

@@ -61,6 +61,7 @@ impl EventKind {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of its own on the wire")]
 pub struct NormalisedEvent {
     /// The kind of event.
     pub kind: EventKind,

@@ -53,7 +53,9 @@ impl Refusal {
             Self::Authenticated => &[AUTHENTICATED],
         };
         let mut counts = Counts::default();
-        names.iter().for_each(|name| counts.add(name, 1));
+        for name in names {
+            counts.add(name, 1);
+        }
         counts
     }
 

@@ -53,13 +53,13 @@ impl Selection {
             self.events.is_empty() || self.events.iter().any(|pattern| pattern.matches(self.event));
         let verdicts: Vec<Verdict> =
             self.filters.iter().map(|filter| filter.verdict(document.root(), &mut budget)).collect();
-        let matches: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
-        let matched = selected && matches.iter().all(|it_does| *it_does);
+        let filters: Vec<bool> = verdicts.iter().map(|verdict| verdict.matches()).collect();
+        let matched = selected && filters.iter().all(|matches| *matches);
         let failed: Vec<FieldError> = verdicts.iter().enumerate().filter_map(failed).collect();
         SelectionPreview {
             matched,
             event_selected: selected,
-            filters: matches,
+            filters,
             filter_errors: Some(failed).filter(|failed| !failed.is_empty()),
             payload: document.to_value(),
         }

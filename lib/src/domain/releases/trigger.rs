@@ -27,6 +27,7 @@ pub(super) const ON: [(&str, EventKind); 4] = [
 /// The part of a trigger that the caller sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of its own on the wire")]
 pub struct Spec {
     /// The name, for people.
     pub name: String,

@@ -16,6 +16,7 @@ use crate::domain::shared::time::Timestamp;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Trigger"))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of its own on the wire")]
 pub struct TriggerView {
     /// The trigger's id.
     pub id: TriggerId,

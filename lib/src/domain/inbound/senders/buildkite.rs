@@ -58,20 +58,19 @@ pub(super) static BUILDKITE: Sender = Sender {
 
 fn read(request: &SenderRequest<'_>) -> Reading {
     let payload = request.payload;
-    match json::text(payload, "/detail-type") {
-        Some(name) => {
-            let delivery_id = json::text(payload, "/id").map(str::to_owned);
-            let detail = payload.get("detail").unwrap_or(&Value::Null);
-            Reading { delivery_id, found: found(request, name == "Build Finished", detail, &EVENT_BRIDGE) }
-        }
-        None => {
-            let found = match json::text(payload, "/event") {
-                Some("ping") => Found::Ping,
-                name => found(request, name == Some("build.finished"), payload, &WEBHOOK),
-            };
-            Reading { delivery_id: None, found }
-        }
+    if let Some(name) = json::text(payload, "/detail-type") {
+        let delivery_id = json::text(payload, "/id").map(str::to_owned);
+        let detail = payload.get("detail").unwrap_or(&Value::Null);
+        return Reading {
+            delivery_id,
+            found: found(request, name == "Build Finished", detail, &EVENT_BRIDGE),
+        };
     }
+    let found = match json::text(payload, "/event") {
+        Some("ping") => Found::Ping,
+        name => found(request, name == Some("build.finished"), payload, &WEBHOOK),
+    };
+    Reading { delivery_id: None, found }
 }
 
 fn found(request: &SenderRequest<'_>, has_ended: bool, body: &Value, form: &Form) -> Found {

@@ -1,6 +1,9 @@
 //! `CDEvents`: artifacts that were published or deleted, pipelines and builds that have ended, changes that
 //! were merged. No event says that a pipeline ran for a pull request.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::forge::repository_of_url;
@@ -136,22 +139,7 @@ fn source(request: &SenderRequest<'_>, event: &Value, kind: EventKind) -> Option
 
 /// A text with its percent escapes resolved. Other percent signs stay.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escape = after.split_at_checked(2).filter(|_| *first == b'%');
-        match escape.and_then(|(digits, after)| Some((hex::decode(digits).ok()?, after))) {
-            Some((byte, after)) => {
-                bytes.extend(byte);
-                rest = after;
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]
