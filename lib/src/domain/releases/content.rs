@@ -91,7 +91,7 @@ pub struct Content {
 }
 
 /// An earlier push of a content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EarlierPush {
     /// When it was made.
@@ -100,6 +100,9 @@ pub struct EarlierPush {
     /// The sender's time of it, if it sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed_at: Option<DateTime<Utc>>,
+    /// Where the event came from, if from elsewhere than that of the newest push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// The place of a push among those of its tag: by time, then by time of receipt, then by content, so that no two

@@ -61,9 +61,10 @@ impl Timeline {
         let mut pushes = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
             let newest = Content { earlier: Vec::new(), ..entry.clone() };
-            for EarlierPush { instant, pushed_at } in entry.earlier.iter().copied() {
+            for EarlierPush { instant, pushed_at, source } in entry.earlier.iter().cloned() {
                 let (since, at) = (instant.received_at, Some(instant.at));
-                pushes.push(Content { pushed_at, since, at, deleted: None, ..newest.clone() });
+                let source = source.unwrap_or_else(|| newest.source.clone());
+                pushes.push(Content { pushed_at, source, since, at, deleted: None, ..newest.clone() });
             }
             pushes.push(newest);
         }
@@ -88,8 +89,10 @@ impl Timeline {
         for push in pushes {
             match self.entries.last_mut().filter(|newer| continues(newer, &push, self.kind)) {
                 Some(newer) => {
-                    newer.earlier.push(EarlierPush { instant: push.instant(), pushed_at: push.pushed_at });
                     complete(newer, &push);
+                    let (instant, pushed_at) = (push.instant(), push.pushed_at);
+                    let source = Some(push.source).filter(|source| *source != newer.source);
+                    newer.earlier.push(EarlierPush { instant, pushed_at, source });
                 }
                 None => self.entries.push(push),
             }

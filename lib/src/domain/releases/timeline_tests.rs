@@ -18,7 +18,8 @@ fn push(digest: u8, pushed: Option<i64>, received: i64) -> (Content, bool) {
     event.digest = Some(format!("sha256:{digest}"));
     event.pushed_at = pushed.map(at);
     event.time_is_push = pushed.is_some();
-    let source = Source::of(Uuid::nil().into(), "generic", &event);
+    let config = Uuid::from_u128(u128::from(received.unsigned_abs() % 3));
+    let source = Source::of(config.into(), "generic", &event);
     (Content::of(&event, "stable", source), event.time_is_push)
 }
 
@@ -46,6 +47,14 @@ fn a_push_between_two_of_the_same_content_parts_them() {
     let pushes = [push(1, Some(10), 11), push(1, Some(30), 31), push(2, Some(20), 32)];
     assert_eq!(digests(&timeline(&pushes[..2])), ["sha256:1"]);
     assert_eq!(digests(&timeline(&pushes)), ["sha256:1", "sha256:2", "sha256:1"]);
+}
+
+#[test]
+fn each_push_keeps_its_source() {
+    let pushes = [push(1, Some(10), 11), push(1, Some(30), 31), push(2, Some(20), 32)];
+    let sources = timeline(&pushes).entries.into_iter().map(|entry| entry.source);
+    let expected = [1, 2, 0].map(|number: usize| pushes[number].0.source.clone());
+    assert_eq!(sources.collect::<Vec<_>>(), expected);
 }
 
 #[test]
