@@ -6,9 +6,10 @@ use super::guards::Guard;
 use crate::domain::inbound::config::Config;
 use crate::domain::inbound::dedup::{DedupKey, KeySource};
 use crate::domain::inbound::normalise::Parsed;
-use crate::domain::inbound::normalised::NormalisedEvent;
+use crate::domain::inbound::normalised::{EventKind, NormalisedEvent};
 use crate::domain::inbound::receipt::{DUPLICATE_DAYS, Figures, SAME_BODY_MINUTES, Seen};
 use crate::domain::releases::component::Component;
+use crate::domain::releases::content::Instant;
 use crate::domain::releases::decision::{Decision, Facts, decide};
 use crate::domain::releases::version::{Source, TagState};
 use crate::domain::shared::expression::Budget;
@@ -72,7 +73,8 @@ impl ComponentCase<'_> {
     /// The records of this event's de-duplication keys, with its tag in `state`.
     ///
     /// What does not tell the event from a later push of the same content is a repetition only while the tag points at
-    /// that content: the number of moves is part of its key.
+    /// that content: the number of moves is part of its key. A git tag that was deleted can be pushed again at its
+    /// commit, with the same commit before: the time of the deletion is part of its key.
     pub(super) fn records(&self, state: Option<&TagState>) -> Vec<Record> {
         let event = self.event;
         let days = Duration::days(DUPLICATE_DAYS);
@@ -80,13 +82,19 @@ impl ComponentCase<'_> {
             self.config.spec.max_age().map(|age| age.checked_add(&Duration::days(1)).unwrap_or(days));
         let kept = max_age.map_or(days, |age| age.max(days));
         let moves = state.map_or(0, |state| state.retags);
+        let is_tag = event.kind == EventKind::GitTag && !event.deleted;
+        let deleted = state.and_then(|state| state.last_deletion).filter(|_| is_tag);
+        let deleted = deleted.filter(|deleted| *deleted < Instant::of(event));
         let record = |key: &DedupKey| {
             let (moves, live) = match key.by {
                 KeySource::Content | KeySource::DeliveryId => (0, kept),
                 KeySource::Body => (0, Duration::minutes(SAME_BODY_MINUTES)),
                 KeySource::Repetition => (moves, kept),
             };
-            let identity = format!("{}#{}#{moves}", key.hash, self.component.id);
+            let mut identity = format!("{}#{}#{moves}", key.hash, self.component.id);
+            if let Some(deleted) = deleted.filter(|_| key.by == KeySource::Content) {
+                identity.push_str(&format!("#{}", deleted.received_at.timestamp_millis()));
+            }
             let place = keys::duplicate(self.config.tenant_id, self.config.id, &identity);
             let live_until = after(event.received_at, live);
             Record { key: place, live_until, is_decisive: key.by.is_decisive() }

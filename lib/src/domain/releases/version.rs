@@ -49,6 +49,9 @@ pub struct TagState {
     /// The newest time of those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<DateTime<Utc>>,
+    /// When it was deleted last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_deletion: Option<Instant>,
     /// The number of writes so far. Each write names the one before.
     pub revision: u64,
 }
@@ -287,10 +290,12 @@ pub fn deletion(current: Option<&TagState>, event: &NormalisedEvent) -> Result<C
         return Err("The tag points at other content than the deleted one");
     }
     let mut timeline = current.timeline();
-    if !timeline.delete(Instant::of(event)) {
+    let deleted = Instant::of(event);
+    if !timeline.delete(deleted) {
         return Err(OLDER);
     }
-    Ok(Change::Deleted(TagState { awaits_commit: false, ..current.with(timeline) }))
+    let last_deletion = current.last_deletion.max(Some(deleted));
+    Ok(Change::Deleted(TagState { awaits_commit: false, last_deletion, ..current.with(timeline) }))
 }
 
 /// Why a push that is not the newest one of its tag changes nothing.
@@ -311,6 +316,7 @@ impl TagState {
             history_size: 0,
             history_dropped: 0,
             horizon: None,
+            last_deletion: None,
             revision: 1,
         }
     }
