@@ -6,6 +6,7 @@ pub mod conformity;
 pub mod faults;
 pub mod load;
 pub mod no_op;
+pub mod order;
 pub mod permissions;
 pub mod receiver;
 pub mod runtime;
@@ -250,6 +251,31 @@ impl World {
     pub async fn rows(&self, path: &str, done: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let rows = |data: &Value| data.as_array().cloned().unwrap_or_default();
         rows(&self.eventually(path, |data| done(&rows(data))).await)
+    }
+
+    /// As [`Self::get`]; repeats the request if a busy machine answers 503.
+    pub async fn read(&self, path: &str) -> Value {
+        for _ in 0..20 {
+            let answer = self.admin.get(path).await.expect("an answer");
+            if answer.status == StatusCode::OK {
+                return answer.body;
+            }
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
+        }
+        panic!("{path} cannot be read");
+    }
+
+    /// All rows of a list.
+    pub async fn all(&self, path: &str) -> Vec<Value> {
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.read(&format!("{path}?pageSize=100{cursor}")).await;
+            rows.extend(page["data"].as_array().cloned().unwrap_or_default());
+            match page["pagination"]["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return rows,
+            }
+        }
     }
 
     /// Polls a path until `done` holds for the `data` of its answer; that data. The effects of a request may

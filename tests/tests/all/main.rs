@@ -19,6 +19,7 @@ mod monorepo;
 mod named_secrets;
 mod oidc;
 mod openapi;
+mod order;
 mod outage;
 mod pages;
 mod poison;
