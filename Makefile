@@ -74,7 +74,7 @@ test: ## Run the unit, property and end-to-end tests
 	@if $(SNAPSHOTS) | grep -vxFf target/release/snapshots-used.txt; then \
 	  echo 'no test uses these snapshots' >&2; exit 1; fi
 
-torture: ## Test crash points, kill -9 under load and network faults (10 seeds of 10 000 operations, SEED=n for one); fuzz
+torture: ## Test crash points, kill -9 under load, network faults (10 seeds of 10 000 operations) and 10 000 orders of pushes (HISTORIES=n); SEED=n for one seed; fuzz
 	cargo build --release --workspace --bins
 	cargo test --release --workspace --test all --test long -- --include-ignored --nocapture crash torture
 	$(MAKE) fuzz

@@ -2,6 +2,7 @@
 
 mod cost;
 mod crash_points;
+mod order;
 mod torture;
 
 /// Held by each of these tests, so that only one runs at a time.

@@ -143,31 +143,6 @@ async fn operate(
     }
 }
 
-/// The answer at a path; repeats the request if a busy machine answers 503.
-async fn read(world: &World, path: &str) -> Value {
-    for _ in 0..20 {
-        let answer = world.admin.get(path).await.unwrap();
-        if answer.status == StatusCode::OK {
-            return answer.body;
-        }
-        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
-    }
-    panic!("{path} cannot be read");
-}
-
-/// All rows of a list.
-async fn all(world: &World, path: &str) -> Vec<Value> {
-    let (mut rows, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = read(world, &format!("{path}?pageSize=100{cursor}")).await;
-        rows.extend(page["data"].as_array().unwrap().clone());
-        match page["pagination"]["nextCursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return rows,
-        }
-    }
-}
-
 async fn torture(seed: u64, operations: u32) {
     let _alone = ALONE.lock().await;
     println!("seed {seed}, {operations} operations");
@@ -211,9 +186,9 @@ async fn torture(seed: u64, operations: u32) {
             world.time.advance(Duration::minutes(1));
             world.stack.idle().await;
         }
-        let pushed: BTreeSet<i64> = all(&world, "/api/v1/releases").await.iter().map(pushed_at).collect();
-        let events: BTreeSet<String> = all(&world, "/api/v1/events").await.iter().map(id).collect();
-        let rows = all(&world, &deliveries).await;
+        let pushed: BTreeSet<i64> = world.all("/api/v1/releases").await.iter().map(pushed_at).collect();
+        let events: BTreeSet<String> = world.all("/api/v1/events").await.iter().map(id).collect();
+        let rows = world.all(&deliveries).await;
         let open = rows.iter().filter(|row| row["status"] != "delivered").count();
         let delivered: BTreeSet<String> =
             rows.iter().map(|row| row["eventId"].as_str().unwrap().to_owned()).collect();
@@ -235,12 +210,12 @@ fn pushed_at(release: &Value) -> i64 {
 }
 
 async fn check(world: &World, accepted: &Accepted, rows: &[Value], receiver: &Receiver, seed: u64) {
-    let releases = all(world, "/api/v1/releases").await;
+    let releases = world.all("/api/v1/releases").await;
     let pushed: BTreeSet<i64> = releases.iter().map(pushed_at).collect();
     assert_eq!(pushed.len(), releases.len(), "seed {seed}: a push makes one release");
     let known: BTreeSet<i64> = accepted.pushes.union(&accepted.unsure).copied().collect();
     assert!(pushed.is_subset(&known), "seed {seed}: releases without a push");
-    let events = all(world, "/api/v1/events").await;
+    let events = world.all("/api/v1/events").await;
     let ids: BTreeSet<String> = events.iter().map(id).collect();
     assert!(accepted.events.is_subset(&ids), "seed {seed}: accepted events are lost");
     let created = events.iter().filter(|event| event["event"] == "release.created").count();
