@@ -91,10 +91,11 @@ impl ComponentCase<'_> {
                 KeySource::Body => (0, Duration::minutes(SAME_BODY_MINUTES)),
                 KeySource::Repetition => (moves, kept),
             };
-            let mut identity = format!("{}#{}#{moves}", key.hash, self.component.id);
-            if let Some(deleted) = deleted.filter(|_| key.by == KeySource::Content) {
-                identity.push_str(&format!("#{}", deleted.received_at.timestamp_millis()));
-            }
+            let after_deletion = deleted.filter(|_| key.by == KeySource::Content);
+            let after_deletion =
+                after_deletion.map(|deleted| format!("#{}", deleted.received_at.timestamp_millis()));
+            let component = self.component.id;
+            let identity = format!("{}#{component}#{moves}{}", key.hash, after_deletion.unwrap_or_default());
             let place = keys::duplicate(self.config.tenant_id, self.config.id, &identity);
             let live_until = after(event.received_at, live);
             Record { key: place, live_until, is_decisive: key.by.is_decisive() }

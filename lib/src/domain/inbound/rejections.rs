@@ -178,8 +178,9 @@ mod tests {
 
     fn of(refusals: &[Refusal]) -> Rejections {
         let mut all = Rejections::default();
-        for (hour, refusal) in (1..).zip(refusals) {
-            let at = refusal.is_shown().then(|| DateTime::from_timestamp(hour * 3_600, 0).unwrap());
+        for (hour, refusal) in (1_i64..).zip(refusals) {
+            let at =
+                refusal.is_shown().then(|| DateTime::from_timestamp(hour.saturating_mul(3_600), 0).unwrap());
             all.add_hour(&refusal.counts(), at);
         }
         all

@@ -32,7 +32,7 @@ fn decide(component: &Component, members: &Value, current: Option<&TagState>) ->
     let mut event = event(members);
     event.time_is_push = true;
     let seconds = current.map_or(0, |state| i64::try_from(state.revision).unwrap());
-    event.received_at = now() + chrono::Duration::seconds(seconds);
+    event.received_at = now().checked_add_signed(chrono::Duration::seconds(seconds)).unwrap();
     let source = Source::of(Uuid::nil().into(), "generic", &event);
     let mut minted = 1000..;
     let mint = || Uuid::from_u128(minted.next().unwrap());

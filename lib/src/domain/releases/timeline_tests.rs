@@ -81,8 +81,9 @@ fn a_deletion_concerns_the_newest_push_before_it() {
 /// Pushes at times of which many are equal.
 fn crowded() -> impl Strategy<Value = Vec<(Content, bool)>> {
     let one = (0..4_u8, proptest::option::of(0..10_i64), 0..20_i64);
-    let one =
-        one.prop_map(|(digest, pushed, later)| push(digest, pushed, pushed.unwrap_or_default() + later));
+    let one = one.prop_map(|(digest, pushed, later)| {
+        push(digest, pushed, pushed.unwrap_or_default().saturating_add(later))
+    });
     proptest::collection::vec(one, 1..20)
 }
 
@@ -90,7 +91,11 @@ fn crowded() -> impl Strategy<Value = Vec<(Content, bool)>> {
 fn many() -> impl Strategy<Value = Vec<(Content, bool)>> {
     let one = (0..4_u8, 0..500_i64, 0..60_i64);
     let one = one.prop_map(|(digest, pushed, later)| {
-        push(digest, Some(pushed * 4 + i64::from(digest)), 2_000 + later)
+        push(
+            digest,
+            Some(pushed.saturating_mul(4).saturating_add(i64::from(digest))),
+            later.saturating_add(2_000),
+        )
     });
     proptest::collection::vec(one, 1..160)
 }

@@ -289,7 +289,7 @@ proptest! {
         if later.kind != EventKind::ArtifactPushed || later.digest.is_some() || later.pushed_at.is_some() {
             prop_assert_eq!(twice, Change::Unchanged);
         } else {
-            prop_assert_eq!(later_push.version().map(|state| state.retags), Some(state.retags + 1));
+            prop_assert_eq!(later_push.version().map(|state| state.retags), Some(state.retags.saturating_add(1)));
         }
     }
 

@@ -10,36 +10,36 @@ pub fn commit(digit: char) -> String {
 }
 
 /// GitHub's repository, which every body of it has.
-fn github(members: Value) -> String {
+fn github(members: &Value) -> String {
     let mut body = json!({"repository": {"full_name": "myorg/myapp", "html_url": "https://github.com/myorg/myapp"},
         "sender": {"login": "octocat"}});
-    stella::domain::shared::merge_patch::merge(&mut body, &members);
+    stella::domain::shared::merge_patch::merge(&mut body, members);
     body.to_string()
 }
 
 /// A push of a tag from one commit to another at GitHub or Gitea; `0` is none.
 pub fn github_tag(tag: &str, from: char, to: char) -> String {
     let head = (to != '0').then(|| json!({"id": commit(to), "timestamp": "2024-01-01T00:00:00Z"}));
-    github(json!({"ref": format!("refs/tags/{tag}"), "before": commit(from), "after": commit(to),
+    github(&json!({"ref": format!("refs/tags/{tag}"), "before": commit(from), "after": commit(to),
         "deleted": to == '0', "head_commit": head, "pusher": {"name": "octocat"}}))
 }
 
 /// GitHub's `create` of a tag, which has no commit.
 pub fn github_create(tag: &str) -> String {
-    github(json!({"ref": tag, "ref_type": "tag", "master_branch": "main"}))
+    github(&json!({"ref": tag, "ref_type": "tag", "master_branch": "main"}))
 }
 
 /// A release at GitHub.
 pub fn github_release(action: &str, prerelease: bool) -> String {
     github(
-        json!({"action": action, "release": {"tag_name": "v1.2.0", "target_commitish": "main", "draft": false,
+        &json!({"action": action, "release": {"tag_name": "v1.2.0", "target_commitish": "main", "draft": false,
         "prerelease": prerelease, "published_at": "2024-01-01T00:00:00Z"}}),
     )
 }
 
 /// A workflow run at GitHub that succeeded.
 pub fn workflow_run(name: &str, run: (u64, u64), of: char, ended: DateTime<Utc>) -> String {
-    github(json!({"action": "completed", "workflow_run": {"id": run.0, "run_attempt": run.1, "name": name,
+    github(&json!({"action": "completed", "workflow_run": {"id": run.0, "run_attempt": run.1, "name": name,
         "head_branch": "main", "head_sha": commit(of), "status": "completed", "conclusion": "success",
         "event": "push", "pull_requests": [], "updated_at": timestamp(ended),
         "head_repository": {"full_name": "myorg/myapp", "fork": false}}}))
