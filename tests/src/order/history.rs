@@ -119,8 +119,8 @@ fn images(random: &mut StdRng) -> Vec<Push> {
     if pushes.is_empty() { images(random) } else { pushes }
 }
 
-/// Pushes of a git tag at two code hosts, each of which knows the commit before. No move happens twice: GitHub and
-/// GitLab report a second one in the same words.
+/// Pushes of a git tag at two code hosts, each of which knows the commit before. No move happens twice:
+/// GitHub and GitLab report a second one in the same words.
 fn git_tags(random: &mut StdRng) -> Vec<Push> {
     let mut pushes: Vec<Push> = Vec::new();
     let mut at: [Option<u8>; 2] = [None, None];

@@ -1,6 +1,6 @@
-//! The order of pushes over the wire: generated histories of many tags go through one system, with requests that
-//! are delayed, repeated, queued while DynamoDB fails, and cut off by crashes. Then each tag and its releases must
-//! be what a model computes from the set of pushes.
+//! The order of pushes over the wire: generated histories of many tags go through one system, with requests
+//! that are delayed, repeated, queued while DynamoDB fails, and cut off by crashes. Then each tag and its
+//! releases must be what a model computes from the set of pushes.
 
 pub mod history;
 pub mod model;
@@ -81,8 +81,8 @@ impl System {
 }
 
 impl Run {
-    /// Makes the configs and, for each history of the seed with one of these numbers, a component with a trigger
-    /// that wants every version.
+    /// Makes the configs and, for each history of the seed with one of these numbers, a component with a
+    /// trigger that wants every version.
     pub async fn new(system: &System, seed: u64, numbers: std::ops::Range<usize>) -> Self {
         let world = &system.world;
         let mut hooks = BTreeMap::new();
@@ -113,8 +113,8 @@ impl Run {
         StdRng::seed_from_u64(self.seed ^ ((step as u64) << 32) ^ (what << 48)).random_range(0..end)
     }
 
-    /// Sends the requests of a step that were not answered yet, then advances the clock. DynamoDB fails in some
-    /// of the steps. After a crash it is called again.
+    /// Sends the requests of a step that were not answered yet, then advances the clock. DynamoDB fails in
+    /// some of the steps. After a crash it is called again.
     pub async fn step(&self, system: &System, step: usize) {
         match self.random(step, 1, 10) {
             0 | 1 => system.tables.fail(|operation| match operation {
@@ -155,7 +155,8 @@ impl Run {
         panic!("a request is not accepted\n{}", self.shown(number));
     }
 
-    /// Whether a request is answered 200 or 202. Of one that is not, it is not known whether it was processed.
+    /// Whether a request is answered 200 or 202. Of one that is not, it is not known whether it was
+    /// processed.
     async fn try_to_send(&self, world: &World, number: usize, step: usize) -> bool {
         let history = &self.histories[number];
         let request = history.requests[step].as_ref().expect("a request");

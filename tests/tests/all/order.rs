@@ -1,5 +1,5 @@
-//! The order of pushes over the wire: what a tag points at and what is released depends on when pushes were made,
-//! not on when they are reported, repeated or processed.
+//! The order of pushes over the wire: what a tag points at and what is released depends on when pushes were
+//! made, not on when they are reported, repeated or processed.
 
 mod bodies;
 mod cases;

@@ -1,6 +1,6 @@
-//! The order of pushes over the wire, with crashes: histories of many tags go through one system, which is killed
-//! now and then and started again on its data, while senders repeat what was not answered. `make torture` runs
-//! 10 000 histories; `SEED=n HISTORIES=m make torture` runs m histories of another seed.
+//! The order of pushes over the wire, with crashes: histories of many tags go through one system, which is
+//! killed now and then and started again on its data, while senders repeat what was not answered. `make
+//! torture` runs 10 000 histories; `SEED=n HISTORIES=m make torture` runs m histories of another seed.
 
 use chrono::SubsecRound as _;
 use end_to_end::order::history::STEPS;
@@ -19,8 +19,8 @@ const BATCH: usize = 100;
 /// The number of crashes of one system.
 const CRASHES: usize = 6;
 
-/// Runs the histories of a seed with these numbers through one system that crashes; how many requests were queued,
-/// and how many were not answered.
+/// Runs the histories of a seed with these numbers through one system that crashes; how many requests were
+/// queued, and how many were not answered.
 fn batch(seed: u64, numbers: std::ops::Range<usize>) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let time = Time::manual(SystemClock.now().trunc_subsecs(0));

@@ -72,9 +72,9 @@ impl ComponentCase<'_> {
 
     /// The records of this event's de-duplication keys, with its tag in `state`.
     ///
-    /// What does not tell the event from a later push of the same content is a repetition only while the tag points at
-    /// that content: the number of moves is part of its key. A git tag that was deleted can be pushed again at its
-    /// commit, with the same commit before: the time of the deletion is part of its key.
+    /// What does not tell the event from a later push of the same content is a repetition only while the tag
+    /// points at that content: the number of moves is part of its key. A git tag that was deleted can be
+    /// pushed again at its commit, with the same commit before: the time of the deletion is part of its key.
     pub(super) fn records(&self, state: Option<&TagState>) -> Vec<Record> {
         let event = self.event;
         let days = Duration::days(DUPLICATE_DAYS);
