@@ -75,7 +75,9 @@ fn found(request: &SenderRequest<'_>) -> Found {
         return ghcr::read(request).found;
     }
     let other = || Found::Ignored("The event is not about code or a finished pipeline".to_owned());
-    if has("deployment") || has("check_run") {
+    // A cache of GitHub Enterprise Server has fetched a push that was announced before, possibly long ago.
+    let is_cache_sync = payload.get("cache_location").is_some();
+    if has("deployment") || has("check_run") || is_cache_sync {
         return other();
     }
     forge::read(request).unwrap_or_else(other)
@@ -92,6 +94,7 @@ mod tests {
         assert_bodies(
             &GITHUB,
             &[
+                "cache-sync: ignored: The event is not about code or a finished pipeline",
                 "check-suite: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success run=8-1 runId=8 scope=check_suite by octocat at 2024-01-01T00:00:00Z",
                 "check-suite-fork: ci.finished github.com/myorg/myapp commit=6f2d1c0 result=success run=8-1 runId=8 request= of a fork scope=check_suite by octocat at 2024-01-01T00:00:00Z",
                 "check-suite-pull-request: ci.finished github.com/myorg/myapp branch=feature commit=6f2d1c0 result=success run=8-1 runId=8 request=7 scope=check_suite by octocat at 2024-01-01T00:00:00Z",
