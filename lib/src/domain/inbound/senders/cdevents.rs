@@ -32,7 +32,10 @@ pub(super) static CDEVENTS: Sender = Sender {
     types: &[WebhookType::CiPipeline],
     authentication: Preset::UrlToken,
     alternatives: &[],
-    recognises: Some(|body| begins(body, "/context/type", "dev.cdevents.")),
+    recognises: Some(|body| {
+        // In binary and in structured mode.
+        ["/context/type", "/data/context/type"].iter().any(|kind| begins(body, kind, "dev.cdevents."))
+    }),
     read,
     results: RESULTS,
     time_is_push: true,
@@ -147,7 +150,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::inbound::normalise::tests::{assert_bodies, events};
+    use crate::domain::inbound::normalise::tests::{assert_bodies, events, parsed};
+    use crate::domain::inbound::senders::recognise;
+
+    #[test]
+    fn a_structured_event_is_recognised_and_is_the_same_as_a_binary_one() {
+        let [binary, structured] = [
+            include_str!("../../../../../events/inbound/cdevents/artifact-published.json"),
+            include_str!("../../../../../events/inbound/cdevents/artifact-published-structured.json"),
+        ];
+        let sender = recognise(&serde_json::from_str(structured).unwrap());
+        assert_eq!(*sender, CDEVENTS);
+        assert_eq!(parsed(sender, structured).delivery_id, parsed(sender, binary).delivery_id);
+    }
 
     #[test]
     fn example_bodies_normalise_to_these_events() {
@@ -156,6 +171,7 @@ mod tests {
             &[
                 "artifact-deleted: artifact.deleted ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
                 "artifact-published: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
+                "artifact-published-structured: artifact.pushed ghcr.io/myorg/myapp:v1.2.0@sha256:abab at 2024-01-01T00:00:00Z",
                 "build-finished: ci.finished ghcr.io/myorg/myapp@sha256:abab run=b1 scope=build at 2024-01-01T00:00:00Z",
                 "npm-published: artifact.pushed @myorg/myapp:1.2.0 at 2024-01-01T00:00:00Z",
                 "pipeline-run-finished: ci.finished github.com/myorg/myapp result=success pipeline=build run=p1 at 2024-01-01T00:00:00Z",

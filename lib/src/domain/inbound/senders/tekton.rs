@@ -29,7 +29,12 @@ pub(super) static TEKTON: Sender = Sender {
     types: &[WebhookType::CiPipeline],
     authentication: Preset::UrlToken,
     alternatives: &[],
-    recognises: Some(|body| has(body, "/pipelineRun/status") || has(body, "/taskRun/status")),
+    recognises: Some(|body| {
+        // In binary and in structured mode.
+        let runs =
+            ["/pipelineRun/status", "/taskRun/status", "/data/pipelineRun/status", "/data/taskRun/status"];
+        runs.iter().any(|run| has(body, run))
+    }),
     read,
     results: RESULTS,
     time_is_push: true,
@@ -174,6 +179,7 @@ fn image(request: &SenderRequest<'_>, url: &str, digest: Option<&str>) -> Option
 mod tests {
     use super::*;
     use crate::domain::inbound::normalise::tests::assert_bodies;
+    use crate::domain::inbound::senders::recognise;
 
     #[test]
     fn example_bodies_normalise_to_these_events() {
@@ -189,10 +195,17 @@ mod tests {
                 "pipeline-run-images: ci.finished ghcr.io/myorg/base@sha256:efef result=success text=Completed pipeline=build run=u3 at 2024-01-01T00:00:00Z",
                 "pipeline-run-of-fork: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success text=Succeeded pipeline=build run=u4 request=5 of a fork at 2024-01-01T00:00:00Z",
                 "pipeline-run-of-merge: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success text=Succeeded pipeline=build run=u5 at 2024-01-01T00:00:00Z",
+                "pipeline-run-structured: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=failure text=Failed run=u1 at 2024-01-01T00:00:00Z",
                 "pipeline-run-unknown: ignored: The run has not ended",
                 "task-run: ci.finished github.com/myorg/myapp branch=main commit=6f2d1c0 result=success text=Succeeded pipeline=lint run=u6 scope=task at 2024-01-01T00:00:00Z",
             ],
         );
+    }
+
+    #[test]
+    fn a_structured_event_is_recognised() {
+        let body = include_str!("../../../../../events/inbound/tekton/pipeline-run-structured.json");
+        assert_eq!(*recognise(&serde_json::from_str(body).unwrap()), TEKTON);
     }
 
     #[test]
