@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features dependencies advisories docs lint portal conformity second-opinion browser screenshots chromium tools
+.PHONY: help run demo bench build test torture fuzz check fmt clippy purity features dependencies advisories docs lint portal conformity second-opinion senders-live browser screenshots chromium tools
 
 # The template's linters are in .venv. A new version has a new stamp, which recreates it.
 CFN_LINT := cfn-lint==1.58.0
@@ -132,6 +132,10 @@ conformity: $(CALLERS) ## Check a running stack against its OpenAPI document; EX
 
 second-opinion: $(OPINIONS) ## Run the end-to-end scenario on moto's DynamoDB, SQS and Secrets Manager (needs python3)
 	tests/second-opinion .venv/bin/moto_server
+
+senders-live: $(OPINIONS) ## Run a real registry, and the senders' own SDKs and bodies, against the local stack (needs docker-registry, skopeo, npm, python3; not part of check: it downloads packages)
+	cargo build --release --workspace --bins
+	tests/senders-live/run .venv/bin/moto_server
 
 browser: $(BARRIERS) chromium ## Test the portal in headless Chromium, with axe (installs missing packages with apt)
 	cargo test --release --workspace --test browser -- --ignored --skip screenshots --test-threads 2
