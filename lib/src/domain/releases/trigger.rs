@@ -224,9 +224,6 @@ pub fn read(fields: &mut ObjectReader<'_>) -> Option<Spec> {
     let pipelines = fields.texts("pipelines", 20, pipeline_name).unwrap_or_default();
     let pull_requests = fields.boolean_or("pullRequests", false);
     let forks = fields.boolean_or("forks", false);
-    if forks && !pull_requests {
-        fields.wrong("forks", "needs pullRequests: true, for a pipeline of a fork is one of a pull request");
-    }
     let release_name = fields.parsed("releaseName", ReleaseName::parse).unwrap_or_default();
     let enabled = fields.boolean_or("enabled", true);
     Some(Spec {
@@ -365,8 +362,8 @@ mod tests {
             assert_eq!(pipeline_refusal(&requests, &members).is_none(), with_requests, "{request}");
             assert_eq!(pipeline_refusal(&forks, &members), None, "{request}");
         }
-        let body = json!({"name": "a", "on": "ci.finished", "forks": true});
-        assert_eq!(parse(&body).unwrap_err().errors[0].field, "forks");
+        let only_forks = json!({"forks": true});
+        assert!(pipeline_refusal(&only_forks, &json!({"pullRequest": {"fork": true}})).is_some());
     }
 
     #[test]
