@@ -75,6 +75,7 @@ impl ComponentCase<'_> {
     /// What does not tell the event from a later push of the same content is a repetition only while the tag
     /// points at that content: the number of moves is part of its key. A git tag that was deleted can be
     /// pushed again at its commit, with the same commit before: the time of the deletion is part of its key.
+    /// It can then be deleted again: the number of moves is part of a deletion's key.
     pub(super) fn records(&self, state: Option<&TagState>) -> Vec<Record> {
         let event = self.event;
         let days = Duration::days(DUPLICATE_DAYS);
@@ -82,11 +83,13 @@ impl ComponentCase<'_> {
             self.config.spec.max_age().map(|age| age.checked_add(&Duration::days(1)).unwrap_or(days));
         let kept = max_age.map_or(days, |age| age.max(days));
         let moves = state.map_or(0, |state| state.retags);
+        let is_deletion = event.deleted || event.kind == EventKind::ArtifactDeleted;
         let is_tag = event.kind == EventKind::GitTag && !event.deleted;
         let deleted = state.and_then(|state| state.last_deletion).filter(|_| is_tag);
         let deleted = deleted.filter(|deleted| *deleted < Instant::of(event));
         let record = |key: &DedupKey| {
             let (moves, live) = match key.by {
+                KeySource::Content if is_deletion => (moves, kept),
                 KeySource::Content | KeySource::DeliveryId => (0, kept),
                 KeySource::Body => (0, Duration::minutes(SAME_BODY_MINUTES)),
                 KeySource::Repetition => (moves, kept),

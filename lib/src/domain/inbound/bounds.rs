@@ -65,6 +65,7 @@ fn fit_event(mut event: NormalisedEvent) -> Result<NormalisedEvent, &'static str
         &mut event.pipeline,
         &mut event.run_id,
         &mut event.before,
+        &mut event.repository_state,
     ] {
         name.take_if(|name| !is_name(name));
     }

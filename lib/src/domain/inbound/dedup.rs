@@ -108,6 +108,7 @@ struct Content<'a> {
     run: Option<&'a str>,
     result: Option<&'a str>,
     before: Option<&'a str>,
+    repository_state: Option<&'a str>,
     prerelease: Option<bool>,
     deleted: bool,
 }
@@ -129,6 +130,7 @@ impl<'a> Content<'a> {
             run: event.run.as_deref(),
             result: event.result_text.as_deref(),
             before: event.before.as_deref(),
+            repository_state: event.repository_state.as_deref(),
             prerelease: event.prerelease,
             deleted: event.deleted,
         }
@@ -209,7 +211,7 @@ mod tests {
     #[test]
     fn every_fact_makes_a_difference() {
         let base = push("v1");
-        let changes: [fn(&mut NormalisedEvent); 13] = [
+        let changes: [fn(&mut NormalisedEvent); 14] = [
             |event| event.kind = EventKind::ArtifactDeleted,
             |event| event.registry = Some("ghcr.io".to_owned()),
             |event| event.repository = "myorg/other".to_owned(),
@@ -221,6 +223,7 @@ mod tests {
             |event| event.run = Some("v1".to_owned()),
             |event| event.result_text = Some("v1".to_owned()),
             |event| event.before = Some("v1".to_owned()),
+            |event| event.repository_state = Some("v1".to_owned()),
             |event| event.prerelease = Some(true),
             |event| event.deleted = true,
         ];

@@ -136,6 +136,10 @@ pub struct NormalisedEvent {
     /// Whether `pushed_at` is the time of the push, and not that of the content, as a commit's time is.
     #[serde(skip)]
     pub time_is_push: bool,
+    /// What the sender's body has of the state of the repository at the push, and no other push of it has: it
+    /// distinguishes two moves of a tag from one commit to another.
+    #[serde(skip)]
+    pub repository_state: Option<String>,
     /// Whether the sender reports the same tag by another event that has the commit.
     #[serde(skip)]
     pub awaits_commit: bool,
@@ -226,6 +230,7 @@ impl NormalisedEvent {
             deleted: false,
             addresses: Vec::new(),
             time_is_push: false,
+            repository_state: None,
             awaits_commit: false,
         }
     }

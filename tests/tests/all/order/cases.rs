@@ -229,6 +229,27 @@ async fn a_git_tag_that_is_deleted_and_pushed_again_at_its_commit_is_a_move() {
     let version = version(world, &component).await;
     assert_eq!((version.get("deletedAt"), &version["retags"]), (None, &json!(1)));
     assert_eq!(releases(world).await.len(), 2);
+    let deleted = post(world, &host, "5", &github_tag("v1.0.0", 'a', '0')).await;
+    assert_eq!(deleted["action"], "processed", "the second deletion of the same commit: {deleted}");
+    let repeated = post(world, &host, "6", &github_tag("v1.0.0", 'a', '0')).await;
+    assert_eq!(repeated["action"], "duplicate", "{repeated}");
+}
+
+#[tokio::test]
+async fn a_git_tag_may_go_to_and_fro_between_two_commits_as_often_as_it_likes() {
+    let (system, component) = system(&["git.tag"]).await;
+    let (world, host) = (&system.world, config(&system.world, "github-app", "auto").await);
+    let mut from = '0';
+    for (number, to) in (1..).zip("abab".chars()) {
+        let mut body: Value = serde_json::from_str(&github_tag("production", from, to)).unwrap();
+        body["repository"]["pushed_at"] = json!(1_704_067_200_i64.saturating_add(number));
+        let moved = post(world, &host, &number.to_string(), &body.to_string()).await;
+        assert_eq!(told(&moved), ("processed", "", 1, 1), "{number}: {moved}");
+        let replayed = post(world, &host, "forged", &body.to_string()).await;
+        assert_eq!(replayed["action"], "duplicate", "{replayed}");
+        from = to;
+    }
+    assert_eq!(version(world, &component).await["retags"], 3);
 }
 
 #[tokio::test]

@@ -116,6 +116,11 @@ fn push(request: &SenderRequest<'_>) -> Found {
         return Found::Ignored("The reference is neither a branch nor a tag".to_owned());
     }
     event.before = json::text(payload, "/before").map(str::to_owned);
+    // GitHub's and Gitea's time of the last push to the repository.
+    let state =
+        payload.pointer("/repository/pushed_at").or_else(|| payload.pointer("/repository/updated_at"));
+    event.repository_state =
+        state.filter(|state| state.is_number() || state.is_string()).map(Value::to_string);
     let pusher = json::text(payload, "/pusher/login").or_else(|| json::text(payload, "/pusher/name"));
     event.pusher = pusher.map(str::to_owned).or(event.pusher);
     event.url = json::url(payload, "/compare").or_else(|| json::url(payload, "/compare_url"));
