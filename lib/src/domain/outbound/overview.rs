@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::delivery::{Attempt, Delivery, Status};
 use crate::domain::shared::counts::{Counts, ResponseTimes, SHOWN_HOURS};
+#[cfg(feature = "schema")]
 use crate::domain::shared::ids::SubscriptionId;
 use crate::domain::shared::time::{Timestamp, hour};
 
