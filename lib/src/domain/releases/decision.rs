@@ -21,7 +21,7 @@ use crate::domain::shared::ids::{EventId, ReceiptId, ReleaseId};
 pub struct PlannedRelease {
     /// The release.
     pub release: Release,
-    /// The identity for which there is one release only. See [`release::identity`](super::release::identity).
+    /// The identity for which there is one release only. See [`release::identity`].
     pub identity: String,
     /// The domain event `release.created`, which is written in the same transaction.
     pub event: Event,
