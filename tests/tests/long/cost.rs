@@ -134,6 +134,35 @@ async fn an_ignored_signed_push_of_ten_kilobytes_writes_three_units_and_sends_no
 }
 
 #[tokio::test]
+async fn a_body_with_many_deletions_by_digest_reads_the_versions_once() {
+    let world = World::metered(Functions::ours()).await;
+    world.component(&["myorg/myapp"]).await;
+    let config = world
+        .config(&json!({"name": "r", "type": "registry-push", "provider": "distribution", "authentication": {"type": "none"}}))
+        .await;
+    let deletions: Vec<Value> = (0..50)
+        .map(|number: u32| {
+            json!({"id": number.to_string(), "action": "delete", "timestamp": "2026-01-09T10:30:00Z",
+                "target": {"digest": format!("sha256:{number:064x}"), "repository": "myorg/myapp",
+                    "mediaType": "application/vnd.oci.image.manifest.v1+json"},
+                "request": {"host": "registry.example.com"}})
+        })
+        .collect();
+    let before = Bill::now(&world);
+    let body = json!({ "events": deletions }).to_string();
+    let answer = world.push(&config, &[], &body).await;
+    assert_eq!(answer.body["results"].as_array().map(Vec::len), Some(50), "{}", answer.body);
+    assert_eq!(answer.body["reason"], "No version has this digest");
+    let bill = Bill::now(&world).since(&before);
+    assert_eq!(
+        bill.of("Query"),
+        51,
+        "one for each event's component, and one for the versions: {:?}",
+        bill.calls
+    );
+}
+
+#[tokio::test]
 async fn requests_to_made_up_addresses_read_nothing() {
     let world = World::metered(Functions::ours()).await;
     let before = Bill::now(&world);

@@ -5,6 +5,7 @@
 //! one of them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration as Pause;
 
 use chrono::{DateTime, Utc};
@@ -42,6 +43,12 @@ const MAX_TRIES: u32 = 12;
 
 /// Why an event is ignored that the sender made longer ago than the config allows.
 const TOO_OLD: &str = "Too old";
+
+/// The tags that point at each digest.
+type TagsByDigest = BTreeMap<String, Vec<String>>;
+
+/// Those of the components that a request has asked for so far: a request may have 200 deletions by digest.
+type Listed = BTreeMap<ComponentId, TagsByDigest>;
 
 /// Processes parsed requests.
 pub struct Processor {
@@ -97,11 +104,12 @@ impl Processor {
             return Ok(Answer::Ignored(TOO_MANY_HOPS.to_owned()));
         }
         let mut results = Vec::new();
+        let mut listed = Listed::new();
         for (index, event) in events.iter().enumerate() {
             let mut budget = Budget::default();
             let delivery_id = push.parsed.delivery_id.as_deref();
             let dedup_keys = dedup_keys(delivery_id, event, push.body_hash, index);
-            let actions = self.event(push, hops, event, &dedup_keys, &mut budget).await?;
+            let actions = self.event(push, hops, event, &dedup_keys, &mut budget, &mut listed).await?;
             self.count(push.config, budget.take_failures()).await;
             for action in actions {
                 results.push(EventResult {
@@ -131,6 +139,7 @@ impl Processor {
         event: &NormalisedEvent,
         dedup_keys: &[DedupKey],
         budget: &mut Budget,
+        listed: &mut Listed,
     ) -> Result<Vec<Action>, Halt> {
         let Push { config, parsed, .. } = *push;
         if let Err(reason) = admit(config, parsed, event, budget) {
@@ -158,7 +167,7 @@ impl Processor {
                 now: push.now,
             };
             if event.kind == EventKind::ArtifactDeleted && event.tag.is_none() {
-                actions.push(self.deletion_by_digest(&case, budget).await?);
+                actions.push(self.deletion_by_digest(&case, budget, listed).await?);
             } else {
                 actions.push(self.case(&case, budget).await?);
             }
@@ -172,21 +181,17 @@ impl Processor {
         &self,
         case: &ComponentCase<'_>,
         budget: &mut Budget,
+        listed: &mut Listed,
     ) -> Result<Action, Halt> {
         let Some(digest) = &case.event.digest else {
             return Ok(Action::ignored("The event has neither tag nor digest"));
         };
-        let partition = keys::versions(case.config.tenant_id, case.component.id);
-        let versions: Vec<TagState> = self.store.core.all(&partition, "VERSION#").await?;
-        let is_meant = |version: &&TagState| {
-            version.kind == EventKind::ArtifactPushed && version.content.digest.as_ref() == Some(digest)
-        };
         let mut action = Action::ignored("No version has this digest");
-        for version in versions.iter().filter(is_meant) {
-            let event = NormalisedEvent { tag: Some(version.tag.clone()), ..case.event.clone() };
+        let tags = self.tags_by_digest(case.component, listed).await?;
+        for tag in tags.get(digest).into_iter().flatten() {
+            let event = NormalisedEvent { tag: Some(tag.clone()), ..case.event.clone() };
             // The tags have keys of their own, so that the first one does not make duplicates of the others.
-            let of_tag =
-                |key: &DedupKey| DedupKey { hash: format!("{}#{}", key.hash, version.tag), by: key.by };
+            let of_tag = |key: &DedupKey| DedupKey { hash: format!("{}#{tag}", key.hash), by: key.by };
             let dedup_keys: Vec<DedupKey> = case.dedup_keys.iter().map(of_tag).collect();
             let case = ComponentCase {
                 event: &event,
@@ -200,6 +205,29 @@ impl Processor {
             }
         }
         Ok(action)
+    }
+
+    /// The component's image tags by the digests that they point at, which are read once for each request.
+    async fn tags_by_digest<'l>(
+        &self,
+        component: &Component,
+        listed: &'l mut Listed,
+    ) -> Result<&'l TagsByDigest, Error> {
+        match listed.entry(component.id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let partition = keys::versions(component.tenant_id, component.id);
+                let versions: Vec<TagState> = self.store.core.all(&partition, "VERSION#").await?;
+                let mut tags = TagsByDigest::new();
+                for version in versions {
+                    if let (EventKind::ArtifactPushed, Some(digest)) = (version.kind, version.content.digest)
+                    {
+                        tags.entry(digest).or_default().push(version.tag);
+                    }
+                }
+                Ok(place.insert(tags))
+            }
+        }
     }
 
     async fn case(&self, case: &ComponentCase<'_>, budget: &mut Budget) -> Result<Action, Halt> {
@@ -262,7 +290,7 @@ impl Processor {
         self.store.core.get(&keys::tag(component.tenant_id, component.id, &place)).await
     }
 
-    /// What an admitted event would do at each of its components, or why there is none. Writes nothing.
+    /// What an admitted event would do at each of its components, or why no component matches. Writes nothing.
     ///
     /// # Errors
     /// `Unavailable` if DynamoDB does not answer.
