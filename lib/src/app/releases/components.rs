@@ -25,7 +25,7 @@ use crate::store::{Commit, Store, item, keys};
 pub struct Matching {
     /// The components, each once.
     pub components: Vec<Component>,
-    /// Why there is none: the nearest component, and what differs.
+    /// If no component matches, the reason: the nearest component, and how it differs.
     pub no_match: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Components {
         self.store.core.get(&keys::component(tenant, id)).await?.ok_or_else(Error::not_found)
     }
 
-    /// The components that an event is about, or why there is none. This takes one query for each name of the
+    /// The components that an event is about, or why no component matches. This takes one query for each name of the
     /// event's repository without its host: see [`lookup_names`] for how many there are.
     ///
     /// # Errors

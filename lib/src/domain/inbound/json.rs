@@ -283,7 +283,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever writes a text in a JSON body cannot make it a form too.
+        /// A person who can only write a text within a JSON body cannot make the body a form too.
         #[test]
         fn a_json_text_is_no_form(title: String) {
             let title = format!("{title}&payload=%7B%22ref%22%3A%22refs%2Ftags%2Fv9%22%7D&x=");

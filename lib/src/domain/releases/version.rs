@@ -184,9 +184,9 @@ fn is_cosign_tag(tag: &str) -> bool {
 /// How an event changes its tag, of which `current` is the stored state. `tag` is the result of
 /// [`version_tag`] for the event.
 ///
-/// The content of the push with the greatest [`Place`](super::content::Place) is current. Whether two pushes have the same content is
-/// decided by [`Content::is_same_as`]: images by their digest, so that a push without one is always new content;
-/// git tags and releases by their commit. Code hosts send several events about one tag, of which not all have the
+/// The content of the push with the greatest [`Place`](super::content::Place) is current. Whether two pushes
+/// have the same content is decided by [`Content::is_same_as`]: images by their digest, so that a push without
+/// one is always new content; git tags and releases by their commit. Code hosts send several events about one tag, of which not all have the
 /// commit or the time. What an event does not have is no difference: for the same tag, GitHub sends `create` without
 /// a commit and `push` with one. A pre-release that is marked as final is new content.
 #[must_use]

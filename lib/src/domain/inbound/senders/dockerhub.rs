@@ -1,7 +1,7 @@
 //! Docker Hub: pushes, without a reliable digest, and never signed.
 //!
 //! `push_data.images` is missing today, was empty for years, and in the oldest bodies lists layer ids.
-//! `callback_url` is a leftover. It is never called, because whoever sends the body chooses the address.
+//! `callback_url` is a leftover. It is never called, because the sender of the body chooses the address.
 
 use serde_json::Value;
 
